@@ -1,0 +1,2 @@
+//! The program `batchwright`.
+fn main() {}

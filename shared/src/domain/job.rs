@@ -1,0 +1,238 @@
+//! The records kept of a job: one head, and one item for each submission, child and node.
+
+use serde::{Deserialize, Serialize};
+
+use super::cause::{self, Cause};
+use super::ids::{JobId, JobName, Nonce, RunId};
+use super::spec::JobSpec;
+use super::status::JobStatus;
+use super::times::{JobTimes, Timestamp};
+
+/// The right of one submitter to submit a job. While it stands nobody else submits the job; only the
+/// reconciler clears one that has expired, after it has asked Batch what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// Marks the submission that is made under this claim.
+    pub nonce: Nonce,
+    /// From here on the reconciler looks into it.
+    pub expires_at: Timestamp,
+}
+
+/// What is known of a job as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobHead {
+    /// The spec that was, or is being, submitted.
+    pub spec: JobSpec,
+    /// The run that claimed it last.
+    pub run_id: RunId,
+    /// Claims so far: numbers the nonces.
+    pub claims: u32,
+    /// The claim that stands now.
+    pub claim: Option<Claim>,
+    /// The latest submission: the last of `job_tries`.
+    pub job_id: Option<JobId>,
+    /// Every submission, oldest first.
+    pub job_tries: Vec<JobId>,
+    /// How many of `job_tries` were made before a person last asked for the job: the budget of
+    /// `maxTries` counts from here.
+    pub tries_before: u32,
+    /// Why Batch refused the last claim's submission, where it did.
+    pub refusal: Option<String>,
+    /// When the head changed last.
+    pub updated_at: Timestamp,
+}
+
+impl JobHead {
+    /// Submissions since a person last asked for the job.
+    pub fn tries_used(&self) -> u32 {
+        u32::try_from(self.job_tries.len()).unwrap_or(u32::MAX).saturating_sub(self.tries_before)
+    }
+}
+
+/// What Batch says of one submission, child or node, in an event or in `DescribeJobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are JobDetail's own")]
+pub struct JobState {
+    pub job_name: JobName,
+    pub job_id: JobId,
+    /// Of the claim under which it was submitted; `None` where another program submitted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
+    pub status: JobStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub job_queue: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub job_definition: String,
+    #[serde(flatten)]
+    pub times: JobTimes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The container's `reason`, of the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_cancelled: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_terminated: bool,
+    /// The attempts that have ended, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// The log streams of the attempt that runs, or ran last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_streams: Vec<LogStream>,
+    /// `arrayProperties.size`: this is the parent of an array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array_size: Option<u32>,
+    /// `nodeProperties.numNodes`: this is the parent of a multi-node job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_nodes: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl JobState {
+    /// A submission of which nothing but its id is known yet.
+    pub fn submitted(job_name: JobName, job_id: JobId, nonce: Option<Nonce>) -> Self {
+        Self {
+            job_name,
+            job_id,
+            nonce,
+            status: JobStatus::Submitted,
+            status_reason: None,
+            job_queue: String::new(),
+            job_definition: String::new(),
+            times: JobTimes::default(),
+            exit_code: None,
+            reason: None,
+            is_cancelled: false,
+            is_terminated: false,
+            attempts: Vec::new(),
+            log_streams: Vec::new(),
+            array_size: None,
+            num_nodes: None,
+        }
+    }
+
+    /// Why it ended; `None` while it has not, and where it SUCCEEDED.
+    pub fn cause(&self) -> Option<Cause> {
+        (self.status == JobStatus::Failed).then(|| cause::classify(self))
+    }
+
+    /// Every log stream of every attempt, each once, oldest first.
+    pub fn all_log_streams(&self) -> Vec<&LogStream> {
+        let mut streams: Vec<&LogStream> = Vec::new();
+        for stream in self.attempts.iter().flat_map(|attempt| &attempt.log_streams).chain(&self.log_streams) {
+            if !streams.contains(&stream) {
+                streams.push(stream);
+            }
+        }
+        streams
+    }
+}
+
+/// One of Batch's own attempts within a submission.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are AttemptDetail's own")]
+pub struct Attempt {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_streams: Vec<LogStream>,
+}
+
+/// Where one container of one attempt writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogStream {
+    /// The log group, where the job says: `awslogs-group` of its `logConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The stream's name.
+    pub name: String,
+    /// The container's name, where the job has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+}
+
+impl LogStream {
+    /// Where Batch writes when a definition does not say.
+    pub const DEFAULT_GROUP: &'static str = "/aws/batch/job";
+
+    /// The log group that holds the stream.
+    pub fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or(Self::DEFAULT_GROUP)
+    }
+}
+
+/// The item of one submission, array child or node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Submission {
+    /// The newest state that is known.
+    pub state: JobState,
+    /// Its archived logs, once they were looked for.
+    pub logs: Option<LogsRecord>,
+    /// When the item changed last.
+    pub updated_at: Timestamp,
+}
+
+/// What the log collector found, and where it put it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogsRecord {
+    /// The key of the manifest in the archive.
+    pub manifest_key: String,
+    /// All streams were read to their end after the job had ended.
+    pub complete: bool,
+    /// Why it is not complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete_reason: Option<String>,
+    /// Events archived.
+    pub events: u64,
+}
+
+/// A job with its latest submission: what `jobs` shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// The job as a whole.
+    pub head: JobHead,
+    /// The item of `head.job_id`.
+    pub latest: Option<Submission>,
+}
+
+impl Job {
+    /// The job's name.
+    pub fn name(&self) -> &JobName {
+        &self.head.spec.job_name
+    }
+
+    /// The latest submission's status; `None` where there is none.
+    pub fn status(&self) -> Option<JobStatus> {
+        match &self.latest {
+            Some(submission) => Some(submission.state.status),
+            None => self.head.job_id.as_ref().map(|_| JobStatus::Submitted),
+        }
+    }
+
+    /// The latest submission's state.
+    pub fn state(&self) -> Option<&JobState> {
+        self.latest.as_ref().map(|submission| &submission.state)
+    }
+}

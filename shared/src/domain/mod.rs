@@ -1,0 +1,36 @@
+//! The words and the rules of batchwright. Nothing here does I/O or reads a clock.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `ids` | `JobName`, `JobId`, `RunId`, `Nonce` |
+//! | `status` | the seven statuses of AWS Batch and their order |
+//! | `spec` | a job as `SubmitJob` takes it |
+//! | `limits` | every quota that is checked, with its source |
+//! | `job` | the records kept of a job: head, claim, submission, state |
+//! | `transition` | which of two states of a submission stands |
+//! | `cause` | why a submission ended as it did |
+//! | `retry` | whether an ended job is submitted again |
+//! | `plan` | what is to be done with a job of a file |
+//! | `run` | the record of one job file's run |
+//! | `times`, `units` | milliseconds, durations, memory units |
+
+pub mod cause;
+pub mod ids;
+pub mod job;
+pub mod limits;
+pub mod plan;
+pub mod retry;
+pub mod run;
+pub mod spec;
+pub mod status;
+pub mod times;
+pub mod transition;
+pub mod units;
+
+pub use cause::Cause;
+pub use ids::{JobId, JobName, Nonce, RunId};
+pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use run::{Checkpoint, Run, RunCounts, RunState};
+pub use spec::{JobSpec, SubmitJobRequest};
+pub use status::{JobStatus, StatusCounts};
+pub use times::Timestamp;

@@ -1,0 +1,76 @@
+//! `eksPropertiesOverride`: jobs on Kubernetes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What an EKS job changes of its definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EksPropertiesOverride {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_properties: Option<EksPodPropertiesOverride>,
+}
+
+/// The pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EksPodPropertiesOverride {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<EksContainerOverride>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub init_containers: Vec<EksContainerOverride>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<EksMetadata>,
+}
+
+/// One container of the pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EksContainerOverride {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EksContainerEnvironmentVariable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<EksContainerResourceRequirements>,
+}
+
+/// An environment variable of a container of the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EksContainerEnvironmentVariable {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Kubernetes quantities: cpu, memory, nvidia.com/gpu.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EksContainerResourceRequirements {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, String>,
+}
+
+/// Labels, annotations and namespace of the pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EksMetadata {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! `nodeOverrides`: multi-node parallel jobs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConsumableResourceProperties, ContainerOverrides, EcsPropertiesOverride, EksPropertiesOverride};
+
+/// What a multi-node job changes of its definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct NodeOverrides {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_nodes: Option<i32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_property_overrides: Vec<NodePropertyOverride>,
+}
+
+/// The nodes of one range, as in `0:3` or `4:`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct NodePropertyOverride {
+    pub target_nodes: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_overrides: Option<ContainerOverrides>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecs_properties_override: Option<EcsPropertiesOverride>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instance_types: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eks_properties_override: Option<EksPropertiesOverride>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumable_resource_properties_override: Option<ConsumableResourceProperties>,
+}

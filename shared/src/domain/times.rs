@@ -1,0 +1,107 @@
+//! Moments and durations, in milliseconds since 1970 (UTC), as AWS Batch reports them.
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since 1970.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Batch reports 0 for a moment that has not come: then `None`.
+    pub fn reported(millis: Option<i64>) -> Option<Self> {
+        millis.filter(|&millis| millis > 0).map(Self)
+    }
+
+    /// This moment and `millis` more, or less where that is negative.
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to this moment.
+    pub const fn millis_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// As in `2026-11-23T02:24:51Z`: EventBridge's form, with a resolution of one second.
+    pub fn to_rfc3339_seconds(self) -> String {
+        let whole = jiff::Timestamp::from_second(self.0.div_euclid(1_000));
+        whole.map_or_else(|_| format!("{} ms", self.0), |moment| moment.to_string())
+    }
+}
+
+/// When a submission was made, created, started and stopped; what lies between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobTimes {
+    /// When Batch took the job on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When the last attempt went to RUNNING.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When the job ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl JobTimes {
+    /// Created to stopped, in milliseconds.
+    pub fn elapsed_ms(&self) -> Option<i64> {
+        Some(self.stopped_at?.millis_since(self.created_at?))
+    }
+
+    /// Started to stopped, in milliseconds.
+    pub fn runtime_ms(&self) -> Option<i64> {
+        Some(self.stopped_at?.millis_since(self.started_at?))
+    }
+
+    /// Created to started, in milliseconds: how long the job waited.
+    pub fn spinup_ms(&self) -> Option<i64> {
+        Some(self.started_at?.millis_since(self.created_at?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_both_ends() {
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        let times = JobTimes { created_at: at(1_000), started_at: at(4_000), stopped_at: at(9_500) };
+        assert_eq!(
+            (times.elapsed_ms(), times.runtime_ms(), times.spinup_ms()),
+            (Some(8_500), Some(5_500), Some(3_000))
+        );
+        let never_ran = JobTimes { started_at: None, ..times };
+        assert_eq!(
+            (never_ran.elapsed_ms(), never_ran.runtime_ms(), never_ran.spinup_ms()),
+            (Some(8_500), None, None)
+        );
+    }
+
+    #[test]
+    fn a_reported_zero_means_not_yet() {
+        assert_eq!(Timestamp::reported(Some(0)), None);
+        assert_eq!(Timestamp::reported(None), None);
+        assert_eq!(Timestamp::reported(Some(5)), Some(Timestamp::from_millis(5)));
+    }
+
+    #[test]
+    fn the_written_form_has_whole_seconds() {
+        assert_eq!(Timestamp::from_millis(1_641_944_200_999).to_rfc3339_seconds(), "2022-01-11T23:36:40Z");
+        assert_eq!(Timestamp::from_millis(-1).to_rfc3339_seconds(), "1969-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,21 @@
+//! A control plane for AWS Batch.
+//!
+//! Dependencies point one way: [`use_cases`] call [`ports`], which speak in the types of [`domain`].
+//! Adapters implement the ports: [`memory`], and, each behind a feature of its own, `sqlite` and
+//! `engine` (the embedded job engine).
+//!
+//! - [`domain`]: names, statuses, the job's spec, and every rule, pure and synchronous.
+//! - [`job_file`]: job files, read as a stream, checked, with the line and field of what is wrong.
+//! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
+//! - [`use_cases`]: submit, record a state, collect logs, reconcile, run a file.
+
+pub mod domain;
+#[cfg(feature = "local")]
+pub mod engine;
+pub mod events;
+pub mod job_file;
+pub mod memory;
+pub mod ports;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod use_cases;

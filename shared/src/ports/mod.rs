@@ -1,0 +1,21 @@
+//! What the use cases need of the world. Each port is small and speaks in our own types.
+
+mod clock;
+mod error;
+mod job_engine;
+mod job_store;
+mod log_source;
+mod object_store;
+mod page;
+mod run_store;
+mod submission_pace;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{ErrorKind, PortError};
+pub use job_engine::{JobEngine, JobSummary};
+pub use job_store::{Applied, ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
+pub use log_source::{LogEvent, LogPage, LogSource, LogSourceError};
+pub use object_store::{ObjectStore, ObjectWriter};
+pub use page::{Cursor, Page};
+pub use run_store::RunStore;
+pub use submission_pace::{SubmissionPace, Unpaced};
