@@ -58,8 +58,12 @@ pub const DEFAULT_MAX_TRIES: u32 = 4;
 /// The most submissions that a job may ask for. Ours: an item of the state stays far under 400 KB.
 pub const MAX_TRIES_MAX: i64 = 100;
 
-/// Bytes of a job file that is held and checked as a whole; JSON Lines may be longer. Ours.
+/// Bytes of a JSON or YAML job file: it is held and checked as a whole. Ours.
 pub const WHOLE_FILE_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes up to which a JSON Lines file is checked as a whole before anything is submitted; a longer
+/// one is checked line by line as it is read. Ours.
+pub const WHOLE_LINES_MAX_BYTES: usize = 1024 * 1024;
 
 /// Bytes of one line of a JSON Lines file. Ours: a `SubmitJob` payload, generously spaced.
 pub const LINE_MAX_BYTES: usize = 256 * 1024;

@@ -5,6 +5,7 @@
 //! | `ids` | `JobName`, `JobId`, `RunId`, `Nonce` |
 //! | `status` | the seven statuses of AWS Batch and their order |
 //! | `spec` | a job as `SubmitJob` takes it |
+//! | `definition` | a job definition for the embedded engine |
 //! | `limits` | every quota that is checked, with its source |
 //! | `job` | the records kept of a job: head, claim, submission, state |
 //! | `transition` | which of two states of a submission stands |
@@ -15,6 +16,7 @@
 //! | `times`, `units` | milliseconds, durations, memory units |
 
 pub mod cause;
+pub mod definition;
 pub mod ids;
 pub mod job;
 pub mod limits;
@@ -28,6 +30,7 @@ pub mod transition;
 pub mod units;
 
 pub use cause::Cause;
+pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
 pub use run::{Checkpoint, Run, RunCounts, RunState};
