@@ -72,3 +72,69 @@ pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool) -> Plan {
         _ => Plan::Submit { replaces: job.head.job_id.clone() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp};
+
+    fn spec(definition: &str) -> JobSpec {
+        JobSpec::new(JobName::parse("job").unwrap(), "queue", definition)
+    }
+
+    fn id() -> JobId {
+        JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap()
+    }
+
+    fn known(status: Option<JobStatus>) -> Job {
+        let name = JobName::parse("job").unwrap();
+        let latest = status.map(|status| {
+            let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
+            Submission { state, logs: None, updated_at: Timestamp::default() }
+        });
+        let head = JobHead {
+            spec: spec("definition"),
+            run_id: RunId::derive("file", "1", "0"),
+            claims: 1,
+            claim: None,
+            job_id: status.map(|_| id()),
+            job_tries: status.map(|_| id()).into_iter().collect(),
+            tries_before: 0,
+            refusal: None,
+            updated_at: Timestamp::default(),
+        };
+        Job { head, latest }
+    }
+
+    #[test]
+    fn a_job_is_submitted_when_it_is_new_was_refused_or_failed() {
+        assert_eq!(plan(&spec("definition"), None, false), Plan::Submit { replaces: None });
+        assert_eq!(plan(&spec("definition"), Some(&known(None)), false), Plan::Submit { replaces: None });
+        let failed = known(Some(JobStatus::Failed));
+        assert_eq!(plan(&spec("another"), Some(&failed), false), Plan::Submit { replaces: Some(id()) });
+    }
+
+    #[test]
+    fn a_job_in_flight_is_left_alone_whatever_a_person_asks() {
+        for status in JobStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
+            let job = known(Some(status));
+            assert_eq!(plan(&spec("definition"), Some(&job), true), Plan::Skip(Skip::InFlight(status)));
+        }
+        let mut claimed = known(Some(JobStatus::Failed));
+        let nonce = Nonce::derive(claimed.name(), 2);
+        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default() });
+        assert_eq!(
+            plan(&spec("definition"), Some(&claimed), true),
+            Plan::Skip(Skip::Claimed),
+            "also an expired one"
+        );
+    }
+
+    #[test]
+    fn what_succeeded_runs_again_only_when_a_person_asks() {
+        let job = known(Some(JobStatus::Succeeded));
+        assert_eq!(plan(&spec("definition"), Some(&job), false), Plan::Skip(Skip::Succeeded));
+        assert_eq!(plan(&spec("another"), Some(&job), false), Plan::Skip(Skip::Changed));
+        assert_eq!(plan(&spec("definition"), Some(&job), true), Plan::Submit { replaces: Some(id()) });
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use batchwright::domain::JobStatus;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs the jobs of a file, each once, and keeps their states and logs.
+#[derive(Debug, Parser)]
+#[command(name = "batchwright", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all well, 1 some jobs failed, 2 usage, 3 rejected before anything was submitted,
+4 the state or the engine failed, 5 unknown, 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the jobs of a file: submit what has not SUCCEEDED, wait for all to end
+    Run(RunArgs),
+    /// Show what `run` would do; submit nothing
+    Plan(PlanArgs),
+    /// Show the jobs, with the state of their latest submission
+    Jobs(JobsArgs),
+    /// Count the jobs by status
+    Status(StatusArgs),
+    /// Print all of a job's log: every try, attempt and array child
+    Logs(LogsArgs),
+}
+
+/// Where the jobs run and their state lies.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Run on this machine, with the embedded engine (the only engine of this version)
+    #[arg(long, required = true)]
+    pub(crate) local: bool,
+    /// The folder of the embedded engine's state
+    #[arg(long, value_name = "DIR", default_value = ".batchwright")]
+    pub(crate) state_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// One JSON object
+    Json,
+    /// One JSON object a line
+    Ndjson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shown {
+    /// The form of what is printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The job file: JSON, JSON Lines or YAML, also gzipped
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Run again what SUCCEEDED
+    #[arg(long)]
+    pub(crate) rerun: bool,
+    /// vCPUs that jobs may use at once [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) vcpus: Option<f64>,
+    /// More job definitions for the embedded engine: JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job_definitions: Vec<PathBuf>,
+    /// Run nothing: let a simulation with this seed decide how each job ends, in virtual time. The
+    /// state is thrown away at the end unless --state-dir is given
+    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
+    pub(crate) simulate: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The job file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Run again what SUCCEEDED
+    #[arg(long)]
+    pub(crate) rerun: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    /// Only the jobs of these names
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Only jobs whose latest submission has this status
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) status: Option<JobStatus>,
+    /// Also every try, array child and node
+    #[arg(long)]
+    pub(crate) submissions: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The job's name
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Only the log of this submission or array child
+    #[arg(long, value_name = "JOB_ID")]
+    pub(crate) job_id: Option<String>,
+}

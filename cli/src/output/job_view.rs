@@ -1,0 +1,128 @@
+//! A job as `jobs --output json` shows it: by the names of `DescribeJobs` where it has them.
+
+use batchwright::domain::{Cause, Job, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp};
+use serde::Serialize;
+
+/// One job with its latest submission, or one submission, child or node.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobView {
+    pub(crate) job_name: JobName,
+    pub(crate) job_id: Option<JobId>,
+    pub(crate) status: Option<JobStatus>,
+    pub(crate) status_reason: Option<String>,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) exit_code: Option<i32>,
+    /// The container's reason.
+    pub(crate) reason: Option<String>,
+    pub(crate) job_tries: Vec<JobId>,
+    pub(crate) max_tries: Option<u32>,
+    pub(crate) attempts: usize,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) stopped_at: Option<Timestamp>,
+    pub(crate) job_queue: String,
+    pub(crate) job_definition: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) array_size: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) run_id: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logs: Option<LogsRecord>,
+    #[serde(skip)]
+    pub(crate) waited_ms: Option<i64>,
+    #[serde(skip)]
+    pub(crate) ran_ms: Option<i64>,
+}
+
+impl JobView {
+    /// A job with its latest submission.
+    pub(crate) fn of(job: &Job) -> JobView {
+        let spec = &job.head.spec;
+        let (status, state) = (job.status(), job.state());
+        let refusal = job.head.refusal.as_ref().map(|why| format!("refused: {why}"));
+        JobView {
+            job_id: job.head.job_id.clone(),
+            status,
+            status_reason: refusal.or_else(|| state.and_then(|state| state.status_reason.clone())),
+            job_tries: job.head.job_tries.clone(),
+            max_tries: Some(spec.max_tries),
+            job_queue: spec.job_queue.clone(),
+            job_definition: spec.job_definition.clone(),
+            array_size: spec.array_properties.as_ref().map(|array| array.size),
+            run_id: Some(job.head.run_id.clone()),
+            logs: job.latest.as_ref().and_then(|latest| latest.logs.clone()),
+            ..match state {
+                Some(state) => Self::of_state(state),
+                None => Self::unsubmitted(spec.job_name.clone()),
+            }
+        }
+    }
+
+    /// One submission, child or node.
+    pub(crate) fn of_submission(submission: &Submission) -> JobView {
+        JobView { logs: submission.logs.clone(), ..Self::of_state(&submission.state) }
+    }
+
+    fn of_state(state: &JobState) -> JobView {
+        JobView {
+            job_name: state.job_name.clone(),
+            job_id: Some(state.job_id.clone()),
+            status: Some(state.status),
+            status_reason: state.status_reason.clone(),
+            cause: state.cause(),
+            exit_code: state.exit_code,
+            reason: state.reason.clone(),
+            job_tries: Vec::new(),
+            max_tries: None,
+            attempts: state.attempts.len(),
+            created_at: state.times.created_at,
+            started_at: state.times.started_at,
+            stopped_at: state.times.stopped_at,
+            job_queue: state.job_queue.clone(),
+            job_definition: state.job_definition.clone(),
+            array_size: state.array_size,
+            run_id: None,
+            logs: None,
+            waited_ms: state.times.spinup_ms(),
+            ran_ms: state.times.runtime_ms(),
+        }
+    }
+
+    fn unsubmitted(job_name: JobName) -> JobView {
+        JobView {
+            job_name,
+            job_id: None,
+            status: None,
+            status_reason: None,
+            cause: None,
+            exit_code: None,
+            reason: None,
+            job_tries: Vec::new(),
+            max_tries: None,
+            attempts: 0,
+            created_at: None,
+            started_at: None,
+            stopped_at: None,
+            job_queue: String::new(),
+            job_definition: String::new(),
+            array_size: None,
+            run_id: None,
+            logs: None,
+            waited_ms: None,
+            ran_ms: None,
+        }
+    }
+
+    /// Why it is not SUCCEEDED, in one line.
+    pub(crate) fn why(&self) -> String {
+        let told = [self.status_reason.as_deref(), self.reason.as_deref()];
+        let texts: Vec<&str> = told.into_iter().flatten().collect();
+        match (self.cause, self.status) {
+            (Some(cause), _) if texts.is_empty() => cause.to_string(),
+            (Some(cause), _) => format!("{cause}: {}", texts.join("; ")),
+            (None, Some(JobStatus::Succeeded)) => String::new(),
+            (None, _) => texts.join("; "),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What is printed: tables for people, JSON for programs. Data goes to stdout, everything else to stderr.
+
+pub(crate) mod human;
+pub(crate) mod job_view;
+pub(crate) mod progress;
+pub(crate) mod records;
+pub(crate) mod table;

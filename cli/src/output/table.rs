@@ -1,0 +1,51 @@
+//! Tables for people.
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::human;
+use super::job_view::JobView;
+
+/// Rows of a table beyond which only the jobs that did not succeed are shown.
+pub(crate) const ROWS_MAX: usize = 40;
+
+/// A table with the given headings.
+pub(crate) fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headings.to_vec());
+    table
+}
+
+/// Jobs with their status, exit code, tries, waiting and running time, and why they failed.
+pub(crate) fn jobs(views: &[JobView]) -> Table {
+    let mut table = table(&["JOB", "STATUS", "EXIT", "TRIES", "WAITED", "RAN", "WHY"]);
+    for view in views {
+        let none = || "-".to_owned();
+        table.add_row([
+            name(view),
+            view.status.map_or_else(none, |status| status.to_string()),
+            view.exit_code.map_or_else(none, |code| code.to_string()),
+            tries(view),
+            view.waited_ms.map_or_else(none, human::duration),
+            view.ran_ms.map_or_else(none, human::duration),
+            view.why(),
+        ]);
+    }
+    table
+}
+
+/// A child shows its index.
+fn name(view: &JobView) -> String {
+    match view.job_id.as_ref().and_then(|id| id.array_index()) {
+        Some(index) => format!("{}:{index}", view.job_name),
+        None => view.job_name.to_string(),
+    }
+}
+
+/// Submissions, and Batch's own attempts where there were several.
+fn tries(view: &JobView) -> String {
+    let submissions = view.job_tries.len();
+    match view.attempts {
+        0 | 1 => submissions.to_string(),
+        attempts => format!("{submissions} ({attempts} attempts)"),
+    }
+}

@@ -1,0 +1,51 @@
+//! What the jobs that a job depends on by name are called by Batch.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus};
+use crate::ports::{JobStore, PortError};
+
+/// Whether a job's dependencies allow it to be submitted.
+pub(super) enum Resolved {
+    /// They do. `None`: it SUCCEEDED, Batch need not be told.
+    Ready(BTreeMap<JobName, Option<JobId>>),
+    /// One will not be submitted.
+    Blocked(String),
+    /// One is being submitted.
+    NotYet(String),
+}
+
+/// Looks the dependencies up. One that FAILED is passed on to Batch, which then fails the dependant
+/// with its own reason.
+pub(super) async fn resolve<S: JobStore>(store: &S, spec: &JobSpec) -> Result<Resolved, PortError> {
+    let names: Vec<JobName> = spec.dependency_names().cloned().collect();
+    if names.is_empty() {
+        return Ok(Resolved::Ready(BTreeMap::new()));
+    }
+    let jobs = store.jobs_named(&names).await?;
+    let mut ids = BTreeMap::new();
+    for (name, job) in names.into_iter().zip(jobs) {
+        match look_up(&name, job.as_ref()) {
+            Ok(id) => ids.insert(name, id),
+            Err(resolved) => return Ok(resolved),
+        };
+    }
+    Ok(Resolved::Ready(ids))
+}
+
+fn look_up(name: &JobName, job: Option<&Job>) -> Result<Option<JobId>, Resolved> {
+    let Some(job) = job else {
+        return Err(Resolved::Blocked(format!("it depends on {name}, which was never submitted")));
+    };
+    if job.head.claim.is_some() {
+        return Err(Resolved::NotYet(format!("it depends on {name}, which is being submitted")));
+    }
+    match (job.status(), &job.head.job_id) {
+        (Some(JobStatus::Succeeded), _) => Ok(None),
+        (Some(_), Some(id)) => Ok(Some(id.clone())),
+        _ => {
+            let why = job.head.refusal.as_deref().unwrap_or("it was not submitted");
+            Err(Resolved::Blocked(format!("it depends on {name}, which was rejected: {why}")))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How far a run has come: what is done, what is open, and the report, saved together.
+
+use std::collections::BTreeMap;
+
+use tracing::warn;
+
+use super::report::{ReportLine, report_key};
+use super::{RunFileError, Tried};
+use crate::domain::{Checkpoint, JobSpec, Run, RunState};
+use crate::job_file::{JobFileError, Problem};
+use crate::ports::{Clock, ObjectStore, ObjectWriter, PortError, RunStore};
+
+/// Jobs between two saved checkpoints.
+const SAVE_EVERY: u64 = 1_000;
+
+/// A run under way. The checkpoint is the first job that is not done; the report is written up to it,
+/// and a part of the report is finished before the checkpoint that stands behind it is saved, so that
+/// no job is missing from it, wherever the run is stopped.
+pub(super) struct Progress<'a, S, O, C, F> {
+    store: &'a S,
+    archive: &'a O,
+    clock: &'a C,
+    run: Run,
+    each: F,
+    saved: Checkpoint,
+    part: Vec<u8>,
+    done: BTreeMap<u64, ReportLine>,
+    /// Jobs that could not be submitted yet, by index, with their line.
+    pub(super) deferred: BTreeMap<u64, (u64, JobSpec)>,
+}
+
+impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Progress<'a, S, O, C, F> {
+    pub(super) fn new(store: &'a S, archive: &'a O, clock: &'a C, run: Run, each: F) -> Self {
+        let saved = run.checkpoint;
+        let (part, done, deferred) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { store, archive, clock, run, each, saved, part, done, deferred }
+    }
+
+    /// The index of the first job that is not done.
+    pub(super) fn checkpoint(&self) -> u64 {
+        self.run.checkpoint.0
+    }
+
+    /// A job came back. Errs where its port failed for good.
+    pub(super) fn landed(&mut self, tried: Tried) -> Result<(), RunFileError> {
+        let Tried { index, line, spec, result } = tried;
+        let said = match result {
+            Ok(outcome) => ReportLine::of(line, spec.job_name.clone(), outcome),
+            Err(error) if error.may_pass() => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        match said {
+            Ok(report) => self.finish(index, report),
+            Err(why) => {
+                warn!(job.name = %spec.job_name, %why, "not submitted yet");
+                self.deferred.insert(index, (line, spec));
+            }
+        }
+        Ok(())
+    }
+
+    /// A line that holds no valid job.
+    pub(super) fn invalid(&mut self, index: u64, line: u64, problems: &[Problem]) {
+        self.finish(index, ReportLine::invalid(line, problems));
+    }
+
+    /// The rest of the file can't be read.
+    pub(super) fn reject(&mut self, error: &JobFileError) {
+        for problem in &error.problems {
+            let report = ReportLine::invalid(problem.line.unwrap_or(0), std::slice::from_ref(problem));
+            self.write(&report);
+        }
+    }
+
+    fn finish(&mut self, index: u64, report: ReportLine) {
+        self.done.insert(index, report);
+        while let Some(report) = self.done.remove(&self.run.checkpoint.0) {
+            self.run.checkpoint.0 += 1;
+            self.write(&report);
+        }
+    }
+
+    fn write(&mut self, report: &ReportLine) {
+        report.count(&mut self.run.counts);
+        let line = serde_json::to_string(report).expect("a report line has string keys only");
+        self.part.extend_from_slice(line.as_bytes());
+        self.part.push(b'\n');
+        (self.each)(report);
+    }
+
+    pub(super) async fn save_if_due(&mut self) -> Result<(), PortError> {
+        if self.run.checkpoint.0 - self.saved.0 >= SAVE_EVERY { self.save().await } else { Ok(()) }
+    }
+
+    async fn save(&mut self) -> Result<(), PortError> {
+        if !self.part.is_empty() {
+            let key = report_key(&self.run.run_id, self.saved);
+            let mut object = self.archive.create_object(&key, "application/x-ndjson").await?;
+            object.write(&self.part).await?;
+            object.finish().await?;
+            self.part.clear();
+        }
+        self.run.updated_at = self.clock.now();
+        self.store.save_run(&self.run).await?;
+        self.saved = self.run.checkpoint;
+        Ok(())
+    }
+
+    /// Saves what was reached, and the state of the run.
+    pub(super) async fn close(mut self, state: RunState) -> Result<Run, PortError> {
+        self.run.state = state;
+        self.save().await?;
+        Ok(self.run)
+    }
+}
