@@ -126,6 +126,12 @@ impl JobState {
         (self.status == JobStatus::Failed).then(|| cause::classify(self))
     }
 
+    /// Whether its end may lead to another submission of the job: then the store keeps it in view
+    /// until that has been decided.
+    pub fn may_be_tried_again(&self) -> bool {
+        self.job_id.parent().is_none() && matches!(self.cause(), Some(Cause::HostLost | Cause::Dependency))
+    }
+
     /// Every log stream of every attempt, each once, oldest first.
     pub fn all_log_streams(&self) -> Vec<&LogStream> {
         let mut streams: Vec<&LogStream> = Vec::new();

@@ -104,6 +104,16 @@ pub trait JobStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Applied, PortError>> + Send;
 
+    /// What follows from a submission's end has been done: it leaves [`JobStore::unsettled_ends`].
+    fn settle(&self, job_id: &JobId) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Submissions whose end may lead to another one, by [`JobState::may_be_tried_again`], and has not
+    /// been settled, a page at a time.
+    fn unsettled_ends(
+        &self,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+
     /// Keeps where a submission's logs are. `false` where the submission is not known.
     fn save_logs(
         &self,
