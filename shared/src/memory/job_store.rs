@@ -34,6 +34,8 @@ struct Item {
     submission: Submission,
     /// `stoppedAt`, or where Batch reports none, when the end was written.
     ended_at: Option<Timestamp>,
+    /// Its end may lead to another submission, and has not been settled.
+    is_unsettled: bool,
 }
 
 impl State {
@@ -53,8 +55,9 @@ impl State {
         self.items_of_jobs.entry(job_name).or_default().insert(job_id.clone());
         let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now));
         let logs = self.items.remove(&job_id).and_then(|item| item.submission.logs);
+        let is_unsettled = state.may_be_tried_again();
         let submission = Submission { state, logs, updated_at: now };
-        self.items.insert(job_id, Item { submission, ended_at });
+        self.items.insert(job_id, Item { submission, ended_at, is_unsettled });
     }
 
     fn remove(&mut self, job_id: &JobId) -> Option<Submission> {
@@ -127,6 +130,17 @@ impl JobStore for InMemoryJobStore {
             }
             Transition::Ignore(_) => Ok(Applied::Stale),
         }
+    }
+
+    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
+        if let Some(item) = lock(&self.state).items.get_mut(job_id) {
+            item.is_unsettled = false;
+        }
+        Ok(())
+    }
+
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        Ok(lock(&self.state).items_where(page, |item| item.is_unsettled))
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
