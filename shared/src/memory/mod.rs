@@ -1,1 +1,27 @@
-//! Under way.
+//! The ports in memory, with the conditions of the real ones: for tests and simulations.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `head` | what a store does to a head, as pure rules |
+//! | `job_store`, `run_store` | [`InMemoryJobStore`] |
+//! | `lists` | its lists, a page at a time |
+//! | `object_store` | [`InMemoryObjectStore`] |
+//! | `log_source` | [`InMemoryLogSource`] |
+
+pub(crate) mod head;
+mod job_store;
+mod lists;
+mod log_source;
+mod object_store;
+mod run_store;
+
+pub use job_store::InMemoryJobStore;
+pub use log_source::InMemoryLogSource;
+pub use object_store::{InMemoryObjectStore, InMemoryObjectWriter};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks also after a panic elsewhere: every change below is made in one piece.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,1 +1,167 @@
-//! Under way.
+//! The state of all jobs and runs in one SQLite file: what one machine uses instead of DynamoDB.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `schema` | tables, indexes, migrations |
+//! | `sql` | every statement, each served by an index |
+//! | `rows` | between rows and records |
+//! | `reads`, `writes` | what each statement is for |
+//! | `store` | [`SqliteStore`] as `JobStore` and `RunStore` |
+//! | `error` | what SQLite says, as a port's error |
+//!
+//! Any number of processes and handles may use one file at once. Readers never wait; a writer waits at
+//! most [`BUSY_TIMEOUT`] for another. What was written survives a kill at any point; the last moments
+//! before a power failure may be lost, as a whole (`synchronous = NORMAL`).
+
+mod error;
+mod reads;
+mod rows;
+mod schema;
+mod sql;
+mod store;
+mod writes;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use self::error::Failure;
+use crate::ports::PortError;
+
+/// How long a call waits for another process to finish writing. Then it fails, and may be repeated.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// More than there are statements.
+const CACHED_STATEMENTS: usize = 64;
+
+const OPEN: &str = "open the state";
+
+/// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in one file.
+/// Clones share one connection.
+///
+/// A call runs at once, on the thread that awaits it: it touches a few rows by an index, in
+/// microseconds, which is less than handing it to another thread would take. The connection is locked
+/// within a call only, never across an await.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: String,
+    connection: Mutex<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens a file for reading and writing; makes it where it is missing, brings it up to date where it
+    /// is of an older version.
+    ///
+    /// # Errors
+    ///
+    /// Retryable where another process holds it too long. Permanent where it can't be opened, is no
+    /// database, another program's, damaged, or of a newer version: each names the file and the remedy.
+    pub fn open(path: &Path) -> Result<Self, PortError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        Self::named(path.display().to_string(), || {
+            let mut connection = connect(path, flags)?;
+            use_write_ahead_log(&mut connection)?;
+            schema::migrate(&mut connection, schema::MIGRATIONS)?;
+            Ok(connection)
+        })
+    }
+
+    /// Opens a file for looking only: every write is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`]; and permanent where there is no state yet, or one of an older version.
+    pub fn open_existing(path: &Path) -> Result<Self, PortError> {
+        Self::named(path.display().to_string(), || {
+            let exists = path.metadata().is_ok_and(|found| found.len() > 0);
+            if !exists {
+                return Err(Failure::Missing);
+            }
+            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            schema::check(&connection, schema::MIGRATIONS)?;
+            Ok(connection)
+        })
+    }
+
+    /// A state of its own in memory, gone with the last clone.
+    ///
+    /// # Errors
+    ///
+    /// Where memory is short.
+    pub fn in_memory() -> Result<Self, PortError> {
+        Self::named("the state in memory".to_owned(), || {
+            let mut connection = Connection::open_in_memory()?;
+            connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+            schema::migrate(&mut connection, schema::MIGRATIONS)?;
+            Ok(connection)
+        })
+    }
+
+    fn named(file: String, open: impl FnOnce() -> Result<Connection, Failure>) -> Result<Self, PortError> {
+        match open() {
+            Ok(connection) => {
+                Ok(Self { inner: Arc::new(Inner { file, connection: Mutex::new(connection) }) })
+            }
+            Err(failure) => Err(failure.into_port(OPEN, &file)),
+        }
+    }
+
+    /// Runs one call on the connection. A panic in an earlier call rolled that call back: the lock is
+    /// good for the next one.
+    fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, PortError> {
+        let mut connection = self.inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        call(&mut connection).map_err(|failure| failure.into_port(operation, &self.inner.file))
+    }
+
+    /// One statement, which SQLite applies as one; or several reads.
+    fn statement<T>(
+        &self,
+        operation: &'static str,
+        statement: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, PortError> {
+        self.call(operation, |connection| statement(connection))
+    }
+
+    /// Several statements as one. The write lock is taken first, so that what is read still holds when it
+    /// is written by, and no two writers wait for each other.
+    fn write<T>(
+        &self,
+        operation: &'static str,
+        write: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, PortError> {
+        self.call(operation, |connection| {
+            let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+            let answer = write(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Failure> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(connection)
+}
+
+/// Readers and a writer then don't wait for each other. It stays so in the file, once set.
+fn use_write_ahead_log(connection: &mut Connection) -> Result<(), Failure> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    }
+    Ok(())
+}

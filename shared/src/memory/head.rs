@@ -1,0 +1,170 @@
+//! What a store does to a head, as pure rules. A store that reads, decides and writes in one step
+//! decides by these.
+
+use crate::domain::{Claim, JobHead, JobId, Nonce, Timestamp};
+use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
+
+/// Grants a claim where none stands and the latest submission is the one expected. The head changes
+/// only then.
+pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
+    if head.as_ref().is_some_and(|head| head.claim.is_some()) {
+        return ClaimOutcome::Held;
+    }
+    if head.as_ref().and_then(|head| head.job_id.as_ref()) != claim.replaces.as_ref() {
+        return ClaimOutcome::Replaced;
+    }
+    let claims = head.as_ref().map_or(0, |head| head.claims).saturating_add(1);
+    let nonce = Nonce::derive(&claim.spec.job_name, claims);
+    let job_tries = head.as_mut().map(|head| std::mem::take(&mut head.job_tries)).unwrap_or_default();
+    let tries_before = if claim.resets_budget {
+        u32::try_from(job_tries.len()).unwrap_or(u32::MAX)
+    } else {
+        head.as_ref().map_or(0, |head| head.tries_before)
+    };
+    *head = Some(JobHead {
+        spec: claim.spec.clone(),
+        run_id: claim.run_id.clone(),
+        claims,
+        claim: Some(Claim { nonce: nonce.clone(), expires_at: claim.expires_at }),
+        job_id: claim.replaces.clone(),
+        job_tries,
+        tries_before,
+        refusal: None,
+        updated_at: claim.now,
+    });
+    ClaimOutcome::Granted(nonce)
+}
+
+/// Clears the claim of that nonce, where it stands.
+pub(crate) fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> bool {
+    let stands = head.claim.as_ref().is_some_and(|claim| claim.nonce == *nonce);
+    if stands {
+        head.claim = None;
+        head.refusal = refusal.map(str::to_owned);
+        head.updated_at = now;
+    }
+    stands
+}
+
+/// Turns the claim into the latest submission. The head changes only where it is `Recorded`.
+pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
+    let Some(head) = head else { return RecordOutcome::Unknown };
+    if head.job_tries.contains(&submission.job_id) {
+        return RecordOutcome::Known;
+    }
+    if head.claim.as_ref().is_none_or(|claim| claim.nonce != submission.nonce) {
+        return RecordOutcome::Surplus;
+    }
+    head.claim = None;
+    head.job_id = Some(submission.job_id.clone());
+    head.job_tries.push(submission.job_id.clone());
+    head.updated_at = submission.now;
+    RecordOutcome::Recorded
+}
+
+/// Takes a submission out of the head; the last one left is the latest then. Returns whether it was
+/// there. `updated_at` stays: nothing happened to the job.
+pub(crate) fn forget(head: &mut JobHead, job_id: &JobId) -> bool {
+    let Some(at) = head.job_tries.iter().position(|known| known == job_id) else { return false };
+    head.job_tries.remove(at);
+    if u32::try_from(at).is_ok_and(|at| at < head.tries_before) {
+        head.tries_before -= 1;
+    }
+    head.job_id = head.job_tries.last().cloned();
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{JobName, JobSpec, RunId};
+
+    fn id(text: &str) -> JobId {
+        JobId::parse(text).unwrap()
+    }
+
+    fn wish(replaces: Option<&str>, resets_budget: bool) -> NewClaim {
+        NewClaim {
+            spec: JobSpec::new(JobName::parse("job").unwrap(), "q", "d"),
+            run_id: RunId::parse("run-1").unwrap(),
+            replaces: replaces.map(id),
+            resets_budget,
+            now: Timestamp::from_millis(1),
+            expires_at: Timestamp::from_millis(2),
+        }
+    }
+
+    fn submission(nonce: &Nonce, job_id: &str) -> NewSubmission {
+        let (job_name, now) = (JobName::parse("job").unwrap(), Timestamp::from_millis(3));
+        NewSubmission { job_name, nonce: nonce.clone(), job_id: id(job_id), now }
+    }
+
+    /// A head with these tries.
+    fn tried(tries: &[&str]) -> Option<JobHead> {
+        let mut head = None;
+        let mut latest = None;
+        for &next in tries {
+            let ClaimOutcome::Granted(nonce) = claim(&mut head, &wish(latest, false)) else {
+                panic!("{next} was not granted");
+            };
+            assert_eq!(record(head.as_mut(), &submission(&nonce, next)), RecordOutcome::Recorded);
+            latest = Some(next);
+        }
+        head
+    }
+
+    #[test]
+    fn a_claim_is_numbered_and_stands_until_it_is_released_or_recorded() {
+        let mut head = None;
+        let name = JobName::parse("job").unwrap();
+        let first = Nonce::derive(&name, 1);
+        assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(first.clone()));
+        assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Held);
+        let now = Timestamp::from_millis(9);
+        assert!(!release(head.as_mut().unwrap(), &Nonce::derive(&name, 2), None, now));
+        assert!(release(head.as_mut().unwrap(), &first, Some("no such queue"), now));
+        assert_eq!(head.as_ref().unwrap().refusal.as_deref(), Some("no such queue"));
+        assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(Nonce::derive(&name, 2)));
+        assert_eq!(head.unwrap().refusal, None);
+    }
+
+    #[test]
+    fn a_claim_that_expects_another_latest_submission_changes_nothing() {
+        for (tries, replaces) in [(&["a"][..], None), (&["a", "b"], Some("a")), (&[], Some("a"))] {
+            let mut head = tried(tries);
+            let before = head.clone();
+            assert_eq!(claim(&mut head, &wish(replaces, true)), ClaimOutcome::Replaced, "{tries:?}");
+            assert_eq!(head, before);
+        }
+    }
+
+    #[test]
+    fn the_budget_starts_anew_when_a_person_asks() {
+        let mut head = tried(&["a", "b"]);
+        assert_eq!(head.as_ref().unwrap().tries_used(), 2);
+        claim(&mut head, &wish(Some("b"), true));
+        assert_eq!(head.unwrap().tries_used(), 0);
+    }
+
+    #[test]
+    fn recording_tells_known_surplus_and_unknown_apart() {
+        let mut head = tried(&["a"]);
+        let nonce = Nonce::derive(&JobName::parse("job").unwrap(), 1);
+        assert_eq!(record(head.as_mut(), &submission(&nonce, "a")), RecordOutcome::Known);
+        assert_eq!(record(head.as_mut(), &submission(&nonce, "b")), RecordOutcome::Surplus);
+        assert_eq!(record(None, &submission(&nonce, "a")), RecordOutcome::Unknown);
+    }
+
+    #[test]
+    fn forgetting_a_try_keeps_the_budget_that_is_left() {
+        for (forgotten, latest, used) in [("a", Some("c"), 1), ("c", Some("b"), 0), ("x", Some("c"), 1)] {
+            let mut head = tried(&["a", "b", "c"]).unwrap();
+            head.tries_before = 2;
+            assert_eq!(forget(&mut head, &id(forgotten)), forgotten != "x");
+            assert_eq!((head.job_id.clone(), head.tries_used()), (latest.map(id), used), "{forgotten}");
+        }
+        let mut head = tried(&["a"]).unwrap();
+        forget(&mut head, &id("a"));
+        assert_eq!((head.job_id, head.job_tries), (None, vec![]));
+    }
+}

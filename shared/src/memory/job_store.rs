@@ -1,0 +1,267 @@
+//! Heads and submissions in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use super::lists::page_of;
+use super::{head, lock};
+use crate::domain::transition::{Transition, transition};
+use crate::domain::{
+    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
+    Submission, Timestamp,
+};
+use crate::ports::{
+    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+};
+
+/// A [`JobStore`] and [`RunStore`](crate::ports::RunStore) in memory. Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryJobStore {
+    pub(super) state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    heads: BTreeMap<JobName, JobHead>,
+    items: BTreeMap<JobId, Item>,
+    /// The items by their jobs.
+    items_of_jobs: BTreeMap<JobName, BTreeSet<JobId>>,
+    pub(super) runs: BTreeMap<RunId, Run>,
+}
+
+#[derive(Debug)]
+struct Item {
+    submission: Submission,
+    /// `stoppedAt`, or where Batch reports none, when the end was written.
+    ended_at: Option<Timestamp>,
+    /// Its end may lead to another submission, and has not been settled.
+    is_unsettled: bool,
+}
+
+impl State {
+    fn job(&self, head: &JobHead) -> Job {
+        let latest = head.job_id.as_ref().and_then(|job_id| self.items.get(job_id));
+        Job { head: head.clone(), latest: latest.map(|item| item.submission.clone()) }
+    }
+
+    fn status(&self, head: &JobHead) -> Option<JobStatus> {
+        let job_id = head.job_id.as_ref()?;
+        let item = self.items.get(job_id);
+        Some(item.map_or(JobStatus::Submitted, |item| item.submission.state.status))
+    }
+
+    fn insert(&mut self, state: JobState, now: Timestamp) {
+        let (job_name, job_id) = (state.job_name.clone(), state.job_id.clone());
+        self.items_of_jobs.entry(job_name).or_default().insert(job_id.clone());
+        let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now));
+        let logs = self.items.remove(&job_id).and_then(|item| item.submission.logs);
+        let is_unsettled = state.may_be_tried_again();
+        let submission = Submission { state, logs, updated_at: now };
+        self.items.insert(job_id, Item { submission, ended_at, is_unsettled });
+    }
+
+    fn remove(&mut self, job_id: &JobId) -> Option<Submission> {
+        let item = self.items.remove(job_id)?;
+        if let Some(ids) = self.items_of_jobs.get_mut(&item.submission.state.job_name) {
+            ids.remove(job_id);
+        }
+        Some(item.submission)
+    }
+
+    fn ids_of(&self, job_name: &JobName) -> impl Iterator<Item = &JobId> {
+        self.items_of_jobs.get(job_name).into_iter().flatten()
+    }
+
+    fn jobs_where(&self, page: Option<&Cursor>, wanted: impl Fn(&JobHead) -> bool) -> Page<Job> {
+        let heads = self.heads.iter().filter(|(_, head)| wanted(head));
+        map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), |head| self.job(head))
+    }
+
+    fn items_where(&self, page: Option<&Cursor>, wanted: impl Fn(&Item) -> bool) -> Page<Submission> {
+        let items = self.items.iter().filter(|(_, item)| wanted(item));
+        map(page_of(items.map(|(id, item)| (id.as_str(), item)), page), |item| item.submission.clone())
+    }
+}
+
+fn map<T, U>(page: Page<T>, change: impl Fn(T) -> U) -> Page<U> {
+    Page { items: page.items.into_iter().map(change).collect(), next: page.next }
+}
+
+impl JobStore for InMemoryJobStore {
+    async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
+        let mut state = lock(&self.state);
+        let mut known = state.heads.get(&claim.spec.job_name).cloned();
+        let outcome = head::claim(&mut known, claim);
+        if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, known) {
+            state.heads.insert(claim.spec.job_name.clone(), head);
+        }
+        Ok(outcome)
+    }
+
+    async fn release(
+        &self,
+        job_name: &JobName,
+        nonce: &Nonce,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        let mut state = lock(&self.state);
+        let known = state.heads.get_mut(job_name);
+        Ok(known.is_some_and(|known| head::release(known, nonce, refusal, now)))
+    }
+
+    async fn record_submission(&self, new: &NewSubmission) -> Result<RecordOutcome, PortError> {
+        let mut state = lock(&self.state);
+        let outcome = head::record(state.heads.get_mut(&new.job_name), new);
+        if outcome == RecordOutcome::Recorded && !state.items.contains_key(&new.job_id) {
+            let (job_name, nonce) = (new.job_name.clone(), new.nonce.clone());
+            state.insert(JobState::submitted(job_name, new.job_id.clone(), Some(nonce)), new.now);
+        }
+        Ok(outcome)
+    }
+
+    async fn apply_state(&self, arrived: &JobState, now: Timestamp) -> Result<Applied, PortError> {
+        let mut state = lock(&self.state);
+        let known = state.items.get(&arrived.job_id).map(|item| &item.submission.state);
+        match transition(known, arrived) {
+            Transition::Apply => {
+                state.insert(arrived.clone(), now);
+                Ok(Applied::Applied)
+            }
+            Transition::Ignore(_) => Ok(Applied::Stale),
+        }
+    }
+
+    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
+        if let Some(item) = lock(&self.state).items.get_mut(job_id) {
+            item.is_unsettled = false;
+        }
+        Ok(())
+    }
+
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        Ok(lock(&self.state).items_where(page, |item| item.is_unsettled))
+    }
+
+    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
+        let mut state = lock(&self.state);
+        let Some(item) = state.items.get_mut(job_id) else { return Ok(false) };
+        item.submission.logs = Some(logs.clone());
+        item.submission.updated_at = now;
+        Ok(true)
+    }
+
+    async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
+        let state = lock(&self.state);
+        Ok(state.heads.get(job_name).map(|head| state.job(head)))
+    }
+
+    async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+        let state = lock(&self.state);
+        let heads = job_names.iter().map(|name| state.heads.get(name));
+        Ok(heads.map(|head| head.map(|head| state.job(head))).collect())
+    }
+
+    async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        let state = lock(&self.state);
+        Ok(state.items.get(job_id).map(|item| item.submission.clone()))
+    }
+
+    async fn submissions(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let state = lock(&self.state);
+        let items = state.ids_of(job_name).filter_map(|id| Some((id.as_str(), state.items.get(id)?)));
+        Ok(map(page_of(items, page), |item| item.submission.clone()))
+    }
+
+    async fn submissions_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        Ok(lock(&self.state).items_where(page, |item| item.submission.state.status == status))
+    }
+
+    async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        Ok(lock(&self.state).jobs_where(page, |head| run_id.is_none_or(|run_id| head.run_id == *run_id)))
+    }
+
+    async fn jobs_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Job>, PortError> {
+        let state = lock(&self.state);
+        Ok(state.jobs_where(page, |head| state.status(head) == Some(status)))
+    }
+
+    async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
+        let state = lock(&self.state);
+        let mut counts = StatusCounts::default();
+        for head in state.heads.values() {
+            match state.status(head) {
+                Some(status) => counts[status] += 1,
+                None => counts.unsubmitted += 1,
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        let state = lock(&self.state);
+        let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
+        let heads = state.heads.iter().filter(|(_, head)| expired(head));
+        Ok(map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), JobHead::clone))
+    }
+
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let silent = |item: &Item| item.ended_at.is_none() && item.submission.updated_at < since;
+        Ok(lock(&self.state).items_where(page, silent))
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let complete = |item: &Item| item.submission.logs.as_ref().is_some_and(|logs| logs.complete);
+        let ended = |item: &Item| item.ended_at.is_some_and(|ended_at| ended_at < before);
+        Ok(lock(&self.state).items_where(page, |item| ended(item) && !complete(item)))
+    }
+
+    async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        let mut state = lock(&self.state);
+        let Some(removed) = state.remove(job_id) else { return Ok(None) };
+        let job_name = &removed.state.job_name;
+        if let Some(known) = state.heads.get_mut(job_name) {
+            head::forget(known, job_id);
+        }
+        let children: Vec<JobId> =
+            state.ids_of(job_name).filter(|id| id.parent().as_ref() == Some(job_id)).cloned().collect();
+        for child in children {
+            state.remove(&child);
+        }
+        Ok(Some(removed))
+    }
+
+    async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
+        let mut state = lock(&self.state);
+        state.heads.remove(job_name);
+        let ids = state.items_of_jobs.remove(job_name).unwrap_or_default();
+        for id in &ids {
+            state.items.remove(id);
+        }
+        Ok(ids.into_iter().filter(|id| id.parent().is_none()).collect())
+    }
+}

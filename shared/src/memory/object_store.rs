@@ -1,0 +1,84 @@
+//! Objects in memory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::lock;
+use crate::ports::{ObjectStore, ObjectWriter, PortError};
+
+/// An [`ObjectStore`] in memory. Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryObjectStore {
+    objects: Objects,
+}
+
+type Objects = Arc<Mutex<BTreeMap<String, Object>>>;
+
+#[derive(Debug, Clone)]
+struct Object {
+    content_type: String,
+    bytes: Arc<[u8]>,
+}
+
+impl InMemoryObjectStore {
+    /// Puts an object there at once.
+    pub fn put(&self, key: &str, content_type: &str, bytes: impl Into<Vec<u8>>) {
+        let object = Object { content_type: content_type.to_owned(), bytes: bytes.into().into() };
+        lock(&self.objects).insert(key.to_owned(), object);
+    }
+
+    /// The bytes under a key.
+    pub fn bytes(&self, key: &str) -> Option<Vec<u8>> {
+        lock(&self.objects).get(key).map(|object| object.bytes.to_vec())
+    }
+
+    /// The content type under a key.
+    pub fn content_type(&self, key: &str) -> Option<String> {
+        lock(&self.objects).get(key).map(|object| object.content_type.clone())
+    }
+
+    /// Every key, in order.
+    pub fn keys(&self) -> Vec<String> {
+        lock(&self.objects).keys().cloned().collect()
+    }
+}
+
+impl ObjectStore for InMemoryObjectStore {
+    type Reader = io::Cursor<Arc<[u8]>>;
+    type Writer = InMemoryObjectWriter;
+
+    async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
+        Ok(lock(&self.objects).get(key).map(|object| io::Cursor::new(Arc::clone(&object.bytes))))
+    }
+
+    async fn create_object(&self, key: &str, content_type: &str) -> Result<Self::Writer, PortError> {
+        Ok(InMemoryObjectWriter {
+            store: self.clone(),
+            key: key.to_owned(),
+            content_type: content_type.to_owned(),
+            bytes: Vec::new(),
+        })
+    }
+}
+
+/// An object that is being written to memory.
+#[derive(Debug)]
+pub struct InMemoryObjectWriter {
+    store: InMemoryObjectStore,
+    key: String,
+    content_type: String,
+    bytes: Vec<u8>,
+}
+
+impl ObjectWriter for InMemoryObjectWriter {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), PortError> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<(), PortError> {
+        self.store.put(&self.key, &self.content_type, self.bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! What is read: single records, and pages that start after the last key of the one before.
+
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+
+use super::error::Failure;
+use super::{rows, sql};
+use crate::domain::{
+    Job, JobHead, JobId, JobName, JobStatus, Run, RunId, StatusCounts, Submission, Timestamp,
+};
+use crate::ports::{Cursor, Page};
+
+/// Items on a page: a few hundred kilobytes at most times.
+const PAGE_SIZE: usize = 500;
+
+pub(super) fn head(connection: &Connection, job_name: &JobName) -> Result<Option<JobHead>, Failure> {
+    one(connection, sql::HEAD, [job_name.as_str()], rows::head)
+}
+
+pub(super) fn job(connection: &Connection, job_name: &JobName) -> Result<Option<Job>, Failure> {
+    one(connection, sql::JOB, [job_name.as_str()], rows::job)
+}
+
+pub(super) fn submission(connection: &Connection, job_id: &JobId) -> Result<Option<Submission>, Failure> {
+    one(connection, sql::SUBMISSION, [job_id.as_str()], rows::submission)
+}
+
+pub(super) fn run(connection: &Connection, run_id: &RunId) -> Result<Option<Run>, Failure> {
+    one(connection, sql::RUN, [run_id.as_str()], run_of)
+}
+
+fn run_of(row: &Row<'_>) -> Result<Run, Failure> {
+    rows::from_json("a run", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+pub(super) fn jobs(
+    connection: &Connection,
+    run_id: Option<&RunId>,
+    after: Option<&Cursor>,
+) -> Result<Page<Job>, Failure> {
+    let key = |job: &Job| job.name().as_str().to_owned();
+    let (start, limit) = (text(after), limit());
+    match run_id {
+        Some(run_id) => {
+            page(connection, sql::JOBS_OF_RUN, params![run_id.as_str(), start, limit], rows::job, key)
+        }
+        None => page(connection, sql::JOBS, params![start, limit], rows::job, key),
+    }
+}
+
+pub(super) fn jobs_with_status(
+    connection: &Connection,
+    status: JobStatus,
+    after: Option<&Cursor>,
+) -> Result<Page<Job>, Failure> {
+    let parameters = params![status.as_str(), text(after), limit()];
+    page(connection, sql::JOBS_WITH_STATUS, parameters, rows::job, |job| job.name().as_str().to_owned())
+}
+
+pub(super) fn submissions(
+    connection: &Connection,
+    job_name: &JobName,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
+    let parameters = params![job_name.as_str(), text(after), limit()];
+    page(connection, sql::SUBMISSIONS, parameters, rows::submission, id_of)
+}
+
+pub(super) fn submissions_with_status(
+    connection: &Connection,
+    status: JobStatus,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
+    let parameters = params![status.as_str(), text(after), limit()];
+    page(connection, sql::SUBMISSIONS_WITH_STATUS, parameters, rows::submission, id_of)
+}
+
+pub(super) fn unsettled_ends(
+    connection: &Connection,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
+    page(connection, sql::UNSETTLED_ENDS, params![text(after), limit()], rows::submission, id_of)
+}
+
+fn id_of(submission: &Submission) -> String {
+    submission.state.job_id.as_str().to_owned()
+}
+
+pub(super) fn count_by_status(connection: &Connection) -> Result<StatusCounts, Failure> {
+    let mut counts = StatusCounts::default();
+    let mut statement = connection.prepare_cached(sql::COUNT_BY_STATUS)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let status: String = row.get(0)?;
+        let status: JobStatus =
+            status.parse().map_err(|why| Failure::Record { what: "a status", why: format!("{why}") })?;
+        counts[status] = count(row, 1)?;
+    }
+    counts.unsubmitted = one(connection, sql::COUNT_UNSUBMITTED, [], |row| count(row, 0))?.unwrap_or(0);
+    Ok(counts)
+}
+
+fn count(row: &Row<'_>, column: usize) -> Result<u64, Failure> {
+    let count: i64 = row.get(column)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+pub(super) fn expired_claims(
+    connection: &Connection,
+    before: Timestamp,
+    after: Option<&Cursor>,
+) -> Result<Page<JobHead>, Failure> {
+    let (time, name) = time_and_text(after)?;
+    let key = |head: &JobHead| {
+        let expires_at = head.claim.as_ref().map_or(before, |claim| claim.expires_at);
+        timed_key(expires_at, head.spec.job_name.as_str())
+    };
+    let parameters = params![before.as_millis(), time, name, limit()];
+    page(connection, sql::EXPIRED_CLAIMS, parameters, rows::head, key)
+}
+
+pub(super) fn silent_submissions(
+    connection: &Connection,
+    since: Timestamp,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
+    let (time, id) = time_and_text(after)?;
+    let key = |found: &Submission| timed_key(found.updated_at, found.state.job_id.as_str());
+    let parameters = params![since.as_millis(), time, id, limit()];
+    page(connection, sql::SILENT_SUBMISSIONS, parameters, rows::submission, key)
+}
+
+pub(super) fn unfinished_logs(
+    connection: &Connection,
+    before: Timestamp,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
+    let (time, id) = time_and_text(after)?;
+    let parameters = params![before.as_millis(), time, id, limit()];
+    let with_end = |row: &Row<'_>| Ok((rows::submission(row)?, Timestamp::from_millis(row.get(3)?)));
+    let key = |(found, ended_at): &(Submission, Timestamp)| timed_key(*ended_at, found.state.job_id.as_str());
+    let found = page(connection, sql::UNFINISHED_LOGS, parameters, with_end, key)?;
+    Ok(Page { items: found.items.into_iter().map(|(submission, _)| submission).collect(), next: found.next })
+}
+
+pub(super) fn unfinished_runs(
+    connection: &Connection,
+    since: Timestamp,
+    after: Option<&Cursor>,
+) -> Result<Page<Run>, Failure> {
+    let (time, id) = time_and_text(after)?;
+    let key = |run: &Run| timed_key(run.updated_at, run.run_id.as_str());
+    page(connection, sql::UNFINISHED_RUNS, params![since.as_millis(), time, id, limit()], run_of, key)
+}
+
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row(parameters, |row| Ok(read(row))).optional()?;
+    found.transpose()
+}
+
+/// At most [`PAGE_SIZE`] items; a full page has a next one, which may be empty.
+fn page<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, Failure>,
+    key: impl Fn(&T) -> String,
+) -> Result<Page<T>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = statement.query(parameters)?;
+    let mut items = Vec::new();
+    while let Some(row) = found.next()? {
+        items.push(read(row)?);
+    }
+    let next = items.last().filter(|_| items.len() == PAGE_SIZE).map(|last| Cursor(key(last)));
+    Ok(Page { items, next })
+}
+
+fn limit() -> i64 {
+    i64::try_from(PAGE_SIZE).unwrap_or(i64::MAX)
+}
+
+/// Every name and id is greater than the empty text.
+fn text(after: Option<&Cursor>) -> &str {
+    after.map_or("", |cursor| cursor.0.as_str())
+}
+
+fn timed_key(time: Timestamp, text: &str) -> String {
+    format!("{} {text}", time.as_millis())
+}
+
+fn time_and_text(after: Option<&Cursor>) -> Result<(i64, &str), Failure> {
+    let Some(cursor) = after else { return Ok((i64::MIN, "")) };
+    let parts = cursor.0.split_once(' ').and_then(|(time, text)| Some((time.parse().ok()?, text)));
+    parts.ok_or_else(|| Failure::cursor(cursor))
+}

@@ -1,0 +1,64 @@
+//! Between rows and records.
+
+use rusqlite::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Failure;
+use crate::domain::{Claim, Job, JobHead, JobId, Nonce, RunId, Submission, Timestamp};
+
+/// Columns of `sql::head_columns!`.
+const HEAD_COLUMNS: usize = 10;
+
+pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(record).map_err(|why| Failure::Unwritable { what, why })
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|why| Failure::Record { what, why: why.to_string() })
+}
+
+/// A head, from the first columns.
+pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
+    let nonce: Option<String> = row.get(3)?;
+    let expires_at: Option<i64> = row.get(4)?;
+    let claim = match (nonce, expires_at) {
+        (Some(nonce), Some(expires_at)) => {
+            Some(Claim { nonce: Nonce::parse(&nonce)?, expires_at: Timestamp::from_millis(expires_at) })
+        }
+        _ => None,
+    };
+    let job_id: Option<String> = row.get(5)?;
+    Ok(JobHead {
+        run_id: RunId::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
+        spec: from_json("a job's spec", row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+        claims: row.get(2)?,
+        claim,
+        job_id: job_id.as_deref().map(JobId::parse).transpose()?,
+        job_tries: from_json("a job's tries", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
+        tries_before: row.get(7)?,
+        refusal: row.get(8)?,
+        updated_at: Timestamp::from_millis(row.get(9)?),
+    })
+}
+
+/// A submission, from the first columns.
+pub(super) fn submission(row: &Row<'_>) -> Result<Submission, Failure> {
+    submission_at(row, 0)
+}
+
+fn submission_at(row: &Row<'_>, first: usize) -> Result<Submission, Failure> {
+    let logs: Option<String> = row.get(first + 1)?;
+    Ok(Submission {
+        state: from_json("a job's state", row.get_ref(first)?.as_str().map_err(rusqlite::Error::from)?)?,
+        logs: logs.map(|logs| from_json("a record of logs", &logs)).transpose()?,
+        updated_at: Timestamp::from_millis(row.get(first + 2)?),
+    })
+}
+
+/// A head, and its latest submission where the join found one.
+pub(super) fn job(row: &Row<'_>) -> Result<Job, Failure> {
+    let found: Option<String> = row.get(HEAD_COLUMNS)?;
+    let latest = found.map(|_| submission_at(row, HEAD_COLUMNS)).transpose()?;
+    Ok(Job { head: head(row)?, latest })
+}

@@ -1,0 +1,167 @@
+//! The tables, and how a file of an older version is brought up to date.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::error::Failure;
+
+/// Marks a file as ours, in its header: "bwst".
+const APPLICATION_ID: i64 = 0x6277_7374;
+
+/// One script a version, applied in order. A released script is never edited: a change is one more.
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1];
+
+const VERSION_1: &str = "
+CREATE TABLE jobs (
+    job_name         TEXT PRIMARY KEY,
+    run_id           TEXT NOT NULL,
+    spec             TEXT NOT NULL,              -- JSON
+    claims           INTEGER NOT NULL,
+    claim_nonce      TEXT,
+    claim_expires_at INTEGER,                    -- ms since 1970, as every time here
+    job_id           TEXT,
+    job_tries        TEXT NOT NULL,              -- JSON, the oldest first
+    tries_before     INTEGER NOT NULL,
+    refusal          TEXT,
+    updated_at       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX jobs_of_runs ON jobs (run_id, job_name);
+CREATE INDEX jobs_claimed ON jobs (claim_expires_at, job_name) WHERE claim_expires_at IS NOT NULL;
+CREATE INDEX jobs_unsubmitted ON jobs (job_name) WHERE job_id IS NULL;
+
+CREATE TABLE submissions (
+    job_id           TEXT PRIMARY KEY,
+    job_name         TEXT NOT NULL,
+    status           TEXT NOT NULL,
+    order_key        INTEGER NOT NULL,
+    latest           INTEGER NOT NULL DEFAULT 0, -- 1: it is its job's job_id
+    ended_at         INTEGER,
+    unsettled        INTEGER NOT NULL,           -- 1: what follows from its end has not been done
+    state            TEXT NOT NULL,              -- JSON
+    logs             TEXT,                       -- JSON
+    logs_complete    INTEGER NOT NULL DEFAULT 0,
+    updated_at       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX submissions_of_jobs ON submissions (job_name, job_id);
+CREATE INDEX submissions_by_status ON submissions (status, job_id);
+CREATE INDEX submissions_latest ON submissions (status, job_name) WHERE latest = 1;
+CREATE INDEX submissions_silent ON submissions (updated_at, job_id) WHERE ended_at IS NULL;
+CREATE INDEX submissions_unsettled ON submissions (job_id) WHERE unsettled = 1;
+CREATE INDEX submissions_without_logs ON submissions (ended_at, job_id)
+    WHERE ended_at IS NOT NULL AND logs_complete = 0;
+
+CREATE TABLE runs (
+    run_id           TEXT PRIMARY KEY,
+    state            TEXT NOT NULL,
+    checkpoint       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL,
+    run              TEXT NOT NULL               -- JSON
+) STRICT;
+CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITTING';
+";
+
+/// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Failure> {
+    if version(connection)? == Version::Known(migrations.len()) {
+        return Ok(());
+    }
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    let done = match version(&transaction)? {
+        Version::Known(done) if done <= migrations.len() => done,
+        Version::Known(found) => return Err(Failure::Newer { found, known: migrations.len() }),
+        Version::Foreign => return Err(Failure::Foreign),
+    };
+    for script in &migrations[done..] {
+        transaction.execute_batch(script)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(migrations.len()).unwrap_or(i64::MAX))?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Accepts a file of exactly this version, without changing it.
+pub(super) fn check(connection: &Connection, migrations: &[&str]) -> Result<(), Failure> {
+    match version(connection)? {
+        Version::Known(0) => Err(Failure::Missing),
+        Version::Known(found) if found > migrations.len() => {
+            Err(Failure::Newer { found, known: migrations.len() })
+        }
+        Version::Known(found) if found < migrations.len() => {
+            Err(Failure::Older { found, known: migrations.len() })
+        }
+        Version::Known(_) => Ok(()),
+        Version::Foreign => Err(Failure::Foreign),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Version {
+    /// So many migrations were applied; 0 to a new file.
+    Known(usize),
+    /// Another program's database.
+    Foreign,
+}
+
+fn version(connection: &Connection) -> Result<Version, Failure> {
+    let read = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let application_id = read("PRAGMA application_id")?;
+    if application_id == APPLICATION_ID {
+        let version = usize::try_from(read("PRAGMA user_version")?).ok().filter(|&version| version > 0);
+        return Ok(version.map_or(Version::Foreign, Version::Known));
+    }
+    let is_empty = read("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)")? == 1;
+    Ok(if application_id == 0 && is_empty { Version::Known(0) } else { Version::Foreign })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES (7);";
+    const SECOND: &str = "ALTER TABLE t ADD COLUMN b INTEGER; UPDATE t SET b = a + 1;";
+    const BROKEN: &str = "CREATE TABLE u (a INTEGER) STRICT; UPDATE t SET no_such_column = 1;";
+
+    #[test]
+    fn a_file_of_an_older_version_is_brought_up_to_date_once() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &[FIRST]).unwrap();
+        assert!(matches!(check(&connection, &[FIRST, SECOND]), Err(Failure::Older { found: 1, known: 2 })));
+        for _ in 0..2 {
+            migrate(&mut connection, &[FIRST, SECOND]).unwrap();
+        }
+        let b: i64 = connection.query_row("SELECT b FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(b, 8);
+        check(&connection, &[FIRST, SECOND]).unwrap();
+    }
+
+    #[test]
+    fn an_interrupted_migration_leaves_the_older_version_whole() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &[FIRST]).unwrap();
+        migrate(&mut connection, &[FIRST, SECOND, BROKEN]).unwrap_err();
+        assert_eq!(version(&connection).unwrap(), Version::Known(1));
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'u' OR sql LIKE '%b INTEGER%'";
+        assert_eq!(connection.query_row(tables, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+        migrate(&mut connection, &[FIRST, SECOND]).unwrap();
+    }
+
+    #[test]
+    fn a_newer_version_and_another_programs_tables_are_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &[FIRST, SECOND]).unwrap();
+        let newer = |failure| matches!(failure, Err(Failure::Newer { found: 2, known: 1 }));
+        assert!(newer(migrate(&mut connection, &[FIRST])));
+        assert!(newer(check(&connection, &[FIRST])));
+
+        let mut foreign = Connection::open_in_memory().unwrap();
+        foreign.execute_batch(FIRST).unwrap();
+        assert!(matches!(migrate(&mut foreign, MIGRATIONS), Err(Failure::Foreign)));
+        assert!(matches!(check(&foreign, MIGRATIONS), Err(Failure::Foreign)));
+    }
+
+    #[test]
+    fn an_empty_file_holds_no_state_yet() {
+        let connection = Connection::open_in_memory().unwrap();
+        assert!(matches!(check(&connection, MIGRATIONS), Err(Failure::Missing)));
+    }
+}

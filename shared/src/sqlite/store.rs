@@ -1,0 +1,158 @@
+//! The ports on one SQLite file. What spans several statements is one immediate transaction.
+
+use super::{SqliteStore, reads, writes};
+use crate::domain::{
+    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
+    Submission, Timestamp,
+};
+use crate::ports::{
+    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    RunStore,
+};
+
+impl JobStore for SqliteStore {
+    async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
+        self.write("claim a job", |connection| writes::claim(connection, claim))
+    }
+
+    async fn release(
+        &self,
+        job_name: &JobName,
+        nonce: &Nonce,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.write("release a claim", |connection| writes::release(connection, job_name, nonce, refusal, now))
+    }
+
+    async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
+        self.write("record a submission", |connection| writes::record_submission(connection, submission))
+    }
+
+    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
+        self.statement("apply a state", |connection| writes::apply_state(connection, state, now))
+    }
+
+    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
+        self.statement("settle an end", |connection| writes::settle(connection, job_id))
+    }
+
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        self.statement("list unsettled ends", |connection| reads::unsettled_ends(connection, page))
+    }
+
+    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
+        self.statement("save logs", |connection| writes::save_logs(connection, job_id, logs, now))
+    }
+
+    async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
+        self.statement("find a job", |connection| reads::job(connection, job_name))
+    }
+
+    async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+        self.statement("find jobs", |connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            job_names.iter().map(|job_name| reads::job(&snapshot, job_name)).collect()
+        })
+    }
+
+    async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        self.statement("find a submission", |connection| reads::submission(connection, job_id))
+    }
+
+    async fn submissions(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list a job's submissions", |connection| {
+            reads::submissions(connection, job_name, page)
+        })
+    }
+
+    async fn submissions_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list submissions", |connection| {
+            reads::submissions_with_status(connection, status, page)
+        })
+    }
+
+    async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        self.statement("list jobs", |connection| reads::jobs(connection, run_id, page))
+    }
+
+    async fn jobs_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Job>, PortError> {
+        self.statement("list jobs", |connection| reads::jobs_with_status(connection, status, page))
+    }
+
+    async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
+        self.statement("count jobs", |connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            reads::count_by_status(&snapshot)
+        })
+    }
+
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        self.statement("list expired claims", |connection| reads::expired_claims(connection, before, page))
+    }
+
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list silent submissions", |connection| {
+            reads::silent_submissions(connection, since, page)
+        })
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list unfinished logs", |connection| reads::unfinished_logs(connection, before, page))
+    }
+
+    async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        self.write("remove a submission", |connection| writes::remove_submission(connection, job_id))
+    }
+
+    async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
+        self.write("remove a job", |connection| writes::remove_job(connection, job_name))
+    }
+}
+
+impl RunStore for SqliteStore {
+    async fn create_run(&self, run: &Run) -> Result<Option<Run>, PortError> {
+        self.write("create a run", |connection| {
+            if writes::create_run(connection, run)? {
+                return Ok(None);
+            }
+            reads::run(connection, &run.run_id)
+        })
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.statement("save a run", |connection| writes::save_run(connection, run))
+    }
+
+    async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
+        self.statement("find a run", |connection| reads::run(connection, run_id))
+    }
+
+    async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        self.statement("list unfinished runs", |connection| reads::unfinished_runs(connection, since, page))
+    }
+}

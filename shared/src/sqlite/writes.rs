@@ -1,0 +1,180 @@
+//! What is written. Each function is one statement, or runs within one transaction.
+
+use rusqlite::{Connection, params};
+
+use super::error::Failure;
+use super::{reads, rows, sql};
+use crate::domain::transition::OrderKey;
+use crate::domain::{
+    JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
+};
+use crate::memory::head;
+use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
+
+pub(super) fn claim(connection: &Connection, claim: &NewClaim) -> Result<ClaimOutcome, Failure> {
+    let mut known = reads::head(connection, &claim.spec.job_name)?;
+    let outcome = head::claim(&mut known, claim);
+    if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &known) {
+        save_head(connection, head)?;
+    }
+    Ok(outcome)
+}
+
+pub(super) fn release(
+    connection: &Connection,
+    job_name: &JobName,
+    nonce: &Nonce,
+    refusal: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
+    let stood = head::release(&mut known, nonce, refusal, now);
+    if stood {
+        save_head(connection, &known)?;
+    }
+    Ok(stood)
+}
+
+pub(super) fn record_submission(
+    connection: &Connection,
+    new: &NewSubmission,
+) -> Result<RecordOutcome, Failure> {
+    let mut known = reads::head(connection, &new.job_name)?;
+    let before = known.as_ref().and_then(|head| head.job_id.clone());
+    let outcome = head::record(known.as_mut(), new);
+    if let (RecordOutcome::Recorded, Some(head)) = (outcome, &known) {
+        save_head(connection, head)?;
+        let nonce = Some(new.nonce.clone());
+        // An event that came first is newer than this, or the same.
+        apply_state(
+            connection,
+            &JobState::submitted(new.job_name.clone(), new.job_id.clone(), nonce),
+            new.now,
+        )?;
+        move_latest(connection, before.as_ref(), head.job_id.as_ref())?;
+    }
+    Ok(outcome)
+}
+
+fn move_latest(connection: &Connection, from: Option<&JobId>, to: Option<&JobId>) -> Result<(), Failure> {
+    let mut set_latest = connection.prepare_cached(sql::SET_LATEST)?;
+    if let Some(from) = from {
+        set_latest.execute(params![from.as_str(), 0])?;
+    }
+    if let Some(to) = to {
+        set_latest.execute(params![to.as_str(), 1])?;
+    }
+    Ok(())
+}
+
+pub(super) fn apply_state(
+    connection: &Connection,
+    state: &JobState,
+    now: Timestamp,
+) -> Result<Applied, Failure> {
+    let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now).as_millis());
+    let changed = connection.prepare_cached(sql::APPLY_STATE)?.execute(params![
+        state.job_id.as_str(),
+        state.job_name.as_str(),
+        state.status.as_str(),
+        OrderKey::of(state).as_i64(),
+        ended_at,
+        state.may_be_tried_again(),
+        rows::to_json("a job's state", state)?,
+        now.as_millis(),
+    ])?;
+    Ok(if changed == 0 { Applied::Stale } else { Applied::Applied })
+}
+
+pub(super) fn settle(connection: &Connection, job_id: &JobId) -> Result<(), Failure> {
+    connection.prepare_cached(sql::SETTLE)?.execute([job_id.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn save_logs(
+    connection: &Connection,
+    job_id: &JobId,
+    logs: &LogsRecord,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let text = rows::to_json("a record of logs", logs)?;
+    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis()];
+    Ok(connection.prepare_cached(sql::SAVE_LOGS)?.execute(parameters)? > 0)
+}
+
+pub(super) fn remove_submission(
+    connection: &Connection,
+    job_id: &JobId,
+) -> Result<Option<Submission>, Failure> {
+    let Some(removed) = reads::submission(connection, job_id)? else { return Ok(None) };
+    for sql in [sql::REMOVE_SUBMISSION, sql::REMOVE_CHILDREN, sql::REMOVE_NODES] {
+        connection.prepare_cached(sql)?.execute([job_id.as_str()])?;
+    }
+    if let Some(mut known) = reads::head(connection, &removed.state.job_name)?
+        && head::forget(&mut known, job_id)
+    {
+        save_head(connection, &known)?;
+        move_latest(connection, None, known.job_id.as_ref())?;
+    }
+    Ok(Some(removed))
+}
+
+pub(super) fn remove_job(connection: &Connection, job_name: &JobName) -> Result<Vec<JobId>, Failure> {
+    let mut removed = Vec::new();
+    let mut ids = connection.prepare_cached(sql::IDS_OF_JOB)?;
+    let mut found = ids.query([job_name.as_str()])?;
+    while let Some(row) = found.next()? {
+        removed.push(JobId::parse(&row.get::<_, String>(0)?)?);
+    }
+    for sql in [sql::REMOVE_HEAD, sql::REMOVE_SUBMISSIONS_OF_JOB] {
+        connection.prepare_cached(sql)?.execute([job_name.as_str()])?;
+    }
+    removed.retain(|id| id.parent().is_none());
+    Ok(removed)
+}
+
+fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
+    connection.prepare_cached(sql::SAVE_HEAD)?.execute(params![
+        head.spec.job_name.as_str(),
+        head.run_id.as_str(),
+        rows::to_json("a job's spec", &head.spec)?,
+        head.claims,
+        head.claim.as_ref().map(|claim| claim.nonce.as_str()),
+        head.claim.as_ref().map(|claim| claim.expires_at.as_millis()),
+        head.job_id.as_ref().map(JobId::as_str),
+        rows::to_json("a job's tries", &head.job_tries)?,
+        head.tries_before,
+        head.refusal,
+        head.updated_at.as_millis(),
+    ])?;
+    Ok(())
+}
+
+/// Returns whether the run is new.
+pub(super) fn create_run(connection: &Connection, run: &Run) -> Result<bool, Failure> {
+    write_run(connection, sql::CREATE_RUN, run)
+}
+
+/// Returns whether it was written.
+pub(super) fn save_run(connection: &Connection, run: &Run) -> Result<bool, Failure> {
+    write_run(connection, sql::SAVE_RUN, run)
+}
+
+fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, Failure> {
+    let changed = connection.prepare_cached(sql)?.execute(params![
+        run.run_id.as_str(),
+        state_word(run.state),
+        i64::try_from(run.checkpoint.0).unwrap_or(i64::MAX),
+        run.updated_at.as_millis(),
+        rows::to_json("a run", run)?,
+    ])?;
+    Ok(changed > 0)
+}
+
+const fn state_word(state: RunState) -> &'static str {
+    match state {
+        RunState::Submitting => "SUBMITTING",
+        RunState::Submitted => "SUBMITTED",
+        RunState::Rejected => "REJECTED",
+    }
+}
