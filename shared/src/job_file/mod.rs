@@ -1,1 +1,40 @@
-//! Under way.
+//! Job files: read, checked, with the line and field of whatever is wrong.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `file` | an open file, whole or streamed |
+//! | `source`, `lines`, `text` | bytes: gzip, lines, UTF-8 |
+//! | `json`, `yaml`, `node` | the two syntaxes, and the tree with lines that both become |
+//! | `document` | the forms that a file may have |
+//! | `defaults`, `definitions` | what stands in a file beside its jobs |
+//! | `schema`, `job_schema` | the language of fields, and the fields of a job in it |
+//! | `rules`, `text_rules` | what must hold between fields, and of a text |
+//! | `job` | one job, checked and made a spec |
+//! | `order` | dependencies by name, duplicates, circles |
+//! | `problem`, `suggest` | what is wrong, and what may have been meant |
+
+mod defaults;
+mod definitions;
+mod document;
+mod file;
+mod job;
+mod job_schema;
+mod json;
+mod lines;
+mod node;
+mod order;
+mod problem;
+mod rules;
+mod schema;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
+mod text_rules;
+mod yaml;
+
+pub use definitions::read_definitions;
+pub use file::{Entry, JobFile, open};
+pub use job::check_job;
+pub use problem::{JobFileError, Problem};
