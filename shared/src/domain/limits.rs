@@ -49,6 +49,19 @@ pub const SCHEDULING_PRIORITY_MAX: i64 = 9_999;
 /// Characters of a `shareIdentifier`. Source: `SubmitJob` API reference.
 pub const SHARE_IDENTIFIER_MAX_CHARS: usize = 255;
 
+/// What the names of Batch's own environment variables begin with: it does not take such names from
+/// others. Source: AWS Batch user guide, "AWS Batch job environment variables".
+pub const RESERVED_ENVIRONMENT_PREFIX: &str = "AWS_BATCH";
+
+/// Tasks in `ecsPropertiesOverride`. Source: `EcsPropertiesOverride` API reference.
+pub const ECS_TASKS_MAX: usize = 1;
+
+/// Containers of one task. Source: `EcsTaskProperties` API reference.
+pub const ECS_TASK_CONTAINERS_MAX: usize = 10;
+
+/// Containers, and as many init containers, of one pod. Source: `EksPodProperties` API reference.
+pub const EKS_CONTAINERS_MAX: usize = 10;
+
 /// Ids in one `DescribeJobs`. Source: `DescribeJobs` API reference.
 pub const DESCRIBE_JOBS_MAX: usize = 100;
 

@@ -1,33 +1,40 @@
-//! stub
-#![expect(missing_docs, reason = "stub")]
-use crate::domain::*;
-#[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
-    pub line: Option<u64>,
-    pub field: Option<String>,
-    pub message: String,
-}
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-#[derive(Debug, thiserror::Error)]
-#[error("bad")]
-pub struct JobFileError {
-    pub file: String,
-    pub problems: Vec<Problem>,
-}
-pub struct Entry {
-    pub line: u64,
-    pub job: Result<JobSpec, Vec<Problem>>,
-}
-pub struct JobFile<R>(pub R);
-impl<R> JobFile<R> {
-    pub async fn next(&mut self) -> Result<Option<Entry>, JobFileError> {
-        Ok(None)
-    }
-    pub fn definitions(&self) -> &[JobDefinition] {
-        &[]
-    }
-}
+//! Job files: read, checked, with the line and field of whatever is wrong.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `file` | an open file, whole or streamed |
+//! | `source`, `lines`, `text` | bytes: gzip, lines, UTF-8 |
+//! | `json`, `yaml`, `node` | the two syntaxes, and the tree with lines that both become |
+//! | `document` | the forms that a file may have |
+//! | `defaults`, `definitions` | what stands in a file beside its jobs |
+//! | `schema`, `job_schema` | the language of fields, and the fields of a job in it |
+//! | `rules`, `text_rules` | what must hold between fields, and of a text |
+//! | `job` | one job, checked and made a spec |
+//! | `order` | dependencies by name, duplicates, circles |
+//! | `problem`, `suggest` | what is wrong, and what may have been meant |
+
+mod defaults;
+mod definitions;
+mod document;
+mod file;
+mod job;
+mod job_schema;
+mod json;
+mod lines;
+mod node;
+mod order;
+mod problem;
+mod rules;
+mod schema;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
+mod text_rules;
+mod yaml;
+
+pub use definitions::read_definitions;
+pub use file::{Entry, JobFile, open};
+pub use job::check_job;
+pub use problem::{JobFileError, Problem};

@@ -1,0 +1,211 @@
+//! One job: checked, its short forms written out, made a [`JobSpec`].
+
+use serde_json::Value;
+
+use super::job_schema::JOB;
+use super::node::{Data, Node};
+use super::problem::Problem;
+use super::schema::Check;
+use crate::domain::limits::{CONTAINER_OVERRIDES_MAX_CHARS, SUBMIT_PAYLOAD_MAX_BYTES};
+use crate::domain::spec::{ContainerOverrides, EcsPropertiesOverride};
+use crate::domain::{JobId, JobSpec, Nonce, SubmitJobRequest};
+
+/// Checks one job as a job file has it and writes its short forms out.
+///
+/// Errs with everything that is wrong with it. What `dependsOn` names is not looked for.
+pub fn check_job(job: Value) -> Result<JobSpec, Vec<Problem>> {
+    read(job.into(), "")
+}
+
+/// Checks the job at a path and makes it a spec.
+pub(super) fn read(mut job: Node, path: &str) -> Result<JobSpec, Vec<Problem>> {
+    let mut check = Check::at(path);
+    check.object(&job, &JOB);
+    if !check.problems.is_empty() {
+        return Err(check.problems);
+    }
+    write_out_command(&mut job);
+    let spec: JobSpec = serde_json::from_value(job.to_json()).map_err(|error| {
+        check.problem(&job, error.to_string());
+        std::mem::take(&mut check.problems)
+    })?;
+    sizes(&job, &spec, &mut check);
+    if check.problems.is_empty() { Ok(spec) } else { Err(check.problems) }
+}
+
+fn write_out_command(job: &mut Node) {
+    let Some(command) = job.take("command") else { return };
+    let mut overrides =
+        job.take("containerOverrides").unwrap_or_else(|| Node::new(command.line, Data::Object(Vec::new())));
+    overrides.put("command", command);
+    job.put("containerOverrides", overrides);
+}
+
+/// What can only be measured once the job is whole.
+fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
+    let container = |check: &mut Check, node: Option<&Node>, overrides: &Option<ContainerOverrides>| {
+        if let (Some(node), Some(overrides)) = (node, overrides) {
+            check.member("containerOverrides", |check| override_chars(node, overrides, check));
+        }
+    };
+    let ecs = |check: &mut Check, node: Option<&Node>, overrides: &Option<EcsPropertiesOverride>| {
+        if let (Some(node), Some(overrides)) = (node, overrides) {
+            check.member("ecsPropertiesOverride", |check| override_chars(node, overrides, check));
+        }
+    };
+    container(check, job.get("containerOverrides"), &spec.container_overrides);
+    ecs(check, job.get("ecsPropertiesOverride"), &spec.ecs_properties_override);
+    let nodes = job.get("nodeOverrides").and_then(|nodes| nodes.get("nodePropertyOverrides"));
+    let ranges = spec.node_overrides.iter().flat_map(|nodes| &nodes.node_property_overrides);
+    for (index, (node, range)) in nodes.map(Node::items).unwrap_or_default().iter().zip(ranges).enumerate() {
+        check.member("nodeOverrides", |check| {
+            check.member("nodePropertyOverrides", |check| {
+                check.item(index, |check| {
+                    container(check, node.get("containerOverrides"), &range.container_overrides);
+                    ecs(check, node.get("ecsPropertiesOverride"), &range.ecs_properties_override);
+                });
+            });
+        });
+    }
+    let bytes = request_bytes(spec);
+    if bytes > SUBMIT_PAYLOAD_MAX_BYTES {
+        check.problem(
+            job,
+            format!(
+                "the job takes {bytes} bytes as a SubmitJob request, at most {SUBMIT_PAYLOAD_MAX_BYTES} are allowed; put what is long into a file that the job reads"
+            ),
+        );
+    }
+}
+
+fn override_chars(node: &Node, overrides: &impl serde::Serialize, check: &mut Check) {
+    let text = serde_json::to_string(overrides).unwrap_or_default();
+    let length = text.chars().count();
+    if length > CONTAINER_OVERRIDES_MAX_CHARS {
+        check.problem(
+            node,
+            format!(
+                "has {length} characters as JSON, at most {CONTAINER_OVERRIDES_MAX_CHARS} are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads"
+            ),
+        );
+    }
+}
+
+/// Bytes of the request that will be made of the spec: with a nonce, and ids in place of names.
+fn request_bytes(spec: &JobSpec) -> usize {
+    let id = JobId::parse("00000000-0000-0000-0000-000000000000").ok();
+    let nonce = Nonce::derive(&spec.job_name, u32::MAX);
+    SubmitJobRequest::new(spec, &nonce, |_| id.clone()).spec().payload_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problems(job: Value) -> Vec<String> {
+        check_job(job).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_job_with_every_field_of_submit_job_is_read() {
+        let job = json!({
+            "jobName": "a", "jobQueue": "q", "jobDefinition": "d:1", "shareIdentifier": "A*",
+            "schedulingPriorityOverride": 0, "arrayProperties": {"size": 2},
+            "dependsOn": [{"jobId": "x", "type": "N_TO_N"}, {"type": "SEQUENTIAL"}, {"jobName": "b"}],
+            "parameters": {"p": ""},
+            "containerOverrides": {
+                "vcpus": 1, "memory": 4, "command": ["a", ""], "instanceType": "m5.large",
+                "environment": [{"name": "N", "value": ""}, {"name": "M"}],
+                "resourceRequirements": [{"type": "GPU", "value": "1"}]
+            },
+            "retryStrategy": {"attempts": 10, "evaluateOnExit": [{"onExitCode": "1*", "action": "retry"}]},
+            "propagateTags": true, "timeout": {"attemptDurationSeconds": 60}, "tags": {"k": ""},
+            "consumableResourcePropertiesOverride": {
+                "consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]
+            },
+            "maxTries": 1
+        });
+        let spec = check_job(job.clone()).unwrap();
+        let mut expected = job;
+        expected["retryStrategy"]["evaluateOnExit"][0]["action"] = json!("RETRY");
+        assert_eq!(serde_json::to_value(&spec).unwrap(), expected);
+    }
+
+    #[test]
+    fn jobs_of_several_nodes_containers_and_pods_are_read() {
+        let base = json!({"jobName": "a", "jobQueue": "q", "jobDefinition": "d", "maxTries": 4});
+        let container = json!({
+            "command": ["a"], "environment": [{"name": "N", "value": "v"}], "name": "c",
+            "resourceRequirements": [{"value": "0.25", "type": "VCPU"}, {"value": "512", "type": "MEMORY"}]
+        });
+        for (field, value) in [
+            (
+                "nodeOverrides",
+                json!({"numNodes": 2, "nodePropertyOverrides": [
+                    {"targetNodes": "0:", "containerOverrides": {"command": ["a"]}, "instanceTypes": ["m5.large"]}
+                ]}),
+            ),
+            ("ecsPropertiesOverride", json!({"taskProperties": [{"containers": [container]}]})),
+            (
+                "eksPropertiesOverride",
+                json!({"podProperties": {
+                    "containers": [{"name": "c", "image": "i", "command": ["a"], "args": ["b"],
+                        "env": [{"name": "N", "value": "v"}],
+                        "resources": {"limits": {"cpu": "1"}, "requests": {"memory": "1Mi"}}}],
+                    "initContainers": [{"name": "i"}],
+                    "metadata": {"labels": {"l": "v"}, "annotations": {"a": "v"}, "namespace": "n"}
+                }}),
+            ),
+        ] {
+            let mut job = base.clone();
+            job[field] = value;
+            assert_eq!(serde_json::to_value(check_job(job.clone()).unwrap()).unwrap(), job);
+        }
+    }
+
+    #[test]
+    fn command_is_written_out_beside_other_overrides() {
+        let spec = check_job(json!({
+            "jobName": "a", "jobQueue": "q", "jobDefinition": "d", "command": ["echo", "hi"],
+            "containerOverrides": {"vcpus": 2}
+        }));
+        let overrides = spec.unwrap().container_overrides.unwrap();
+        assert_eq!(
+            (overrides.command.unwrap(), overrides.vcpus),
+            (vec!["echo".into(), "hi".into()], Some(2))
+        );
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let found = problems(json!({
+            "jobname": "a", "jobQueue": "", "jobDefinition": 7, "arrayProperties": {}, "tags": {"aws:x": 1}
+        }));
+        assert_eq!(
+            found,
+            [
+                "arrayProperties.size: is missing; it is required",
+                "jobDefinition: must be a string, not a number; put it in quotes",
+                "jobQueue: is empty; leave the field out or give it a value",
+                "jobname: unknown field; the nearest known one is \"jobName\"",
+                "tags.aws:x: must be a string, not a number; put it in quotes",
+                "tags.aws:x: begins with \"aws:\", which AWS keeps for itself; give it another key",
+                "jobName: is missing; it is required",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_payload_is_measured_as_it_will_be_sent() {
+        let with = |length: usize| {
+            check_job(json!({
+                "jobName": "a", "jobQueue": "q", "jobDefinition": "d", "parameters": {"p": "x".repeat(length)}
+            }))
+        };
+        let bytes = request_bytes(&with(0).unwrap());
+        assert!(with(SUBMIT_PAYLOAD_MAX_BYTES - bytes).is_ok());
+        assert!(with(SUBMIT_PAYLOAD_MAX_BYTES - bytes + 1).is_err());
+    }
+}

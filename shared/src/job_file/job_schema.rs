@@ -1,0 +1,240 @@
+//! The fields of a job, as `SubmitJob` has them, and our own beside them.
+//!
+//! Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html>
+
+use super::rules;
+use super::schema::{Field, Kind, Object, anything, optional, required};
+use super::text_rules as text;
+use crate::domain::limits::{
+    ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPT_DURATION_MIN_SECONDS, ATTEMPTS_MAX, DEPENDENCIES_MAX,
+    ECS_TASK_CONTAINERS_MAX, ECS_TASKS_MAX, EKS_CONTAINERS_MAX, EVALUATE_ON_EXIT_MAX, MAX_TRIES_MAX,
+    SCHEDULING_PRIORITY_MAX,
+};
+
+const ANY_NUMBER: usize = usize::MAX;
+const I32_MAX: i64 = i32::MAX as i64;
+
+/// A job of a job file.
+pub(super) static JOB: Object = Object {
+    fields: &[
+        required("jobName", Kind::Text(text::job_name)),
+        required("jobQueue", Kind::Text(text::any)),
+        required("jobDefinition", Kind::Text(text::any)),
+        optional("command", COMMAND),
+        optional("maxTries", Kind::Whole(1, MAX_TRIES_MAX)),
+        optional("shareIdentifier", Kind::Text(text::share_identifier)),
+        optional("schedulingPriorityOverride", Kind::Whole(0, SCHEDULING_PRIORITY_MAX)),
+        optional("arrayProperties", Kind::Object(&ARRAY_PROPERTIES)),
+        optional("dependsOn", Kind::List(&Kind::Object(&DEPENDENCY), DEPENDENCIES_MAX, anything)),
+        optional("parameters", Kind::Map(rules::parameters)),
+        optional("containerOverrides", Kind::Object(&CONTAINER_OVERRIDES)),
+        optional("nodeOverrides", Kind::Object(&NODE_OVERRIDES)),
+        optional("retryStrategy", Kind::Object(&RETRY_STRATEGY)),
+        optional("propagateTags", Kind::Flag),
+        optional("timeout", Kind::Object(&TIMEOUT)),
+        optional("tags", Kind::Map(rules::tags)),
+        optional("eksPropertiesOverride", Kind::Object(&EKS_PROPERTIES)),
+        optional("ecsPropertiesOverride", Kind::Object(&ECS_PROPERTIES)),
+        optional("consumableResourcePropertiesOverride", Kind::Object(&CONSUMABLE_RESOURCES)),
+    ],
+    rule: rules::job,
+};
+
+/// A job definition for the embedded engine, as `RegisterJobDefinition` has it.
+pub(super) static DEFINITION: Object = Object {
+    fields: &[
+        required("jobDefinitionName", Kind::Text(text::definition_name)),
+        optional("type", Kind::OneOf(&["container"])),
+        optional("containerProperties", Kind::Object(&CONTAINER_PROPERTIES)),
+        IMAGE,
+        DEFINITION_COMMAND,
+        ENVIRONMENT,
+        RESOURCE_REQUIREMENTS,
+        optional("parameters", Kind::Map(rules::parameters)),
+        optional("timeout", Kind::Object(&TIMEOUT)),
+        optional("retryStrategy", Kind::Object(&RETRY_STRATEGY)),
+    ],
+    rule: rules::definition,
+};
+
+static CONTAINER_PROPERTIES: Object =
+    Object { fields: &[IMAGE, DEFINITION_COMMAND, ENVIRONMENT, RESOURCE_REQUIREMENTS], rule: anything };
+
+const COMMAND: Kind = Kind::List(&Kind::AnyText, ANY_NUMBER, anything);
+const IMAGE: Field = optional("image", Kind::Text(text::any));
+const DEFINITION_COMMAND: Field = optional("command", COMMAND);
+const ENVIRONMENT: Field = optional("environment", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment));
+const RESOURCE_REQUIREMENTS: Field =
+    optional("resourceRequirements", Kind::List(&A_RESOURCE, ANY_NUMBER, rules::resources));
+
+static A_VARIABLE: Kind = Kind::Object(&VARIABLE);
+static A_RESOURCE: Kind = Kind::Object(&RESOURCE);
+
+static VARIABLE: Object = Object {
+    fields: &[required("name", Kind::Text(text::variable_name)), optional("value", Kind::AnyText)],
+    rule: anything,
+};
+
+static RESOURCE: Object = Object {
+    fields: &[
+        required("type", Kind::OneOf(&["VCPU", "MEMORY", "GPU"])),
+        required("value", Kind::Text(text::any)),
+    ],
+    rule: rules::resource,
+};
+
+static CONTAINER_OVERRIDES: Object = Object {
+    fields: &[
+        optional("vcpus", Kind::Whole(1, I32_MAX)),
+        optional("memory", Kind::Whole(1, I32_MAX)),
+        DEFINITION_COMMAND,
+        optional("instanceType", Kind::Text(text::any)),
+        ENVIRONMENT,
+        RESOURCE_REQUIREMENTS,
+    ],
+    rule: rules::container_overrides,
+};
+
+static ARRAY_PROPERTIES: Object =
+    Object { fields: &[required("size", Kind::Whole(ARRAY_SIZE_MIN, ARRAY_SIZE_MAX))], rule: anything };
+
+static DEPENDENCY: Object = Object {
+    fields: &[
+        optional("jobId", Kind::Text(text::job_id)),
+        optional("jobName", Kind::Text(text::job_name)),
+        optional("type", Kind::OneOf(&["N_TO_N", "SEQUENTIAL"])),
+    ],
+    rule: rules::dependency,
+};
+
+static RETRY_STRATEGY: Object = Object {
+    fields: &[
+        optional("attempts", Kind::Whole(1, ATTEMPTS_MAX)),
+        optional(
+            "evaluateOnExit",
+            Kind::List(&Kind::Object(&EVALUATE_ON_EXIT), EVALUATE_ON_EXIT_MAX, anything),
+        ),
+    ],
+    rule: rules::retry_strategy,
+};
+
+static EVALUATE_ON_EXIT: Object = Object {
+    fields: &[
+        optional("onStatusReason", Kind::Text(text::pattern)),
+        optional("onReason", Kind::Text(text::pattern)),
+        optional("onExitCode", Kind::Text(text::exit_code_pattern)),
+        required("action", Kind::Text(text::action)),
+    ],
+    rule: rules::evaluate_on_exit,
+};
+
+static TIMEOUT: Object = Object {
+    fields: &[optional("attemptDurationSeconds", Kind::Whole(ATTEMPT_DURATION_MIN_SECONDS, I32_MAX))],
+    rule: anything,
+};
+
+static NODE_OVERRIDES: Object = Object {
+    fields: &[
+        optional("numNodes", Kind::Whole(1, I32_MAX)),
+        optional(
+            "nodePropertyOverrides",
+            Kind::List(&Kind::Object(&NODE_PROPERTY_OVERRIDE), ANY_NUMBER, anything),
+        ),
+    ],
+    rule: anything,
+};
+
+static NODE_PROPERTY_OVERRIDE: Object = Object {
+    fields: &[
+        required("targetNodes", Kind::Text(text::target_nodes)),
+        optional("containerOverrides", Kind::Object(&CONTAINER_OVERRIDES)),
+        optional("ecsPropertiesOverride", Kind::Object(&ECS_PROPERTIES)),
+        optional("instanceTypes", Kind::List(&Kind::Text(text::any), ANY_NUMBER, anything)),
+        optional("eksPropertiesOverride", Kind::Object(&EKS_PROPERTIES)),
+        optional("consumableResourcePropertiesOverride", Kind::Object(&CONSUMABLE_RESOURCES)),
+    ],
+    rule: rules::one_platform,
+};
+
+static ECS_PROPERTIES: Object = Object {
+    fields: &[required(
+        "taskProperties",
+        Kind::List(&Kind::Object(&TASK_PROPERTIES), ECS_TASKS_MAX, rules::one_task),
+    )],
+    rule: anything,
+};
+
+static TASK_PROPERTIES: Object = Object {
+    fields: &[optional(
+        "containers",
+        Kind::List(&Kind::Object(&TASK_CONTAINER), ECS_TASK_CONTAINERS_MAX, rules::distinct_names),
+    )],
+    rule: anything,
+};
+
+static TASK_CONTAINER: Object = Object {
+    fields: &[
+        DEFINITION_COMMAND,
+        ENVIRONMENT,
+        optional("name", Kind::Text(text::any)),
+        RESOURCE_REQUIREMENTS,
+    ],
+    rule: anything,
+};
+
+static EKS_PROPERTIES: Object =
+    Object { fields: &[optional("podProperties", Kind::Object(&POD_PROPERTIES))], rule: anything };
+
+static POD_PROPERTIES: Object = Object {
+    fields: &[
+        optional("containers", EKS_CONTAINERS),
+        optional("initContainers", EKS_CONTAINERS),
+        optional("metadata", Kind::Object(&EKS_METADATA)),
+    ],
+    rule: anything,
+};
+
+const EKS_CONTAINERS: Kind =
+    Kind::List(&Kind::Object(&EKS_CONTAINER), EKS_CONTAINERS_MAX, rules::distinct_names);
+
+static EKS_CONTAINER: Object = Object {
+    fields: &[
+        optional("name", Kind::Text(text::any)),
+        optional("image", Kind::Text(text::any)),
+        DEFINITION_COMMAND,
+        optional("args", COMMAND),
+        optional("env", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment)),
+        optional("resources", Kind::Object(&EKS_RESOURCES)),
+    ],
+    rule: anything,
+};
+
+static EKS_RESOURCES: Object = Object {
+    fields: &[optional("limits", Kind::Map(anything)), optional("requests", Kind::Map(anything))],
+    rule: anything,
+};
+
+static EKS_METADATA: Object = Object {
+    fields: &[
+        optional("labels", Kind::Map(anything)),
+        optional("annotations", Kind::Map(anything)),
+        optional("namespace", Kind::Text(text::any)),
+    ],
+    rule: anything,
+};
+
+static CONSUMABLE_RESOURCES: Object = Object {
+    fields: &[optional(
+        "consumableResourceList",
+        Kind::List(&Kind::Object(&CONSUMABLE_RESOURCE), ANY_NUMBER, anything),
+    )],
+    rule: anything,
+};
+
+static CONSUMABLE_RESOURCE: Object = Object {
+    fields: &[
+        required("consumableResource", Kind::Text(text::any)),
+        optional("quantity", Kind::Whole(1, i64::MAX)),
+    ],
+    rule: anything,
+};

@@ -1,0 +1,121 @@
+//! A parsed value of which every part knows its line.
+
+use serde_json::{Number, Value};
+
+/// A value and the line it begins on; `None` where it did not come from a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) line: Option<u64>,
+    pub(super) data: Data,
+}
+
+/// What JSON and YAML have in common. An object keeps its order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Data {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+impl Node {
+    pub(super) fn new(line: Option<u64>, data: Data) -> Self {
+        Self { line, data }
+    }
+
+    /// The member of an object.
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        self.members().iter().find(|(name, _)| name == key).map(|(_, node)| node)
+    }
+
+    /// The members of an object; none where it is no object.
+    pub(super) fn members(&self) -> &[(String, Node)] {
+        match &self.data {
+            Data::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; none where it is no list.
+    pub(super) fn items(&self) -> &[Node] {
+        match &self.data {
+            Data::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.data {
+            Data::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self.data, Data::Object(_))
+    }
+
+    /// The text of a member.
+    pub(super) fn text_of(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Node::text)
+    }
+
+    /// Takes a member out of an object.
+    pub(super) fn take(&mut self, key: &str) -> Option<Node> {
+        let Data::Object(members) = &mut self.data else { return None };
+        let at = members.iter().position(|(name, _)| name == key)?;
+        Some(members.remove(at).1)
+    }
+
+    /// Puts a member into an object, in place of one of the same name.
+    pub(super) fn put(&mut self, key: &str, node: Node) {
+        let Data::Object(members) = &mut self.data else { return };
+        match members.iter_mut().find(|(name, _)| name == key) {
+            Some((_, old)) => *old = node,
+            None => members.push((key.to_owned(), node)),
+        }
+    }
+
+    /// As in "a number".
+    pub(super) fn kind(&self) -> &'static str {
+        match self.data {
+            Data::Null => "null",
+            Data::Bool(_) => "a boolean",
+            Data::Number(_) => "a number",
+            Data::Text(_) => "a string",
+            Data::List(_) => "a list",
+            Data::Object(_) => "an object",
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        match &self.data {
+            Data::Null => Value::Null,
+            Data::Bool(flag) => Value::Bool(*flag),
+            Data::Number(number) => Value::Number(number.clone()),
+            Data::Text(text) => Value::String(text.clone()),
+            Data::List(items) => items.iter().map(Node::to_json).collect(),
+            Data::Object(members) => {
+                members.iter().map(|(key, node)| (key.clone(), node.to_json())).collect()
+            }
+        }
+    }
+}
+
+impl From<Value> for Node {
+    fn from(value: Value) -> Self {
+        let data = match value {
+            Value::Null => Data::Null,
+            Value::Bool(flag) => Data::Bool(flag),
+            Value::Number(number) => Data::Number(number),
+            Value::String(text) => Data::Text(text),
+            Value::Array(items) => Data::List(items.into_iter().map(Node::from).collect()),
+            Value::Object(members) => {
+                Data::Object(members.into_iter().map(|(key, value)| (key, Node::from(value))).collect())
+            }
+        };
+        Self::new(None, data)
+    }
+}

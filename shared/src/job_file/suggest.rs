@@ -1,0 +1,37 @@
+//! The known field that an unknown one was meant to be.
+
+/// The nearest of the known names, where one is near: the same but for case, `_` and `-`, or with few
+/// letters changed.
+pub(super) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = plain(unknown);
+    let (distance, name) = known
+        .map(|name| (strsim::damerau_levenshtein(&wanted, &plain(name)), name))
+        .min_by_key(|(d, _)| *d)?;
+    (distance <= (wanted.chars().count() / 3).max(1)).then_some(name)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().take(64).filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        let known = ["jobName", "jobQueue", "jobDefinition", "vcpus", "environment", "tags"];
+        for (unknown, expected) in [
+            ("jobname", Some("jobName")),
+            ("job_name", Some("jobName")),
+            ("JobName", Some("jobName")),
+            ("vcpu", Some("vcpus")),
+            ("enviroment", Some("environment")),
+            ("tgas", Some("tags")),
+            ("priority", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(unknown, known.into_iter()), expected, "{unknown}");
+        }
+    }
+}

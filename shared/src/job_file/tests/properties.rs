@@ -1,0 +1,114 @@
+//! What holds of every file.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::{entries, gzip, now};
+use crate::domain::spec::{
+    ArrayProperties, ContainerOverrides, EvaluateOnExit, JobTimeout, KeyValuePair, ResourceRequirement,
+    ResourceType, RetryAction, RetryStrategy,
+};
+use crate::domain::{JobName, JobSpec};
+use crate::job_file::{check_job, read_definitions};
+
+fn overrides() -> impl Strategy<Value = ContainerOverrides> {
+    let variables = btree_map("[a-z]{1,8}", ".{0,20}", 0..4);
+    (option::of(1..64_i32), option::of(vec(".{0,20}", 0..5)), variables, option::of(1..9_999_u32)).prop_map(
+        |(vcpus, command, variables, mib)| ContainerOverrides {
+            vcpus,
+            command,
+            environment: variables
+                .into_iter()
+                .map(|(name, value)| KeyValuePair { name: Some(name), value: Some(value) })
+                .collect(),
+            resource_requirements: mib
+                .map(|mib| ResourceRequirement { value: mib.to_string(), kind: ResourceType::Memory })
+                .into_iter()
+                .collect(),
+            ..ContainerOverrides::default()
+        },
+    )
+}
+
+fn retries() -> impl Strategy<Value = RetryStrategy> {
+    (1..=10_u32, vec("[0-9]{1,3}\\*?", 0..=5)).prop_map(|(attempts, codes)| RetryStrategy {
+        attempts: Some(attempts),
+        evaluate_on_exit: codes
+            .into_iter()
+            .map(|code| EvaluateOnExit {
+                on_status_reason: None,
+                on_reason: None,
+                on_exit_code: Some(code),
+                action: RetryAction::Retry,
+            })
+            .collect(),
+    })
+}
+
+fn spec() -> impl Strategy<Value = JobSpec> {
+    (
+        "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
+        option::of(2..=10_000_u32),
+        btree_map("[a-z ]{1,8}", ".{0,20}", 0..4),
+        option::of(overrides()),
+        option::of(retries()),
+        option::of(60..100_000_u32),
+        (btree_map("[b-z]{1,8}", ".{0,20}", 0..4), option::of(any::<bool>()), 1..=100_u32),
+    )
+        .prop_map(|(name, size, parameters, overrides, retries, seconds, (tags, propagate, tries))| {
+            JobSpec {
+                array_properties: size.map(|size| ArrayProperties { size }),
+                parameters,
+                container_overrides: overrides,
+                retry_strategy: retries,
+                timeout: seconds.map(|seconds| JobTimeout { attempt_duration_seconds: Some(seconds) }),
+                tags,
+                propagate_tags: propagate,
+                max_tries: tries,
+                ..JobSpec::new(JobName::parse(&name).unwrap(), "queue", "definition")
+            }
+        })
+}
+
+fn read(content: &[u8], name: &str) -> Result<Vec<JobSpec>, TestCaseError> {
+    let entries = now(entries(content, name)).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    entries
+        .into_iter()
+        .map(|entry| entry.job.map_err(|problems| TestCaseError::fail(format!("{problems:?}"))))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_spec_reads_back_from_every_format(spec in spec()) {
+        let pretty = serde_json::to_vec_pretty(&spec).unwrap();
+        let line = serde_json::to_vec(&spec).unwrap();
+        let value = serde_json::to_value(&spec).unwrap();
+        prop_assert_eq!(check_job(value), Ok(spec.clone()));
+        for (content, name) in [(&pretty, "x.json"), (&line, "x.jsonl"), (&line, "x")] {
+            prop_assert_eq!(&read(content, name)?, std::slice::from_ref(&spec));
+            prop_assert_eq!(&read(&gzip(content), name)?, std::slice::from_ref(&spec));
+        }
+    }
+
+    #[test]
+    fn a_spec_in_json_reads_back_as_yaml(spec in spec()) {
+        let line = serde_json::to_vec(&spec).unwrap();
+        prop_assert_eq!(&read(&line, "x.yaml")?, std::slice::from_ref(&spec));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_or_read(content in vec(any::<u8>(), 0..200), name in "x(\\.(json|jsonl|yaml|gz))?") {
+        let _ = now(entries(&content, &name));
+        let _ = read_definitions(&content, &name);
+    }
+
+    #[test]
+    fn arbitrary_text_is_refused_or_read(content in "[\\[\\]{}:,\"a-z0-9&*!|>\n -]{0,80}", name in "x\\.(json|jsonl|yaml)") {
+        let _ = now(entries(content.as_bytes(), &name));
+        let _ = read_definitions(content.as_bytes(), &name);
+    }
+}
