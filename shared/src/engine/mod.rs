@@ -1,1 +1,38 @@
-//! Under way.
+//! The embedded job engine: AWS Batch's behaviour and events on one machine, real and simulated.
+//!
+//! [`LocalEngine`] is the handle. Behind it one task, the driver, owns the core (the rules, without
+//! I/O), the [`Books`] (what outlives a restart) and a [`Runner`]. Everything that a turn changed is in
+//! the books before it is answered, told or done.
+//!
+//! | part | what it holds |
+//! | --- | --- |
+//! | `core` | the rules as a state machine: queue, dependencies, arrays, retries, time-outs |
+//! | `driver`, `local_engine`, `config` | the task, its handle, its settings |
+//! | `books` | [`MemoryBooks`] and, with the feature `sqlite`, `SqliteBooks` |
+//! | `process` | [`ProcessRunner`]: a child process an attempt, which outlives the engine |
+//! | `logs` | [`LogDirectory`]: log streams as files |
+//! | `simulated` | [`SimulatedRunner`]: a script instead of processes, on tokio's clock |
+//! | `faults` | [`FaultyEngine`] and [`FaultyEvents`]: what a network does to calls and events |
+
+mod books;
+mod config;
+mod core;
+mod driver;
+mod envelope;
+mod local_engine;
+mod runner;
+mod seed;
+mod simulated;
+mod virtual_clock;
+
+pub use self::core::{
+    AttemptEnd, AttemptId, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop, StopCause,
+};
+pub use books::{Books, BooksError, MemoryBooks};
+#[cfg(feature = "sqlite")]
+pub use books::{Durability, SqliteBooks};
+pub use config::EngineConfig;
+pub use local_engine::LocalEngine;
+pub use runner::{Report, Reports, Runner};
+pub use simulated::{Ending, Outcome, Scene, Script, SeededScript, SimulatedRunner};
+pub use virtual_clock::VirtualClock;

@@ -1,0 +1,200 @@
+//! Books in a SQLite file, which the job store may share: these tables start with `engine_`.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Books, BooksError};
+use crate::domain::{JobId, JobName};
+use crate::engine::core::JobRecord;
+
+/// The version of the tables below. Kept in a table, because the file's `user_version` is the job
+/// store's.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE engine_jobs (
+        job_id TEXT PRIMARY KEY,
+        job_name TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        is_child INTEGER NOT NULL,
+        has_ended INTEGER NOT NULL,
+        record TEXT NOT NULL
+    );
+    CREATE INDEX engine_jobs_sequence ON engine_jobs (sequence);
+    CREATE INDEX engine_jobs_named ON engine_jobs (job_name, sequence) WHERE is_child = 0;
+    CREATE INDEX engine_jobs_unfinished ON engine_jobs (has_ended) WHERE has_ended = 0;
+";
+
+/// How long a call waits for another program's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a saved record outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The machine's sudden end: each save waits for the disk.
+    Machine,
+    /// The program's sudden end: for simulations.
+    Program,
+}
+
+/// Keeps every job in a file.
+#[derive(Debug)]
+pub struct SqliteBooks {
+    connection: Mutex<Connection>,
+}
+
+impl SqliteBooks {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// Where it can't be opened, or was written by a later version.
+    pub fn open(path: &Path, durability: Durability) -> Result<Self, BooksError> {
+        let in_file = |error: rusqlite::Error| BooksError::new(format!("{}: {error}", path.display()));
+        let mut connection = Connection::open(path).map_err(in_file)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(in_file)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(in_file)?;
+        let synchronous = match durability {
+            Durability::Machine => "FULL",
+            Durability::Program => "NORMAL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(in_file)?;
+        let version = prepare(&mut connection).map_err(in_file)?;
+        if version != SCHEMA_VERSION {
+            let path = path.display();
+            return Err(BooksError::new(format!(
+                "{path}: the tables have version {version} and this program knows {SCHEMA_VERSION}; use the program that wrote them"
+            )));
+        }
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// A transaction that a panic cut short was rolled back when it was dropped.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the tables where there are none. Returns their version.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute_batch("CREATE TABLE IF NOT EXISTS engine_schema (version INTEGER NOT NULL)")?;
+    let known =
+        transaction.query_row("SELECT version FROM engine_schema", [], |row| row.get(0)).optional()?;
+    if known.is_none() {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute("INSERT INTO engine_schema (version) VALUES (?1)", [SCHEMA_VERSION])?;
+    }
+    transaction.commit()?;
+    Ok(known.unwrap_or(SCHEMA_VERSION))
+}
+
+impl Books for SqliteBooks {
+    fn save(&self, records: &[JobRecord]) -> Result<(), BooksError> {
+        let mut connection = self.connection();
+        let transaction = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(BooksError::new)?;
+        {
+            let mut upsert = transaction
+                .prepare_cached(
+                    "INSERT INTO engine_jobs (job_id, job_name, sequence, is_child, has_ended, record)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT (job_id) DO UPDATE SET
+                         has_ended = excluded.has_ended, record = excluded.record",
+                )
+                .map_err(BooksError::new)?;
+            for record in records {
+                let text = serde_json::to_string(record).map_err(BooksError::new)?;
+                let job_id = record.job_id();
+                let row = params![
+                    job_id.as_str(),
+                    record.detail.job_name.as_str(),
+                    record.sequence.cast_signed(),
+                    job_id.parent().is_some(),
+                    record.status().is_terminal(),
+                    text
+                ];
+                upsert.execute(row).map_err(BooksError::new)?;
+            }
+        }
+        transaction.commit().map_err(BooksError::new)
+    }
+
+    fn load(&self, job_ids: &[JobId]) -> Result<Vec<JobRecord>, BooksError> {
+        let connection = self.connection();
+        let mut select = connection
+            .prepare_cached("SELECT record FROM engine_jobs WHERE job_id = ?1")
+            .map_err(BooksError::new)?;
+        let mut records = Vec::new();
+        for job_id in job_ids {
+            let text = select.query_row([job_id.as_str()], text).optional().map_err(BooksError::new)?;
+            records.extend(text.map(|text| parse(&text)).transpose()?);
+        }
+        Ok(records)
+    }
+
+    fn named(&self, job_name: &JobName, after: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement = "SELECT record FROM engine_jobs
+             WHERE job_name = ?1 AND is_child = 0 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+        self.records(statement, params![job_name.as_str(), after.cast_signed(), limit])
+    }
+
+    fn unfinished(&self) -> Result<Vec<JobRecord>, BooksError> {
+        self.records("SELECT record FROM engine_jobs WHERE has_ended = 0", [])
+    }
+
+    fn last_sequence(&self) -> Result<u64, BooksError> {
+        let last: Option<i64> = self
+            .connection()
+            .query_row("SELECT max(sequence) FROM engine_jobs", [], |row| row.get(0))
+            .map_err(BooksError::new)?;
+        Ok(last.unwrap_or(0).cast_unsigned())
+    }
+}
+
+impl SqliteBooks {
+    fn records(&self, statement: &str, params: impl rusqlite::Params) -> Result<Vec<JobRecord>, BooksError> {
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(statement).map_err(BooksError::new)?;
+        let rows = select.query_map(params, text).map_err(BooksError::new)?;
+        rows.map(|row| parse(&row.map_err(BooksError::new)?)).collect()
+    }
+}
+
+fn text(row: &Row<'_>) -> rusqlite::Result<String> {
+    row.get(0)
+}
+
+fn parse(text: &str) -> Result<JobRecord, BooksError> {
+    serde_json::from_str(text).map_err(BooksError::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::books::contract;
+
+    #[test]
+    fn a_file_passes_the_contract_and_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        contract::books_keep_what_they_are_given(&SqliteBooks::open(&path, Durability::Machine).unwrap());
+        let again = SqliteBooks::open(&path, Durability::Program).unwrap();
+        assert_eq!((again.last_sequence().unwrap(), again.unfinished().unwrap().len()), (3, 2));
+    }
+
+    #[test]
+    fn tables_of_a_later_version_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        SqliteBooks::open(&path, Durability::Program).unwrap();
+        Connection::open(&path).unwrap().execute("UPDATE engine_schema SET version = 9", []).unwrap();
+        let error = SqliteBooks::open(&path, Durability::Program).unwrap_err().to_string();
+        assert!(error.contains("have version 9"), "{error}");
+    }
+}

@@ -1,0 +1,39 @@
+//! How an engine is set up.
+
+use std::time::Duration;
+
+use super::core::{JobIds, MilliVcpus};
+use crate::domain::JobDefinition;
+use crate::domain::limits::KILL_GRACE_SECONDS;
+
+/// Unfinished jobs from which on [`admit`](crate::ports::SubmissionPace::admit) waits.
+const DEFAULT_WINDOW: usize = 1_000;
+
+/// The engine's settings.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// How much may run at once.
+    pub vcpus: MilliVcpus,
+    /// How many unfinished jobs, array children among them, it holds before submissions have to wait.
+    /// An array is taken as a whole, and may pass it.
+    pub window: usize,
+    /// From SIGTERM to SIGKILL.
+    pub kill_grace: Duration,
+    /// How job ids are made.
+    pub ids: JobIds,
+    /// Known from the start.
+    pub definitions: Vec<JobDefinition>,
+}
+
+impl EngineConfig {
+    /// AWS's rules on so many vCPUs.
+    pub fn with_vcpus(vcpus: u32) -> Self {
+        Self {
+            vcpus: MilliVcpus::whole(vcpus),
+            window: DEFAULT_WINDOW,
+            kill_grace: Duration::from_secs(KILL_GRACE_SECONDS),
+            ids: JobIds::random(),
+            definitions: Vec::new(),
+        }
+    }
+}

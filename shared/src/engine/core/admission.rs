@@ -1,0 +1,150 @@
+//! What a submission becomes, or why it is refused.
+
+use super::arn;
+use super::command::{overlay, substitute};
+use super::vcpus::{self, MilliVcpus};
+use crate::domain::limits::{ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPTS_MAX, DEPENDENCIES_MAX};
+use crate::domain::spec::{Dependency, DependencyType};
+use crate::domain::{JobDefinition, JobId, JobName, JobSpec, JobStatus, Timestamp};
+use crate::events::{ContainerDetail, JobDetail};
+
+/// A submission that the engine does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job {job_name:?}: {why}")]
+pub(crate) struct Refusal {
+    job_name: String,
+    why: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(job_name: &JobName, why: impl Into<String>) -> Self {
+        Self { job_name: job_name.to_string(), why: why.into() }
+    }
+}
+
+/// Checks what a submission says on its own: nothing is asked of other jobs.
+pub(crate) fn check(spec: &JobSpec) -> Result<(), Refusal> {
+    let refuse = |why: String| Err(Refusal::new(&spec.job_name, why));
+    let foreign = [
+        (spec.node_overrides.is_some(), "nodeOverrides"),
+        (spec.eks_properties_override.is_some(), "eksPropertiesOverride"),
+        (spec.ecs_properties_override.is_some(), "ecsPropertiesOverride"),
+    ];
+    if let Some((_, field)) = foreign.iter().find(|(given, _)| *given) {
+        return refuse(format!(
+            "{field} is not supported on the embedded engine; give the command in containerOverrides"
+        ));
+    }
+    if let Some(array) = &spec.array_properties
+        && !(ARRAY_SIZE_MIN..=ARRAY_SIZE_MAX).contains(&i64::from(array.size))
+    {
+        return refuse(format!(
+            "arrayProperties.size is {}, allowed are {ARRAY_SIZE_MIN} to {ARRAY_SIZE_MAX}",
+            array.size
+        ));
+    }
+    if spec.depends_on.len() > DEPENDENCIES_MAX {
+        return refuse(format!(
+            "dependsOn has {} entries, at most {DEPENDENCIES_MAX} are allowed",
+            spec.depends_on.len()
+        ));
+    }
+    let attempts = spec.retry_strategy.as_ref().and_then(|strategy| strategy.attempts);
+    if let Some(attempts) = attempts.filter(|&attempts| !(1..=ATTEMPTS_MAX).contains(&i64::from(attempts))) {
+        return refuse(format!("retryStrategy.attempts is {attempts}, allowed are 1 to {ATTEMPTS_MAX}"));
+    }
+    let is_array = spec.array_properties.is_some();
+    for (index, dependency) in spec.depends_on.iter().enumerate() {
+        check_dependency(dependency, is_array)
+            .map_err(|why| Refusal::new(&spec.job_name, format!("dependsOn[{index}]: {why}")))?;
+    }
+    Ok(())
+}
+
+fn check_dependency(dependency: &Dependency, is_array: bool) -> Result<(), String> {
+    match (&dependency.job_id, dependency.kind) {
+        _ if dependency.job_name.is_some() => {
+            Err("a dependency by jobName must be resolved to a jobId before it is submitted".into())
+        }
+        (_, Some(_)) if !is_array => Err("a type is allowed for array jobs only; leave it out".into()),
+        (Some(_), None | Some(DependencyType::NToN)) | (None, Some(DependencyType::Sequential)) => Ok(()),
+        (Some(_), Some(DependencyType::Sequential)) => {
+            Err("SEQUENTIAL is about the job's own children; leave the jobId out".into())
+        }
+        (None, _) => Err("the jobId is missing".into()),
+    }
+}
+
+/// The job as it is described after its submission, and its need.
+pub(crate) fn describe(
+    spec: &JobSpec,
+    definition: Option<&JobDefinition>,
+    job_id: JobId,
+    now: Timestamp,
+) -> Result<(JobDetail, MilliVcpus), Refusal> {
+    let need = vcpus::need(spec.container_overrides.as_ref(), definition).map_err(|text| {
+        let why = format!("VCPU {text:?} is not a number above 0, as in \"1\" or \"0.25\"");
+        Refusal::new(&spec.job_name, why)
+    })?;
+    let mut parameters = definition.map(|definition| definition.parameters.clone()).unwrap_or_default();
+    parameters.extend(spec.parameters.clone());
+    let mut container = container(spec, definition);
+    container.command = substitute(&container.command, &parameters);
+    if container.command.first().is_none_or(String::is_empty) {
+        let why = format!(
+            "there is no command to run: give containerOverrides.command, or define {:?} with a command",
+            arn::definition_name(&spec.job_definition)
+        );
+        return Err(Refusal::new(&spec.job_name, why));
+    }
+    let detail = JobDetail {
+        job_arn: Some(arn::arn("job", job_id.as_str())),
+        job_name: spec.job_name.clone(),
+        job_id,
+        job_queue: arn::arn("job-queue", &spec.job_queue),
+        status: JobStatus::Submitted,
+        share_identifier: spec.share_identifier.clone(),
+        scheduling_priority: spec.scheduling_priority_override,
+        attempts: Vec::new(),
+        status_reason: None,
+        created_at: Some(now.as_millis()),
+        retry_strategy: spec.retry_strategy.clone().or_else(|| definition?.retry_strategy.clone()),
+        started_at: None,
+        stopped_at: None,
+        depends_on: spec.depends_on.clone(),
+        job_definition: arn::definition_arn(&spec.job_definition),
+        parameters,
+        container: Some(container),
+        node_details: None,
+        node_properties: None,
+        array_properties: None,
+        timeout: spec.timeout.clone().or_else(|| definition?.timeout.clone()),
+        tags: spec.tags.clone(),
+        propagate_tags: spec.propagate_tags,
+        platform_capabilities: Vec::new(),
+        eks_properties: None,
+        eks_attempts: Vec::new(),
+        ecs_properties: None,
+        is_cancelled: None,
+        is_terminated: None,
+    };
+    Ok((detail, need))
+}
+
+fn container(spec: &JobSpec, definition: Option<&JobDefinition>) -> ContainerDetail {
+    let overrides = spec.container_overrides.clone().unwrap_or_default();
+    let definition = definition.cloned().unwrap_or_default();
+    let mut resource_requirements = definition.resource_requirements;
+    resource_requirements
+        .retain(|base| overrides.resource_requirements.iter().all(|own| own.kind != base.kind));
+    resource_requirements.extend(overrides.resource_requirements);
+    ContainerDetail {
+        image: definition.image,
+        vcpus: overrides.vcpus,
+        memory: overrides.memory,
+        command: overrides.command.unwrap_or(definition.command),
+        environment: overlay(&definition.environment, &overrides.environment),
+        resource_requirements,
+        ..ContainerDetail::default()
+    }
+}

@@ -1,0 +1,188 @@
+//! The job engine's rules as a state machine without I/O, clock or randomness.
+//!
+//! [`Core`] holds unfinished jobs only. Every call changes them and collects [`Effects`], which the
+//! driver takes and carries out.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `submit` | a submission becomes records |
+//! | `lifecycle` | attempts start, end and are retried; jobs end, and what follows from it |
+//! | `stop` | cancel, terminate, time out |
+//! | `resume` | the books' unfinished jobs after a restart |
+//! | `admission`, `command`, `retry`, `vcpus`, `arn`, `ids` | pure rules |
+//! | `record`, `effect` | what is remembered, what is asked of the driver |
+
+mod admission;
+pub(crate) mod arn;
+mod command;
+mod effect;
+mod ids;
+mod lifecycle;
+mod record;
+mod resume;
+mod retry;
+mod stop;
+mod submit;
+#[cfg(test)]
+pub(crate) mod tests;
+mod vcpus;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+pub(crate) use admission::Refusal;
+pub(crate) use effect::Effects;
+pub use effect::{AttemptEnd, Launch, Signal};
+pub use ids::JobIds;
+pub(crate) use ids::uuid_like;
+pub use record::{AttemptId, CurrentAttempt, JobRecord, Stop, StopCause};
+pub(crate) use stop::Reach;
+pub(crate) use submit::Finished;
+pub use vcpus::MilliVcpus;
+
+use crate::domain::{JobDefinition, JobId, JobStatus, Timestamp};
+
+/// A place in the queue: higher priority first, then by submission, then by array index.
+type Place = (Reverse<i32>, u64, u32);
+
+/// Unfinished jobs, the queue, and what is free.
+pub(crate) struct Core {
+    vcpus: MilliVcpus,
+    free: i64,
+    kill_grace_ms: i64,
+    ids: JobIds,
+    /// Submissions so far.
+    sequence: u64,
+    definitions: Vec<JobDefinition>,
+    /// Unfinished jobs, and those that ended since the effects were last taken.
+    jobs: HashMap<JobId, JobRecord>,
+    unfinished: usize,
+    /// Who waits on a job.
+    dependants: HashMap<JobId, Vec<JobId>>,
+    ready: BTreeMap<Place, JobId>,
+    timers: BTreeSet<(Timestamp, JobId)>,
+    /// Ended jobs whose dependants and parents do not know yet.
+    ended: VecDeque<JobId>,
+    changed: Vec<JobId>,
+    is_changed: HashSet<JobId>,
+    effects: Effects,
+}
+
+impl Core {
+    /// An engine without jobs, whose next submission has the number after `sequence`.
+    pub(crate) fn new(vcpus: MilliVcpus, kill_grace_ms: i64, ids: JobIds, sequence: u64) -> Self {
+        Self {
+            vcpus,
+            free: vcpus.0,
+            kill_grace_ms,
+            ids,
+            sequence,
+            definitions: Vec::new(),
+            jobs: HashMap::new(),
+            unfinished: 0,
+            dependants: HashMap::new(),
+            ready: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            ended: VecDeque::new(),
+            changed: Vec::new(),
+            is_changed: HashSet::new(),
+            effects: Effects::default(),
+        }
+    }
+
+    /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.
+    pub(crate) fn define(&mut self, definition: JobDefinition) {
+        self.definitions.retain(|known| known.job_definition_name != definition.job_definition_name);
+        self.definitions.push(definition);
+    }
+
+    /// Jobs that have not ended, array parents and children included.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// The ids of all unfinished submissions, without children.
+    pub(crate) fn unfinished_submissions(&self) -> Vec<JobId> {
+        let open = self.jobs.values().filter(|record| !record.status().is_terminal());
+        open.filter(|record| record.array_index().is_none()).map(|record| record.job_id().clone()).collect()
+    }
+
+    /// When [`Core::tick`] has something to do next.
+    pub(crate) fn next_wakeup(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// What has come up since the last time. Jobs that have ended are forgotten.
+    pub(crate) fn take_effects(&mut self) -> Effects {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.is_changed.clear();
+        for job_id in std::mem::take(&mut self.changed) {
+            let ended = self.jobs.get(&job_id).is_some_and(|record| record.status().is_terminal());
+            let record = if ended { self.jobs.remove(&job_id) } else { self.jobs.get(&job_id).cloned() };
+            effects.saves.extend(record);
+        }
+        effects
+    }
+
+    /// Changes a job, notes that it is to be saved, and moves its timer.
+    fn change<T>(&mut self, job_id: &JobId, change: impl FnOnce(&mut JobRecord) -> T) -> Option<T> {
+        let record = self.jobs.get_mut(job_id)?;
+        let before = record.deadline();
+        let result = change(record);
+        let after = record.deadline();
+        if before != after {
+            self.timers.extend(after.map(|at| (at, job_id.clone())));
+            if let Some(before) = before {
+                self.timers.remove(&(before, job_id.clone()));
+            }
+        }
+        if self.is_changed.insert(job_id.clone()) {
+            self.changed.push(job_id.clone());
+        }
+        Some(result)
+    }
+
+    /// Moves a job to a status: counted at its parent, reported, and followed up where it is the end.
+    fn enter(&mut self, job_id: &JobId, status: JobStatus, now: Timestamp) {
+        let from = self.change(job_id, |record| {
+            let from = record.detail.status;
+            record.detail.status = status;
+            if status.is_terminal() {
+                record.detail.stopped_at = Some(now.as_millis());
+            }
+            from
+        });
+        let Some(from) = from else { return };
+        if job_id.array_index().is_some()
+            && let Some(parent) = job_id.parent()
+        {
+            self.recount(&parent, from, status);
+        }
+        if status.is_terminal() {
+            self.unfinished -= 1;
+            self.ended.push_back(job_id.clone());
+        }
+        let detail = self.jobs.get(job_id).map(|record| record.detail.clone());
+        self.effects.events.extend(detail);
+    }
+
+    fn recount(&mut self, parent: &JobId, from: JobStatus, to: JobStatus) {
+        self.change(parent, |record| {
+            if let Some(array) = &mut record.detail.array_properties {
+                *array.status_summary.entry(from.as_str().to_owned()).or_default() -= 1;
+                *array.status_summary.entry(to.as_str().to_owned()).or_default() += 1;
+            }
+        });
+    }
+
+    /// The ids of an array's children.
+    fn children(&self, parent: &JobId) -> Vec<JobId> {
+        let size = self.jobs.get(parent).and_then(JobRecord::array_size).unwrap_or(0);
+        (0..size).map(|index| parent.array_child(index)).collect()
+    }
+}
+
+fn place(record: &JobRecord) -> Place {
+    let priority = record.detail.scheduling_priority.unwrap_or(0);
+    (Reverse(priority), record.sequence, record.array_index().unwrap_or(0))
+}

@@ -1,0 +1,447 @@
+//! The core's rules, without runtime, clock or I/O.
+
+use super::*;
+use crate::domain::spec::{
+    ArrayProperties, ContainerOverrides, Dependency, DependencyType, EvaluateOnExit, JobTimeout, RetryAction,
+    RetryStrategy,
+};
+use crate::domain::{JobName, JobSpec, SubmitJobRequest};
+use crate::events::JobDetail;
+
+const EXITED: &str = "Essential container in task exited";
+
+pub(crate) fn spec(name: &str) -> JobSpec {
+    let mut spec = JobSpec::new(JobName::parse(name).unwrap(), "queue", "definition");
+    spec.container_overrides = Some(command(&["true"]));
+    spec
+}
+
+pub(crate) fn command(arguments: &[&str]) -> ContainerOverrides {
+    let command = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    ContainerOverrides { command: Some(command), ..ContainerOverrides::default() }
+}
+
+pub(crate) fn detail(id: &str, name: &str) -> JobDetail {
+    admission::describe(&spec(name), None, JobId::parse(id).unwrap(), at(1)).unwrap().0
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// A core whose every effect is written down.
+struct Bench {
+    core: Core,
+    now: i64,
+    events: Vec<JobDetail>,
+    running: Vec<AttemptId>,
+    signals: Vec<(AttemptId, Signal)>,
+    books: Finished,
+}
+
+impl Bench {
+    fn with_vcpus(vcpus: u32) -> Self {
+        let core = Core::new(MilliVcpus::whole(vcpus), 30_000, JobIds::seeded(1), 0);
+        let (events, running, signals) = (Vec::new(), Vec::new(), Vec::new());
+        Self { core, now: 1_000, events, running, signals, books: Finished::new() }
+    }
+
+    fn drain(&mut self) {
+        let effects = self.core.take_effects();
+        self.events.extend(effects.events);
+        self.running.extend(effects.starts.into_iter().map(|launch| launch.attempt));
+        self.signals.extend(effects.signals);
+        self.books.extend(effects.saves.into_iter().map(|record| (record.job_id().clone(), record)));
+    }
+
+    fn try_submit(&mut self, spec: JobSpec) -> Result<JobId, Refusal> {
+        let request = SubmitJobRequest::verbatim(spec);
+        let answer = self.core.submit(&request, &self.books, at(self.now));
+        self.drain();
+        answer
+    }
+
+    fn submit(&mut self, spec: JobSpec) -> JobId {
+        self.try_submit(spec).unwrap()
+    }
+
+    /// Ends the running attempt of a job.
+    fn end(&mut self, job_id: &JobId, end: AttemptEnd) {
+        let at_index = self.running.iter().position(|attempt| &attempt.job_id == job_id);
+        let attempt = self.running.remove(at_index.unwrap_or_else(|| panic!("{job_id} does not run")));
+        self.core.attempt_started(&attempt, at(self.now));
+        self.core.attempt_ended(&attempt, end, at(self.now));
+        self.drain();
+    }
+
+    fn exit(&mut self, job_id: &JobId, code: i32) {
+        self.end(job_id, AttemptEnd::Exit(code));
+    }
+
+    fn tick(&mut self, millis: i64) {
+        self.now += millis;
+        self.core.tick(at(self.now));
+        self.drain();
+    }
+
+    fn runs(&self, job_id: &JobId) -> bool {
+        self.running.iter().any(|attempt| &attempt.job_id == job_id)
+    }
+
+    /// The statuses that a job's events told of, shortened.
+    fn story(&self, job_id: &JobId) -> String {
+        let told = self.events.iter().filter(|detail| &detail.job_id == job_id);
+        told.map(|detail| detail.status.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn record(&self, job_id: &JobId) -> &JobRecord {
+        &self.books[job_id]
+    }
+
+    fn reason(&self, job_id: &JobId) -> &str {
+        self.record(job_id).detail.status_reason.as_deref().unwrap_or_default()
+    }
+}
+
+fn after(job_id: &JobId) -> Dependency {
+    Dependency { job_id: Some(job_id.clone()), ..Dependency::default() }
+}
+
+fn array(name: &str, size: u32) -> JobSpec {
+    JobSpec { array_properties: Some(ArrayProperties { size }), ..spec(name) }
+}
+
+fn attempts(spec: JobSpec, attempts: u32, rules: Vec<EvaluateOnExit>) -> JobSpec {
+    let strategy = RetryStrategy { attempts: Some(attempts), evaluate_on_exit: rules };
+    JobSpec { retry_strategy: Some(strategy), ..spec }
+}
+
+fn sized(name: &str, vcpus: i32) -> JobSpec {
+    let overrides = ContainerOverrides { vcpus: Some(vcpus), ..command(&["true"]) };
+    JobSpec { container_overrides: Some(overrides), ..spec(name) }
+}
+
+#[test]
+fn a_job_goes_through_its_statuses_and_is_forgotten() {
+    let mut bench = Bench::with_vcpus(1);
+    let job = bench.submit(spec("a"));
+    assert_eq!(bench.record(&job).status(), JobStatus::Starting);
+    bench.exit(&job, 0);
+    assert_eq!(bench.story(&job), "RUNNABLE STARTING RUNNING SUCCEEDED");
+    let detail = &bench.record(&job).detail;
+    assert_eq!(detail.status_reason.as_deref(), Some(EXITED));
+    assert_eq!(detail.container.as_ref().unwrap().exit_code, Some(0));
+    assert_eq!(detail.attempts.len(), 1);
+    assert_eq!((bench.core.unfinished(), bench.core.jobs.len()), (0, 0));
+    assert!(bench.core.dependants.is_empty() && bench.core.timers.is_empty());
+}
+
+#[test]
+fn ends_are_told_as_batch_tells_them() {
+    let mut bench = Bench::with_vcpus(1);
+    let ends = [
+        (AttemptEnd::Exit(3), EXITED, Some(3)),
+        (AttemptEnd::HostLost, "Host EC2 (instance i-", None),
+        (AttemptEnd::StartFailure("CannotStartContainerError: x".into()), "Task failed to start", None),
+    ];
+    for (end, reason, code) in ends {
+        let job = bench.submit(spec("a"));
+        bench.end(&job, end);
+        assert!(bench.reason(&job).starts_with(reason), "{}", bench.reason(&job));
+        assert_eq!(bench.record(&job).detail.container.as_ref().unwrap().exit_code, code);
+        assert_eq!(bench.record(&job).status(), JobStatus::Failed);
+    }
+}
+
+#[test]
+fn a_retry_goes_back_to_runnable_with_one_more_attempt_and_a_log_stream_of_its_own() {
+    let mut bench = Bench::with_vcpus(1);
+    let job = bench.submit(attempts(spec("a"), 3, vec![]));
+    bench.exit(&job, 1);
+    bench.end(&job, AttemptEnd::HostLost);
+    bench.exit(&job, 0);
+    let once = "RUNNABLE STARTING RUNNING";
+    assert_eq!(bench.story(&job), format!("{once} {once} {once} SUCCEEDED"));
+    let attempts = &bench.record(&job).detail.attempts;
+    let streams: HashSet<_> =
+        attempts.iter().map(|attempt| attempt.container.clone().unwrap().log_stream_name).collect();
+    assert_eq!((attempts.len(), streams.len()), (3, 3));
+    let second: Vec<_> = bench.events.iter().filter(|detail| detail.attempts.len() == 1).collect();
+    assert_eq!(second[0].status, JobStatus::Runnable);
+}
+
+#[test]
+fn an_exit_rule_ends_the_retries() {
+    let mut bench = Bench::with_vcpus(1);
+    let rule = EvaluateOnExit {
+        on_exit_code: Some("42".into()),
+        on_reason: None,
+        on_status_reason: None,
+        action: RetryAction::Exit,
+    };
+    let job = bench.submit(attempts(spec("a"), 5, vec![rule]));
+    bench.exit(&job, 1);
+    bench.exit(&job, 42);
+    assert_eq!(bench.record(&job).status(), JobStatus::Failed);
+    assert_eq!(bench.record(&job).detail.attempts.len(), 2);
+}
+
+#[test]
+fn reports_that_come_twice_or_late_change_nothing() {
+    let mut bench = Bench::with_vcpus(1);
+    let job = bench.submit(attempts(spec("a"), 2, vec![]));
+    let first = bench.running[0].clone();
+    bench.exit(&job, 1);
+    for end in [AttemptEnd::Exit(0), AttemptEnd::HostLost] {
+        bench.core.attempt_ended(&first, end, at(bench.now));
+        bench.core.attempt_started(&first, at(bench.now));
+    }
+    bench.drain();
+    assert_eq!(bench.record(&job).status(), JobStatus::Starting);
+    assert_eq!(bench.core.free, 0);
+}
+
+#[test]
+fn a_dependant_waits_and_follows() {
+    let mut bench = Bench::with_vcpus(4);
+    let first = bench.submit(spec("a"));
+    let second = bench.submit(spec("b"));
+    let job = bench.submit(JobSpec { depends_on: vec![after(&first), after(&second)], ..spec("c") });
+    bench.exit(&first, 0);
+    assert_eq!(bench.story(&job), "PENDING");
+    bench.exit(&second, 0);
+    assert_eq!(bench.story(&job), "PENDING RUNNABLE STARTING");
+    let at_once = bench.submit(JobSpec { depends_on: vec![after(&first)], ..spec("d") });
+    assert!(bench.runs(&at_once), "a dependency that has succeeded is satisfied");
+}
+
+#[test]
+fn a_failure_fails_all_that_depend_on_it() {
+    let mut bench = Bench::with_vcpus(4);
+    let first = bench.submit(spec("a"));
+    let second = bench.submit(JobSpec { depends_on: vec![after(&first)], ..spec("b") });
+    let third = bench.submit(JobSpec { depends_on: vec![after(&second)], ..array("c", 2) });
+    bench.exit(&first, 1);
+    let late = bench.submit(JobSpec { depends_on: vec![after(&third)], ..spec("d") });
+    for job in [&second, &third, &third.array_child(0), &third.array_child(1), &late] {
+        assert_eq!(bench.record(job).status(), JobStatus::Failed);
+        assert_eq!(bench.reason(job), "Dependent Job failed");
+    }
+    assert_eq!(bench.core.unfinished(), 0);
+}
+
+#[test]
+fn an_array_ends_with_its_last_child() {
+    let mut bench = Bench::with_vcpus(2);
+    let job = bench.submit(array("a", 3));
+    let children: Vec<JobId> = (0..3).map(|index| job.array_child(index)).collect();
+    assert_eq!(bench.record(&job).status(), JobStatus::Pending);
+    let summary = &bench.record(&job).detail.array_properties.as_ref().unwrap().status_summary;
+    assert_eq!((summary["STARTING"], summary["RUNNABLE"], summary["SUBMITTED"]), (2, 1, 0));
+    for child in &children {
+        bench.exit(child, 0);
+    }
+    assert_eq!(bench.story(&job), "PENDING SUCCEEDED");
+    assert_eq!(bench.story(&children[2]), "RUNNABLE STARTING RUNNING SUCCEEDED");
+    let child = bench.record(&children[1]);
+    assert_eq!((child.array_index(), child.array_size()), (Some(1), None));
+
+    let job = bench.submit(array("b", 2));
+    bench.exit(&job.array_child(0), 1);
+    bench.exit(&job.array_child(1), 0);
+    assert_eq!(
+        (bench.story(&job).as_str(), bench.reason(&job)),
+        ("PENDING FAILED", "Array Child Job failed")
+    );
+}
+
+#[test]
+fn sequential_children_run_one_by_one_and_a_failure_ends_a_long_chain() {
+    let mut bench = Bench::with_vcpus(8);
+    let sequential = Dependency { kind: Some(DependencyType::Sequential), ..Dependency::default() };
+    let job = bench.submit(JobSpec { depends_on: vec![sequential], ..array("a", 10_000) });
+    bench.exit(&job.array_child(0), 0);
+    assert_eq!(bench.running.len(), 1);
+    bench.exit(&job.array_child(1), 1);
+    assert_eq!(bench.reason(&job.array_child(9_999)), "Dependent Job failed");
+    assert_eq!(bench.record(&job).status(), JobStatus::Failed);
+    assert_eq!(bench.core.unfinished(), 0);
+}
+
+#[test]
+fn n_to_n_pairs_children_by_index_also_with_an_array_that_has_ended() {
+    let mut bench = Bench::with_vcpus(8);
+    let n_to_n = |job: &JobId| Dependency { kind: Some(DependencyType::NToN), ..after(job) };
+    let first = bench.submit(array("a", 2));
+    let second = bench.submit(JobSpec { depends_on: vec![n_to_n(&first)], ..array("b", 2) });
+    bench.exit(&first.array_child(1), 0);
+    assert!(bench.runs(&second.array_child(1)) && !bench.runs(&second.array_child(0)));
+    bench.exit(&first.array_child(0), 1);
+    assert_eq!(bench.reason(&second.array_child(0)), "Dependent Job failed");
+    let late = bench.submit(JobSpec { depends_on: vec![n_to_n(&first)], ..array("c", 2) });
+    assert!(bench.runs(&late.array_child(1)));
+    assert_eq!(bench.record(&late.array_child(0)).status(), JobStatus::Failed);
+    let error = bench.try_submit(JobSpec { depends_on: vec![n_to_n(&first)], ..array("d", 3) });
+    assert!(error.unwrap_err().to_string().contains("equal size"));
+}
+
+#[test]
+fn a_timed_out_attempt_gets_sigterm_then_sigkill_and_no_retry() {
+    let mut bench = Bench::with_vcpus(1);
+    let timeout = Some(JobTimeout { attempt_duration_seconds: Some(60) });
+    let job = bench.submit(attempts(JobSpec { timeout, ..spec("a") }, 3, vec![]));
+    let attempt = bench.running[0].clone();
+    assert_eq!(bench.core.next_wakeup(), None, "the time counts from the start");
+    bench.core.attempt_started(&attempt, at(1_000));
+    bench.tick(59_999);
+    assert!(bench.signals.is_empty());
+    bench.tick(1);
+    assert_eq!(bench.signals, [(attempt.clone(), Signal::Terminate)]);
+    bench.tick(30_000);
+    assert_eq!(bench.signals[1..], [(attempt, Signal::Kill)]);
+    assert_eq!(bench.core.next_wakeup(), None);
+    bench.exit(&job, 137);
+    assert_eq!(bench.record(&job).status(), JobStatus::Failed);
+    assert_eq!(bench.reason(&job), "Job attempt duration exceeded timeout");
+}
+
+#[test]
+fn cancel_ends_only_what_has_not_started() {
+    let mut bench = Bench::with_vcpus(1);
+    let running = bench.submit(spec("a"));
+    let waiting = bench.submit(spec("b"));
+    let dependant = bench.submit(JobSpec { depends_on: vec![after(&waiting)], ..spec("c") });
+    for _ in 0..2 {
+        assert_eq!(bench.core.cancel(&running, "no", at(2)), Reach::Held);
+        bench.core.cancel(&waiting, "not needed", at(2));
+        bench.drain();
+    }
+    assert!(bench.signals.is_empty());
+    assert_eq!(bench.reason(&waiting), "not needed");
+    assert_eq!(bench.record(&waiting).detail.is_cancelled, Some(true));
+    assert_eq!(bench.reason(&dependant), "Dependent Job failed");
+    assert_eq!(bench.story(&waiting), "RUNNABLE FAILED");
+    bench.exit(&running, 0);
+    assert_eq!(bench.record(&running).status(), JobStatus::Succeeded);
+    assert_eq!(bench.core.cancel(&JobId::parse("x").unwrap(), "no", at(2)), Reach::Absent);
+}
+
+#[test]
+fn terminate_stops_what_runs_and_ends_what_waits() {
+    let mut bench = Bench::with_vcpus(1);
+    let job = bench.submit(attempts(array("a", 2), 3, vec![]));
+    let (runs, waits) = (job.array_child(0), job.array_child(1));
+    for _ in 0..2 {
+        bench.core.terminate(&job, "enough", at(bench.now));
+        bench.drain();
+    }
+    assert_eq!(bench.signals.len(), 1, "told once");
+    assert_eq!(bench.reason(&waits), "enough");
+    bench.tick(30_000);
+    assert_eq!(bench.signals[1].1, Signal::Kill);
+    bench.exit(&runs, 137);
+    for id in [&job, &runs, &waits] {
+        let detail = &bench.record(id).detail;
+        assert_eq!((detail.status, detail.is_terminated), (JobStatus::Failed, Some(true)), "{id}");
+        assert_eq!(bench.reason(id), "enough");
+    }
+}
+
+#[test]
+fn a_job_larger_than_the_machine_fails_at_once() {
+    let mut bench = Bench::with_vcpus(2);
+    let job = bench.submit(sized("a", 3));
+    assert_eq!(bench.story(&job), "RUNNABLE FAILED");
+    assert!(bench.reason(&job).starts_with("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - "));
+    assert!(bench.reason(&job).contains("needs 3 vCPUs and the engine has 2"));
+}
+
+#[test]
+fn small_jobs_do_not_starve_a_large_one() {
+    let mut bench = Bench::with_vcpus(2);
+    let small = bench.submit(spec("a"));
+    let large = bench.submit(sized("b", 2));
+    let next = bench.submit(spec("c"));
+    assert!(bench.runs(&small) && !bench.runs(&large) && !bench.runs(&next));
+    bench.exit(&small, 0);
+    assert!(bench.runs(&large) && !bench.runs(&next));
+    bench.exit(&large, 0);
+    assert!(bench.runs(&next));
+}
+
+#[test]
+fn higher_priority_goes_first_then_the_order_of_submission() {
+    let mut bench = Bench::with_vcpus(1);
+    let first = bench.submit(spec("a"));
+    let low = bench.submit(spec("b"));
+    let later = bench.submit(spec("c"));
+    let high = bench.submit(JobSpec { scheduling_priority_override: Some(9), ..spec("d") });
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        let job = bench.running[0].job_id.clone();
+        bench.exit(&job, 0);
+        order.push(job);
+    }
+    assert_eq!(order, [first, high, low, later]);
+}
+
+#[test]
+fn what_can_not_be_run_here_is_refused_with_the_reason() {
+    let mut bench = Bench::with_vcpus(1);
+    let unknown = after(&JobId::parse("nobody").unwrap());
+    let n_to_n = Dependency { kind: Some(DependencyType::NToN), ..unknown.clone() };
+    let bare = JobSpec { container_overrides: None, ..spec("a") };
+    for (spec, expected) in [
+        (bare, "job \"a\": there is no command to run: give containerOverrides.command"),
+        (JobSpec { node_overrides: Some(Default::default()), ..spec("a") }, "nodeOverrides is not supported"),
+        (JobSpec { depends_on: vec![unknown.clone()], ..spec("a") }, "dependsOn[0]: job nobody is not known"),
+        (JobSpec { depends_on: vec![n_to_n], ..spec("a") }, "allowed for array jobs only"),
+        (JobSpec { depends_on: vec![unknown; 21], ..spec("a") }, "21 entries"),
+        (array("a", 1), "arrayProperties.size is 1"),
+        (array("a", 10_001), "arrayProperties.size is 10001"),
+        (sized("a", 0), "VCPU \"0\" is not a number above 0"),
+    ] {
+        let error = bench.try_submit(spec).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert_eq!((bench.core.unfinished(), bench.core.sequence), (0, 0));
+}
+
+#[test]
+fn a_definition_gives_what_the_job_leaves_out_and_the_nonce_comes_back_on_children() {
+    let mut bench = Bench::with_vcpus(4);
+    bench.core.define(JobDefinition {
+        job_definition_name: "definition".into(),
+        command: vec!["echo".into(), "Ref::who".into()],
+        parameters: BTreeMap::from([("who".into(), "all".into())]).into_iter().collect(),
+        ..JobDefinition::default()
+    });
+    let mut spec = JobSpec { container_overrides: None, ..array("a", 2) };
+    spec.parameters.insert("batchwright.nonce".into(), "n".into());
+    let job = bench.submit(spec);
+    let detail = &bench.record(&job.array_child(1)).detail;
+    assert_eq!(detail.container.as_ref().unwrap().command, ["echo", "all"]);
+    assert_eq!(detail.parameters["batchwright.nonce"], "n");
+    assert_eq!(detail.job_definition, "arn:aws:batch:local:000000000000:job-definition/definition:1");
+}
+
+#[test]
+fn a_restart_takes_up_every_job_where_it_was() {
+    let mut bench = Bench::with_vcpus(1);
+    let running = bench.submit(spec("a"));
+    let queued = bench.submit(spec("b"));
+    let pending = bench.submit(JobSpec { depends_on: vec![after(&queued)], ..array("c", 2) });
+    let records: Vec<_> =
+        bench.books.values().filter(|record| !record.status().is_terminal()).cloned().collect();
+    bench.core = Core::new(MilliVcpus::whole(1), 30_000, JobIds::seeded(1), 3);
+    let begun = bench.core.resume(records, at(2_000));
+    bench.drain();
+    assert_eq!(begun.iter().map(|launch| &launch.attempt.job_id).collect::<Vec<_>>(), [&running]);
+    assert_eq!(bench.running.len(), 1, "nothing is started twice: {:?}", bench.running);
+    for job in [&running, &queued, &pending.array_child(0), &pending.array_child(1)] {
+        bench.exit(job, 0);
+    }
+    assert_eq!(bench.record(&pending).status(), JobStatus::Succeeded);
+    assert_eq!(bench.core.unfinished(), 0);
+    assert_ne!(bench.submit(spec("d")), running, "ids are not given twice");
+}

@@ -1,0 +1,212 @@
+//! The handle to a running engine.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::books::{Books, BooksError};
+use super::config::EngineConfig;
+use super::core::{Core, JobRecord, Reach, arn};
+use super::driver::{Command, Driver, blocking};
+use super::runner::Runner;
+use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::{JobDefinition, JobId, JobName, SubmitJobRequest, Timestamp};
+use crate::events::{JobDetail, JobStateChange};
+use crate::ports::{Clock, Cursor, JobEngine, JobSummary, Page, PortError, SubmissionPace};
+
+/// Commands that wait for the driver. More make their senders wait.
+const COMMANDS_MAX: usize = 256;
+
+/// Jobs on a page of `ListJobs`, as in AWS Batch.
+const LIST_PAGE: usize = 100;
+
+const STOPPED: &str = "the job engine has stopped; start it again";
+
+/// A job engine on this machine. Clones are handles to the same engine; when the last is dropped it
+/// stops, and its processes run on until an engine on the same books watches them again.
+#[derive(Clone)]
+pub struct LocalEngine {
+    commands: mpsc::Sender<Command>,
+    books: Arc<dyn Books>,
+    load: watch::Receiver<usize>,
+    window: usize,
+}
+
+impl LocalEngine {
+    /// Starts an engine, which takes up the unfinished jobs of its books.
+    ///
+    /// Events go into a channel without a bound, so that a slow consumer can't hold up a job's end. It
+    /// stays short all the same: an attempt sends four events at most, and submitters that ask
+    /// [`SubmissionPace::admit`] keep the unfinished jobs within the window.
+    ///
+    /// # Errors
+    ///
+    /// Where the books can't be read or written.
+    pub async fn start<R: Runner, C: Clock + 'static>(
+        config: EngineConfig,
+        books: impl Books,
+        mut runner: R,
+        clock: C,
+        events: mpsc::UnboundedSender<JobStateChange>,
+    ) -> Result<Self, BooksError> {
+        let books: Arc<dyn Books> = Arc::new(books);
+        let (sequence, unfinished) =
+            blocking(&books, |books| Ok((books.last_sequence()?, books.unfinished()?))).await?;
+        let grace_ms = i64::try_from(config.kill_grace.as_millis()).unwrap_or(i64::MAX);
+        let mut core = Core::new(config.vcpus, grace_ms, config.ids, sequence);
+        config.definitions.into_iter().for_each(|definition| core.define(definition));
+        let (reporter, reports) = mpsc::unbounded_channel();
+        for launch in core.resume(unfinished, clock.now()) {
+            runner.resume(launch, &reporter);
+        }
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let (load_sender, load) = watch::channel(core.unfinished());
+        let mut driver = Driver {
+            core,
+            books: Arc::clone(&books),
+            runner,
+            clock,
+            commands: inbox,
+            reports,
+            reporter,
+            events,
+            load: load_sender,
+        };
+        driver.finish_turn(Vec::new()).await?;
+        tokio::spawn(driver.run());
+        Ok(Self { commands, books, load, window: config.window })
+    }
+
+    /// Adds a job definition, or replaces the one of that name, for submissions from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine has stopped.
+    pub async fn define(&self, definition: JobDefinition) -> Result<(), PortError> {
+        self.ask("RegisterJobDefinition", |reply| Command::Define(Box::new(definition), reply)).await
+    }
+
+    /// Terminates every unfinished job.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine has stopped.
+    pub async fn terminate_all(&self, reason: &str) -> Result<(), PortError> {
+        let reason = reason.to_owned();
+        self.ask("TerminateJob", |reply| Command::TerminateAll(reason, reply)).await
+    }
+
+    /// Waits until no unfinished job is left, or the engine has stopped.
+    pub async fn idle(&self) {
+        // An error says that the engine has stopped.
+        let _ = self.load.clone().wait_for(|&unfinished| unfinished == 0).await;
+    }
+
+    /// Jobs that have not ended, array parents and children among them.
+    pub fn unfinished(&self) -> usize {
+        *self.load.borrow()
+    }
+
+    /// Stops the engine. Its processes run on; an engine on the same books watches them again.
+    pub async fn shutdown(&self) {
+        // An error says that it has stopped already.
+        let _ = self.ask("shutdown", Command::Shutdown).await;
+    }
+
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, PortError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| PortError::retryable(operation, STOPPED))?;
+        answer.await.map_err(|_| PortError::ambiguous(operation, STOPPED))
+    }
+
+    async fn load(&self, operation: &'static str, ids: Vec<JobId>) -> Result<Vec<JobRecord>, PortError> {
+        let loaded = blocking(&self.books, move |books| books.load(&ids)).await;
+        loaded.map_err(|error| PortError::retryable(operation, error))
+    }
+
+    /// A job that the core does not hold has ended, which is fine, or never was.
+    async fn settle_reach(
+        &self,
+        operation: &'static str,
+        job_id: &JobId,
+        reach: Reach,
+    ) -> Result<(), PortError> {
+        if reach == Reach::Held || !self.load(operation, vec![job_id.clone()]).await?.is_empty() {
+            return Ok(());
+        }
+        Err(PortError::permanent(operation, format!("job {job_id} is not known to the engine")))
+    }
+}
+
+impl JobEngine for LocalEngine {
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        let request = Box::new(request.clone());
+        let answer = self.ask("SubmitJob", |reply| Command::Submit(request, reply)).await?;
+        answer.map_err(|refusal| PortError::permanent("SubmitJob", refusal))
+    }
+
+    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        if job_ids.len() > DESCRIBE_JOBS_MAX {
+            let why = format!("{} ids in one call, at most {DESCRIBE_JOBS_MAX} are allowed", job_ids.len());
+            return Err(PortError::permanent("DescribeJobs", why));
+        }
+        let records = self.load("DescribeJobs", job_ids.to_vec()).await?;
+        Ok(records.into_iter().map(|record| record.detail).collect())
+    }
+
+    async fn list_jobs(
+        &self,
+        job_queue: &str,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        let after = match page {
+            None => 0,
+            Some(Cursor(text)) => text.parse().map_err(|_| {
+                PortError::permanent("ListJobs", format!("page {text:?} is not one of this engine's"))
+            })?,
+        };
+        let name = job_name.clone();
+        let records = blocking(&self.books, move |books| books.named(&name, after, LIST_PAGE)).await;
+        let records = records.map_err(|error| PortError::retryable("ListJobs", error))?;
+        let next = (records.len() == LIST_PAGE).then(|| records.last()).flatten();
+        let next = next.map(|last| Cursor(last.sequence.to_string()));
+        let queue = arn::resource_name(job_queue);
+        let in_queue =
+            records.into_iter().filter(|record| arn::resource_name(&record.detail.job_queue) == queue);
+        Ok(Page { items: in_queue.map(summary).collect(), next })
+    }
+
+    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        let (id, reason) = (job_id.clone(), reason.to_owned());
+        let reach = self.ask("CancelJob", |reply| Command::Cancel(id, reason, reply)).await?;
+        self.settle_reach("CancelJob", job_id, reach).await
+    }
+
+    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        let (id, reason) = (job_id.clone(), reason.to_owned());
+        let reach = self.ask("TerminateJob", |reply| Command::Terminate(id, reason, reply)).await?;
+        self.settle_reach("TerminateJob", job_id, reach).await
+    }
+}
+
+impl SubmissionPace for LocalEngine {
+    async fn admit(&self) {
+        // An error says that the engine has stopped: the submission will tell.
+        let _ = self.load.clone().wait_for(|&unfinished| unfinished < self.window).await;
+    }
+}
+
+fn summary(record: JobRecord) -> JobSummary {
+    JobSummary {
+        job_id: record.detail.job_id,
+        job_name: record.detail.job_name,
+        status: record.detail.status,
+        created_at: Timestamp::reported(record.detail.created_at),
+    }
+}

@@ -1,0 +1,105 @@
+//! A runner that runs nothing: a script says how each attempt ends, and tokio's clock when.
+
+mod script;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::task::{AbortHandle, JoinSet};
+
+pub use script::{Ending, Outcome, Scene, Script, SeededScript};
+
+use super::core::{AttemptEnd, AttemptId, Launch, Signal};
+use super::runner::{Report, Reports, Runner};
+
+/// How a command ends that SIGTERM reaches: 128 + 15.
+const TERMINATED: i32 = 143;
+
+/// How a command ends that SIGKILL reaches: 128 + 9.
+const KILLED: i32 = 137;
+
+/// Plays attempts by a script. With tokio's clock paused, hours pass at once.
+pub struct SimulatedRunner<S> {
+    script: S,
+    running: HashMap<AttemptId, (AbortHandle, Reports)>,
+    tasks: JoinSet<()>,
+    /// By a hash of the name: how often it was submitted, and a hash of the latest submission's id.
+    submissions: HashMap<u64, (u32, u64)>,
+}
+
+impl<S: Script> SimulatedRunner<S> {
+    /// Plays by this script.
+    pub fn new(script: S) -> Self {
+        Self { script, running: HashMap::new(), tasks: JoinSet::new(), submissions: HashMap::new() }
+    }
+
+    /// 1 for the first submission of that name that this runner has seen an attempt of.
+    fn submission(&mut self, launch: &Launch) -> u32 {
+        let root = hash(&launch.attempt.job_id.root());
+        let entry = self.submissions.entry(hash(&launch.job_name)).or_insert((0, 0));
+        if entry.0 == 0 || entry.1 != root {
+            *entry = (entry.0 + 1, root);
+        }
+        entry.0
+    }
+}
+
+impl<S: Script> Runner for SimulatedRunner<S> {
+    fn start(&mut self, launch: Launch, reports: &Reports) {
+        while self.tasks.try_join_next().is_some() {}
+        let scene = Scene {
+            job_name: &launch.job_name,
+            array_index: launch.array_index,
+            submission: self.submission(&launch),
+            attempt: launch.attempt.number,
+        };
+        let outcome = self.script.outcome(&scene);
+        let (attempt, reports) = (launch.attempt, reports.clone());
+        let task = self.tasks.spawn(play(attempt.clone(), outcome, reports.clone()));
+        self.running.insert(attempt, (task, reports));
+    }
+
+    /// A simulation's attempts are gone with the program that played them.
+    fn resume(&mut self, launch: Launch, reports: &Reports) {
+        // Nobody listens any more where the engine has stopped.
+        let _ = reports.send(Report::Ended(launch.attempt, AttemptEnd::HostLost));
+    }
+
+    fn signal(&mut self, attempt: &AttemptId, signal: Signal) {
+        let Some((task, reports)) = self.running.get(attempt) else { return };
+        let code = match signal {
+            Signal::Terminate => TERMINATED,
+            Signal::Kill => KILLED,
+        };
+        task.abort();
+        // As above.
+        let _ = reports.send(Report::Ended(attempt.clone(), AttemptEnd::Exit(code)));
+    }
+
+    fn settled(&mut self, attempt: &AttemptId) {
+        self.running.remove(attempt);
+    }
+}
+
+async fn play(attempt: AttemptId, outcome: Outcome, reports: Reports) {
+    tokio::time::sleep(outcome.start_delay).await;
+    let end = match outcome.end {
+        Ending::StartFailure(reason) => AttemptEnd::StartFailure(reason),
+        Ending::Exit(_) | Ending::HostLost => {
+            // Nobody listens any more where the engine has stopped.
+            let _ = reports.send(Report::Started(attempt.clone()));
+            tokio::time::sleep(outcome.duration).await;
+            match outcome.end {
+                Ending::Exit(code) => AttemptEnd::Exit(code),
+                _ => AttemptEnd::HostLost,
+            }
+        }
+    };
+    let _ = reports.send(Report::Ended(attempt, end));
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
