@@ -581,7 +581,7 @@ fn what_grows_without_bound_is_refused() {
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
     assert_eq!(message(deep.as_bytes(), "x.json"), "x.json: line 1: nested more than 24 deep");
     let error = message(deep.as_bytes(), "x.yaml");
-    assert!(error.ends_with(expected), "{error}");
+    assert_eq!(error, "x.yaml: line 1: invalid YAML: recursion limit exceeded");
 }
 
 #[test]
