@@ -239,6 +239,8 @@ pub struct EksPropertiesDetail {
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksPodPropertiesDetail {
     pub containers: Vec<EksContainerDetail>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub init_containers: Vec<EksContainerDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,6 +268,8 @@ pub struct EksContainerDetail {
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksAttemptDetail {
     pub containers: Vec<EksAttemptContainerDetail>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub init_containers: Vec<EksAttemptContainerDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -323,18 +327,15 @@ impl JobDetail {
         }
     }
 
-    /// The exit code and reason of the container, or of the first of several that failed.
+    /// The exit code and reason of the container, or of the one of several that tells most.
     fn outcome(&self) -> (Option<i32>, Option<String>) {
-        if let Some(container) = &self.container {
-            return (container.exit_code, container.reason.clone());
-        }
-        let ecs =
-            self.ecs_properties.iter().flat_map(|ecs| &ecs.task_properties).flat_map(|task| &task.containers);
-        let eks = self.eks_properties.iter().flat_map(|eks| &eks.pod_properties.containers);
-        worst(
-            ecs.map(|container| (container.exit_code, container.reason.clone()))
-                .chain(eks.map(|container| (container.exit_code, container.reason.clone()))),
-        )
+        let single = self.container.iter().map(|container| (container.exit_code, container.reason.clone()));
+        let ecs = self.task_containers().map(|container| (container.exit_code, container.reason.clone()));
+        let pods = self.eks_properties.iter().map(|eks| &eks.pod_properties);
+        let eks = pods
+            .flat_map(|pod| pod.init_containers.iter().chain(&pod.containers))
+            .map(|container| (container.exit_code, container.reason.clone()));
+        worst(single.chain(ecs).chain(eks))
     }
 
     fn attempts(&self) -> Vec<Attempt> {
@@ -394,8 +395,9 @@ impl JobDetail {
 }
 
 fn eks_attempt(detail: &EksAttemptDetail) -> Attempt {
+    let containers = detail.init_containers.iter().chain(&detail.containers);
     let (exit_code, reason) =
-        worst(detail.containers.iter().map(|container| (container.exit_code, container.reason.clone())));
+        worst(containers.map(|container| (container.exit_code, container.reason.clone())));
     Attempt {
         started_at: Timestamp::reported(detail.started_at),
         stopped_at: Timestamp::reported(detail.stopped_at),
@@ -406,9 +408,33 @@ fn eks_attempt(detail: &EksAttemptDetail) -> Attempt {
     }
 }
 
-/// The first outcome that is not a success, or else the first.
+/// The first container that failed, or else the first that never ran for a reason, or else the first
+/// that ended.
 fn worst(outcomes: impl Iterator<Item = (Option<i32>, Option<String>)>) -> (Option<i32>, Option<String>) {
     let outcomes: Vec<_> = outcomes.collect();
     let failed = outcomes.iter().find(|(exit_code, _)| exit_code.is_some_and(|code| code != 0));
-    failed.or_else(|| outcomes.first()).cloned().unwrap_or_default()
+    let never_ran = || outcomes.iter().find(|(exit_code, reason)| exit_code.is_none() && reason.is_some());
+    let ended = || outcomes.iter().find(|(exit_code, _)| exit_code.is_some());
+    failed.or_else(never_ran).or_else(ended).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_container_that_tells_most_stands_for_all() {
+        let reason = |text: &str| Some(text.to_owned());
+        for (outcomes, expected) in [
+            (vec![], (None, None)),
+            (vec![(None, None), (Some(0), None)], (Some(0), None)),
+            (vec![(Some(0), None), (Some(3), reason("x"))], (Some(3), reason("x"))),
+            (
+                vec![(Some(0), None), (None, reason("CannotPullContainerError"))],
+                (None, reason("CannotPullContainerError")),
+            ),
+        ] {
+            assert_eq!(worst(outcomes.clone().into_iter()), expected, "{outcomes:?}");
+        }
+    }
 }

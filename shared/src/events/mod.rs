@@ -1,8 +1,16 @@
 //! The shapes in which AWS delivers what has happened. Unknown fields are accepted everywhere.
 
+mod error;
+mod event;
 mod job_detail;
 mod job_state_change;
+mod queue_blocked;
+mod s3_notification;
+#[cfg(test)]
+mod tests;
 
+pub use error::EventError;
+pub use event::Event;
 pub use job_detail::{
     ArrayPropertiesDetail, AttemptContainerDetail, AttemptDetail, AttemptEcsTaskDetails,
     AttemptTaskContainerDetails, ContainerDetail, EcsPropertiesDetail, EcsTaskDetails,
@@ -11,3 +19,5 @@ pub use job_detail::{
     TaskContainerDetails,
 };
 pub use job_state_change::JobStateChange;
+pub use queue_blocked::QueueBlocked;
+pub use s3_notification::S3Object;

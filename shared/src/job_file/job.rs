@@ -188,11 +188,10 @@ mod tests {
             [
                 "arrayProperties.size: is missing; it is required",
                 "jobDefinition: must be a string, not a number; put it in quotes",
-                "jobQueue: is empty; leave the field out or give it a value",
+                "jobQueue: is empty; give it a value",
                 "jobname: unknown field; the nearest known one is \"jobName\"",
                 "tags.aws:x: must be a string, not a number; put it in quotes",
                 "tags.aws:x: begins with \"aws:\", which AWS keeps for itself; give it another key",
-                "jobName: is missing; it is required",
             ]
         );
     }

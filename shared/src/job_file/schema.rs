@@ -103,14 +103,19 @@ impl Check {
         if !node.is_object() {
             return self.problem(node, format!("must be an object, not {}", node.kind()));
         }
+        let mut meant = Vec::new();
         for (key, value) in node.members() {
             self.member(key, |check| match fields.iter().find(|field| field.name == key) {
                 Some(field) => check.value(value, &field.kind),
-                None => check.problem(value, unknown(key, fields)),
+                None => {
+                    let near = nearest(key, fields.iter().map(|field| field.name));
+                    meant.extend(near);
+                    check.problem(value, unknown(near));
+                }
             });
         }
-        for field in
-            fields.iter().filter(|field| complete && field.required && node.get(field.name).is_none())
+        let missing = |field: &&Field| field.required && node.get(field.name).is_none();
+        for field in fields.iter().filter(|field| complete && missing(field) && !meant.contains(&field.name))
         {
             self.member(field.name, |check| check.problem(node, "is missing; it is required"));
         }
@@ -118,9 +123,9 @@ impl Check {
 
     fn value(&mut self, node: &Node, kind: &Kind) {
         match (kind, &node.data) {
-            (_, Data::Null) => self.problem(node, "is null; leave the field out or give it a value"),
+            (_, Data::Null) => self.problem(node, "is null; give it a value or leave the field out"),
             (Kind::Text(_), Data::Text(text)) if text.is_empty() => {
-                self.problem(node, "is empty; leave the field out or give it a value");
+                self.problem(node, "is empty; give it a value");
             }
             (Kind::Text(rule), Data::Text(text)) => {
                 if let Err(message) = rule(text) {
@@ -159,8 +164,8 @@ impl Check {
     }
 }
 
-fn unknown(key: &str, fields: &[Field]) -> String {
-    match nearest(key, fields.iter().map(|field| field.name)) {
+fn unknown(near: Option<&str>) -> String {
+    match near {
         Some(name) => format!("unknown field; the nearest known one is {name:?}"),
         None => "unknown field, and no known one is near; remove it".to_owned(),
     }
@@ -174,7 +179,11 @@ fn range(least: i64, most: i64) -> String {
 }
 
 fn one_of(words: &[&str]) -> String {
-    words.join(" or ")
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
 }
 
 fn wrong_kind(kind: &Kind, node: &Node) -> String {

@@ -1,13 +1,13 @@
 //! The known field that an unknown one was meant to be.
 
 /// The nearest of the known names, where one is near: the same but for case, `_` and `-`, or with few
-/// letters changed.
+/// letters changed, one in three.
 pub(super) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(unknown);
     let (distance, name) = known
         .map(|name| (strsim::damerau_levenshtein(&wanted, &plain(name)), name))
         .min_by_key(|(d, _)| *d)?;
-    (distance <= (wanted.chars().count() / 3).max(1)).then_some(name)
+    (distance <= wanted.chars().count() / 3).then_some(name)
 }
 
 fn plain(name: &str) -> String {
@@ -29,6 +29,7 @@ mod tests {
             ("enviroment", Some("environment")),
             ("tgas", Some("tags")),
             ("priority", None),
+            ("b", None),
             ("", None),
         ] {
             assert_eq!(nearest(unknown, known.into_iter()), expected, "{unknown}");

@@ -6,8 +6,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Options, Spanned};
+use serde_saphyr::{Error, Options, Spanned};
 
 use super::json::DEPTH_MAX;
 use super::node::{Data, Node};
@@ -60,11 +61,34 @@ fn options() -> Options {
     }
 }
 
-/// The parser's own words, without the place: that is told apart from it.
-fn reason(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim();
-    first.split(" at line ").next().unwrap_or(first).trim_end_matches('.').to_owned()
+/// In our words where the remedy is ours to tell, else in the parser's own, without the place.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::AliasError { error, .. } => reason(error),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key:?} stands twice in one mapping; remove one")
+        }
+        Error::MergeKeyNotAllowed { .. } => {
+            "merge keys (<<) are not read; put what the jobs share under defaults".to_owned()
+        }
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
+            "more than one document; put all jobs into one list".to_owned()
+        }
+        Error::NonFiniteFloat { .. } => {
+            "a number must be finite; put it in quotes where it is meant as text".to_owned()
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "it grows too large or too deep, perhaps by its aliases; write it as JSON Lines".to_owned()
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().trim();
+            first.split(" at line ").next().unwrap_or(first).trim_end_matches('.').to_owned()
+        }
+    }
 }
 
 fn node(tree: Spanned<Tree>) -> Node {
