@@ -1,1 +1,3 @@
-//! Under way.
+//! What is done with the ports.
+
+pub mod queries;
