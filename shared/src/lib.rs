@@ -1,7 +1,7 @@
 //! A control plane for AWS Batch.
 //!
 //! Dependencies point one way: [`use_cases`] call [`ports`], which speak in the types of [`domain`].
-//! Adapters implement the ports: [`memory`], and, each behind a feature of its own, `sqlite` and
+//! Adapters implement the ports: [`memory`], and, each behind a feature of its own, `sqlite`, `directory` and
 //! `engine` (the embedded job engine).
 //!
 //! - [`domain`]: names, statuses, the job's spec, and every rule, pure and synchronous.
@@ -9,6 +9,8 @@
 //! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
 //! - [`use_cases`]: submit, record a state, collect logs, reconcile, run a file.
 
+#[cfg(feature = "local")]
+pub mod directory;
 pub mod domain;
 #[cfg(feature = "local")]
 pub mod engine;

@@ -1,1 +1,3 @@
-//! Contract suites.
+//! What the suites under `tests/` share.
+
+pub mod contract;

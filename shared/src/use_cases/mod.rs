@@ -6,12 +6,14 @@
 //! - [`collect_logs`]: the archive of one submission's logs.
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
+//! - [`queries`]: what the job database answers.
 //! - [`read_logs`], [`plan_file`]: what people ask for.
 
 mod backoff;
 pub mod collect_logs;
 mod dependencies;
 pub mod plan_file;
+pub mod queries;
 pub mod read_logs;
 pub mod reconcile;
 pub mod record_state;

@@ -1,0 +1,56 @@
+//! What every `JobStore` does.
+
+mod claims;
+mod lists;
+mod recording;
+mod removal;
+mod states;
+
+use anyhow::Context as _;
+use batchwright::ports::JobStore;
+
+use super::run_cases;
+
+/// Runs every case. Needs a runtime with several threads: some cases race.
+pub async fn holds<S: JobStore + Clone + 'static>(
+    make: impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
+    run_cases!(make;
+        claims::a_new_job_gets_its_head_by_its_claim,
+        claims::a_claim_that_stands_is_held_even_when_it_has_expired,
+        claims::a_claim_that_expects_another_latest_submission_is_replaced_and_changes_nothing,
+        claims::of_eight_concurrent_claimers_exactly_one_is_granted,
+        claims::a_claim_is_released_by_its_own_nonce_alone_and_once,
+        claims::a_later_claim_takes_on_its_spec_and_run_and_may_start_the_budget_anew,
+        recording::a_recorded_submission_is_the_jobs_latest,
+        recording::known_surplus_and_unknown_submissions_are_told_apart,
+        recording::an_event_that_came_first_keeps_its_state,
+        recording::of_eight_concurrent_submissions_under_one_claim_one_is_recorded,
+        recording::eight_concurrent_recorders_of_one_submission_record_it_once,
+        recording::either_the_release_or_the_record_takes_the_claim,
+        states::states_are_applied_as_the_transition_decides,
+        states::any_order_and_number_of_deliveries_converges,
+        states::concurrent_deliveries_converge,
+        states::a_terminal_state_never_changes,
+        states::a_state_is_kept_whole,
+        states::children_and_nodes_are_apart_from_their_parent,
+        states::logs_are_kept_and_survive_a_later_state,
+        states::ends_that_may_lead_to_another_try_stay_in_view_until_they_are_settled,
+        lists::jobs_named_answers_in_the_order_of_the_names,
+        lists::an_empty_store_has_empty_lists,
+        lists::a_job_counts_once_by_its_latest_submission,
+        lists::a_job_belongs_to_the_run_that_claimed_it_last,
+        lists::only_what_has_not_ended_and_not_changed_is_silent,
+        lists::logs_are_unfinished_from_the_end_until_they_are_complete,
+        lists::only_claims_that_stand_and_have_expired_are_listed,
+        lists::lists_of_jobs_of_many_pages_hold_each_once,
+        lists::lists_of_children_of_many_pages_hold_each_once,
+        lists::lists_of_claims_of_many_pages_hold_each_once,
+        removal::without_its_latest_submission_the_one_before_is_the_jobs_latest,
+        removal::a_submission_takes_its_children_and_nodes_along,
+        removal::a_job_without_its_only_submission_is_unsubmitted,
+        removal::an_earlier_try_takes_its_share_of_the_budget_along,
+        removal::a_child_goes_alone,
+        removal::a_job_goes_with_all_that_is_known_of_it,
+    )
+}

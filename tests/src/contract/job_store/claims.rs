@@ -1,0 +1,145 @@
+use anyhow::Context as _;
+use batchwright::domain::{Claim, JobHead, Nonce};
+use batchwright::ports::{ClaimOutcome, JobStore, NewClaim};
+use tokio::task::JoinSet;
+
+use crate::contract::fixtures::{EXPIRY, NOW, at, granted, id, name, run_id, submit, wish};
+
+async fn head<S: JobStore>(store: &S, job: &str) -> anyhow::Result<JobHead> {
+    Ok(store.job(&name(job)).await?.context("the job is not known")?.head)
+}
+
+pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S) -> anyhow::Result<()> {
+    assert_eq!(store.job(&name("a")).await?, None);
+    let claim = wish("a", None);
+    let nonce = granted(store, &claim).await?;
+    let job = store.job(&name("a")).await?.context("the job is not known")?;
+    assert_eq!((job.status(), &job.latest), (None, &None));
+    let head = JobHead {
+        spec: claim.spec,
+        run_id: claim.run_id,
+        claims: 1,
+        claim: Some(Claim { nonce, expires_at: EXPIRY }),
+        job_id: None,
+        job_tries: vec![],
+        tries_before: 0,
+        refusal: None,
+        updated_at: NOW,
+    };
+    assert_eq!(job.head, head);
+    Ok(())
+}
+
+pub(super) async fn a_claim_that_stands_is_held_even_when_it_has_expired<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    granted(store, &wish("a", None)).await?;
+    let before = head(store, "a").await?;
+    for now in [NOW, EXPIRY, EXPIRY.plus_millis(1_000_000)] {
+        for replaces in [None, Some("another")] {
+            let later = NewClaim { now, expires_at: now.plus_millis(1_000), ..wish("a", replaces) };
+            assert_eq!(store.claim(&later).await?, ClaimOutcome::Held, "{now:?}");
+        }
+    }
+    assert_eq!(head(store, "a").await?, before);
+    granted(store, &wish("b", None)).await.context("another job is free")?;
+    Ok(())
+}
+
+pub(super) async fn a_claim_that_expects_another_latest_submission_is_replaced_and_changes_nothing<
+    S: JobStore,
+>(
+    store: &S,
+) -> anyhow::Result<()> {
+    assert_eq!(store.claim(&wish("new", Some("a-1"))).await?, ClaimOutcome::Replaced);
+    assert_eq!(store.job(&name("new")).await?, None);
+    submit(store, "a", "a-1").await?;
+    submit(store, "a", "a-2").await?;
+    let before = head(store, "a").await?;
+    for replaces in [None, Some("a-1"), Some("a-3")] {
+        let other = NewClaim { run_id: run_id("run-2"), now: at(9_000), ..wish("a", replaces) };
+        assert_eq!(store.claim(&other).await?, ClaimOutcome::Replaced, "{replaces:?}");
+    }
+    assert_eq!(head(store, "a").await?, before);
+    granted(store, &wish("a", Some("a-2"))).await?;
+    Ok(())
+}
+
+pub(super) async fn of_eight_concurrent_claimers_exactly_one_is_granted<S: JobStore + Clone + 'static>(
+    store: &S,
+) -> anyhow::Result<()> {
+    for round in 0..10 {
+        let job = format!("job-{round}");
+        if round % 2 == 1 {
+            submit(store, &job, &format!("{job}-first")).await?;
+        }
+        let mut claimers = JoinSet::new();
+        for _ in 0..8 {
+            let (store, first) = (store.clone(), format!("{job}-first"));
+            let claim = wish(&job, (round % 2 == 1).then_some(first.as_str()));
+            claimers.spawn(async move { store.claim(&claim).await });
+        }
+        let mut granted: Vec<Nonce> = Vec::new();
+        while let Some(outcome) = claimers.join_next().await {
+            match outcome?? {
+                ClaimOutcome::Granted(nonce) => granted.push(nonce),
+                outcome => assert_eq!(outcome, ClaimOutcome::Held),
+            }
+        }
+        let standing = head(store, &job).await?.claim.map(|claim| claim.nonce);
+        assert_eq!(granted, Vec::from_iter(standing), "exactly one is granted, and it stands");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_claim_is_released_by_its_own_nonce_alone_and_once<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let job = name("a");
+    let first = granted(store, &wish("a", None)).await?;
+    let other = Nonce::derive(&job, 77);
+    assert!(!store.release(&job, &other, Some("not mine"), at(1_100)).await?);
+    assert!(!store.release(&name("unknown"), &first, None, at(1_100)).await?);
+    assert_eq!(head(store, "a").await?.updated_at, NOW);
+
+    assert!(store.release(&job, &first, Some("no such queue"), at(1_200)).await?);
+    let released = head(store, "a").await?;
+    assert_eq!((released.claim, released.refusal.as_deref()), (None, Some("no such queue")));
+    assert_eq!((released.claims, released.updated_at), (1, at(1_200)));
+    assert!(!store.release(&job, &first, None, at(1_300)).await?, "it stands no longer");
+    assert_eq!(head(store, "a").await?.refusal.as_deref(), Some("no such queue"));
+
+    let second = granted(store, &wish("a", None)).await?;
+    assert_ne!(first, second);
+    let claimed = head(store, "a").await?;
+    assert_eq!((claimed.claims, claimed.refusal), (2, None));
+    assert!(!store.release(&job, &first, None, at(1_400)).await?, "an old nonce releases no later claim");
+    assert!(store.release(&job, &second, None, at(1_500)).await?);
+    assert_eq!(head(store, "a").await?.refusal, None);
+    Ok(())
+}
+
+pub(super) async fn a_later_claim_takes_on_its_spec_and_run_and_may_start_the_budget_anew<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    submit(store, "a", "a-1").await?;
+    submit(store, "a", "a-2").await?;
+    assert_eq!(head(store, "a").await?.tries_used(), 2);
+    let mut claim = NewClaim {
+        run_id: run_id("run-2"),
+        resets_budget: true,
+        now: at(3_000),
+        expires_at: at(4_000),
+        ..wish("a", Some("a-2"))
+    };
+    claim.spec.job_definition = "another-definition".to_owned();
+    let nonce = granted(store, &claim).await?;
+    let job = store.job(&name("a")).await?.context("the job is not known")?;
+    assert_eq!((&job.head.spec, &job.head.run_id), (&claim.spec, &claim.run_id));
+    assert_eq!(job.head.claim, Some(Claim { nonce, expires_at: at(4_000) }));
+    assert_eq!((job.head.claims, job.head.tries_before, job.head.tries_used()), (3, 2, 0));
+    assert_eq!((job.head.job_id, job.head.updated_at), (Some(id("a-2")), at(3_000)));
+    assert_eq!(job.head.job_tries, [id("a-1"), id("a-2")]);
+    assert_eq!(job.latest.map(|latest| latest.state.job_id), Some(id("a-2")));
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! What every `RunStore` does.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use batchwright::domain::{Checkpoint, Run, RunCounts, RunState, Timestamp};
+use batchwright::ports::RunStore;
+use tokio::task::JoinSet;
+
+use super::fixtures::{NOW, at, each_once, run_id, set, walk};
+use super::run_cases;
+
+/// Runs every case. Needs a runtime with several threads: one case races.
+pub async fn holds<S: RunStore + Clone + 'static>(
+    make: impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
+    run_cases!(make;
+        a_run_is_created_once,
+        of_eight_concurrent_creators_one_creates_the_run,
+        a_run_moves_on_and_never_back,
+        a_run_that_has_ended_moves_no_more,
+        only_runs_that_are_submitting_and_silent_are_unfinished,
+        a_list_of_many_pages_holds_each_run_once,
+    )
+}
+
+fn run(id: &str, checkpoint: u64, updated_at: Timestamp) -> Run {
+    Run {
+        run_id: run_id(id),
+        source: "s3://bucket/jobs/ä file.jsonl".to_owned(),
+        state: RunState::Submitting,
+        checkpoint: Checkpoint(checkpoint),
+        counts: RunCounts { submitted: checkpoint, ..RunCounts::default() },
+        started_at: NOW,
+        updated_at,
+    }
+}
+
+async fn a_run_is_created_once<S: RunStore>(store: &S) -> anyhow::Result<()> {
+    assert_eq!(store.run(&run_id("a")).await?, None);
+    let first = run("a", 0, NOW);
+    assert_eq!(store.create_run(&first).await?, None);
+    let second = Run { source: "another".to_owned(), ..run("a", 7, at(2_000)) };
+    assert_eq!(store.create_run(&second).await?, Some(first.clone()));
+    assert_eq!(store.run(&run_id("a")).await?, Some(first));
+    Ok(())
+}
+
+async fn of_eight_concurrent_creators_one_creates_the_run<S: RunStore + Clone + 'static>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let mut creators = JoinSet::new();
+    for number in 0..8 {
+        let (store, run) = (store.clone(), run("a", number, NOW));
+        creators.spawn(async move { (store.create_run(&run).await, run) });
+    }
+    let mut created = Vec::new();
+    let mut known = Vec::new();
+    while let Some(joined) = creators.join_next().await {
+        let (answer, run) = joined?;
+        match answer? {
+            None => created.push(run),
+            Some(found) => known.push(found),
+        }
+    }
+    assert_eq!((created.len(), known.len()), (1, 7));
+    assert!(known.iter().all(|found| *found == created[0]));
+    Ok(())
+}
+
+async fn a_run_moves_on_and_never_back<S: RunStore>(store: &S) -> anyhow::Result<()> {
+    assert!(!store.save_run(&run("a", 5, NOW)).await?, "the run is not known");
+    assert_eq!(store.run(&run_id("a")).await?, None);
+    store.create_run(&run("a", 0, NOW)).await?;
+    for (checkpoint, written) in [(5, true), (5, true), (4, false), (0, false), (100_000, true), (99, false)]
+    {
+        let next = run("a", checkpoint, at(2_000));
+        assert_eq!(store.save_run(&next).await?, written, "{checkpoint}");
+        let known = store.run(&run_id("a")).await?.context("the run is not known")?;
+        assert_eq!(known == next, written, "{checkpoint}");
+    }
+    Ok(())
+}
+
+async fn a_run_that_has_ended_moves_no_more<S: RunStore>(store: &S) -> anyhow::Result<()> {
+    for (id, state) in [("a", RunState::Submitted), ("b", RunState::Rejected)] {
+        store.create_run(&run(id, 3, NOW)).await?;
+        let ended = Run { state, ..run(id, 4, at(2_000)) };
+        assert!(store.save_run(&ended).await?);
+        for late in [run(id, 4, at(3_000)), run(id, 9, at(3_000)), Run { state, ..run(id, 9, at(3_000)) }] {
+            assert!(!store.save_run(&late).await?, "{late:?}");
+        }
+        assert_eq!(store.run(&run_id(id)).await?, Some(ended));
+    }
+    Ok(())
+}
+
+async fn unfinished<S: RunStore>(store: &S, since: i64) -> anyhow::Result<BTreeSet<String>> {
+    let runs = walk(async |page| store.unfinished_runs(at(since), page.as_ref()).await).await?;
+    each_once(&runs, |run| run.run_id.to_string())
+}
+
+async fn only_runs_that_are_submitting_and_silent_are_unfinished<S: RunStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    store.create_run(&run("silent", 1, at(500))).await?;
+    store.create_run(&run("lively", 1, at(500))).await?;
+    store.save_run(&run("lively", 2, at(5_000))).await?;
+    store.create_run(&run("ended", 1, at(500))).await?;
+    store.save_run(&Run { state: RunState::Submitted, ..run("ended", 1, at(600)) }).await?;
+    assert_eq!(unfinished(store, 400).await?, set([]));
+    assert_eq!(unfinished(store, 1_000).await?, set(["silent"]));
+    assert_eq!(unfinished(store, 6_000).await?, set(["silent", "lively"]));
+    Ok(())
+}
+
+async fn a_list_of_many_pages_holds_each_run_once<S: RunStore>(store: &S) -> anyhow::Result<()> {
+    let mut expected = BTreeSet::new();
+    for number in 0..1_100 {
+        let id = format!("run-{number}");
+        store.create_run(&run(&id, 0, NOW)).await?;
+        expected.insert(id);
+    }
+    assert_eq!(unfinished(store, 5_000).await?, expected);
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! The stores in memory keep the ports' contracts.
+
+use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
+use batchwright_tests::contract::{job_store, object_store, run_store};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_job_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
+    job_store::holds(async || Ok(InMemoryJobStore::default())).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_run_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
+    run_store::holds(async || Ok(InMemoryJobStore::default())).await
+}
+
+#[tokio::test]
+async fn the_object_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
+    object_store::holds(async || Ok(InMemoryObjectStore::default())).await
+}
