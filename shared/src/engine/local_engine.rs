@@ -56,9 +56,7 @@ impl LocalEngine {
         let mut core = Core::new(config.vcpus, grace_ms, config.ids, sequence);
         config.definitions.into_iter().for_each(|definition| core.define(definition));
         let (reporter, reports) = mpsc::unbounded_channel();
-        for launch in core.resume(unfinished, clock.now()) {
-            runner.resume(launch, &reporter);
-        }
+        runner.resume(core.resume(unfinished, clock.now()), &reporter);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (load_sender, load) = watch::channel(core.unfinished());
         let mut driver = Driver {

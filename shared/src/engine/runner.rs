@@ -24,9 +24,10 @@ pub trait Runner: Send + 'static {
     /// Starts an attempt. A start that fails is reported as its end.
     fn start(&mut self, launch: Launch, reports: &Reports);
 
-    /// Finds out what became of an attempt that an engine before this one began, and goes on watching
-    /// it where it still runs. Never starts it.
-    fn resume(&mut self, launch: Launch, reports: &Reports);
+    /// Finds out what became of the attempts that an engine before this one began, and goes on watching
+    /// those that still run. Never starts one. Called once, before any other call: these are all
+    /// attempts that matter still.
+    fn resume(&mut self, launches: Vec<Launch>, reports: &Reports);
 
     /// Signals all processes of an attempt. One that has ended is left alone.
     fn signal(&mut self, attempt: &AttemptId, signal: Signal);

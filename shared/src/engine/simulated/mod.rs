@@ -60,9 +60,11 @@ impl<S: Script> Runner for SimulatedRunner<S> {
     }
 
     /// A simulation's attempts are gone with the program that played them.
-    fn resume(&mut self, launch: Launch, reports: &Reports) {
-        // Nobody listens any more where the engine has stopped.
-        let _ = reports.send(Report::Ended(launch.attempt, AttemptEnd::HostLost));
+    fn resume(&mut self, launches: Vec<Launch>, reports: &Reports) {
+        for launch in launches {
+            // Nobody listens any more where the engine has stopped.
+            let _ = reports.send(Report::Ended(launch.attempt, AttemptEnd::HostLost));
+        }
     }
 
     fn signal(&mut self, attempt: &AttemptId, signal: Signal) {
