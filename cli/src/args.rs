@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use batchwright::domain::JobStatus;
+use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
@@ -15,7 +16,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 some jobs failed, 2 usage, 3 rejected before anything was submitted,
-4 the state or the engine failed, 5 unknown, 130 interrupted";
+4 the state or the engine failed, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -37,9 +38,21 @@ pub(crate) struct Place {
     /// Run on this machine, with the embedded engine (the only engine of this version)
     #[arg(long, required = true)]
     pub(crate) local: bool,
-    /// The folder of the embedded engine's state
-    #[arg(long, value_name = "DIR", default_value = ".batchwright")]
-    pub(crate) state_dir: PathBuf,
+    /// The folder of the embedded engine's state [default: .batchwright]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+impl Place {
+    /// The state folder.
+    pub(crate) fn state_dir(&self) -> StateDir {
+        StateDir::new(self.given_state_dir().unwrap_or(Path::new(".batchwright")))
+    }
+
+    /// The state folder, where one was named.
+    pub(crate) fn given_state_dir(&self) -> Option<&Path> {
+        self.state_dir.as_deref()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,8 +84,8 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) rerun: bool,
     /// vCPUs that jobs may use at once [default: the machine's cores]
-    #[arg(long, value_name = "N")]
-    pub(crate) vcpus: Option<f64>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcpus: Option<u32>,
     /// More job definitions for the embedded engine: JSON or YAML
     #[arg(long, value_name = "FILE")]
     pub(crate) job_definitions: Vec<PathBuf>,

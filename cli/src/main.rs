@@ -1,2 +1,12 @@
 //! The program `batchwright`.
-fn main() {}
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    exit::code_of(commands::dispatch(args::Cli::parse()))
+}

@@ -16,6 +16,8 @@ pub mod domain;
 pub mod engine;
 pub mod events;
 pub mod job_file;
+#[cfg(all(feature = "local", feature = "sqlite"))]
+pub mod local;
 pub mod memory;
 pub mod ports;
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,8 @@
 //! A job as `jobs --output json` shows it: by the names of `DescribeJobs` where it has them.
 
-use batchwright::domain::{Cause, Job, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp};
+use batchwright::domain::{
+    Cause, Job, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
+};
 use serde::Serialize;
 
 /// One job with its latest submission, or one submission, child or node.

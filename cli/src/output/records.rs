@@ -20,9 +20,16 @@ impl<W: Write> Records<W> {
         Self { out, output, name, count: 0 }
     }
 
+    /// Where to write what is no record.
+    pub(crate) fn out(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// Prints one record.
     pub(crate) fn push(&mut self, record: &impl Serialize) -> io::Result<()> {
         if self.output == Output::Json {
-            let before = if self.count == 0 { format!("{{\"{}\": [\n  ", self.name) } else { ",\n  ".to_owned() };
+            let before =
+                if self.count == 0 { format!("{{\"{}\": [\n  ", self.name) } else { ",\n  ".to_owned() };
             self.out.write_all(before.as_bytes())?;
         }
         self.count += 1;

@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 
 use super::human;
 use super::job_view::JobView;
@@ -11,7 +11,7 @@ pub(crate) const ROWS_MAX: usize = 40;
 /// A table with the given headings.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headings.to_vec());
+    table.load_style(presets::NOTHING).set_header(headings.to_vec());
     table
 }
 
@@ -48,4 +48,12 @@ fn tries(view: &JobView) -> String {
         0 | 1 => submissions.to_string(),
         attempts => format!("{submissions} ({attempts} attempts)"),
     }
+}
+
+/// The table as text, two blanks between its columns and none at the ends of its lines.
+pub(crate) fn rendered(mut table: Table) -> String {
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
+    table.trim_fmt()
 }

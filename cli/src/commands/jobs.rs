@@ -1,0 +1,107 @@
+//! `batchwright jobs`.
+
+use std::io::{self, BufWriter};
+
+use anyhow::{Context, anyhow};
+use batchwright::domain::{Job, JobName, JobStatus};
+use batchwright::ports::{Cursor, JobStore};
+use batchwright::sqlite::SqliteStore;
+
+use super::open_state;
+use crate::args::{JobsArgs, Output};
+use crate::exit::{Exit, Failure};
+use crate::output::job_view::JobView;
+use crate::output::records::Records;
+use crate::output::table;
+
+pub(crate) async fn jobs(args: JobsArgs) -> Result<Exit, Failure> {
+    let store = open_state(&args.place.state_dir())?;
+    let names = args.names.iter().map(|name| JobName::parse(name)).collect::<Result<Vec<_>, _>>();
+    let names = names.map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut shown = Shown::new(args.shown.output);
+    if names.is_empty() {
+        show_all(&store, args.status, args.submissions, &mut shown).await?;
+    } else {
+        let found = store.jobs_named(&names).await.context("the jobs can't be read")?;
+        for (name, job) in names.iter().zip(found) {
+            let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
+            show(&store, &job, args.submissions, &mut shown).await?;
+        }
+    }
+    shown.finish()?;
+    Ok(Exit::Well)
+}
+
+async fn show_all(
+    store: &SqliteStore,
+    status: Option<JobStatus>,
+    submissions: bool,
+    shown: &mut Shown,
+) -> Result<(), Failure> {
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = match status {
+            Some(status) => store.jobs_with_status(status, cursor.as_ref()).await,
+            None => store.jobs(None, cursor.as_ref()).await,
+        };
+        let page = page.context("the jobs can't be read")?;
+        for job in &page.items {
+            show(store, job, submissions, shown).await?;
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn show(store: &SqliteStore, job: &Job, submissions: bool, shown: &mut Shown) -> Result<(), Failure> {
+    shown.push(JobView::of(job))?;
+    let mut cursor: Option<Cursor> = None;
+    while submissions {
+        let page =
+            store.submissions(job.name(), cursor.as_ref()).await.context("the submissions can't be read")?;
+        for submission in &page.items {
+            if Some(&submission.state.job_id) != job.head.job_id.as_ref() {
+                shown.push(JobView::of_submission(submission))?;
+            }
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Prints jobs as they come, or gathers them for a table.
+enum Shown {
+    Records(Records<BufWriter<io::Stdout>>),
+    Table(Vec<JobView>),
+}
+
+impl Shown {
+    fn new(output: Output) -> Self {
+        match output {
+            Output::Table => Self::Table(Vec::new()),
+            output => Self::Records(Records::new(BufWriter::new(io::stdout()), output, "jobs")),
+        }
+    }
+
+    fn push(&mut self, view: JobView) -> Result<(), Failure> {
+        match self {
+            Self::Records(records) => records.push(&view).context("stdout")?,
+            Self::Table(views) => views.push(view),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Records(records) => records.finish(&serde_json::Map::new()).context("stdout")?,
+            Self::Table(views) if views.is_empty() => println!("no jobs"),
+            Self::Table(views) => println!("{}", table::rendered(table::jobs(&views))),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! `batchwright plan`.
+
+use std::io::{self, BufWriter};
+
+use anyhow::Context;
+use batchwright::domain::plan::{Plan, Skip};
+use batchwright::job_file;
+use batchwright::memory::InMemoryJobStore;
+use batchwright::ports::JobStore;
+use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
+use serde::Serialize;
+use tokio::fs::File;
+use tokio::io::BufReader;
+
+use super::open_state;
+use crate::args::{Output, PlanArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::records::Records;
+use crate::output::{human, table};
+
+pub(crate) async fn plan(args: PlanArgs) -> Result<Exit, Failure> {
+    let dir = args.place.state_dir();
+    if dir.database().exists() {
+        plan_with(&open_state(&dir)?, &args).await
+    } else {
+        plan_with(&InMemoryJobStore::default(), &args).await
+    }
+}
+
+/// One line of a plan.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    line: u64,
+    job_name: Option<String>,
+    /// SUBMIT, SKIP or REJECT.
+    action: &'static str,
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
+}
+
+impl Row {
+    fn of(line: u64, planned: Planned) -> Row {
+        let (spec, decided) = match planned {
+            Planned::Job(spec, decided) => (spec, decided),
+            Planned::Invalid(problems) => {
+                let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let reason = Some(reasons.join("; "));
+                return Row { line, job_name: None, action: "REJECT", reason, replaces: None };
+            }
+        };
+        let (action, reason, replaces) = match decided {
+            Plan::Submit { replaces: None } => ("SUBMIT", "it is new".to_owned(), None),
+            Plan::Submit { replaces: Some(id) } => {
+                ("SUBMIT", "its latest submission ended".to_owned(), Some(id))
+            }
+            Plan::Skip(skip @ Skip::Changed) => ("SKIP", format!("changed: {skip}"), None),
+            Plan::Skip(skip) => ("SKIP", skip.to_string(), None),
+        };
+        let job_name = Some(spec.job_name.to_string());
+        Row { line, job_name, action, reason: Some(reason), replaces: replaces.map(|id| id.to_string()) }
+    }
+}
+
+async fn plan_with<S: JobStore>(store: &S, args: &PlanArgs) -> Result<Exit, Failure> {
+    let name = args.file.display().to_string();
+    let opened = File::open(&args.file).await;
+    let reader = opened.map_err(|error| Failure::Rejected(format!("{name}: {error}")))?;
+    let opened = job_file::open(BufReader::new(reader), &name).await;
+    let mut file = opened.map_err(|error| Failure::Rejected(error.to_string()))?;
+    let (mut submit, mut skip, mut reject) = (0, 0, 0);
+    let mut rows = table::table(&["JOB", "ACTION", "WHY"]);
+    let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "plan");
+    let mut printed = Ok(());
+    let planned = plan_file(store, &mut file, args.rerun, |line, planned| {
+        let row = Row::of(line, planned);
+        *(match row.action {
+            "SUBMIT" => &mut submit,
+            "SKIP" => &mut skip,
+            _ => &mut reject,
+        }) += 1;
+        if args.shown.output == Output::Table {
+            let job = row.job_name.unwrap_or_else(|| format!("line {line}"));
+            rows.add_row([job, row.action.to_owned(), row.reason.unwrap_or_default()]);
+        } else if printed.is_ok() {
+            printed = records.push(&row);
+        }
+    });
+    planned.await.map_err(|error| match error {
+        PlanFileError::File(error) => Failure::Rejected(error.to_string()),
+        PlanFileError::Port(error) => Failure::Broken(error.into()),
+    })?;
+    printed.context("stdout")?;
+    if args.shown.output == Output::Table {
+        println!("{}", table::rendered(rows));
+        println!("{} to submit, {skip} to skip, {reject} to reject", human::count(submit, "job"));
+    } else {
+        let counts = serde_json::json!({"submit": submit, "skip": skip, "reject": reject});
+        records.finish(counts.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
+    }
+    Ok(if reject > 0 { Exit::JobsFailed } else { Exit::Well })
+}

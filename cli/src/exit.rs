@@ -1,0 +1,57 @@
+//! What the program's exit code says.
+
+use std::process::ExitCode;
+
+use batchwright::local::LocalError;
+
+/// How a command ended, where nothing went wrong with the command itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Well,
+    /// Some jobs failed.
+    JobsFailed,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line is wrong in a way that clap can't see.
+    #[error("{0}")]
+    Usage(String),
+    /// Refused before anything was submitted.
+    #[error("{0}")]
+    Rejected(String),
+    /// The state or the engine failed.
+    #[error("{0:#}")]
+    Broken(#[from] anyhow::Error),
+}
+
+impl From<LocalError> for Failure {
+    fn from(error: LocalError) -> Self {
+        match error {
+            LocalError::Open { .. } | LocalError::File(_) | LocalError::StateDir(_) => {
+                Self::Rejected(error.to_string())
+            }
+            LocalError::Port(_) | LocalError::Books(_) | LocalError::Runner(_) => Self::Broken(error.into()),
+        }
+    }
+}
+
+/// Prints a failure to stderr, and gives the process's exit code.
+pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
+    let code = match &ended {
+        Ok(Exit::Well) => 0,
+        Ok(Exit::JobsFailed) => 1,
+        Err(Failure::Usage(_)) => 2,
+        Err(Failure::Rejected(_)) => 3,
+        Err(Failure::Broken(_)) => 4,
+        Ok(Exit::Interrupted) => 130,
+    };
+    if let Err(failure) = ended {
+        eprintln!("batchwright: {failure}");
+    }
+    ExitCode::from(code)
+}

@@ -1,0 +1,138 @@
+//! What is shown while jobs run: bars on a terminal, a line a change elsewhere. On stderr.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, stderr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use batchwright::domain::{JobId, JobState, JobStatus};
+use batchwright::local::Observer;
+use batchwright::use_cases::record_state::Recorded;
+use batchwright::use_cases::run_file::{ReportLine, ReportOutcome};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A watcher that fits where stderr goes.
+pub(crate) fn observer() -> Box<dyn Observer> {
+    if stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Lines) }
+}
+
+/// A line a change.
+struct Lines;
+
+impl Observer for Lines {
+    fn reported(&self, line: &ReportLine) {
+        if let Some(text) = refusal(line) {
+            eprintln!("{text}");
+        }
+    }
+
+    fn changed(&self, state: &JobState, recorded: &Recorded) {
+        eprintln!("{}", change(state, recorded));
+    }
+}
+
+/// Why a line of the file came to nothing, where it did.
+fn refusal(line: &ReportLine) -> Option<String> {
+    let reason = line.reason.as_deref().unwrap_or_default();
+    let job = line.job_name.as_ref().map_or_else(|| format!("line {}", line.line), ToString::to_string);
+    match line.outcome {
+        ReportOutcome::Submitted | ReportOutcome::Skipped => None,
+        ReportOutcome::Changed => Some(format!("{job} skipped: {reason}")),
+        ReportOutcome::Rejected if line.job_name.is_none() => Some(format!("rejected: {reason}")),
+        ReportOutcome::Rejected => Some(format!("{job} rejected: {reason}")),
+        ReportOutcome::Unknown => Some(format!("{job} unknown: {reason}")),
+    }
+}
+
+fn change(state: &JobState, recorded: &Recorded) -> String {
+    let mut text = state.job_name.to_string();
+    if let Some(index) = state.job_id.array_index() {
+        let _ = write!(text, ":{index}");
+    }
+    let _ = write!(text, " {}", state.status);
+    if let Some(cause) = state.cause() {
+        let _ = write!(text, " {cause}");
+        if let Some(code) = state.exit_code {
+            let _ = write!(text, " (exit code {code})");
+        }
+    }
+    if let Recorded::Resubmitted(_) = recorded {
+        text.push_str(", submitted again");
+    }
+    text
+}
+
+/// One bar: jobs that have ended of those that were reported, and what the others are doing.
+struct Bars {
+    bar: ProgressBar,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    reported: u64,
+    ended: u64,
+    in_flight: HashMap<JobId, JobStatus>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed} {msg}");
+        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, counts: Mutex::default() }
+    }
+
+    fn show(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut counts);
+        self.bar.set_length(counts.reported.max(counts.ended));
+        self.bar.set_position(counts.ended);
+        self.bar.set_message(doing(counts.in_flight.values().copied()));
+    }
+}
+
+/// As in `2 RUNNING, 3 RUNNABLE`.
+fn doing(statuses: impl Iterator<Item = JobStatus>) -> String {
+    let mut counts = [0u64; JobStatus::ALL.len()];
+    statuses.for_each(|status| counts[status as usize] += 1);
+    let shown = JobStatus::ALL.into_iter().rev().filter(|status| counts[*status as usize] > 0);
+    shown.map(|status| format!("{} {status}", counts[status as usize])).collect::<Vec<_>>().join(", ")
+}
+
+impl Observer for Bars {
+    fn reported(&self, line: &ReportLine) {
+        self.show(|counts| {
+            counts.reported += 1;
+            if line.outcome != ReportOutcome::Submitted {
+                counts.ended += 1;
+            }
+        });
+        if let Some(text) = refusal(line) {
+            self.bar.println(text);
+        }
+    }
+
+    fn changed(&self, state: &JobState, recorded: &Recorded) {
+        self.show(|counts| {
+            if state.status.is_terminal() {
+                counts.in_flight.remove(&state.job_id);
+            } else {
+                counts.in_flight.insert(state.job_id.clone(), state.status);
+            }
+            if matches!(recorded, Recorded::Ended(..)) {
+                counts.ended += 1;
+            }
+        });
+        if state.status == JobStatus::Failed {
+            self.bar.println(change(state, recorded));
+        }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
