@@ -9,6 +9,8 @@
 //! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
 //! - [`use_cases`]: submit, record a state, collect logs, reconcile, run a file.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "local")]
 pub mod directory;
 pub mod domain;

@@ -174,13 +174,23 @@ pub struct EvaluateOnExit {
 
 /// What a rule of `evaluateOnExit` does. AWS takes it in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "UPPERCASE", try_from = "String")]
 #[expect(missing_docs, reason = "the names are AWS's own")]
 pub enum RetryAction {
-    #[serde(alias = "retry", alias = "Retry")]
     Retry,
-    #[serde(alias = "exit", alias = "Exit")]
     Exit,
+}
+
+impl TryFrom<String> for RetryAction {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.to_ascii_uppercase().as_str() {
+            "RETRY" => Ok(Self::Retry),
+            "EXIT" => Ok(Self::Exit),
+            _ => Err(format!("unknown action {text:?}; RETRY and EXIT are known")),
+        }
+    }
 }
 
 /// `timeout`.

@@ -1,0 +1,137 @@
+//! What an SDK error means to a caller.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::ports::{ErrorKind, PortError};
+
+/// Whether a call may be repeated without harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Twice is once.
+    Idempotent,
+    /// Twice is twice: `SubmitJob`.
+    Once,
+}
+
+/// Codes that say "too many", beside the status 429. Source: the SDKs' retry specification.
+const THROTTLES: &[&str] = &[
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+/// Translates an SDK error, once, at the adapter's edge.
+pub(crate) fn port_error<E>(
+    operation: &'static str,
+    effect: Effect,
+    error: &SdkError<E, HttpResponse>,
+) -> PortError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let kind = match error {
+        SdkError::ConstructionFailure(_) => ErrorKind::Permanent,
+        SdkError::DispatchFailure(failure) => {
+            let refused = failure.as_connector_error().is_some_and(|error| was_refused(error));
+            if refused { ErrorKind::Retryable } else { unknown(effect) }
+        }
+        SdkError::ServiceError(service) => {
+            let response = service.raw();
+            kind_of(effect, response.status().as_u16(), service.err().code(), retry_after(response))
+        }
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => unknown(effect),
+        _ => unknown(effect),
+    };
+    let message = match error {
+        SdkError::ServiceError(service) => {
+            let (code, message) = (service.err().code(), service.err().message());
+            format!("{}: {}", code.unwrap_or("no error code"), message.unwrap_or("no message"))
+        }
+        other => DisplayErrorContext(other).to_string(),
+    };
+    PortError { kind, operation, message }
+}
+
+/// What a service's own answer says.
+pub(crate) fn kind_of(
+    effect: Effect,
+    status: u16,
+    code: Option<&str>,
+    retry_after: Option<Duration>,
+) -> ErrorKind {
+    match (status, code) {
+        (429, _) => ErrorKind::Throttled { retry_after },
+        (_, Some(code)) if THROTTLES.contains(&code) => ErrorKind::Throttled { retry_after },
+        (500.., _) | (408, _) => unknown(effect),
+        _ => ErrorKind::Permanent,
+    }
+}
+
+/// Nobody knows whether the call took effect.
+fn unknown(effect: Effect) -> ErrorKind {
+    match effect {
+        Effect::Idempotent => ErrorKind::Retryable,
+        Effect::Once => ErrorKind::Ambiguous,
+    }
+}
+
+/// The connection was never made: nothing was sent.
+fn was_refused(error: &(dyn Error + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if error.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// `Retry-After` in seconds. The form with a date is not used by AWS.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart_by_status_and_code() {
+        let throttled = ErrorKind::Throttled { retry_after: None };
+        let table = [
+            (429, Some("TooManyRequestsException"), throttled, throttled),
+            (429, None, throttled, throttled),
+            (400, Some("ThrottlingException"), throttled, throttled),
+            (400, Some("ProvisionedThroughputExceededException"), throttled, throttled),
+            (503, Some("SlowDown"), throttled, throttled),
+            (400, Some("ClientException"), ErrorKind::Permanent, ErrorKind::Permanent),
+            (403, Some("AccessDeniedException"), ErrorKind::Permanent, ErrorKind::Permanent),
+            (404, None, ErrorKind::Permanent, ErrorKind::Permanent),
+            (500, Some("ServerException"), ErrorKind::Retryable, ErrorKind::Ambiguous),
+            (503, None, ErrorKind::Retryable, ErrorKind::Ambiguous),
+            (408, None, ErrorKind::Retryable, ErrorKind::Ambiguous),
+        ];
+        for (status, code, idempotent, once) in table {
+            assert_eq!(kind_of(Effect::Idempotent, status, code, None), idempotent, "{status} {code:?}");
+            assert_eq!(kind_of(Effect::Once, status, code, None), once, "{status} {code:?}");
+        }
+    }
+}
