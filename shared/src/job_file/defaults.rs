@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::job_schema::JOB;
 use super::node::{Data, Node};
 use super::problem::Problem;
+use super::rules;
 use super::schema::Check;
 
 /// The objects that are filled in field by field; the rest a job gives as a whole.
@@ -14,13 +15,11 @@ const MERGED: [&str; 3] = ["containerOverrides", "parameters", "tags"];
 pub(super) fn check(defaults: &Node) -> Vec<Problem> {
     let mut check = Check::at("defaults");
     check.fields(defaults, JOB.fields, false);
-    (JOB.rule)(defaults, &mut check);
+    rules::overrides(defaults, &mut check);
     if let Some(name) = defaults.get("jobName") {
         let message = "can't have a default: every job has a name of its own";
         check.member("jobName", |check| check.problem(name, message));
     }
-    // Whether a dependency needs an array can be told only once a job's own fields are there.
-    check.problems.retain(|problem| !problem.message.contains("needs an array job"));
     check.problems
 }
 

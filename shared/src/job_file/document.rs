@@ -13,6 +13,9 @@ use super::suggest::nearest;
 use super::yaml;
 use crate::domain::JobDefinition;
 
+/// Problems after which the rest of a file is not checked.
+const PROBLEMS_MAX: usize = 1_000;
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -26,7 +29,7 @@ impl Format {
     /// `whole` says that the text is all there is of the file.
     pub(super) fn of(text: &str, name: &str, whole: bool) -> Self {
         let suffix = suffix(name);
-        let text = text.trim_start();
+        let text = text.trim_ascii_start();
         if text.is_empty() {
             return suffix.unwrap_or(Self::Yaml);
         }
@@ -90,7 +93,7 @@ struct Unchecked {
 
 /// Reads and checks a whole file. Errs with all that is wrong.
 pub(super) fn read(text: &str, name: &str) -> Result<Document, Vec<Problem>> {
-    if text.trim().is_empty() {
+    if text.trim_ascii().is_empty() {
         return Err(vec![Problem::of_file("the file is empty; write at least one job into it")]);
     }
     match Format::of(text, name, true) {
@@ -115,7 +118,7 @@ fn trailing(problem: Problem) -> Problem {
 fn read_lines(text: &str) -> Result<Document, Vec<Problem>> {
     let mut jobs = Vec::new();
     let mut problems = Vec::new();
-    for (line, text) in (1..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()) {
+    for (line, text) in (1..).zip(text.split('\n')).filter(|(_, text)| !text.trim_ascii().is_empty()) {
         match parse_line(text, line) {
             Ok(node) => jobs.push(Unchecked { node, path: String::new() }),
             Err(problem) => problems.push(problem),
@@ -220,6 +223,9 @@ fn check_jobs(
             line: name.line,
             path: if path.is_empty() { "jobName".to_owned() } else { format!("{path}.jobName") },
         });
+        if problems.len() >= PROBLEMS_MAX {
+            break;
+        }
         let line = node.line.unwrap_or(0);
         match job::read(node, &path) {
             Ok(spec) => checked.push(order::Checked { line, path, spec }),

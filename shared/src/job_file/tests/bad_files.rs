@@ -547,6 +547,8 @@ fn content_that_is_no_text_is_refused() {
             "x.json.gz",
             "x.json.gz: the gzip data breaks off; the file is cut short, write it again",
         ),
+        (packed[..2].to_vec(), "x", "x: the gzip data breaks off; the file is cut short, write it again"),
+        (packed[..7].to_vec(), "x", "x: the gzip data breaks off; the file is cut short, write it again"),
         (gzip(b""), "x.json.gz", "x.json.gz: the file is empty; write at least one job into it"),
         (corrupt, "x.json.gz", "x.json.gz: the gzip data can't be unpacked: CRC computed does not match"),
         (
