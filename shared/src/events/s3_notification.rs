@@ -29,7 +29,7 @@ pub struct S3Object {
     pub e_tag: Option<String>,
     /// The version, in a bucket that has versions.
     pub version_id: Option<String>,
-    /// Orders the events of one key: compare as hexadecimal numbers, the shorter padded with zeros on the right.
+    /// Orders the events of one key: compares as text, the shorter padded with zeros on the right.
     pub sequencer: Option<String>,
     /// As in `ObjectCreated:Put`, or `Object Created` through EventBridge.
     pub event_name: String,

@@ -7,6 +7,7 @@ use super::node::{Data, Node};
 use super::problem::Problem;
 use super::rules;
 use super::schema::Check;
+use crate::domain::limits::SUBMIT_PAYLOAD_MAX_BYTES;
 
 /// The objects that are filled in field by field; the rest a job gives as a whole.
 const MERGED: [&str; 3] = ["containerOverrides", "parameters", "tags"];
@@ -19,6 +20,12 @@ pub(super) fn check(defaults: &Node) -> Vec<Problem> {
     if let Some(name) = defaults.get("jobName") {
         let message = "can't have a default: every job has a name of its own";
         check.member("jobName", |check| check.problem(name, message));
+    }
+    let bytes = defaults.to_json().to_string().len();
+    if bytes > SUBMIT_PAYLOAD_MAX_BYTES {
+        let most = SUBMIT_PAYLOAD_MAX_BYTES;
+        let message = format!("take {bytes} bytes as JSON, and a job may have {most} in all; shorten them");
+        check.problem(defaults, message);
     }
     check.problems
 }

@@ -5,7 +5,8 @@ use std::io::Cursor;
 
 use tokio::io::{AsyncBufRead, AsyncReadExt};
 
-use super::document::{self, Format};
+use super::document;
+use super::format::Format;
 use super::job;
 use super::lines::{Line, Lines};
 use super::problem::{JobFileError, Problem};

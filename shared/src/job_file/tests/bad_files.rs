@@ -587,6 +587,24 @@ fn what_grows_without_bound_is_refused() {
 }
 
 #[test]
+fn defaults_that_no_job_could_carry_are_refused() {
+    let content =
+        format!(r#"{{"defaults": {{"parameters": {{"p": "{}"}}}}, "jobs": [{{}}]}}"#, "x".repeat(30_720));
+    assert_eq!(
+        message(content.as_bytes(), "x.json"),
+        "x.json: line 1: defaults: take 30743 bytes as JSON, and a job may have 30720 in all; shorten them"
+    );
+}
+
+#[test]
+fn a_file_with_thousands_of_problems_is_given_up() {
+    let content = format!("[{}]", repeat(|_| "1".to_owned(), 3_000));
+    let error = now(entries(content.as_bytes(), "x.json")).unwrap_err();
+    assert_eq!(error.problems.len(), 1_000);
+    assert!(error.to_string().ends_with("\n  and 980 more"), "{error}");
+}
+
+#[test]
 fn bad_lines_of_a_streamed_file_are_told_one_by_one() {
     let good = job(r#""maxTries": 1"#);
     let long = job(&format!(r#""tags": {{"k": "{}"}}"#, "x".repeat(256 * 1024)));
