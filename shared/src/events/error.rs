@@ -1,5 +1,7 @@
 //! Why a message is no event.
 
+use std::fmt;
+
 /// A message that is none of the events that are read. It names what came; sending it again changes
 /// nothing.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +23,7 @@ pub enum EventError {
 }
 
 impl EventError {
-    pub(super) fn malformed(kind: &'static str, reason: impl ToString) -> Self {
+    pub(super) fn malformed(kind: &'static str, reason: &dyn fmt::Display) -> Self {
         Self::Malformed { kind, reason: reason.to_string() }
     }
 

@@ -49,7 +49,7 @@ impl JobStateChange {
         if (text("source"), text("detail-type")) != (Self::SOURCE, Self::DETAIL_TYPE) {
             return Err(EventError::unknown(text("source"), text("detail-type")));
         }
-        serde_json::from_value(event).map_err(|error| EventError::malformed(Self::DETAIL_TYPE, error))
+        serde_json::from_value(event).map_err(|error| EventError::malformed(Self::DETAIL_TYPE, &error))
     }
 }
 

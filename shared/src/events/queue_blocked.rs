@@ -50,7 +50,7 @@ impl QueueBlocked {
     /// Reads it from its envelope.
     pub(super) fn from_value(event: Value) -> Result<Self, EventError> {
         let Envelope { resources, detail } = serde_json::from_value(event)
-            .map_err(|error| EventError::malformed("Batch Job Queue Blocked", error))?;
+            .map_err(|error| EventError::malformed("Batch Job Queue Blocked", &error))?;
         let resource = |kinds: &[&str]| {
             resources.iter().find(|arn| kinds.iter().any(|kind| arn.contains(kind))).cloned()
         };

@@ -29,7 +29,7 @@ pub struct S3Object {
     pub e_tag: Option<String>,
     /// The version, in a bucket that has versions.
     pub version_id: Option<String>,
-    /// Orders the events of one key: compare as hexadecimal numbers, the shorter padded with zeros on the right.
+    /// Orders the events of one key: compares as text, the shorter padded with zeros on the right.
     pub sequencer: Option<String>,
     /// As in `ObjectCreated:Put`, or `Object Created` through EventBridge.
     pub event_name: String,
@@ -82,7 +82,7 @@ struct Envelope {
 /// Reads a direct notification. Its keys are URL-encoded.
 pub(super) fn from_records(mut event: Value) -> Result<Vec<S3Object>, EventError> {
     let Value::Array(records) = event["Records"].take() else {
-        return Err(EventError::malformed(NOTIFICATION, "Records is not a list"));
+        return Err(EventError::malformed(NOTIFICATION, &"Records is not a list"));
     };
     records.into_iter().map(from_record).collect()
 }
@@ -93,15 +93,15 @@ fn from_record(record: Value) -> Result<S3Object, EventError> {
         other => return Err(EventError::Unknown(format!("a record of {:?}", other.unwrap_or_default()))),
     }
     let Record { event_name, s3 } =
-        serde_json::from_value(record).map_err(|error| EventError::malformed(NOTIFICATION, error))?;
-    let key = decode(&s3.object.key).map_err(|reason| EventError::malformed(NOTIFICATION, reason))?;
+        serde_json::from_value(record).map_err(|error| EventError::malformed(NOTIFICATION, &error))?;
+    let key = decode(&s3.object.key).map_err(|reason| EventError::malformed(NOTIFICATION, &reason))?;
     Ok(object(s3, key, event_name))
 }
 
 /// Reads an event of EventBridge. Its key is not encoded.
 pub(super) fn from_event_bridge(event: Value) -> Result<S3Object, EventError> {
     let Envelope { detail_type, detail } =
-        serde_json::from_value(event).map_err(|error| EventError::malformed("S3 event", error))?;
+        serde_json::from_value(event).map_err(|error| EventError::malformed("S3 event", &error))?;
     let key = detail.object.key.clone();
     Ok(object(detail, key, detail_type))
 }

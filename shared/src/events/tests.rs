@@ -51,7 +51,7 @@ fn a_job_that_succeeded_has_an_exit_code_and_a_log_stream() {
     assert_eq!((state.status, state.exit_code, state.cause()), (JobStatus::Succeeded, Some(0), None));
     assert_eq!(state.times.runtime_ms(), Some(600_000));
     let expected = stream(None, &format!("{DEFAULT_STREAM}a1"), None);
-    assert_eq!(state.log_streams, [expected.clone()]);
+    assert_eq!(state.log_streams, std::slice::from_ref(&expected));
     assert_eq!(state.all_log_streams(), [&expected], "the attempt's stream is the job's");
     assert_eq!(state.attempts.len(), 1);
     assert_eq!(state.nonce, Nonce::parse("1-0123456789abcdef").ok());

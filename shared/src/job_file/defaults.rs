@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use super::job_schema::JOB;
 use super::node::{Data, Node};
 use super::problem::Problem;
+use super::rules;
 use super::schema::Check;
+use crate::domain::limits::SUBMIT_PAYLOAD_MAX_BYTES;
 
 /// The objects that are filled in field by field; the rest a job gives as a whole.
 const MERGED: [&str; 3] = ["containerOverrides", "parameters", "tags"];
@@ -14,13 +16,17 @@ const MERGED: [&str; 3] = ["containerOverrides", "parameters", "tags"];
 pub(super) fn check(defaults: &Node) -> Vec<Problem> {
     let mut check = Check::at("defaults");
     check.fields(defaults, JOB.fields, false);
-    (JOB.rule)(defaults, &mut check);
+    rules::overrides(defaults, &mut check);
     if let Some(name) = defaults.get("jobName") {
         let message = "can't have a default: every job has a name of its own";
         check.member("jobName", |check| check.problem(name, message));
     }
-    // Whether a dependency needs an array can be told only once a job's own fields are there.
-    check.problems.retain(|problem| !problem.message.contains("needs an array job"));
+    let bytes = defaults.to_json().to_string().len();
+    if bytes > SUBMIT_PAYLOAD_MAX_BYTES {
+        let most = SUBMIT_PAYLOAD_MAX_BYTES;
+        let message = format!("take {bytes} bytes as JSON, and a job may have {most} in all; shorten them");
+        check.problem(defaults, message);
+    }
     check.problems
 }
 

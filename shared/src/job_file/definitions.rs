@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::document::{self, Format};
+use super::document;
+use super::format::Format;
 use super::job_schema::DEFINITION;
 use super::node::{Data, Node};
 use super::problem::{JobFileError, Problem};

@@ -3,6 +3,7 @@
 use super::defaults;
 use super::definitions::read_local;
 use super::file::Entry;
+use super::format::Format;
 use super::job;
 use super::json;
 use super::node::{Data, Node};
@@ -13,67 +14,8 @@ use super::suggest::nearest;
 use super::yaml;
 use crate::domain::JobDefinition;
 
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Json,
-    JsonLines,
-    Yaml,
-}
-
-impl Format {
-    /// Tells the format by how the text begins, and by the name's suffix where that could be either.
-    /// `whole` says that the text is all there is of the file.
-    pub(super) fn of(text: &str, name: &str, whole: bool) -> Self {
-        let suffix = suffix(name);
-        let text = text.trim_start();
-        if text.is_empty() {
-            return suffix.unwrap_or(Self::Yaml);
-        }
-        match (text.as_bytes()[0], suffix) {
-            (_, Some(Self::Yaml)) => Self::Yaml,
-            (b'{', _) if !whole => Self::of_beginning(text, suffix),
-            (b'{' | b'[', _) => Self::of_json(text, suffix),
-            (_, Some(suffix)) => suffix,
-            (_, None) => Self::Yaml,
-        }
-    }
-
-    /// Several values, the first of which ends with its line, are JSON Lines.
-    fn of_json(text: &str, suffix: Option<Self>) -> Self {
-        match json::more_after_first(text) {
-            Ok(None) => Self::Json,
-            Ok(Some(end)) if text[..end].contains('\n') => suffix.unwrap_or(Self::Json),
-            Ok(Some(_)) if text.starts_with('{') => Self::JsonLines,
-            Ok(Some(_)) => Self::Json,
-            Err(_) if suffix == Some(Self::JsonLines) || first_line_is_a_value(text) => Self::JsonLines,
-            Err(_) => Self::Json,
-        }
-    }
-
-    fn of_beginning(text: &str, suffix: Option<Self>) -> Self {
-        match suffix {
-            Some(Self::JsonLines) => Self::JsonLines,
-            _ if first_line_is_a_value(text) => Self::JsonLines,
-            _ => Self::Json,
-        }
-    }
-}
-
-fn first_line_is_a_value(text: &str) -> bool {
-    text.split_once('\n').is_some_and(|(line, _)| json::more_after_first(line).is_ok())
-}
-
-fn suffix(name: &str) -> Option<Format> {
-    let name = name.to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    match name.rsplit_once('.')?.1 {
-        "json" => Some(Format::Json),
-        "jsonl" | "ndjson" => Some(Format::JsonLines),
-        "yaml" | "yml" => Some(Format::Yaml),
-        _ => None,
-    }
-}
+/// Problems after which the rest of a file is not checked.
+const PROBLEMS_MAX: usize = 1_000;
 
 /// A file that was found good.
 #[derive(Debug, Default)]
@@ -90,7 +32,7 @@ struct Unchecked {
 
 /// Reads and checks a whole file. Errs with all that is wrong.
 pub(super) fn read(text: &str, name: &str) -> Result<Document, Vec<Problem>> {
-    if text.trim().is_empty() {
+    if text.trim_ascii().is_empty() {
         return Err(vec![Problem::of_file("the file is empty; write at least one job into it")]);
     }
     match Format::of(text, name, true) {
@@ -115,13 +57,13 @@ fn trailing(problem: Problem) -> Problem {
 fn read_lines(text: &str) -> Result<Document, Vec<Problem>> {
     let mut jobs = Vec::new();
     let mut problems = Vec::new();
-    for (line, text) in (1..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()) {
+    for (line, text) in (1..).zip(text.split('\n')).filter(|(_, text)| !text.trim_ascii().is_empty()) {
         match parse_line(text, line) {
             Ok(node) => jobs.push(Unchecked { node, path: String::new() }),
             Err(problem) => problems.push(problem),
         }
     }
-    check_jobs(jobs, problems, Vec::new())
+    check_jobs(jobs, None, problems, Vec::new())
 }
 
 /// Parses one line of a JSON Lines file.
@@ -136,13 +78,13 @@ fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
     match root.data {
         Data::List(items) => {
             let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("[{index}]") });
-            check_jobs(jobs.collect(), Vec::new(), Vec::new())
+            check_jobs(jobs.collect(), None, Vec::new(), Vec::new())
         }
         Data::Object(_) if ["jobs", "defaults", "local"].iter().any(|key| root.get(key).is_some()) => {
             read_parts(&mut root)
         }
         Data::Object(_) => {
-            check_jobs(vec![Unchecked { node: root, path: String::new() }], Vec::new(), Vec::new())
+            check_jobs(vec![Unchecked { node: root, path: String::new() }], None, Vec::new(), Vec::new())
         }
         _ => {
             let message = format!("a job file must be an object or a list of objects, not {}", root.kind());
@@ -180,13 +122,8 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
         return Err(problems);
     }
     let Some(Node { data: Data::List(items), .. }) = root.take("jobs") else { return Err(problems) };
-    let jobs = (0..).zip(items).map(|(index, mut node)| {
-        if let Some(defaults) = &defaults {
-            defaults::fill_in(&mut node, defaults);
-        }
-        Unchecked { node, path: format!("jobs[{index}]") }
-    });
-    check_jobs(jobs.collect(), problems, definitions)
+    let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("jobs[{index}]") });
+    check_jobs(jobs.collect(), defaults.as_ref(), problems, definitions)
 }
 
 /// Says which members of an object are none of the known ones.
@@ -205,6 +142,7 @@ pub(super) fn known_members(node: &Node, known: &[&str], check: &mut Check) {
 
 fn check_jobs(
     jobs: Vec<Unchecked>,
+    defaults: Option<&Node>,
     mut problems: Vec<Problem>,
     definitions: Vec<JobDefinition>,
 ) -> Result<Document, Vec<Problem>> {
@@ -213,13 +151,19 @@ fn check_jobs(
     }
     let mut checked = Vec::with_capacity(jobs.len());
     let mut names = Vec::with_capacity(jobs.len());
-    for Unchecked { node, path } in jobs {
+    for Unchecked { mut node, path } in jobs {
+        if let Some(defaults) = defaults {
+            defaults::fill_in(&mut node, defaults);
+        }
         let name = node.get("jobName").unwrap_or(&node);
         names.push(order::Named {
             name: node.text_of("jobName").unwrap_or_default().to_owned(),
             line: name.line,
             path: if path.is_empty() { "jobName".to_owned() } else { format!("{path}.jobName") },
         });
+        if problems.len() >= PROBLEMS_MAX {
+            break;
+        }
         let line = node.line.unwrap_or(0);
         match job::read(node, &path) {
             Ok(spec) => checked.push(order::Checked { line, path, spec }),

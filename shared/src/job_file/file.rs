@@ -5,7 +5,8 @@ use std::io::Cursor;
 
 use tokio::io::{AsyncBufRead, AsyncReadExt};
 
-use super::document::{self, Format};
+use super::document;
+use super::format::Format;
 use super::job;
 use super::lines::{Line, Lines};
 use super::problem::{JobFileError, Problem};
@@ -35,14 +36,14 @@ pub struct JobFile<R> {
 
 enum Jobs<R> {
     Whole { entries: VecDeque<Entry>, count: u64 },
-    Streamed { start: Cursor<Vec<u8>>, rest: Source<R>, lines: Lines, any: bool },
+    Streamed { start: Cursor<Vec<u8>>, rest: Box<Source<R>>, lines: Lines, any: bool },
 }
 
 /// Opens a job file: JSON, JSON Lines or YAML, plain or gzipped. `name` is for messages, and its
 /// suffix for what the content leaves open.
 ///
 /// JSON, YAML, and JSON Lines up to 1 MiB, are checked here as a whole: errs with everything that is
-/// wrong. Errs too where the file can't be read, or is a JSON or YAML file over 16 MiB.
+/// wrong, or the first thousand things. Errs too where the file can't be read, or is a JSON or YAML file over 16 MiB.
 pub async fn open<R: AsyncBufRead + Send + Unpin>(reader: R, name: &str) -> Result<JobFile<R>, JobFileError> {
     let refuse = |problems| JobFileError::new(name, problems);
     let mut source =
@@ -51,13 +52,18 @@ pub async fn open<R: AsyncBufRead + Send + Unpin>(reader: R, name: &str) -> Resu
     read_up_to(&mut source, WHOLE_LINES_MAX_BYTES, &mut start)
         .await
         .map_err(|problem| refuse(vec![problem]))?;
+    let is_long = start.len() > WHOLE_LINES_MAX_BYTES;
     if start.starts_with(text::BOM) {
         start.drain(..text::BOM.len());
     }
-    if start.len() > WHOLE_LINES_MAX_BYTES - text::BOM.len() {
+    if is_long {
         if is_streamed(&start, name) {
-            let jobs =
-                Jobs::Streamed { start: Cursor::new(start), rest: source, lines: Lines::new(), any: false };
+            let jobs = Jobs::Streamed {
+                start: Cursor::new(start),
+                rest: Box::new(source),
+                lines: Lines::new(),
+                any: false,
+            };
             return Ok(JobFile { name: name.to_owned(), definitions: Vec::new(), jobs });
         }
         read_up_to(&mut source, WHOLE_FILE_MAX_BYTES, &mut start)

@@ -20,7 +20,7 @@ pub(super) fn more_after_first(text: &str) -> Result<Option<usize>, serde_json::
         first?;
     }
     let end = values.byte_offset();
-    Ok((!text[end..].trim().is_empty()).then_some(end))
+    Ok((!text[end..].trim_ascii().is_empty()).then_some(end))
 }
 
 /// Parses one value whose text begins on `line`.

@@ -5,7 +5,7 @@
 //! | `file` | an open file, whole or streamed |
 //! | `source`, `lines`, `text` | bytes: gzip, lines, UTF-8 |
 //! | `json`, `yaml`, `node` | the two syntaxes, and the tree with lines that both become |
-//! | `document` | the forms that a file may have |
+//! | `format`, `document` | which syntax a file has, and which form |
 //! | `defaults`, `definitions` | what stands in a file beside its jobs |
 //! | `schema`, `job_schema` | the language of fields, and the fields of a job in it |
 //! | `rules`, `text_rules` | what must hold between fields, and of a text |
@@ -17,6 +17,7 @@ mod defaults;
 mod definitions;
 mod document;
 mod file;
+mod format;
 mod job;
 mod job_schema;
 mod json;

@@ -11,7 +11,8 @@ use crate::domain::limits::{TAG_KEY_MAX_CHARS, TAG_VALUE_MAX_CHARS, TAGS_MAX};
 const OVERRIDES: [&str; 4] =
     ["containerOverrides", "nodeOverrides", "ecsPropertiesOverride", "eksPropertiesOverride"];
 
-pub(super) fn job(job: &Node, check: &mut Check) {
+/// How a job, or the defaults of jobs, may say what their definitions' containers change.
+pub(super) fn overrides(job: &Node, check: &mut Check) {
     if let (Some(command), Some(overrides)) = (job.get("command"), job.get("containerOverrides")) {
         if overrides.get("command").is_some() {
             let message = "is given twice: it is short for containerOverrides.command; remove one of the two";
@@ -27,6 +28,11 @@ pub(super) fn job(job: &Node, check: &mut Check) {
         }
     }
     one_platform(job, check);
+}
+
+/// What a job that is complete must keep to.
+pub(super) fn job(job: &Node, check: &mut Check) {
+    overrides(job, check);
     let array = job.get("arrayProperties");
     if let (Some(array), Some(_)) = (array, job.get("nodeOverrides")) {
         let message = "can't be combined with nodeOverrides: a multi-node job can't be an array";

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use crate::domain::limits::WHOLE_FILE_MAX_BYTES;
 
 /// Values in one file, those that aliases repeat among them.
-const NODES_MAX: usize = 2_000_000;
+const NODES_MAX: usize = 4_000_000;
 
 /// Aliases in one file.
 const ALIASES_MAX: usize = 10_000;

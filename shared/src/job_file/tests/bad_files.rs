@@ -547,6 +547,8 @@ fn content_that_is_no_text_is_refused() {
             "x.json.gz",
             "x.json.gz: the gzip data breaks off; the file is cut short, write it again",
         ),
+        (packed[..2].to_vec(), "x", "x: the gzip data breaks off; the file is cut short, write it again"),
+        (packed[..7].to_vec(), "x", "x: the gzip data breaks off; the file is cut short, write it again"),
         (gzip(b""), "x.json.gz", "x.json.gz: the file is empty; write at least one job into it"),
         (corrupt, "x.json.gz", "x.json.gz: the gzip data can't be unpacked: CRC computed does not match"),
         (
@@ -582,6 +584,24 @@ fn what_grows_without_bound_is_refused() {
     assert_eq!(message(deep.as_bytes(), "x.json"), "x.json: line 1: nested more than 24 deep");
     let error = message(deep.as_bytes(), "x.yaml");
     assert_eq!(error, "x.yaml: line 1: invalid YAML: recursion limit exceeded");
+}
+
+#[test]
+fn defaults_that_no_job_could_carry_are_refused() {
+    let content =
+        format!(r#"{{"defaults": {{"parameters": {{"p": "{}"}}}}, "jobs": [{{}}]}}"#, "x".repeat(30_720));
+    assert_eq!(
+        message(content.as_bytes(), "x.json"),
+        "x.json: line 1: defaults: take 30743 bytes as JSON, and a job may have 30720 in all; shorten them"
+    );
+}
+
+#[test]
+fn a_file_with_thousands_of_problems_is_given_up() {
+    let content = format!("[{}]", repeat(|_| "1".to_owned(), 3_000));
+    let error = now(entries(content.as_bytes(), "x.json")).unwrap_err();
+    assert_eq!(error.problems.len(), 1_000);
+    assert!(error.to_string().ends_with("\n  and 980 more"), "{error}");
 }
 
 #[test]

@@ -51,6 +51,46 @@ fn gzip_of_several_members_is_read_to_its_end() {
 }
 
 #[test]
+fn content_that_comes_in_small_pieces_is_read_alike() {
+    let text = format!("\u{feff}{A}\r\n{B}\n");
+    for content in [text.clone().into_bytes(), gzip(text.as_bytes())] {
+        let pieces = tokio::io::BufReader::with_capacity(1, &content[..]);
+        let mut file = now(open(pieces, "x")).unwrap();
+        assert_eq!(now(file.next()).unwrap().unwrap().line, 1);
+        assert_eq!(now(file.next()).unwrap().unwrap().job.unwrap().job_name.as_str(), "b");
+        assert_eq!(now(file.next()).unwrap(), None);
+    }
+    let lines = long_lines("");
+    let pieces = tokio::io::BufReader::with_capacity(7, lines.as_bytes());
+    let mut file = now(open(pieces, "x")).unwrap();
+    let mut line = 0;
+    while let Some(entry) = now(file.next()).unwrap() {
+        line += 1;
+        assert_eq!((entry.line, entry.job.is_ok()), (line, true));
+    }
+    assert_eq!(line, 12_000);
+}
+
+#[test]
+fn json_lines_of_exactly_a_mebibyte_are_checked_as_a_whole() {
+    let lines = long_lines("");
+    let cut = lines[..crate::domain::limits::WHOLE_LINES_MAX_BYTES].rfind('\n').unwrap();
+    let mut content = lines[..cut].to_owned();
+    content += &"\n".repeat(crate::domain::limits::WHOLE_LINES_MAX_BYTES - cut);
+    assert!(now(open(content.as_bytes(), "x.jsonl")).unwrap().is_checked());
+    content.push('\n');
+    assert!(!now(open(content.as_bytes(), "x.jsonl")).unwrap().is_checked());
+}
+
+#[test]
+fn reading_may_move_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&open(A.as_bytes(), "x"));
+    let mut file = now(open(A.as_bytes(), "x")).unwrap();
+    is_send(&file.next());
+}
+
+#[test]
 fn a_file_for_the_aws_command_line_is_a_job_file() {
     let content = br#"{
         "jobName": "example", "jobQueue": "HighPriority", "jobDefinition": "sleep30:4",
