@@ -67,7 +67,8 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         Self::named(path.display().to_string(), || {
             let mut connection = connect(path, flags)?;
-            use_write_ahead_log(&mut connection)?;
+            schema::applied(&connection, schema::MIGRATIONS)?;
+            use_write_ahead_log(&connection)?;
             schema::migrate(&mut connection, schema::MIGRATIONS)?;
             Ok(connection)
         })
@@ -158,7 +159,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Failure> {
 }
 
 /// Readers and a writer then don't wait for each other. It stays so in the file, once set.
-fn use_write_ahead_log(connection: &mut Connection) -> Result<(), Failure> {
+fn use_write_ahead_log(connection: &Connection) -> Result<(), Failure> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
