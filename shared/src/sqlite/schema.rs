@@ -65,7 +65,8 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
         return Ok(());
     }
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
-    for script in &migrations[applied(&transaction, migrations)?..] {
+    let done = within(version(&transaction)?, migrations)?;
+    for script in &migrations[done..] {
         transaction.execute_batch(script)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -86,7 +87,13 @@ pub(super) fn check(connection: &Connection, migrations: &[&str]) -> Result<(), 
 /// How many of `migrations` the file has seen: 0 for a new one. Refuses another program's file, and one
 /// of a newer version, without changing it.
 pub(super) fn applied(connection: &Connection, migrations: &[&str]) -> Result<usize, Failure> {
-    match version(connection)? {
+    // One snapshot: the file may be new now, and made by another process a moment later.
+    let snapshot = connection.unchecked_transaction()?;
+    within(version(&snapshot)?, migrations)
+}
+
+fn within(version: Version, migrations: &[&str]) -> Result<usize, Failure> {
+    match version {
         Version::Known(found) if found > migrations.len() => {
             Err(Failure::Newer { found, known: migrations.len() })
         }
@@ -95,7 +102,7 @@ pub(super) fn applied(connection: &Connection, migrations: &[&str]) -> Result<us
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     /// So many migrations were applied; 0 to a new file.
     Known(usize),
@@ -103,6 +110,7 @@ enum Version {
     Foreign,
 }
 
+/// Several reads: the caller holds a transaction.
 fn version(connection: &Connection) -> Result<Version, Failure> {
     let read = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let application_id = read("PRAGMA application_id")?;
