@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Failure;
 use crate::ports::PortError;
@@ -67,7 +67,8 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         Self::named(path.display().to_string(), || {
             let mut connection = connect(path, flags)?;
-            use_write_ahead_log(&mut connection)?;
+            schema::applied(&connection, schema::MIGRATIONS)?;
+            use_write_ahead_log(&connection)?;
             schema::migrate(&mut connection, schema::MIGRATIONS)?;
             Ok(connection)
         })
@@ -158,10 +159,27 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Failure> {
 }
 
 /// Readers and a writer then don't wait for each other. It stays so in the file, once set.
-fn use_write_ahead_log(connection: &mut Connection) -> Result<(), Failure> {
-    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if !mode.eq_ignore_ascii_case("wal") {
-        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+///
+/// Of several processes that switch a new file at once, SQLite refuses some without waiting, because
+/// they would wait for each other. Those wait for the write lock instead, and look again. Where the file
+/// system has no shared memory the mode stays what it was: slower, and as safe.
+fn use_write_ahead_log(connection: &Connection) -> Result<(), Failure> {
+    const ATTEMPTS: u32 = 10;
+    let mut attempt = 1;
+    loop {
+        let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        if mode.eq_ignore_ascii_case("wal") {
+            return Ok(());
+        }
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            }
+            Err(error) => return Err(error.into()),
+            Ok(()) => return Ok(()),
+        }
     }
-    Ok(())
 }

@@ -61,15 +61,11 @@ CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITT
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Failure> {
-    if version(connection)? == Version::Known(migrations.len()) {
+    if applied(connection, migrations)? == migrations.len() {
         return Ok(());
     }
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
-    let done = match version(&transaction)? {
-        Version::Known(done) if done <= migrations.len() => done,
-        Version::Known(found) => return Err(Failure::Newer { found, known: migrations.len() }),
-        Version::Foreign => return Err(Failure::Foreign),
-    };
+    let done = within(version(&transaction)?, migrations)?;
     for script in &migrations[done..] {
         transaction.execute_batch(script)?;
     }
@@ -81,20 +77,32 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
 
 /// Accepts a file of exactly this version, without changing it.
 pub(super) fn check(connection: &Connection, migrations: &[&str]) -> Result<(), Failure> {
-    match version(connection)? {
-        Version::Known(0) => Err(Failure::Missing),
+    match applied(connection, migrations)? {
+        0 => Err(Failure::Missing),
+        found if found < migrations.len() => Err(Failure::Older { found, known: migrations.len() }),
+        _ => Ok(()),
+    }
+}
+
+/// How many of `migrations` the file has seen: 0 for a new one. Refuses another program's file, and one
+/// of a newer version, without changing it.
+pub(super) fn applied(connection: &Connection, migrations: &[&str]) -> Result<usize, Failure> {
+    // One snapshot: the file may be new now, and made by another process a moment later.
+    let snapshot = connection.unchecked_transaction()?;
+    within(version(&snapshot)?, migrations)
+}
+
+fn within(version: Version, migrations: &[&str]) -> Result<usize, Failure> {
+    match version {
         Version::Known(found) if found > migrations.len() => {
             Err(Failure::Newer { found, known: migrations.len() })
         }
-        Version::Known(found) if found < migrations.len() => {
-            Err(Failure::Older { found, known: migrations.len() })
-        }
-        Version::Known(_) => Ok(()),
+        Version::Known(found) => Ok(found),
         Version::Foreign => Err(Failure::Foreign),
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     /// So many migrations were applied; 0 to a new file.
     Known(usize),
@@ -102,6 +110,7 @@ enum Version {
     Foreign,
 }
 
+/// Several reads: the caller holds a transaction.
 fn version(connection: &Connection) -> Result<Version, Failure> {
     let read = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let application_id = read("PRAGMA application_id")?;

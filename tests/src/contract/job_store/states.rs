@@ -90,7 +90,7 @@ pub(super) async fn concurrent_deliveries_converge<S: JobStore + Clone + 'static
 ) -> anyhow::Result<()> {
     let states = history("a", "a-1", JobStatus::Succeeded);
     let mut deliveries = JoinSet::new();
-    for arrived in states.iter().chain(&states).cloned() {
+    for arrived in [states.clone(), states.clone()].concat() {
         let store = store.clone();
         deliveries.spawn(async move { store.apply_state(&arrived, NOW).await });
     }
