@@ -17,6 +17,8 @@ mod executable;
 mod folder;
 mod identity;
 mod shim;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
