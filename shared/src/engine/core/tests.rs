@@ -25,6 +25,10 @@ pub(crate) fn detail(id: &str, name: &str) -> JobDetail {
     admission::describe(&spec(name), None, JobId::parse(id).unwrap(), at(1)).unwrap().0
 }
 
+pub(crate) fn described(spec: &JobSpec) -> JobDetail {
+    admission::describe(spec, None, JobIds::seeded(1).nth(1), at(1)).unwrap().0
+}
+
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
