@@ -46,7 +46,7 @@ impl FaultyEvents {
             let first = self.late.first_key_value().map(|((at, _), _)| *at);
             tokio::select! {
                 event = input.recv(), if open => match event {
-                    Some(event) => self.take_in(event),
+                    Some(event) => self.take_in(&event),
                     None => open = false,
                 },
                 () = sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {
@@ -58,7 +58,7 @@ impl FaultyEvents {
         }
     }
 
-    fn take_in(&mut self, event: JobStateChange) {
+    fn take_in(&mut self, event: &JobStateChange) {
         let mut dice = Dice::for_parts(self.faults.seed, &[&event.id]);
         if dice.permille(self.faults.dropped_permille) {
             return;

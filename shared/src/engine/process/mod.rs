@@ -17,7 +17,8 @@ mod executable;
 mod folder;
 mod identity;
 mod shim;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;
 
 use std::collections::HashMap;
