@@ -201,5 +201,5 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, BooksError> {
     let books = Arc::clone(books);
     let done = tokio::task::spawn_blocking(move || call(books.as_ref())).await;
-    done.unwrap_or_else(|error| Err(BooksError::new(error)))
+    done.unwrap_or_else(|error| Err(BooksError::new(error.to_string())))
 }

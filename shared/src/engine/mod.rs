@@ -19,12 +19,15 @@ mod config;
 mod core;
 mod driver;
 mod envelope;
+mod faults;
 mod local_engine;
 mod logs;
 mod process;
 mod runner;
 mod seed;
 mod simulated;
+#[cfg(test)]
+mod tests;
 mod virtual_clock;
 
 pub use self::core::{
@@ -34,6 +37,7 @@ pub use books::{Books, BooksError, MemoryBooks};
 #[cfg(feature = "sqlite")]
 pub use books::{Durability, SqliteBooks};
 pub use config::EngineConfig;
+pub use faults::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents};
 pub use local_engine::LocalEngine;
 pub use logs::LogDirectory;
 pub use process::{ProcessRunner, ProcessRunnerError};

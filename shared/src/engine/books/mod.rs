@@ -17,9 +17,9 @@ pub use sqlite::{Durability, SqliteBooks};
 pub struct BooksError(String);
 
 impl BooksError {
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory never fails"))]
-    pub(crate) fn new(cause: impl ToString) -> Self {
-        Self(cause.to_string())
+    /// Books that failed, and why.
+    pub fn new(cause: impl Into<String>) -> Self {
+        Self(cause.into())
     }
 }
 

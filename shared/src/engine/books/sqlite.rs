@@ -40,6 +40,18 @@ pub enum Durability {
     Program,
 }
 
+impl From<rusqlite::Error> for BooksError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for BooksError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(format!("a job's record: {error}"))
+    }
+}
+
 /// Keeps every job in a file.
 #[derive(Debug)]
 pub struct SqliteBooks {
@@ -95,20 +107,16 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
 impl Books for SqliteBooks {
     fn save(&self, records: &[JobRecord]) -> Result<(), BooksError> {
         let mut connection = self.connection();
-        let transaction = connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(BooksError::new)?;
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         {
-            let mut upsert = transaction
-                .prepare_cached(
-                    "INSERT INTO engine_jobs (job_id, job_name, sequence, is_child, has_ended, record)
+            let mut upsert = transaction.prepare_cached(
+                "INSERT INTO engine_jobs (job_id, job_name, sequence, is_child, has_ended, record)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                      ON CONFLICT (job_id) DO UPDATE SET
                          has_ended = excluded.has_ended, record = excluded.record",
-                )
-                .map_err(BooksError::new)?;
+            )?;
             for record in records {
-                let text = serde_json::to_string(record).map_err(BooksError::new)?;
+                let text = serde_json::to_string(record)?;
                 let job_id = record.job_id();
                 let row = params![
                     job_id.as_str(),
@@ -118,20 +126,18 @@ impl Books for SqliteBooks {
                     record.status().is_terminal(),
                     text
                 ];
-                upsert.execute(row).map_err(BooksError::new)?;
+                upsert.execute(row)?;
             }
         }
-        transaction.commit().map_err(BooksError::new)
+        Ok(transaction.commit()?)
     }
 
     fn load(&self, job_ids: &[JobId]) -> Result<Vec<JobRecord>, BooksError> {
         let connection = self.connection();
-        let mut select = connection
-            .prepare_cached("SELECT record FROM engine_jobs WHERE job_id = ?1")
-            .map_err(BooksError::new)?;
+        let mut select = connection.prepare_cached("SELECT record FROM engine_jobs WHERE job_id = ?1")?;
         let mut records = Vec::new();
         for job_id in job_ids {
-            let text = select.query_row([job_id.as_str()], text).optional().map_err(BooksError::new)?;
+            let text = select.query_row([job_id.as_str()], text).optional()?;
             records.extend(text.map(|text| parse(&text)).transpose()?);
         }
         Ok(records)
@@ -149,10 +155,8 @@ impl Books for SqliteBooks {
     }
 
     fn last_sequence(&self) -> Result<u64, BooksError> {
-        let last: Option<i64> = self
-            .connection()
-            .query_row("SELECT max(sequence) FROM engine_jobs", [], |row| row.get(0))
-            .map_err(BooksError::new)?;
+        let last: Option<i64> =
+            self.connection().query_row("SELECT max(sequence) FROM engine_jobs", [], |row| row.get(0))?;
         Ok(last.unwrap_or(0).cast_unsigned())
     }
 }
@@ -160,9 +164,9 @@ impl Books for SqliteBooks {
 impl SqliteBooks {
     fn records(&self, statement: &str, params: impl rusqlite::Params) -> Result<Vec<JobRecord>, BooksError> {
         let connection = self.connection();
-        let mut select = connection.prepare_cached(statement).map_err(BooksError::new)?;
-        let rows = select.query_map(params, text).map_err(BooksError::new)?;
-        rows.map(|row| parse(&row.map_err(BooksError::new)?)).collect()
+        let mut select = connection.prepare_cached(statement)?;
+        let rows = select.query_map(params, text)?;
+        rows.map(|row| parse(&row?)).collect()
     }
 }
 
@@ -171,7 +175,7 @@ fn text(row: &Row<'_>) -> rusqlite::Result<String> {
 }
 
 fn parse(text: &str) -> Result<JobRecord, BooksError> {
-    serde_json::from_str(text).map_err(BooksError::new)
+    Ok(serde_json::from_str(text)?)
 }
 
 #[cfg(test)]

@@ -15,7 +15,14 @@ const TIMED_OUT: &str = "Job attempt duration exceeded timeout";
 impl Core {
     /// An attempt's command runs. Told twice, or too late, it changes nothing.
     pub(crate) fn attempt_started(&mut self, attempt: &AttemptId, now: Timestamp) {
-        if !self.is_current(attempt) || self.status(&attempt.job_id) != Some(JobStatus::Starting) {
+        if !self.is_current(attempt) {
+            return;
+        }
+        if self.sought.remove(&attempt.job_id) {
+            let deadline = self.jobs.get(&attempt.job_id).and_then(JobRecord::deadline);
+            self.timers.extend(deadline.map(|at| (at, attempt.job_id.clone())));
+        }
+        if self.status(&attempt.job_id) != Some(JobStatus::Starting) {
             return;
         }
         self.change(&attempt.job_id, |record| {
@@ -35,6 +42,7 @@ impl Core {
         if !self.is_current(attempt) {
             return;
         }
+        self.sought.remove(&attempt.job_id);
         self.effects.settled.push(attempt.clone());
         let job_id = &attempt.job_id;
         let next = self.change(job_id, |record| conclude(record, end, now));

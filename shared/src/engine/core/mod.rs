@@ -61,6 +61,9 @@ pub(crate) struct Core {
     dependants: HashMap<JobId, Vec<JobId>>,
     ready: BTreeMap<Place, JobId>,
     timers: BTreeSet<(Timestamp, JobId)>,
+    /// Jobs whose attempt was begun before a restart, until the runner has found it: one that has ended
+    /// long since must not be timed out now.
+    sought: HashSet<JobId>,
     /// Ended jobs whose dependants and parents do not know yet.
     ended: VecDeque<JobId>,
     changed: Vec<JobId>,
@@ -83,6 +86,7 @@ impl Core {
             dependants: HashMap::new(),
             ready: BTreeMap::new(),
             timers: BTreeSet::new(),
+            sought: HashSet::new(),
             ended: VecDeque::new(),
             changed: Vec::new(),
             is_changed: HashSet::new(),

@@ -14,7 +14,6 @@ impl Core {
             for dependency in &record.waiting_on {
                 self.dependants.entry(dependency.clone()).or_default().push(record.job_id().clone());
             }
-            self.timers.extend(record.deadline().map(|at| (at, record.job_id().clone())));
             self.jobs.insert(record.job_id().clone(), record);
         }
         let begun = ids.iter().filter_map(|job_id| self.resume_one(job_id, now)).collect();
@@ -31,6 +30,7 @@ impl Core {
             }
             JobStatus::Starting | JobStatus::Running => {
                 self.free -= record.need.0;
+                self.sought.insert(job_id.clone());
                 let launch = launch(record);
                 let stop = record.attempt.as_ref().and_then(|current| current.stop.as_ref());
                 let signal = stop.map(|stop| match stop.kill_at {

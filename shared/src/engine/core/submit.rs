@@ -63,7 +63,7 @@ impl Core {
                 self.insert(JobRecord { waiting_on: waits.on.clone(), ..record });
                 self.begin(&job_id, waits.failed, now);
             }
-            Some(array) => self.submit_array(record, array.size, spec, &waits, finished, now),
+            Some(array) => self.submit_array(&record, array.size, spec, &waits, finished, now),
         }
         self.settle(now);
         Ok(job_id)
@@ -71,7 +71,7 @@ impl Core {
 
     fn submit_array(
         &mut self,
-        base: JobRecord,
+        base: &JobRecord,
         size: u32,
         spec: &JobSpec,
         waits: &Waits,

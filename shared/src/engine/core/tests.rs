@@ -25,6 +25,10 @@ pub(crate) fn detail(id: &str, name: &str) -> JobDetail {
     admission::describe(&spec(name), None, JobId::parse(id).unwrap(), at(1)).unwrap().0
 }
 
+pub(crate) fn described(spec: &JobSpec) -> JobDetail {
+    admission::describe(spec, None, JobIds::seeded(1).nth(1), at(1)).unwrap().0
+}
+
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
@@ -444,4 +448,30 @@ fn a_restart_takes_up_every_job_where_it_was() {
     assert_eq!(bench.record(&pending).status(), JobStatus::Succeeded);
     assert_eq!(bench.core.unfinished(), 0);
     assert_ne!(bench.submit(spec("d")), running, "ids are not given twice");
+}
+
+#[test]
+fn a_time_limit_that_passed_while_no_engine_ran_counts_only_for_what_still_runs() {
+    for still_runs in [false, true] {
+        let mut bench = Bench::with_vcpus(1);
+        let timeout = Some(JobTimeout { attempt_duration_seconds: Some(60) });
+        let job = bench.submit(JobSpec { timeout, ..spec("a") });
+        let attempt = bench.running[0].clone();
+        bench.core.attempt_started(&attempt, at(bench.now));
+        bench.drain();
+        bench.core = Core::new(MilliVcpus::whole(1), 30_000, JobIds::seeded(1), 1);
+        bench.now += 3_600_000;
+        bench.core.resume(vec![bench.books[&job].clone()], at(bench.now));
+        bench.tick(0);
+        assert!(bench.signals.is_empty());
+        if still_runs {
+            bench.core.attempt_started(&attempt, at(bench.now));
+            bench.tick(0);
+            assert_eq!(bench.signals, [(attempt, Signal::Terminate)]);
+        } else {
+            bench.exit(&job, 0);
+            assert_eq!(bench.record(&job).status(), JobStatus::Succeeded);
+            assert!(bench.core.timers.is_empty() && bench.core.sought.is_empty());
+        }
+    }
 }

@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn output_is_cut_at_line_breaks() {
-        let table: [(&[u8], bool, Option<(&[u8], usize)>); 6] = [
+        type Cut<'a> = Option<(&'a [u8], usize)>;
+        let table: [(&[u8], bool, Cut<'_>); 6] = [
             (b"a\nb", true, Some((b"a", 2))),
             (b"a\r\nb", true, Some((b"a", 3))),
             (b"\n", true, Some((b"", 1))),

@@ -82,7 +82,8 @@ impl<C: Clock + 'static> Attendant<C> {
 
     async fn recover(&mut self) -> AttemptEnd {
         match self.folder.claim() {
-            Ok(Claim::Shim(identity)) => self.watch(Shim::Found(identity)).await,
+            Ok(Claim::Shim(identity)) if identity.is_alive() => self.watch(Shim::Found(identity)).await,
+            Ok(Claim::Shim(_)) => self.conclude().await,
             Ok(Claim::Never) => AttemptEnd::HostLost,
             Err(error) => {
                 let folder = self.folder.path().display();
@@ -109,6 +110,11 @@ impl<C: Clock + 'static> Attendant<C> {
                 }
             }
         }
+        self.conclude().await
+    }
+
+    /// How an attempt ended whose shim is gone.
+    async fn conclude(&self) -> AttemptEnd {
         if let Some(code) = self.folder.exit_code() {
             return AttemptEnd::Exit(code);
         }

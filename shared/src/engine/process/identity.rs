@@ -91,7 +91,8 @@ fn stat_fields(stat: &str) -> Option<(String, String)> {
     Some(((*fields.first()?).to_owned(), (*fields.get(19)?).to_owned()))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

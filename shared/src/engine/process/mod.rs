@@ -17,6 +17,9 @@ mod executable;
 mod folder;
 mod identity;
 mod shim;
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -40,6 +43,9 @@ pub enum ProcessRunnerError {
     /// Two engines would start and judge the same attempts.
     #[error("another engine works in {0:?}; stop it or use another state directory")]
     InUse(PathBuf),
+    /// The shim could not say who it is.
+    #[error("state directory {0:?} is on a file system without hard links ({1}); use one on another")]
+    NoHardLinks(PathBuf, io::Error),
     /// The directory can't be used.
     #[error("state directory {0:?}: {1}")]
     Io(PathBuf, io::Error),
@@ -84,10 +90,17 @@ impl<C: Clock + 'static> ProcessRunner<C> {
             Err(TryLockError::WouldBlock) => return Err(ProcessRunnerError::InUse(state)),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let probe = state.join("engine.lock.link");
+        // It is there only where an engine was killed right here.
+        let _ = fs::remove_file(&probe);
+        fs::hard_link(state.join("engine.lock"), &probe)
+            .map_err(|error| ProcessRunnerError::NoHardLinks(state.clone(), error))?;
+        fs::remove_file(&probe).map_err(failed)?;
         let site = Site {
             attempts,
             logs: Self::log_directory(&state),
             working_directory: std::path::absolute(working_directory).map_err(failed)?,
+            // What children inherit, they are looked for by.
             search_path: std::env::var_os("PATH").unwrap_or_default(),
             clock,
             _lock: lock,

@@ -1,0 +1,7 @@
+//! What a network does to calls and events, by a seed: decorators for tests and simulations.
+
+mod engine;
+mod events;
+
+pub use engine::{FaultPlan, FaultyEngine};
+pub use events::{EventFaults, FaultyEvents};
