@@ -8,11 +8,14 @@ use super::books::{Books, BooksError};
 use super::config::EngineConfig;
 use super::core::{Core, JobRecord, Reach, arn};
 use super::driver::{Command, Driver, blocking};
+use super::logs::LogDirectory;
 use super::runner::Runner;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobDefinition, JobId, JobName, SubmitJobRequest, Timestamp};
+use crate::domain::{JobDefinition, JobId, JobName, LogStream, SubmitJobRequest, Timestamp};
 use crate::events::{JobDetail, JobStateChange};
-use crate::ports::{Clock, Cursor, JobEngine, JobSummary, Page, PortError, SubmissionPace};
+use crate::ports::{
+    Clock, Cursor, JobEngine, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError, SubmissionPace,
+};
 
 /// Commands that wait for the driver. More make their senders wait.
 const COMMANDS_MAX: usize = 256;
@@ -30,6 +33,7 @@ pub struct LocalEngine {
     books: Arc<dyn Books>,
     load: watch::Receiver<usize>,
     window: usize,
+    logs: Option<LogDirectory>,
 }
 
 impl LocalEngine {
@@ -56,6 +60,7 @@ impl LocalEngine {
         let mut core = Core::new(config.vcpus, grace_ms, config.ids, sequence);
         config.definitions.into_iter().for_each(|definition| core.define(definition));
         let (reporter, reports) = mpsc::unbounded_channel();
+        let logs = runner.logs();
         runner.resume(core.resume(unfinished, clock.now()), &reporter);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (load_sender, load) = watch::channel(core.unfinished());
@@ -72,7 +77,7 @@ impl LocalEngine {
         };
         driver.finish_turn(Vec::new()).await?;
         tokio::spawn(driver.run());
-        Ok(Self { commands, books, load, window: config.window })
+        Ok(Self { commands, books, load, window: config.window, logs })
     }
 
     /// Adds a job definition, or replaces the one of that name, for submissions from now on.
@@ -197,6 +202,16 @@ impl SubmissionPace for LocalEngine {
     async fn admit(&self) {
         // An error says that the engine has stopped: the submission will tell.
         let _ = self.load.clone().wait_for(|&unfinished| unfinished < self.window).await;
+    }
+}
+
+/// The logs of its runner. A simulation has no streams.
+impl LogSource for LocalEngine {
+    async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
+        match &self.logs {
+            Some(logs) => logs.log_events(stream, page).await,
+            None => Err(LogSourceError::StreamMissing(stream.name.clone())),
+        }
     }
 }
 

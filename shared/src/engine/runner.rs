@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use super::LogDirectory;
 use super::core::{AttemptEnd, AttemptId, Launch, Signal};
 
 /// What a runner tells of its attempts.
@@ -28,6 +29,9 @@ pub trait Runner: Send + 'static {
     /// those that still run. Never starts one. Called once, before any other call: these are all
     /// attempts that matter still.
     fn resume(&mut self, launches: Vec<Launch>, reports: &Reports);
+
+    /// Where its attempts' logs are; `None` where they write none.
+    fn logs(&self) -> Option<LogDirectory>;
 
     /// Signals all processes of an attempt. One that has ended is left alone.
     fn signal(&mut self, attempt: &AttemptId, signal: Signal);

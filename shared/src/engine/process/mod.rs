@@ -135,6 +135,10 @@ impl<C: Clock + 'static> Runner for ProcessRunner<C> {
         launches.into_iter().for_each(|launch| self.attend(launch, false, reports));
     }
 
+    fn logs(&self) -> Option<LogDirectory> {
+        Some(self.site.logs.clone())
+    }
+
     fn signal(&mut self, attempt: &AttemptId, signal: Signal) {
         if let Some(attendant) = self.attended.get(attempt) {
             // An attendant that is gone has reported the end.

@@ -92,11 +92,10 @@ impl Bench {
 
     async fn log(&self, job_id: &JobId) -> Result<Vec<String>, LogSourceError> {
         let name = self.describe(job_id).await.container.unwrap().log_stream_name.unwrap();
-        let logs = ProcessRunner::<SystemClock>::log_directory(self.state.path());
         let stream = LogStream { group: None, name, container: None };
         let (mut messages, mut cursor) = (Vec::new(), None);
         loop {
-            let page = logs.log_events(&stream, cursor.as_ref()).await?;
+            let page = self.engine().log_events(&stream, cursor.as_ref()).await?;
             messages.extend(page.events.into_iter().map(|event| event.message));
             cursor = page.next;
             if cursor.is_none() {

@@ -9,6 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 pub use script::{Ending, Outcome, Scene, Script, SeededScript};
 
+use super::LogDirectory;
 use super::core::{AttemptEnd, AttemptId, Launch, Signal};
 use super::runner::{Report, Reports, Runner};
 
@@ -65,6 +66,10 @@ impl<S: Script> Runner for SimulatedRunner<S> {
             // Nobody listens any more where the engine has stopped.
             let _ = reports.send(Report::Ended(launch.attempt, AttemptEnd::HostLost));
         }
+    }
+
+    fn logs(&self) -> Option<LogDirectory> {
+        None
     }
 
     fn signal(&mut self, attempt: &AttemptId, signal: Signal) {
