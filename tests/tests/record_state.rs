@@ -1,0 +1,152 @@
+//! What follows from states: order, ownership, host losses, dependants.
+
+use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce};
+use batchwright::ports::{Applied, ClaimOutcome, JobStore, NewClaim};
+use batchwright::use_cases::record_state::Recorded;
+use batchwright::use_cases::submit::Outcome;
+use batchwright_tests::world::{World, after, exits, loses_host, run_id, spec, succeeds};
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_host_is_followed_by_another_submission_until_one_succeeds() -> anyhow::Result<()> {
+    let mut world = World::new(|scene| if scene.submission < 3 { loses_host() } else { succeeds() }).await?;
+    world.submit(&spec("job")).await?;
+    let recorded = world.settle().await?;
+    let job = world.job("job").await?.unwrap();
+    assert_eq!(job.status(), Some(JobStatus::Succeeded));
+    assert_eq!(job.head.job_tries.len(), 3);
+    assert_eq!(world.submissions_in_engine("job").await?.len(), 3);
+    let again = recorded.iter().filter(|(_, what)| matches!(what, Recorded::Resubmitted(_))).count();
+    assert_eq!(again, 2);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_are_used_up_and_the_job_ends_as_host_lost() -> anyhow::Result<()> {
+    let mut world = World::new(|_| loses_host()).await?;
+    let mut spec = spec("job");
+    spec.max_tries = 2;
+    world.submit(&spec).await?;
+    world.settle().await?;
+    let job = world.job("job").await?.unwrap();
+    assert_eq!((job.status(), job.head.job_tries.len()), (Some(JobStatus::Failed), 2));
+    assert_eq!(job.state().and_then(JobState::cause), Some(Cause::HostLost));
+
+    let outcome = world.submit(&spec).await?;
+    assert!(matches!(outcome, Outcome::Submitted(_)), "a person may ask again: {outcome:?}");
+    world.settle().await?;
+    assert_eq!(world.job("job").await?.unwrap().head.job_tries.len(), 4, "and the budget starts anew");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_the_program_itself_is_final() -> anyhow::Result<()> {
+    let mut world = World::new(|_| exits(1)).await?;
+    world.submit(&spec("job")).await?;
+    world.settle().await?;
+    let job = world.job("job").await?.unwrap();
+    assert_eq!((job.status(), job.head.job_tries.len()), (Some(JobStatus::Failed), 1));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_failed_with_a_lost_host_is_submitted_again_with_it() -> anyhow::Result<()> {
+    let first_loses = |scene: &batchwright::engine::Scene<'_>| {
+        if scene.job_name.as_str() == "first" && scene.submission == 1 { loses_host() } else { succeeds() }
+    };
+    let mut world = World::new(first_loses).await?;
+    for spec in [spec("first"), after("second", "first"), after("third", "second")] {
+        assert!(matches!(world.submit(&spec).await?, Outcome::Submitted(_)));
+    }
+    world.settle().await?;
+    for name in ["first", "second", "third"] {
+        let job = world.job(name).await?.unwrap();
+        assert_eq!(job.status(), Some(JobStatus::Succeeded), "{name}");
+        assert_eq!(job.head.job_tries.len(), 2, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependant_of_a_program_that_failed_stays_failed() -> anyhow::Result<()> {
+    let mut world = World::new(|_| exits(3)).await?;
+    world.submit(&spec("first")).await?;
+    world.submit(&after("second", "first")).await?;
+    world.settle().await?;
+    let second = world.job("second").await?.unwrap();
+    assert_eq!(second.state().and_then(JobState::cause), Some(Cause::Dependency));
+    assert_eq!(second.head.job_tries.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependant_whose_failure_is_told_first_still_follows_its_dependency() -> anyhow::Result<()> {
+    let first_loses = |scene: &batchwright::engine::Scene<'_>| {
+        if scene.job_name.as_str() == "first" && scene.submission == 1 { loses_host() } else { succeeds() }
+    };
+    let mut world = World::new(first_loses).await?;
+    world.submit(&spec("first")).await?;
+    world.submit(&after("second", "first")).await?;
+    world.engine.inner().idle().await;
+    let mut states = Vec::new();
+    while let Ok(event) = world.events.try_recv() {
+        states.push(event.detail.state());
+    }
+    states.reverse();
+    for state in &states {
+        world.recorder().record_state(state).await?;
+    }
+    world.settle().await?;
+    assert_eq!(world.status("first").await?, Some(JobStatus::Succeeded));
+    assert_eq!(world.status("second").await?, Some(JobStatus::Succeeded));
+    assert_eq!(world.submissions_in_engine("first").await?.len(), 2);
+    assert_eq!(world.submissions_in_engine("second").await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_told_twice_is_followed_once() -> anyhow::Result<()> {
+    let mut world = World::new(|scene| if scene.submission == 1 { loses_host() } else { succeeds() }).await?;
+    world.submit(&spec("job")).await?;
+    let recorded = world.settle().await?;
+    for (state, _) in recorded.iter().rev().chain(&recorded) {
+        let what = world.recorder().record_state(state).await?;
+        assert!(!matches!(what, Recorded::Resubmitted(_) | Recorded::Noted(Applied::Applied)), "{state:?}: {what:?}");
+    }
+    assert_eq!(world.submissions_in_engine("job").await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_another_program_is_left_alone() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
+    let foreign = JobState::submitted(JobName::parse("theirs")?, id.clone(), None);
+    assert_eq!(world.recorder().record_state(&foreign).await?, Recorded::NotOurs);
+    let name = JobName::parse("removed")?;
+    let forgotten = JobState::submitted(name.clone(), id, Some(Nonce::derive(&name, 1)));
+    assert_eq!(world.recorder().record_state(&forgotten).await?, Recorded::NotOurs);
+    assert!(world.job("theirs").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_before_the_answer_adopts_its_submission() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let spec = spec("job");
+    let claim = NewClaim {
+        spec: spec.clone(),
+        run_id: run_id(),
+        replaces: None,
+        resets_budget: true,
+        now: world.now(),
+        expires_at: world.now().plus_millis(60_000),
+    };
+    let ClaimOutcome::Granted(nonce) = world.store.claim(&claim).await? else { panic!("not granted") };
+    let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
+    let mut running = JobState::submitted(spec.job_name.clone(), id.clone(), Some(nonce));
+    running.status = JobStatus::Running;
+    assert_eq!(world.recorder().record_state(&running).await?, Recorded::Noted(Applied::Applied));
+    let job = world.job("job").await?.unwrap();
+    assert_eq!((job.status(), job.head.job_id, job.head.claim), (Some(JobStatus::Running), Some(id), None));
+    Ok(())
+}
