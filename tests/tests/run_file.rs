@@ -1,0 +1,176 @@
+//! Files: resumed from their checkpoint, reported line by line, bounded in memory.
+
+use std::collections::BTreeMap;
+
+use batchwright::domain::{Checkpoint, JobStatus, RunCounts, RunId, RunState};
+use batchwright::job_file;
+use batchwright::ports::{JobStore, RunStore};
+use batchwright::use_cases::plan_file::{Planned, plan_file};
+use batchwright::use_cases::run_file::{
+    ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
+};
+use batchwright::use_cases::submit::SubmitPolicy;
+use batchwright_tests::world::{World, succeeds};
+
+fn lines(count: usize) -> String {
+    let line = |index| {
+        format!(r#"{{"jobName": "job-{index:05}", "jobQueue": "queue", "jobDefinition": "d", "command": ["true"]}}"#)
+    };
+    (0..count).map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn order(name: &str) -> RunFile {
+    RunFile {
+        run_id: RunId::derive(name, "1", "0"),
+        source: name.to_owned(),
+        rerun: false,
+        concurrency: 8,
+        deadline: None,
+        policy: SubmitPolicy::default(),
+    }
+}
+
+async fn run(world: &World, text: &str, order: &RunFile) -> Result<RunEnd, RunFileError> {
+    let mut file = job_file::open(text.as_bytes(), &order.source).await?;
+    let World { store, engine, clock, archive, .. } = world;
+    run_file(store, engine, engine, clock, archive, &mut file, order, |_| ()).await
+}
+
+/// The whole report of a run, in the order of its parts.
+fn report(world: &World) -> anyhow::Result<Vec<ReportLine>> {
+    let mut keys = world.archive.keys();
+    keys.retain(|key| key.starts_with("reports/"));
+    keys.sort();
+    let mut lines = Vec::new();
+    for key in keys {
+        let bytes = world.archive.bytes(&key).unwrap_or_default();
+        for line in String::from_utf8(bytes)?.lines() {
+            lines.push(serde_json::from_str(line)?);
+        }
+    }
+    Ok(lines)
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_jobs_run_to_their_end_and_each_stands_in_the_report_once() -> anyhow::Result<()> {
+    const JOBS: usize = 10_000;
+    let mut world = World::new(|_| succeeds()).await?;
+    let order = order("jobs.jsonl");
+    let World { store, engine, clock, archive, .. } = &world;
+    let text = lines(JOBS);
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    let pace = batchwright::ports::Unpaced;
+    let end = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| ()).await?;
+    let counts = RunCounts { submitted: JOBS as u64, ..RunCounts::default() };
+    assert_eq!(end, RunEnd::Complete(counts));
+    world.settle().await?;
+    assert_eq!(world.store.count_by_status().await?[JobStatus::Succeeded], JOBS as u64);
+    let lines = report(&world)?;
+    assert_eq!(lines.len(), JOBS);
+    assert!(lines.is_sorted_by_key(|line| line.line));
+    assert!(lines.iter().all(|line| line.outcome == ReportOutcome::Submitted && line.job_id.is_some()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_met_its_deadline_goes_on_from_its_checkpoint() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let text = lines(50);
+    let late = RunFile { deadline: Some(world.now()), ..order("jobs.jsonl") };
+    assert_eq!(run(&world, &text, &late).await?, RunEnd::ToBeContinued(Checkpoint(0)), "nothing was started");
+    assert_eq!(world.store.run(&late.run_id).await?.unwrap().state, RunState::Submitting);
+
+    let end = run(&world, &text, &order("jobs.jsonl")).await?;
+    assert_eq!(end, RunEnd::Complete(RunCounts { submitted: 50, ..RunCounts::default() }));
+    let again = run(&world, &text, &order("jobs.jsonl")).await?;
+    assert_eq!(again, end, "a run that is done is told, not done again");
+    assert_eq!(report(&world)?.len(), 50);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_in_its_report() -> anyhow::Result<()> {
+    let text = lines(2_500);
+    for stop_after in [1, 999, 1_000, 1_001, 2_400] {
+        let world = World::new(|_| succeeds()).await?;
+        let order = order("jobs.jsonl");
+        let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+        let World { store, engine, clock, archive, .. } = &world;
+        let (told, mut stop) = tokio::sync::watch::channel(0usize);
+        let pace = batchwright::ports::Unpaced;
+        let running = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| {
+            told.send_modify(|seen| *seen += 1);
+        });
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|seen| *seen >= stop_after) => {}
+            end = running => panic!("ended before it was stopped: {end:?}"),
+        }
+        let end = run_file(store, engine, &pace, clock, archive, &mut reopened(&text).await?, &order, |_| ()).await?;
+        let RunEnd::Complete(counts) = end else { panic!("{stop_after}: {end:?}") };
+        assert_eq!(counts.total(), 2_500, "{stop_after}");
+        let mut by_line: BTreeMap<u64, usize> = BTreeMap::new();
+        report(&world)?.iter().for_each(|line| *by_line.entry(line.line).or_default() += 1);
+        assert_eq!(by_line.len(), 2_500, "{stop_after}: no job is missing");
+        assert!(by_line.values().all(|times| *times == 1), "{stop_after}: none stands twice");
+        assert_eq!(world.store.count_by_status().await?.total(), 2_500);
+    }
+    Ok(())
+}
+
+async fn reopened(text: &str) -> anyhow::Result<job_file::JobFile<&[u8]>> {
+    Ok(job_file::open(text.as_bytes(), "jobs.jsonl").await?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_streamed_file_a_bad_line_is_rejected_and_the_others_are_submitted() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let mut text = lines(15_000);
+    text.push_str("\n{\"jobName\": \"no-queue\", \"jobDefinition\": \"d\"}\n");
+    text.push_str(&lines(1).replace("job-00000", "last"));
+    assert!(text.len() > 1024 * 1024, "long enough to be streamed");
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    assert!(!file.is_checked());
+    let World { store, engine, clock, archive, .. } = &world;
+    let order = order("jobs.jsonl");
+    let pace = batchwright::ports::Unpaced;
+    let end = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| ()).await?;
+    let counts = RunCounts { submitted: 15_001, rejected: 1, ..RunCounts::default() };
+    assert_eq!(end, RunEnd::Complete(counts));
+    let lines = report(&world)?;
+    let rejected = lines.iter().find(|line| line.outcome == ReportOutcome::Rejected).unwrap();
+    assert_eq!(rejected.line, 15_001);
+    assert!(rejected.reason.as_deref().unwrap_or_default().contains("jobQueue"), "{rejected:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_file_is_rejected_as_a_whole_with_a_report() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let order = order("jobs.yaml");
+    let text = "jobs: [{jobName: a, jobQueue: q}, {jobName: a b, jobQueue: q, jobDefinition: d}]";
+    let Err(error) = job_file::open(text.as_bytes(), "jobs.yaml").await else { panic!("accepted") };
+    reject_file(&world.store, &world.archive, &world.clock, &order, &error).await?;
+    let run = world.store.run(&order.run_id).await?.unwrap();
+    assert_eq!((run.state, run.counts.rejected), (RunState::Rejected, 2));
+    assert_eq!(report(&world)?.len(), 2);
+    assert_eq!(world.store.count_by_status().await?.total(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_says_what_a_run_does_and_changes_nothing() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    run(&world, &lines(3), &order("first.jsonl")).await?;
+    world.settle().await?;
+    let text = lines(5);
+    let mut planned = Vec::new();
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    plan_file(&world.store, &mut file, false, |line, plan| planned.push((line, plan))).await?;
+    let submits = |(_, plan): &&(u64, Planned)| {
+        matches!(plan, Planned::Job(_, batchwright::domain::plan::Plan::Submit { .. }))
+    };
+    assert_eq!((planned.len(), planned.iter().filter(submits).count()), (5, 2));
+    assert_eq!(world.store.count_by_status().await?.total(), 3);
+    Ok(())
+}
