@@ -15,9 +15,9 @@ use crate::output::records::Records;
 use crate::output::table;
 
 pub(crate) async fn jobs(args: JobsArgs) -> Result<Exit, Failure> {
-    let store = open_state(&args.place.state_dir())?;
     let names = args.names.iter().map(|name| JobName::parse(name)).collect::<Result<Vec<_>, _>>();
     let names = names.map_err(|error| Failure::Usage(error.to_string()))?;
+    let store = open_state(&args.place.state_dir())?;
     let mut shown = Shown::new(args.shown.output);
     if names.is_empty() {
         show_all(&store, args.status, args.submissions, &mut shown).await?;

@@ -26,9 +26,9 @@ struct Line<'a> {
 }
 
 pub(crate) async fn logs(args: LogsArgs) -> Result<Exit, Failure> {
+    let name = JobName::parse(&args.name).map_err(|error| Failure::Usage(error.to_string()))?;
     let dir = args.place.state_dir();
     let store = open_state(&dir)?;
-    let name = JobName::parse(&args.name).map_err(|error| Failure::Usage(error.to_string()))?;
     let job = store.job(&name).await.context("the job can't be read")?;
     let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
     let submissions = submissions(&store, &job, args.job_id.as_deref()).await?;

@@ -10,7 +10,7 @@ use crate::ports::{Cursor, PortError};
 pub(super) enum Failure {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    #[error("holds no state yet; run a job file first, or name the file that holds the state")]
+    #[error("holds no state yet; run a job file first, or name the folder that holds the state")]
     Missing,
     #[error("holds another program's tables; name another file for the state")]
     Foreign,
