@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use batchwright::domain::{Job, JobId, JobName, JobSpec, JobState, JobStatus, RunId, Timestamp};
 use batchwright::engine::{
-    EngineConfig, FaultPlan, FaultyEngine, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner, VirtualClock,
+    EngineConfig, FaultPlan, FaultyEngine, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
+    VirtualClock,
 };
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
@@ -100,7 +101,8 @@ impl World {
     /// The use cases' ports.
     pub fn recorder(
         &self,
-    ) -> Recorder<'_, InMemoryJobStore, FaultyEngine<LocalEngine>, FaultyEngine<LocalEngine>, VirtualClock> {
+    ) -> Recorder<'_, InMemoryJobStore, FaultyEngine<LocalEngine>, FaultyEngine<LocalEngine>, VirtualClock>
+    {
         Recorder {
             store: &self.store,
             engine: &self.engine,

@@ -9,7 +9,8 @@ use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::submit::Outcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
-const POLICY: ReconcilePolicy = ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000 };
+const POLICY: ReconcilePolicy =
+    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000 };
 
 async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain::Nonce> {
     let claim = NewClaim {
@@ -27,7 +28,8 @@ async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain:
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_whose_submitter_died_before_the_call_is_given_up_and_the_job_submitted() -> anyhow::Result<()> {
+async fn a_claim_whose_submitter_died_before_the_call_is_given_up_and_the_job_submitted() -> anyhow::Result<()>
+{
     let mut world = World::new(|_| succeeds()).await?;
     claim(&world, "job").await?;
     world.pass(5_500).await;
@@ -112,7 +114,8 @@ async fn an_end_that_was_written_but_not_followed_up_is_followed_up() -> anyhow:
 /// By seed: jobs of which some fail, some lose hosts, and some depend on others.
 fn script(seed: u64) -> impl FnMut(&Scene<'_>) -> Ends + Send + 'static {
     move |scene: &Scene<'_>| {
-        let number = scene.job_name.as_str().bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
+        let number =
+            scene.job_name.as_str().bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
         match (number.wrapping_add(u64::from(scene.submission) * 7)) % 10 {
             0 | 1 => loses_host(),
             2 => exits(1),
@@ -182,7 +185,9 @@ async fn store_and_engine_agree(seed: u64) -> anyhow::Result<()> {
         );
         let latest = real.iter().find(|detail| Some(&detail.job_id) == job.head.job_id.as_ref());
         let known = job.state().map(|state| (state.status, state.exit_code, state.status_reason.clone()));
-        let real = latest.map(|detail| detail.state()).map(|state| (state.status, state.exit_code, state.status_reason));
+        let real = latest
+            .map(|detail| detail.state())
+            .map(|state| (state.status, state.exit_code, state.status_reason));
         anyhow::ensure!(known == real, "{name}: known {known:?}, real {real:?}");
     }
     Ok(())

@@ -110,7 +110,10 @@ async fn an_end_told_twice_is_followed_once() -> anyhow::Result<()> {
     let recorded = world.settle().await?;
     for (state, _) in recorded.iter().rev().chain(&recorded) {
         let what = world.recorder().record_state(state).await?;
-        assert!(!matches!(what, Recorded::Resubmitted(_) | Recorded::Noted(Applied::Applied)), "{state:?}: {what:?}");
+        assert!(
+            !matches!(what, Recorded::Resubmitted(_) | Recorded::Noted(Applied::Applied)),
+            "{state:?}: {what:?}"
+        );
     }
     assert_eq!(world.submissions_in_engine("job").await?.len(), 2);
     Ok(())

@@ -14,7 +14,9 @@ use batchwright_tests::world::{World, succeeds};
 
 fn lines(count: usize) -> String {
     let line = |index| {
-        format!(r#"{{"jobName": "job-{index:05}", "jobQueue": "queue", "jobDefinition": "d", "command": ["true"]}}"#)
+        format!(
+            r#"{{"jobName": "job-{index:05}", "jobQueue": "queue", "jobDefinition": "d", "command": ["true"]}}"#
+        )
     };
     (0..count).map(line).collect::<Vec<_>>().join("\n")
 }
@@ -89,7 +91,8 @@ async fn a_run_that_met_its_deadline_goes_on_from_its_checkpoint() -> anyhow::Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_in_its_report() -> anyhow::Result<()> {
+async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_in_its_report()
+-> anyhow::Result<()> {
     let text = lines(2_500);
     for stop_after in [1, 999, 1_000, 1_001, 2_400] {
         let world = World::new(|_| succeeds()).await?;
@@ -106,7 +109,8 @@ async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_
             _ = stop.wait_for(|seen| *seen >= stop_after) => {}
             end = running => panic!("ended before it was stopped: {end:?}"),
         }
-        let end = run_file(store, engine, &pace, clock, archive, &mut reopened(&text).await?, &order, |_| ()).await?;
+        let end = run_file(store, engine, &pace, clock, archive, &mut reopened(&text).await?, &order, |_| ())
+            .await?;
         let RunEnd::Complete(counts) = end else { panic!("{stop_after}: {end:?}") };
         assert_eq!(counts.total(), 2_500, "{stop_after}");
         let mut by_line: BTreeMap<u64, usize> = BTreeMap::new();

@@ -113,7 +113,8 @@ async fn a_job_in_flight_or_done_is_skipped_with_its_reason() -> anyhow::Result<
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_submission_is_repeated_and_happens_once() -> anyhow::Result<()> {
-    let faults = FaultPlan { seed: 3, throttled_permille: 400, refused_permille: 200, ..FaultPlan::default() };
+    let faults =
+        FaultPlan { seed: 3, throttled_permille: 400, refused_permille: 200, ..FaultPlan::default() };
     let mut world = World::with_faults(|_| succeeds(), faults).await?;
     for index in 0..50 {
         let name = format!("job-{index}");
@@ -133,7 +134,10 @@ async fn a_lost_answer_is_not_repeated_and_the_event_adopts_the_submission() -> 
     assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
     assert_eq!(world.submit(&spec("job")).await?, Outcome::Skipped(Skip::Claimed));
     let waits = world.submit(&after("next", "job")).await?;
-    assert!(matches!(&waits, Outcome::Deferred(why) if why.contains("job, which is being submitted")), "{waits:?}");
+    assert!(
+        matches!(&waits, Outcome::Deferred(why) if why.contains("job, which is being submitted")),
+        "{waits:?}"
+    );
     world.settle().await?;
     assert_eq!(world.status("job").await?, Some(JobStatus::Succeeded));
     assert_eq!(world.submissions_in_engine("job").await?.len(), 1);
@@ -164,7 +168,9 @@ async fn a_refused_job_is_rejected_with_the_engines_words_and_so_is_its_dependan
     refused.container_overrides = None;
     let Outcome::Rejected(why) = world.submit(&refused).await? else { panic!("not refused") };
     assert!(why.starts_with("SubmitJob: "), "{why}");
-    let Outcome::Rejected(dependant) = world.submit(&after("next", "job")).await? else { panic!("not refused") };
+    let Outcome::Rejected(dependant) = world.submit(&after("next", "job")).await? else {
+        panic!("not refused")
+    };
     assert!(dependant.contains("depends on job, which was rejected: SubmitJob: "), "{dependant}");
     let unknown = world.submit(&after("other", "nobody")).await?;
     assert_eq!(unknown, Outcome::Rejected("it depends on nobody, which was never submitted".to_owned()));

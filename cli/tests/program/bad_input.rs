@@ -12,7 +12,12 @@ fn a_wrong_job_file_is_rejected_before_anything_is_submitted() {
     let ended = folder.run(&["run", "jobs.yaml", "--local"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stderr.contains("jobs.yaml: "), "{ended:?}");
-    assert!(ended.stderr.contains("line 7: jobs[1].jobQueu: unknown field; the nearest known one is \"jobQueue\""), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("line 7: jobs[1].jobQueu: unknown field; the nearest known one is \"jobQueue\""),
+        "{ended:?}"
+    );
     assert!(!folder.path("made").exists());
     let status = folder.run(&["status", "--local", "--output", "json"]);
     assert_eq!(status.json()["total"], 0);

@@ -39,7 +39,10 @@ fn the_pipeline_shows_dependencies_arrays_retries_and_failures() {
     let broken = folder.job("broken");
     assert_eq!((&broken["exitCode"], &broken["cause"]), (&json!(3), &json!("EXIT_CODE")));
     let after = folder.job("after-broken");
-    assert_eq!((&after["statusReason"], &after["cause"]), (&json!("Dependent Job failed"), &json!("DEPENDENCY")));
+    assert_eq!(
+        (&after["statusReason"], &after["cause"]),
+        (&json!("Dependent Job failed"), &json!("DEPENDENCY"))
+    );
     assert_eq!(folder.job("flaky")["attempts"], 2);
     assert_eq!(folder.job("tiles")["arraySize"], 20);
 
@@ -60,7 +63,11 @@ fn the_pipeline_shows_dependencies_arrays_retries_and_failures() {
 
     let plan = folder.run(&["plan", &file, "--local", "--output", "json"]);
     assert_eq!((&plan.json()["submit"], &plan.json()["skip"]), (&json!(2), &json!(5)));
-    assert_eq!(folder.run(&["status", "--local", "--output", "json"]).stdout, status.stdout, "a plan submits nothing");
+    assert_eq!(
+        folder.run(&["status", "--local", "--output", "json"]).stdout,
+        status.stdout,
+        "a plan submits nothing"
+    );
 }
 
 #[test]
@@ -77,7 +84,9 @@ fn a_file_for_the_aws_cli_and_json_lines_run_as_they_are() {
 fn what_succeeded_runs_again_only_when_asked_and_a_changed_job_is_told() {
     let folder = Folder::new();
     let job = |text: &str| {
-        format!(r#"{{"jobName": "job", "jobQueue": "q", "jobDefinition": "d", "command": ["echo", "{text}"]}}"#)
+        format!(
+            r#"{{"jobName": "job", "jobQueue": "q", "jobDefinition": "d", "command": ["echo", "{text}"]}}"#
+        )
     };
     folder.write("job.json", job("one"));
     assert_eq!(folder.run(&["run", "job.json", "--local"]).code, Some(0));

@@ -83,7 +83,11 @@ fn ctrl_c_kills_nothing_and_says_how_to_go_on() {
     let folder = Folder::new();
     folder.write("jobs.yaml", WAITING);
     let first = folder.start(RUN);
-    folder.wait_until("two jobs run", |folder| folder.lines("started") == 2);
+    folder.wait_until("two jobs run and all are submitted", |folder| {
+        folder.lines("started") == 2
+            && folder.run(&["status", "--local", "--output", "json"]).json()["total"] == 5
+            && folder.job("e")["status"] == "PENDING"
+    });
     let pid = Pid::from_raw(first.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
     let ended = Ended::from(first.wait_with_output().unwrap());
