@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
 #[derive(Debug, Parser)]
-#[command(name = "batchwright", version, about, after_help = EXIT_CODES)]
+#[command(name = "batchwright", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
