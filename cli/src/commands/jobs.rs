@@ -57,8 +57,11 @@ async fn show_all(
 
 async fn show(store: &SqliteStore, job: &Job, submissions: bool, shown: &mut Shown) -> Result<(), Failure> {
     shown.push(JobView::of(job))?;
+    if !submissions {
+        return Ok(());
+    }
     let mut cursor: Option<Cursor> = None;
-    while submissions {
+    loop {
         let page =
             store.submissions(job.name(), cursor.as_ref()).await.context("the submissions can't be read")?;
         for submission in &page.items {
@@ -68,10 +71,9 @@ async fn show(store: &SqliteStore, job: &Job, submissions: bool, shown: &mut Sho
         }
         match page.next {
             Some(next) => cursor = Some(next),
-            None => break,
+            None => return Ok(()),
         }
     }
-    Ok(())
 }
 
 /// Prints jobs as they come, or gathers them for a table.

@@ -182,7 +182,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             take_up(&pump).await?;
             let submitting =
                 run_file(&*store, &*engine, &*engine, &*clock, &*bucket, &mut file, &order, |line| {
-                    observer.reported(line)
+                    observer.reported(line);
                 });
             let Some(end) = follow(&mut pump, engine, events, submitting, stop.as_mut()).await? else {
                 let unfinished = self.engine.unfinished() as u64;
