@@ -30,6 +30,12 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
+    /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
+    ///
+    /// Answers the wire protocols of AWS Batch and CloudWatch Logs: give the printed address to the client as its
+    /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
+    /// machine that can reach the port can run commands as you.
+    Serve(ServeArgs),
 }
 
 /// Where the jobs run and their state lies.
@@ -143,4 +149,35 @@ pub(crate) struct LogsArgs {
     /// Only the log of this submission or array child
     #[arg(long, value_name = "JOB_ID")]
     pub(crate) job_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// The port on 127.0.0.1; 0: a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// vCPUs that jobs may use at once [default: the machine's cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcpus: Option<u32>,
+    /// Job definitions to register at the start: JSON or YAML. A job that names one that was never registered
+    /// runs its own command as it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job_definitions: Vec<PathBuf>,
+    /// Job queues to make at the start; jobs for others are then refused. Without any, every name is accepted
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Vec<String>,
+    /// Send job state changes to EventBridge's PutEvents at this http endpoint, as emulators have it. It must
+    /// be told to take in events whose source is aws.batch
+    #[arg(long, value_name = "URL", conflicts_with = "events_post")]
+    pub(crate) events_to: Option<String>,
+    /// The Region whose rules see the events of --events-to
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) events_region: String,
+    /// Send each job state change as the body of a POST to this http address
+    #[arg(long, value_name = "URL")]
+    pub(crate) events_post: Option<String>,
 }

@@ -4,6 +4,7 @@ mod jobs;
 mod logs;
 mod plan;
 mod run;
+mod serve;
 mod status;
 
 use anyhow::Context;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Command::Jobs(args) => jobs::jobs(args).await,
             Command::Status(args) => status::status(args).await,
             Command::Logs(args) => logs::logs(args).await,
+            Command::Serve(args) => serve::serve(args).await,
         }
     })
 }

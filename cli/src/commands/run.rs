@@ -1,7 +1,7 @@
 //! `batchwright run`.
 
 use std::io::{self, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use batchwright::domain::{JobDefinition, JobName, JobStatus, RunCounts, RunId, StatusCounts};
@@ -40,7 +40,7 @@ async fn run_in<C: Clock + Clone + 'static>(
     mode: Mode,
     clock: C,
 ) -> Result<Exit, Failure> {
-    let definitions = read_definitions(args).await?;
+    let definitions = read_definitions(&args.job_definitions).await?;
     let working_directory = std::env::current_dir().context("the working directory can't be told")?;
     let options = Options { state_dir, vcpus: args.vcpus, mode, working_directory };
     let mut controller = Controller::open(&options, clock).await?;
@@ -64,9 +64,10 @@ async fn run_in<C: Clock + Clone + 'static>(
     }
 }
 
-async fn read_definitions(args: &RunArgs) -> Result<Vec<JobDefinition>, Failure> {
+/// The job definitions of some files.
+pub(super) async fn read_definitions(paths: &[PathBuf]) -> Result<Vec<JobDefinition>, Failure> {
     let mut all = Vec::new();
-    for path in &args.job_definitions {
+    for path in paths {
         let bytes = tokio::fs::read(path).await;
         let bytes = bytes.map_err(|error| Failure::Rejected(format!("{}: {error}", path.display())))?;
         let read = job_file::read_definitions(&bytes, &path.display().to_string());
