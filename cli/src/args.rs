@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use batchwright::domain::JobStatus;
+use batchwright::domain::{JobName, JobStatus};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -30,20 +30,67 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
+    /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
+    ///
+    /// Answers the wire protocols of AWS Batch and CloudWatch Logs: give the printed address to the client as its
+    /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
+    /// machine that can reach the port can run commands as you.
+    Serve(ServeArgs),
 }
 
 /// Where the jobs run and their state lies.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// Run on this machine, with the embedded engine (the only engine of this version)
-    #[arg(long, required = true)]
-    pub(crate) local: bool,
+    /// Run on this machine, with the embedded engine
+    #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
+    #[cfg_attr(feature = "aws", arg(long, required_unless_present = "stack", conflicts_with = "stack"))]
+    local: bool,
     /// The folder of the embedded engine's state [default: .batchwright]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// A stack on AWS, and how AWS is reached.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StackArgs {
+    /// The Name of a deployed stack
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+    /// The profile of the AWS configuration
+    #[arg(long, requires = "stack")]
+    pub(crate) profile: Option<String>,
+    /// The AWS Region
+    #[arg(long, requires = "stack")]
+    pub(crate) region: Option<String>,
+    /// Another endpoint than AWS's
+    #[arg(long, value_name = "URL", requires = "stack")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+/// Where a command looks.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A state folder of this machine.
+    Local(StateDir),
+    /// A stack on AWS.
+    #[cfg(feature = "aws")]
+    Stack(StackArgs),
 }
 
 impl Place {
+    /// Where the command looks.
+    pub(crate) fn target(&self) -> Target {
+        #[cfg(feature = "aws")]
+        if self.stack.stack.is_some() {
+            return Target::Stack(self.stack.clone());
+        }
+        Target::Local(self.state_dir())
+    }
+
     /// The state folder.
     pub(crate) fn state_dir(&self) -> StateDir {
         StateDir::new(self.given_state_dir().unwrap_or(Path::new(".batchwright")))
@@ -111,7 +158,8 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct JobsArgs {
     /// Only the jobs of these names
-    pub(crate) names: Vec<String>,
+    #[arg(value_parser = JobName::parse)]
+    pub(crate) names: Vec<JobName>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
@@ -135,7 +183,8 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// The job's name
-    pub(crate) name: String,
+    #[arg(value_parser = JobName::parse)]
+    pub(crate) name: JobName,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
@@ -143,4 +192,35 @@ pub(crate) struct LogsArgs {
     /// Only the log of this submission or array child
     #[arg(long, value_name = "JOB_ID")]
     pub(crate) job_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// The port on 127.0.0.1; 0: a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// vCPUs that jobs may use at once [default: the machine's cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcpus: Option<u32>,
+    /// Job definitions to register at the start: JSON or YAML. A job that names one that was never registered
+    /// runs its own command as it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job_definitions: Vec<PathBuf>,
+    /// Job queues to make at the start; jobs for others are then refused. Without any, every name is accepted
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Vec<String>,
+    /// Send job state changes to EventBridge's PutEvents at this http endpoint, as emulators have it. It must
+    /// be told to take in events whose source is aws.batch
+    #[arg(long, value_name = "URL", conflicts_with = "events_post")]
+    pub(crate) events_to: Option<String>,
+    /// The Region whose rules see the events of --events-to
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) events_region: String,
+    /// Send each job state change as the body of a POST to this http address
+    #[arg(long, value_name = "URL")]
+    pub(crate) events_post: Option<String>,
 }

@@ -25,3 +25,5 @@ pub mod ports;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod use_cases;
+#[cfg(feature = "wire")]
+pub mod wire;

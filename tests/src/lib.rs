@@ -1,4 +1,5 @@
 //! What the suites under `tests/` share.
 
 pub mod contract;
+pub mod emulators;
 pub mod world;

@@ -3,37 +3,32 @@
 use std::io::{self, BufWriter};
 
 use anyhow::{Context, anyhow};
-use batchwright::domain::{Job, JobName, JobStatus};
+use batchwright::domain::{Job, JobStatus};
 use batchwright::ports::{Cursor, JobStore};
-use batchwright::sqlite::SqliteStore;
 
-use super::open_state;
 use crate::args::{JobsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::job_view::JobView;
 use crate::output::records::Records;
 use crate::output::table;
 
-pub(crate) async fn jobs(args: JobsArgs) -> Result<Exit, Failure> {
-    let names = args.names.iter().map(|name| JobName::parse(name)).collect::<Result<Vec<_>, _>>();
-    let names = names.map_err(|error| Failure::Usage(error.to_string()))?;
-    let store = open_state(&args.place.state_dir())?;
+pub(crate) async fn jobs<S: JobStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
     let mut shown = Shown::new(args.shown.output);
-    if names.is_empty() {
-        show_all(&store, args.status, args.submissions, &mut shown).await?;
+    if args.names.is_empty() {
+        show_all(store, args.status, args.submissions, &mut shown).await?;
     } else {
-        let found = store.jobs_named(&names).await.context("the jobs can't be read")?;
-        for (name, job) in names.iter().zip(found) {
+        let found = store.jobs_named(&args.names).await.context("the jobs can't be read")?;
+        for (name, job) in args.names.iter().zip(found) {
             let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
-            show(&store, &job, args.submissions, &mut shown).await?;
+            show(store, &job, args.submissions, &mut shown).await?;
         }
     }
     shown.finish()?;
     Ok(Exit::Well)
 }
 
-async fn show_all(
-    store: &SqliteStore,
+async fn show_all<S: JobStore>(
+    store: &S,
     status: Option<JobStatus>,
     submissions: bool,
     shown: &mut Shown,
@@ -55,7 +50,12 @@ async fn show_all(
     }
 }
 
-async fn show(store: &SqliteStore, job: &Job, submissions: bool, shown: &mut Shown) -> Result<(), Failure> {
+async fn show<S: JobStore>(
+    store: &S,
+    job: &Job,
+    submissions: bool,
+    shown: &mut Shown,
+) -> Result<(), Failure> {
     shown.push(JobView::of(job))?;
     if !submissions {
         return Ok(());

@@ -3,13 +3,11 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, anyhow};
-use batchwright::domain::{Job, JobId, JobName, Submission};
-use batchwright::ports::{Cursor, JobStore};
-use batchwright::sqlite::SqliteStore;
+use batchwright::domain::{Job, JobId, Submission};
+use batchwright::ports::{Cursor, JobStore, LogSource, ObjectStore};
 use batchwright::use_cases::read_logs::read_logs;
 use serde::Serialize;
 
-use super::open_state;
 use crate::args::{LogsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
@@ -25,20 +23,22 @@ struct Line<'a> {
     message: &'a str,
 }
 
-pub(crate) async fn logs(args: LogsArgs) -> Result<Exit, Failure> {
-    let name = JobName::parse(&args.name).map_err(|error| Failure::Usage(error.to_string()))?;
-    let dir = args.place.state_dir();
-    let store = open_state(&dir)?;
-    let job = store.job(&name).await.context("the job can't be read")?;
+pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
+    store: &S,
+    source: &L,
+    archive: &O,
+    args: &LogsArgs,
+) -> Result<Exit, Failure> {
+    let name = &args.name;
+    let job = store.job(name).await.context("the job can't be read")?;
     let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
-    let submissions = submissions(&store, &job, args.job_id.as_deref()).await?;
-    let (source, archive) = (dir.logs(), dir.bucket());
+    let submissions = submissions(store, &job, args.job_id.as_deref()).await?;
     let output = args.shown.output;
     let mut records = Records::new(BufWriter::new(io::stdout()), output, "events");
     let mut written = Ok(());
     for submission in &submissions {
         let job_id = &submission.state.job_id;
-        let read = read_logs(&source, &archive, submission, |stream, event| {
+        let read = read_logs(source, archive, submission, |stream, event| {
             if written.is_err() {
                 return;
             }
@@ -63,7 +63,11 @@ pub(crate) async fn logs(args: LogsArgs) -> Result<Exit, Failure> {
 }
 
 /// The job's submissions and children: tries in their order, children by index.
-async fn submissions(store: &SqliteStore, job: &Job, only: Option<&str>) -> Result<Vec<Submission>, Failure> {
+async fn submissions<S: JobStore>(
+    store: &S,
+    job: &Job,
+    only: Option<&str>,
+) -> Result<Vec<Submission>, Failure> {
     let mut found = Vec::new();
     let mut cursor: Option<Cursor> = None;
     loop {

@@ -4,28 +4,15 @@ use std::io::{self, BufWriter};
 
 use anyhow::Context;
 use batchwright::domain::plan::{Plan, Skip};
-use batchwright::job_file;
-use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::JobStore;
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
-use tokio::fs::File;
-use tokio::io::BufReader;
 
-use super::open_state;
+use super::summary::open_job_file;
 use crate::args::{Output, PlanArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::{human, table};
-
-pub(crate) async fn plan(args: PlanArgs) -> Result<Exit, Failure> {
-    let dir = args.place.state_dir();
-    if dir.database().exists() {
-        plan_with(&open_state(&dir)?, &args).await
-    } else {
-        plan_with(&InMemoryJobStore::default(), &args).await
-    }
-}
 
 /// One line of a plan.
 #[derive(Debug, Serialize)]
@@ -63,12 +50,8 @@ impl Row {
     }
 }
 
-async fn plan_with<S: JobStore>(store: &S, args: &PlanArgs) -> Result<Exit, Failure> {
-    let name = args.file.display().to_string();
-    let opened = File::open(&args.file).await;
-    let reader = opened.map_err(|error| Failure::Rejected(format!("{name}: {error}")))?;
-    let opened = job_file::open(BufReader::new(reader), &name).await;
-    let mut file = opened.map_err(|error| Failure::Rejected(error.to_string()))?;
+pub(crate) async fn plan<S: JobStore>(store: &S, args: &PlanArgs) -> Result<Exit, Failure> {
+    let mut file = open_job_file(&args.file).await?;
     let (mut submit, mut skip, mut reject) = (0, 0, 0);
     let mut rows = table::table(&["JOB", "ACTION", "WHY"]);
     let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "plan");

@@ -3,13 +3,11 @@
 use anyhow::Context;
 use batchwright::ports::JobStore;
 
-use super::open_state;
 use crate::args::{Output, StatusArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::{human, table};
 
-pub(crate) async fn status(args: StatusArgs) -> Result<Exit, Failure> {
-    let store = open_state(&args.place.state_dir())?;
+pub(crate) async fn status<S: JobStore>(store: &S, args: &StatusArgs) -> Result<Exit, Failure> {
     let counts = store.count_by_status().await.context("the jobs can't be counted")?;
     if args.shown.output != Output::Table {
         println!("{}", serde_json::json!({"counts": counts, "total": counts.total()}));

@@ -110,6 +110,31 @@ impl LocalEngine {
         *self.load.borrow()
     }
 
+    /// Submissions, newest first, without array children: at most `limit` of those before the submission
+    /// numbered `before`; of unfinished ones alone where `unfinished` says so.
+    ///
+    /// # Errors
+    ///
+    /// Where the books can't be read.
+    pub async fn newest(
+        &self,
+        unfinished: bool,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<JobRecord>, PortError> {
+        let records = blocking(&self.books, move |books| books.newest(unfinished, before, limit)).await;
+        records.map_err(|error| PortError::retryable("ListJobs", error))
+    }
+
+    /// What the books hold of the jobs, in the order of the ids; unknown ones are absent.
+    ///
+    /// # Errors
+    ///
+    /// Where the books can't be read.
+    pub async fn records(&self, job_ids: Vec<JobId>) -> Result<Vec<JobRecord>, PortError> {
+        self.load("DescribeJobs", job_ids).await
+    }
+
     /// Stops the engine. Its processes run on; an engine on the same books watches them again.
     pub async fn shutdown(&self) {
         // An error says that it has stopped already.

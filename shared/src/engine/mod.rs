@@ -30,6 +30,9 @@ mod simulated;
 mod tests;
 mod virtual_clock;
 
+#[cfg(feature = "wire")]
+pub(crate) use self::core::arn;
+
 pub use self::core::{
     AttemptEnd, AttemptId, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop, StopCause,
 };

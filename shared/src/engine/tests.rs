@@ -184,6 +184,10 @@ impl Books for SharedBooks {
         self.0.named(job_name, after, limit)
     }
 
+    fn newest(&self, unfinished: bool, before: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError> {
+        self.0.newest(unfinished, before, limit)
+    }
+
     fn unfinished(&self) -> Result<Vec<JobRecord>, BooksError> {
         self.0.unfinished()
     }
@@ -227,6 +231,9 @@ async fn books_that_fail_stop_the_engine_before_anything_is_told() {
             Ok(Vec::new())
         }
         fn named(&self, _: &JobName, _: u64, _: usize) -> Result<Vec<JobRecord>, BooksError> {
+            Ok(Vec::new())
+        }
+        fn newest(&self, _: bool, _: u64, _: usize) -> Result<Vec<JobRecord>, BooksError> {
             Ok(Vec::new())
         }
         fn unfinished(&self) -> Result<Vec<JobRecord>, BooksError> {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::document;
 use super::format::Format;
 use super::job_schema::DEFINITION;
@@ -35,6 +37,14 @@ pub fn read_definitions(content: &[u8], name: &str) -> Result<Vec<JobDefinition>
         return Err(refuse(vec![Problem::of_file("the file has no job definitions")]));
     }
     read_all(&nodes, |index| format!("{path}[{index}]")).map_err(refuse)
+}
+
+/// Checks one job definition, in the form of `RegisterJobDefinition`.
+///
+/// Errs with everything that is wrong with it.
+pub fn check_definition(definition: Value) -> Result<JobDefinition, Vec<Problem>> {
+    let mut definitions = read_all(&[&definition.into()], |_| String::new())?;
+    definitions.pop().ok_or_else(Vec::new)
 }
 
 /// Reads the `local` of a job file.
@@ -120,6 +130,19 @@ mod tests {
             read_definitions(again.as_bytes(), "d.json").unwrap(),
             expected,
             "the flat form is read too"
+        );
+    }
+
+    #[test]
+    fn one_definition_is_checked_by_itself() {
+        let definition = serde_json::json!({
+            "jobDefinitionName": "a", "type": "container", "containerProperties": {"command": ["x"]}
+        });
+        assert_eq!(check_definition(definition).unwrap().command, ["x"]);
+        let problems = check_definition(serde_json::json!({"jobDefinitionName": 7})).unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            "jobDefinitionName: must be a string, not a number; put it in quotes"
         );
     }
 

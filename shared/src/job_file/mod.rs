@@ -35,7 +35,7 @@ mod text;
 mod text_rules;
 mod yaml;
 
-pub use definitions::read_definitions;
+pub use definitions::{check_definition, read_definitions};
 pub use file::{Entry, JobFile, open};
 pub use job::check_job;
 pub use problem::{JobFileError, Problem};

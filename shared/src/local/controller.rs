@@ -206,7 +206,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     }
 }
 
-fn cores() -> u32 {
+pub(crate) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 

@@ -8,6 +8,8 @@ mod observer;
 mod pump;
 mod state_dir;
 
+#[cfg(feature = "wire")]
+pub(crate) use controller::cores;
 pub use controller::{Controller, End, LocalError, Mode, Options};
 pub use observer::{Observer, Silent};
 pub use state_dir::{StateDir, StateDirError, StateDirLock};

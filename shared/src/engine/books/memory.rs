@@ -52,6 +52,18 @@ impl Books for MemoryBooks {
         Ok(ids.filter_map(|(_, job_id)| shelf.records.get(job_id)).take(limit).cloned().collect())
     }
 
+    fn newest(&self, unfinished: bool, before: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError> {
+        let shelf = self.shelf();
+        let wanted = |record: &&JobRecord| {
+            record.job_id().parent().is_none()
+                && record.sequence < before
+                && !(unfinished && record.status().is_terminal())
+        };
+        let mut newest: Vec<&JobRecord> = shelf.records.values().filter(wanted).collect();
+        newest.sort_by_key(|record| std::cmp::Reverse(record.sequence));
+        Ok(newest.into_iter().take(limit).cloned().collect())
+    }
+
     fn unfinished(&self) -> Result<Vec<JobRecord>, BooksError> {
         let shelf = self.shelf();
         Ok(shelf.records.values().filter(|record| !record.status().is_terminal()).cloned().collect())

@@ -35,6 +35,10 @@ pub trait Books: Send + Sync + 'static {
     /// after the submission numbered `after`.
     fn named(&self, job_name: &JobName, after: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError>;
 
+    /// Submissions without array children, newest first: at most `limit` of those before the submission
+    /// numbered `before`; of unfinished ones alone where `unfinished` says so.
+    fn newest(&self, unfinished: bool, before: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError>;
+
     /// Every job that has not ended.
     fn unfinished(&self) -> Result<Vec<JobRecord>, BooksError>;
 
@@ -71,6 +75,14 @@ pub(crate) mod contract {
         assert_eq!(books.named(&name, 0, 9).unwrap(), [first.clone(), third.clone()]);
         assert_eq!(books.named(&name, 0, 1).unwrap(), [first]);
         assert_eq!(books.named(&name, 1, 9).unwrap(), std::slice::from_ref(&third));
+        let numbers = |unfinished, before, limit| -> Vec<u64> {
+            let newest = books.newest(unfinished, before, limit).unwrap();
+            newest.iter().map(|record| record.sequence).collect()
+        };
+        assert_eq!(numbers(false, u64::MAX, 9), [3, 2, 1]);
+        assert_eq!(numbers(false, 3, 1), [2]);
+        assert_eq!(numbers(true, u64::MAX, 9), [3, 1]);
+        assert_eq!(numbers(true, 1, 9), [0; 0]);
         let ended = record(1, "a", "tile", JobStatus::Succeeded);
         books.save(std::slice::from_ref(&ended)).unwrap();
         assert_eq!(books.load(&[id("a")]).unwrap(), [ended]);

@@ -150,6 +150,19 @@ impl Books for SqliteBooks {
         self.records(statement, params![job_name.as_str(), after.cast_signed(), limit])
     }
 
+    fn newest(&self, unfinished: bool, before: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError> {
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement = if unfinished {
+            "SELECT record FROM engine_jobs WHERE has_ended = 0 AND is_child = 0 AND sequence < ?1
+             ORDER BY sequence DESC LIMIT ?2"
+        } else {
+            "SELECT record FROM engine_jobs WHERE is_child = 0 AND sequence < ?1
+             ORDER BY sequence DESC LIMIT ?2"
+        };
+        self.records(statement, params![before, limit])
+    }
+
     fn unfinished(&self) -> Result<Vec<JobRecord>, BooksError> {
         self.records("SELECT record FROM engine_jobs WHERE has_ended = 0", [])
     }

@@ -27,6 +27,12 @@ impl LogDirectory {
         Self { root: root.into() }
     }
 
+    /// The folder of all streams.
+    #[cfg(feature = "wire")]
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a stream is kept; `None` for a name that no stream has.
     pub(crate) fn path(&self, stream: &str) -> Option<PathBuf> {
         let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains('\\');

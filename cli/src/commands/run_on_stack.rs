@@ -1,0 +1,145 @@
+//! `batchwright run` on a deployed stack: upload, start the submitter, follow.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use batchwright::domain::{JobStatus, Run, RunId, RunState};
+use batchwright::ports::{
+    Clock, FunctionInvoker, JobStore, ObjectStore, ObjectWriter, RunStore, SystemClock,
+};
+use batchwright::use_cases::run_file::{ReportLine, report_key};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+
+use super::summary;
+use crate::args::RunArgs;
+use crate::exit::{Exit, Failure};
+use crate::output::human;
+use crate::stack::Stack;
+
+/// Between two looks at the state: the first, and the longest.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// Bytes that are uploaded at once.
+const CHUNK: usize = 1024 * 1024;
+
+pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> {
+    for (given, option) in [
+        (args.rerun, "--rerun"),
+        (args.simulate.is_some(), "--simulate"),
+        (args.vcpus.is_some(), "--vcpus"),
+        (!args.job_definitions.is_empty(), "--job-definitions"),
+    ] {
+        if given {
+            return Err(Failure::Usage(format!("{option} is for the embedded engine: give it with --local")));
+        }
+    }
+    // Reads the whole file once, so that a wrong one is never uploaded.
+    let jobs = summary::count_jobs(&args.file).await?;
+    let run_id = upload(stack, args).await?;
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = follow(stack, args, &run_id, jobs) => ended,
+        () = interrupted => {
+            eprintln!(
+                "interrupted: the run {run_id} goes on in the stack; `batchwright jobs --stack …` shows how it goes"
+            );
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// Puts the file into the stack's bucket and has the submitter run it under an id that is known here.
+async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
+    let name = args.file.file_name().and_then(|name| name.to_str()).unwrap_or("jobs");
+    let moment = SystemClock.now().as_millis().to_string();
+    let run_id = RunId::derive(&args.file.display().to_string(), &std::process::id().to_string(), &moment);
+    let key = format!("calls/{run_id}/{name}");
+    let mut file = tokio::fs::File::open(&args.file).await.context("the job file can't be opened")?;
+    let mut object = stack
+        .bucket
+        .create_object(&key, "application/octet-stream")
+        .await
+        .context("the job file can't be uploaded")?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = file.read(&mut chunk).await.context("the job file can't be read")?;
+        if read == 0 {
+            break;
+        }
+        object.write(&chunk[..read]).await.context("the job file can't be uploaded")?;
+    }
+    object.finish().await.context("the job file can't be uploaded")?;
+    let source = format!("s3://{}/{key}", stack.bucket_name);
+    let call = serde_json::json!({"continue": {"runId": run_id, "source": source}}).to_string();
+    stack
+        .invoker
+        .invoke_later(&stack.submitter, call.as_bytes())
+        .await
+        .context("the submitter can't be called")?;
+    eprintln!("run {run_id}: {source}");
+    Ok(run_id)
+}
+
+async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Result<Exit, Failure> {
+    let run = until_submitted(stack, run_id).await?;
+    if run.state == RunState::Rejected {
+        print_report(stack, &run).await?;
+        return Err(Failure::Rejected(format!("the run {run_id} was rejected")));
+    }
+    until_ended(stack, args, jobs).await?;
+    summary::show(&stack.store, args, run_id, run.counts).await
+}
+
+async fn until_submitted(stack: &Stack, run_id: &RunId) -> Result<Run, Failure> {
+    let mut wait = LOOK_AGAIN.0;
+    loop {
+        let run = stack.store.run(run_id).await.context("the run can't be read")?;
+        if let Some(run) = run.filter(|run| run.state != RunState::Submitting) {
+            eprintln!(
+                "{} submitted, {} skipped, {} rejected",
+                run.counts.submitted, run.counts.skipped, run.counts.rejected
+            );
+            return Ok(run);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LOOK_AGAIN.1);
+    }
+}
+
+async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64) -> Result<(), Failure> {
+    let mut wait = LOOK_AGAIN.0;
+    let mut told = u64::MAX;
+    loop {
+        let mut open = 0;
+        summary::for_each_job(&stack.store, &args.file, |view| {
+            open += u64::from(view.status.is_some_and(|status: JobStatus| !status.is_terminal()));
+        })
+        .await?;
+        if open != told {
+            eprintln!("{} of {} not ended", open, human::count(jobs, "job"));
+            (told, wait) = (open, LOOK_AGAIN.0);
+        }
+        if open == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LOOK_AGAIN.1);
+    }
+}
+
+/// Why a run was rejected.
+async fn print_report(stack: &Stack, run: &Run) -> Result<(), Failure> {
+    let key = report_key(&run.run_id, batchwright::domain::Checkpoint::default());
+    let opened = stack.bucket.open_object(&key).await.context("the report can't be read")?;
+    let Some(report) = opened else { return Err(Failure::Broken(anyhow!("the report {key} is missing"))) };
+    let mut lines = report.lines();
+    while let Some(line) = lines.next_line().await.context("the report can't be read")? {
+        let line: ReportLine = serde_json::from_str(&line).context("the report can't be read")?;
+        eprintln!("{}", line.reason.unwrap_or_default());
+    }
+    Ok(())
+}

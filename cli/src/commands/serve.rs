@@ -1,0 +1,65 @@
+//! `batchwright serve`.
+
+use anyhow::Context;
+use batchwright::ports::SystemClock;
+use batchwright::wire::{EventTarget, InvalidTarget, ServeOptions, WireError, WireServer};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::run::read_definitions;
+use crate::args::{Output, ServeArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::human;
+
+pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+    let options = ServeOptions {
+        state_dir: args.place.state_dir(),
+        port: args.port,
+        vcpus: args.vcpus,
+        working_directory: std::env::current_dir().context("the working directory can't be told")?,
+        queues: args.queue.clone(),
+        definitions: read_definitions(&args.job_definitions).await?,
+        events_to: events_to(args).map_err(|error| Failure::Usage(error.to_string()))?,
+    };
+    let mut terminated = signal(SignalKind::terminate()).context("SIGTERM can't be listened for")?;
+    let stop = async move {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => if interrupted.is_err() {
+                terminated.recv().await;
+            },
+            _ = terminated.recv() => {}
+        }
+    };
+    let server = WireServer::open(options, SystemClock).await?;
+    let url = server.url().context("the endpoint's address can't be told")?;
+    match args.shown.output {
+        Output::Table => println!("{url}"),
+        Output::Json | Output::Ndjson => println!("{}", serde_json::json!({"endpointUrl": url})),
+    }
+    let unfinished = server.serve(stop).await?;
+    if unfinished > 0 {
+        eprintln!(
+            "stopped: {} not ended; what runs goes on by itself, and the same command takes it up again",
+            human::count(unfinished as u64, "job")
+        );
+    }
+    Ok(Exit::Well)
+}
+
+fn events_to(args: &ServeArgs) -> Result<Option<EventTarget>, InvalidTarget> {
+    match (&args.events_to, &args.events_post) {
+        (Some(endpoint), _) => EventTarget::event_bridge(endpoint, &args.events_region).map(Some),
+        (None, Some(address)) => EventTarget::post(address).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::StateDir(_) | WireError::Resources { .. } | WireError::Listen { .. } => {
+                Self::Rejected(error.to_string())
+            }
+            WireError::Books(_) | WireError::Runner(_) | WireError::Serve(_) => Self::Broken(error.into()),
+        }
+    }
+}

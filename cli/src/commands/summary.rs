@@ -1,0 +1,129 @@
+//! What `run` says at its end.
+
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use anyhow::Context;
+use batchwright::domain::{JobName, JobStatus, RunCounts, RunId, StatusCounts};
+use batchwright::job_file::{self, JobFile};
+use batchwright::ports::JobStore;
+use tokio::fs::File;
+use tokio::io::BufReader;
+
+use crate::args::{Output, RunArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::job_view::JobView;
+use crate::output::records::Records;
+use crate::output::table::ROWS_MAX;
+use crate::output::{human, table};
+
+/// What became of the jobs of the file: all of them, or those that did not succeed where they are many.
+pub(super) async fn show<S: JobStore>(
+    store: &S,
+    args: &RunArgs,
+    run_id: &RunId,
+    counts: RunCounts,
+) -> Result<Exit, Failure> {
+    let output = args.shown.output;
+    let mut records = Records::new(BufWriter::new(io::stdout()), output, "jobs");
+    let mut statuses = StatusCounts::default();
+    let (mut all, mut unsuccessful) = (Vec::new(), Vec::new());
+    let mut printed = Ok(());
+    for_each_job(store, &args.file, |view| {
+        match view.status {
+            Some(status) => statuses[status] += 1,
+            None => statuses.unsubmitted += 1,
+        }
+        if output != Output::Table {
+            if printed.is_ok() {
+                printed = records.push(&view);
+            }
+        } else if statuses.total() <= ROWS_MAX as u64 {
+            all.push(view);
+        } else if view.status != Some(JobStatus::Succeeded) && unsuccessful.len() < ROWS_MAX {
+            unsuccessful.push(view);
+        }
+    })
+    .await?;
+    printed.context("stdout")?;
+    let total = statuses.total();
+    if output == Output::Table {
+        let whole = total <= ROWS_MAX as u64;
+        if !whole {
+            all.retain(|view| view.status != Some(JobStatus::Succeeded));
+            all.extend(unsuccessful);
+            all.truncate(ROWS_MAX);
+        }
+        if !all.is_empty() {
+            println!("{}", table::rendered(table::jobs(&all)));
+        }
+        println!("{}", summary(&statuses, &counts));
+    } else {
+        let rest = serde_json::json!({"runId": run_id, "counts": statuses, "run": counts});
+        records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
+    }
+    let well = statuses[JobStatus::Succeeded] == total && counts.rejected == 0 && counts.unknown == 0;
+    Ok(if well { Exit::Well } else { Exit::JobsFailed })
+}
+
+/// As in `7 jobs: 5 SUCCEEDED, 2 FAILED; 7 submitted, 0 skipped`.
+fn summary(statuses: &StatusCounts, counts: &RunCounts) -> String {
+    let by_status = statuses.iter().filter(|(_, count)| *count > 0);
+    let mut parts: Vec<String> = by_status.map(|(status, count)| format!("{count} {status}")).collect();
+    if statuses.unsubmitted > 0 {
+        parts.push(format!("{} not submitted", statuses.unsubmitted));
+    }
+    let mut text = format!("{}: {}", human::count(statuses.total(), "job"), parts.join(", "));
+    text.push_str(&format!("; {} submitted, {} skipped", counts.submitted, counts.skipped));
+    for (count, word) in
+        [(counts.changed, "of them changed"), (counts.rejected, "rejected"), (counts.unknown, "unknown")]
+    {
+        if count > 0 {
+            text.push_str(&format!(", {count} {word}"));
+        }
+    }
+    text
+}
+
+/// Reads the file once more and looks its jobs up, so that none has to be held.
+pub(super) async fn for_each_job<S: JobStore>(
+    store: &S,
+    path: &Path,
+    mut each: impl FnMut(JobView),
+) -> Result<(), Failure> {
+    const BATCH: usize = 200;
+    let mut file = open_job_file(path).await?;
+    let mut names: Vec<JobName> = Vec::with_capacity(BATCH);
+    loop {
+        let entry = file.next().await.map_err(|error| Failure::Rejected(error.to_string()))?;
+        let ended = entry.is_none();
+        names.extend(entry.and_then(|entry| entry.job.ok()).map(|spec| spec.job_name));
+        if names.len() == BATCH || ended {
+            let jobs = store.jobs_named(&names).await.context("the jobs can't be read")?;
+            jobs.iter().flatten().for_each(|job| each(JobView::of(job)));
+            names.clear();
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// Opens a job file, wherever it is to run.
+pub(super) async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, Failure> {
+    let name = path.display().to_string();
+    let opened = File::open(path).await.map_err(|error| Failure::Rejected(format!("{name}: {error}")))?;
+    let opened = job_file::open(BufReader::new(opened), &name).await;
+    opened.map_err(|error| Failure::Rejected(error.to_string()))
+}
+
+/// How many jobs a file holds. Errs where it is wrong.
+#[cfg(feature = "aws")]
+pub(super) async fn count_jobs(path: &Path) -> Result<u64, Failure> {
+    let mut file = open_job_file(path).await?;
+    let mut jobs = 0;
+    while file.next().await.map_err(|error| Failure::Rejected(error.to_string()))?.is_some() {
+        jobs += 1;
+    }
+    Ok(jobs)
+}
