@@ -108,10 +108,8 @@ mod tests {
     #[test]
     fn each_protocol_has_the_type_in_its_place() {
         let rest = Fault::client("no").into_rest();
-        assert_eq!(
-            (rest.status(), &rest.headers()[ERROR_TYPE]),
-            (StatusCode::BAD_REQUEST, &"ClientException")
-        );
+        assert_eq!(rest.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(rest.headers()[ERROR_TYPE], "ClientException");
         let json = Fault::bad_request("ResourceNotFoundException", "no").into_json_1_1();
         assert_eq!(json.headers()[header::CONTENT_TYPE], JSON_1_1);
         assert!(json.headers().get(ERROR_TYPE).is_none());

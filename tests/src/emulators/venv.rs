@@ -55,6 +55,11 @@ fn install(root: &Path, requirements: &Path) -> anyhow::Result<()> {
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(root))?;
     let mut pip = Command::new(root.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    // Packages that are built where they are installed are built with these alone.
+    let constraints = requirements.with_extension("constraints");
+    if constraints.exists() {
+        pip.env("PIP_CONSTRAINT", constraints);
+    }
     run(pip.arg(requirements))
 }
 
