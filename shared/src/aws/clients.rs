@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 /// From the start of an attempt until its connection stands.
@@ -35,11 +35,6 @@ pub struct Connection {
 
 /// The configuration from which every client is made.
 pub async fn connect(connection: &Connection) -> SdkConfig {
-    loader(connection).load().await
-}
-
-/// [`connect`] before it has looked for credentials, so that others can be put in.
-pub fn loader(connection: &Connection) -> ConfigLoader {
     let http_client = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -62,7 +57,7 @@ pub fn loader(connection: &Connection) -> ConfigLoader {
     if let Some(endpoint_url) = &connection.endpoint_url {
         loader = loader.endpoint_url(endpoint_url);
     }
-    loader
+    loader.load().await
 }
 
 /// A client for S3. Buckets stand in the path where an endpoint was given, by any of the ways that AWS
@@ -97,7 +92,7 @@ mod tests {
             profile: None,
             endpoint_url: Some("http://127.0.0.1:9".into()),
         };
-        let config = loader(&connection).empty_test_environment().load().await;
+        let config = connect(&connection).await;
         assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));
         assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:9"));
         assert_eq!(config.app_name().map(AsRef::as_ref), Some("batchwright"));

@@ -24,7 +24,7 @@ mod s3;
 pub use batch::BatchJobEngine;
 #[cfg(feature = "aws-s3")]
 pub use clients::s3_client;
-pub use clients::{Connection, connect, loader};
+pub use clients::{Connection, connect};
 #[cfg(feature = "aws-lambda")]
 pub use lambda::{Answer, LambdaInvoker};
 #[cfg(feature = "aws-logs")]
