@@ -41,7 +41,11 @@ async fn submit_job_is_sent_once_whatever_comes_back() -> anyhow::Result<()> {
         ("408", Reply::new(408, ""), ErrorKind::Ambiguous),
         ("closed", Reply::Close, ErrorKind::Ambiguous),
         ("silence", Reply::Silence, ErrorKind::Ambiguous),
-        ("half an answer", Reply::Torn { headers: vec![], body: b"{}".repeat(9).clone(), sent: 3 }, ErrorKind::Ambiguous),
+        (
+            "half an answer",
+            Reply::Torn { headers: vec![], body: b"{}".repeat(9), sent: 3 },
+            ErrorKind::Ambiguous,
+        ),
         ("no JSON", Reply::new(200, "<html>"), ErrorKind::Ambiguous),
         ("no job id", Reply::new(200, r#"{"jobName": "job"}"#), ErrorKind::Ambiguous),
         ("429", busy(), throttled(None)),
@@ -107,9 +111,7 @@ async fn without_credentials_nothing_is_sent_and_nothing_is_in_doubt() -> anyhow
     #[derive(Debug)]
     struct Nobody;
     impl aws_sdk_batch::config::ProvideCredentials for Nobody {
-        fn provide_credentials<'a>(
-            &'a self,
-        ) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
         where
             Self: 'a,
         {
@@ -130,7 +132,11 @@ async fn without_credentials_nothing_is_sent_and_nothing_is_in_doubt() -> anyhow
 #[tokio::test]
 async fn idempotent_calls_are_repeated_until_they_succeed() -> anyhow::Result<()> {
     let described = r#"{"jobs": []}"#;
-    for trouble in [Reply::Close, Reply::error(500, "ServerException", "oops"), Reply::new(429, "{}")] {
+    for trouble in [
+        Reply::Close,
+        Reply::error(500, "ServerException", "oops"),
+        Reply::error(429, "TooManyRequestsException", "slow"),
+    ] {
         let server = Loopback::start([trouble, Reply::new(200, described)]).await?;
         let jobs = batch(server.endpoint_url()).await?.describe_jobs(&[JobId::parse("a")?]).await?;
         assert!(jobs.is_empty());

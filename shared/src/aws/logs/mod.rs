@@ -56,7 +56,7 @@ fn next_page(sent: Option<&Cursor>, answered: Option<String>) -> Option<Cursor> 
 /// AWS has one exception for both, and tells them apart in its message.
 fn missing_of(stream: &LogStream, message: Option<&str>) -> LogSourceError {
     match message {
-        Some(text) if text.to_ascii_lowercase().contains("log group") => {
+        Some(text) if text.to_ascii_lowercase().contains("log group does not exist") => {
             LogSourceError::GroupMissing(stream.group().to_owned())
         }
         _ => LogSourceError::StreamMissing(stream.name.clone()),
