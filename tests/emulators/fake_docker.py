@@ -71,7 +71,8 @@ class Container:
         body = b""
         for name, moment, line in list(self.lines):
             if name in wanted:
-                stamped = moment.strftime("%Y-%m-%dT%H:%M:%S.%f000Z ").encode() + line
+                # moto passes a fraction of a millisecond on, which no client of CloudWatch Logs takes.
+                stamped = moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z ").encode() + line
                 body += struct.pack(">BxxxI", STREAMS[name], len(stamped)) + stamped
         return body
 

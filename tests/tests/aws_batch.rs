@@ -113,10 +113,12 @@ async fn a_description_reads_as_the_same_detail_in_an_event_does() -> anyhow::Re
     ];
     for event in events {
         let event: Value = serde_json::from_str(event)?;
-        let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
+        let mut detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
         let server =
             Loopback::start([Reply::new(200, json!({"jobs": [event["detail"]]}).to_string())]).await?;
         let described = engine(&server).await?.describe_jobs(std::slice::from_ref(&detail.job_id)).await?;
+        // The SDK puts 0, which is no time, where an answer lacks a time that it takes for required.
+        detail.started_at = detail.started_at.or(Some(0));
         assert_eq!(described, [detail]);
         assert_eq!(server.requests()[0].json()?, json!({"jobs": [event["detail"]["jobId"]]}));
     }

@@ -70,7 +70,7 @@ async fn throttled_reads_are_repeated() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A stream of more events than fit a page is read whole and in order; what is missing is told apart.
+/// A stream of more events than fit a page is read whole and in order; a missing group is told.
 async fn reads_streams(config: &SdkConfig) -> anyhow::Result<()> {
     const EVENTS: usize = 12_000;
     let client = Client::new(config);
@@ -97,8 +97,6 @@ async fn reads_streams(config: &SdkConfig) -> anyhow::Result<()> {
     assert!(pages > 2, "{pages}");
     assert_eq!(read(&source, &stream("/custom/group", "empty")).await?.0, []);
 
-    let no_stream = source.log_events(&stream("/custom/group", "nothing"), None).await.unwrap_err();
-    assert!(matches!(no_stream, LogSourceError::StreamMissing(_)), "{no_stream}");
     let no_group = source.log_events(&stream("/no/group", "nothing"), None).await.unwrap_err();
     assert!(matches!(no_group, LogSourceError::GroupMissing(_)), "{no_group}");
     Ok(())
@@ -107,9 +105,15 @@ async fn reads_streams(config: &SdkConfig) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_read_from_ministack() -> anyhow::Result<()> {
     let Some(ministack) = Ministack::shared()? else { return Ok(()) };
-    reads_streams(&ministack.sdk_config().await?).await
+    let config = ministack.sdk_config().await?;
+    reads_streams(&config).await?;
+    let source = CloudWatchLogSource::new(Client::new(&config));
+    let no_stream = source.log_events(&stream("/custom/group", "nothing"), None).await.unwrap_err();
+    assert!(matches!(no_stream, LogSourceError::StreamMissing(_)), "{no_stream}");
+    Ok(())
 }
 
+/// moto names the group where the stream is missing, so that is not asked of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_read_from_moto() -> anyhow::Result<()> {
     let Some(moto) = Moto::shared()? else { return Ok(()) };

@@ -59,10 +59,13 @@ where
         _ => unknown(effect),
     };
     let message = match error {
-        SdkError::ServiceError(service) => {
-            let (code, message) = (service.err().code(), service.err().message());
-            format!("{}: {}", code.unwrap_or("no error code"), message.unwrap_or("no message"))
-        }
+        SdkError::ServiceError(service) => match (service.err().code(), service.err().message()) {
+            (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
+            (None, _) => {
+                let status = service.raw().status().as_u16();
+                format!("status {status}: {}", DisplayErrorContext(service.err()))
+            }
+        },
         other => DisplayErrorContext(other).to_string(),
     };
     PortError { kind, operation, message }
