@@ -3,3 +3,4 @@
 pub mod contract;
 pub mod emulators;
 pub mod world;
+pub mod loopback;

@@ -2,6 +2,7 @@
 
 mod clock;
 mod error;
+mod function_invoker;
 mod job_engine;
 mod job_store;
 mod log_source;
@@ -9,9 +10,11 @@ mod object_store;
 mod page;
 mod run_store;
 mod submission_pace;
+mod token_bucket;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
+pub use function_invoker::FunctionInvoker;
 pub use job_engine::{JobEngine, JobSummary};
 pub use job_store::{Applied, ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
 pub use log_source::{LogEvent, LogPage, LogSource, LogSourceError};
@@ -19,3 +22,4 @@ pub use object_store::{ObjectStore, ObjectWriter};
 pub use page::{Cursor, Page};
 pub use run_store::RunStore;
 pub use submission_pace::{SubmissionPace, Unpaced};
+pub use token_bucket::TokenBucket;

@@ -10,8 +10,10 @@
 //! | `venv` | one Python environment for each of `requirements/*.txt` |
 //! | `process` | a server under `supervise.py`: its port, its log, its end |
 //! | `ministack` | DynamoDB, S3, SQS, EventBridge, Logs, Lambda, CloudFormation |
+//! | `moto` | Batch, S3, Logs |
 
 pub mod ministack;
+pub mod moto;
 pub mod process;
 pub mod venv;
 
