@@ -9,8 +9,10 @@
 //! | --- | --- |
 //! | `venv` | one Python environment for each of `requirements/*.txt` |
 //! | `process` | a server under `supervise.py`: its port, its log, its end |
+//! | `dynamodb` | the tables of the DynamoDB adapter |
 //! | `ministack` | DynamoDB, S3, SQS, EventBridge, Logs, Lambda, CloudFormation |
 
+pub mod dynamodb;
 pub mod ministack;
 pub mod process;
 pub mod venv;

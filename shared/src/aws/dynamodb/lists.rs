@@ -101,22 +101,26 @@ impl List {
 }
 
 impl DynamoDbJobStore {
-    /// One page of a list, the items as they are now.
+    /// One page of a list, the items as they are now: not empty before the end.
     pub(super) async fn list(
         &self,
         table: &str,
         list: &List,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Item>, PortError> {
-        let place = Place::read(cursor).map_err(unusable(QUERY))?;
-        let query = list.query(self.client.query().table_name(table), place.shard).limit(PAGE_SIZE);
-        let answer = query.set_exclusive_start_key(place.after.clone()).send().await;
-        let answer = answer.map_err(|error| failed(QUERY, &error))?;
-        let keys: Vec<Item> = answer.items().iter().map(item::key_of).collect();
-        let found = self.items(table, &keys).await?;
-        let items = found.into_iter().flatten().filter(|item| list.holds(item, place.shard)).collect();
-        let next = place.next(answer.last_evaluated_key, SHARDS);
-        Ok(Page { items, next: next.map(|next| next.write()) })
+        let mut place = Place::read(cursor).map_err(unusable(QUERY))?;
+        loop {
+            let query = list.query(self.client.query().table_name(table), place.shard).limit(PAGE_SIZE);
+            let answer = query.set_exclusive_start_key(place.after.clone()).send().await;
+            let answer = answer.map_err(|error| failed(QUERY, &error))?;
+            let keys: Vec<Item> = answer.items().iter().map(item::key_of).collect();
+            let mut items: Vec<Item> = self.items(table, &keys).await?.into_iter().flatten().collect();
+            items.retain(|item| list.holds(item, place.shard));
+            match place.next(answer.last_evaluated_key, SHARDS) {
+                Some(next) if items.is_empty() => place = next,
+                next => return Ok(Page { items, next: next.map(|next| next.write()) }),
+            }
+        }
     }
 
     async fn job_items(&self, list: &List, cursor: Option<&Cursor>) -> Result<Page<Item>, PortError> {
