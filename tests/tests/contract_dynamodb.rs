@@ -12,13 +12,16 @@ use batchwright_tests::contract::{job_store, run_store};
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::ministack::Ministack;
 
+/// The suites' lists hold some seventy items in each of sixteen shards: so each takes several pages.
+const PAGE_SIZE: u8 = 30;
+
 /// A store on two new tables.
 async fn on_new_tables(client: &Client) -> anyhow::Result<DynamoDbJobStore> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let tables = Tables { jobs: format!("jobs-{number}"), runs: format!("runs-{number}") };
     create_tables(client, &tables).await.with_context(|| format!("creating {tables:?}"))?;
-    Ok(DynamoDbJobStore::new(client.clone(), tables))
+    Ok(DynamoDbJobStore::new(client.clone(), tables).with_page_size(PAGE_SIZE))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

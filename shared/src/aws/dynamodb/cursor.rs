@@ -62,8 +62,10 @@ impl Place {
     pub(super) fn next(&self, last: Option<Item>, shards: u8) -> Option<Self> {
         match last {
             Some(last) => Some(Self { shard: self.shard, after: Some(last) }),
-            None if self.shard + 1 < shards => Some(Self { shard: self.shard + 1, after: None }),
-            None => None,
+            None => {
+                let shard = self.shard.saturating_add(1);
+                (shard < shards).then_some(Self { shard, after: None })
+            }
         }
     }
 }
@@ -108,5 +110,6 @@ mod tests {
         let next = after.next(None, 16).unwrap();
         assert_eq!(next, Place { shard: 15, after: None });
         assert_eq!(next.next(None, 16), None);
+        assert_eq!(Place { shard: 255, after: None }.next(None, 16), None);
     }
 }

@@ -18,9 +18,6 @@ use crate::ports::{Cursor, Page, PortError};
 
 const QUERY: &str = "Query";
 
-/// Entries of one query: as many as one `BatchGetItem` reads.
-const PAGE_SIZE: i32 = 100;
-
 /// Queries of one count that run at once.
 const COUNTS_AT_ONCE: usize = 16;
 
@@ -110,7 +107,7 @@ impl DynamoDbJobStore {
     ) -> Result<Page<Item>, PortError> {
         let mut place = Place::read(cursor).map_err(unusable(QUERY))?;
         loop {
-            let query = list.query(self.client.query().table_name(table), place.shard).limit(PAGE_SIZE);
+            let query = list.query(self.client.query().table_name(table), place.shard).limit(self.page_size);
             let answer = query.set_exclusive_start_key(place.after.clone()).send().await;
             let answer = answer.map_err(|error| failed(QUERY, &error))?;
             let keys: Vec<Item> = answer.items().iter().map(item::key_of).collect();
@@ -186,7 +183,7 @@ impl DynamoDbJobStore {
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
         let place = Place::read(cursor).map_err(unusable(QUERY))?;
-        let page = self.partition(job_name, place.after, PAGE_SIZE).await?;
+        let page = self.partition(job_name, place.after, self.page_size).await?;
         let next = place_after(page.next);
         let items = page.items.into_iter().filter(|item| !is_head(item)).collect();
         read(Page { items, next }, item::to_submission)

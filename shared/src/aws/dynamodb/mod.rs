@@ -35,10 +35,15 @@ mod removal;
 mod runs;
 mod submissions;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use aws_sdk_dynamodb::Client;
 
 pub use table::{Attribute, AttributeKind, IndexDefinition, JOBS, Key, RUNS, TableDefinition};
+
+/// Items of a page: as many as one `BatchGetItem` reads.
+const PAGE_SIZE: i32 = 100;
 
 /// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) on two tables of
 /// DynamoDB, [`JOBS`] and [`RUNS`]. Clones share the client.
@@ -46,6 +51,7 @@ pub use table::{Attribute, AttributeKind, IndexDefinition, JOBS, Key, RUNS, Tabl
 pub struct DynamoDbJobStore {
     client: Client,
     tables: Tables,
+    page_size: i32,
 }
 
 /// The names of the tables.
@@ -60,6 +66,12 @@ pub struct Tables {
 impl DynamoDbJobStore {
     /// A store on tables that exist.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables }
+        Self { client, tables, page_size: PAGE_SIZE }
+    }
+
+    /// The same with pages of at most so many items, 1 to 100.
+    #[must_use]
+    pub fn with_page_size(self, page_size: u8) -> Self {
+        Self { page_size: i32::from(page_size).clamp(1, PAGE_SIZE), ..self }
     }
 }
