@@ -114,14 +114,14 @@ mod tests {
         let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12").unwrap();
         let run = RunId::parse("run-1").unwrap();
         for (found, expected) in [
-            (head_entry(&name), "heads 05"),
-            (unsubmitted(&name), "UNSUBMITTED 05"),
-            (run_membership(&run, &name), "run run-1 05"),
+            (head_entry(&name), "heads 07"),
+            (unsubmitted(&name), "UNSUBMITTED 07"),
+            (run_membership(&run, &name), "run run-1 07"),
             (latest_place(&name), "latest tile-7"),
-            (Work::Claim.of(name.as_str()), "claim 05"),
-            (status_shard(JobStatus::Running, &id), "RUNNING 06"),
+            (Work::Claim.of(name.as_str()), "claim 07"),
+            (status_shard(JobStatus::Running, &id), "RUNNING 10"),
             (other_place(&id), "other 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
-            (unsettled(&id), "unsettled 06"),
+            (unsettled(&id), "unsettled 10"),
         ] {
             assert_eq!(found, expected);
         }
