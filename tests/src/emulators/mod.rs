@@ -9,9 +9,11 @@
 //! | --- | --- |
 //! | `venv` | one Python environment for each of `requirements/*.txt` |
 //! | `process` | a server under `supervise.py`: its port, its log, its end |
+//! | `dynamodb` | the tables of the DynamoDB adapter |
 //! | `ministack` | DynamoDB, S3, SQS, EventBridge, Logs, Lambda, CloudFormation |
 //! | `moto` | Batch, S3, Logs |
 
+pub mod dynamodb;
 pub mod ministack;
 pub mod moto;
 pub mod process;

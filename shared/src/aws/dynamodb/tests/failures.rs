@@ -1,0 +1,170 @@
+use serde_json::{Value, json};
+
+use super::super::item;
+use super::script::{Script, as_json, cancelled, done, refused};
+use super::{NOW, name, state, wish};
+use crate::domain::{JobHead, JobId, JobStatus, Nonce};
+use crate::memory::head as rules;
+use crate::ports::{
+    Applied, ClaimOutcome, ErrorKind, JobStore as _, NewSubmission, RecordOutcome, RunStore as _,
+};
+
+/// The head of a job whose first claim stands.
+fn claimed(job: &str) -> JobHead {
+    let mut head = None;
+    rules::claim(&mut head, &wish(job));
+    head.unwrap()
+}
+
+fn found(head: &JobHead, revision: u64) -> (u16, Value) {
+    (200, json!({"Item": as_json(&item::of_head(head, revision).unwrap())}))
+}
+
+fn taken(job: &str) -> NewSubmission {
+    let job_id = JobId::parse(&format!("{job}-id")).unwrap();
+    NewSubmission { job_name: name(job), nonce: Nonce::derive(&name(job), 1), job_id, now: NOW }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_written_on_the_condition_that_it_is_the_one_that_was_read() {
+    let script = Script::of([done(), done()]);
+    let nonce = Nonce::derive(&name("a"), 1);
+    assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Granted(nonce.clone()));
+    let asked = script.asked();
+    let (get, put) = (&asked[0], &asked[1]);
+    assert_eq!((get.0.as_str(), &get.1["ConsistentRead"]), ("GetItem", &json!(true)));
+    assert_eq!(get.1["Key"], json!({"jobName": {"S": "a"}, "jobId": {"S": " head"}}));
+    assert_eq!((put.0.as_str(), &put.1["TableName"]), ("PutItem", &json!("jobs")));
+    assert_eq!(put.1["ConditionExpression"], "attribute_not_exists(#revision)");
+    assert_eq!(put.1["Item"]["revision"], json!({"N": "1"}));
+
+    let script = Script::of([found(&claimed("a"), 7), done()]);
+    assert!(script.store().release(&name("a"), &nonce, None, NOW).await.unwrap());
+    let (_, put) = script.asked().remove(1);
+    assert_eq!(put["ConditionExpression"], "#revision = :revision");
+    assert_eq!(put["ExpressionAttributeValues"], json!({":revision": {"N": "7"}}));
+    assert_eq!((&put["Item"]["revision"], put["Item"].get("work")), (&json!({"N": "8"}), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_condition_is_an_answer_after_another_look() {
+    let script = Script::of([done(), refused("ConditionalCheckFailedException"), found(&claimed("a"), 1)]);
+    assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Held);
+    assert_eq!(script.operations(), ["GetItem", "PutItem", "GetItem"]);
+
+    let script = Script::of([refused("ConditionalCheckFailedException")]);
+    let running = state("a", "a-1", JobStatus::Running);
+    assert_eq!(script.store().apply_state(&running, NOW).await.unwrap(), Applied::Stale);
+    let (operation, update) = script.asked().remove(0);
+    assert_eq!(operation, "UpdateItem");
+    let condition = "attribute_not_exists(#orderKey) OR #orderKey < :orderKey";
+    assert_eq!(update["ConditionExpression"], condition);
+    assert_eq!(update["ExpressionAttributeValues"][":orderKey"], json!({"N": "5"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_with_a_transaction_is_tried_again_and_at_last_retryable() {
+    let conflict = || refused("TransactionConflictException");
+    let running = state("a", "a-1", JobStatus::Running);
+    let script = Script::of([conflict(), conflict(), done()]);
+    assert_eq!(script.store().apply_state(&running, NOW).await.unwrap(), Applied::Applied);
+    assert_eq!(script.operations(), ["UpdateItem"; 3]);
+
+    let script = Script::of((0..8).map(|_| conflict()));
+    let error = script.store().apply_state(&running, NOW).await.unwrap_err();
+    assert_eq!((error.kind, script.operations().len()), (ErrorKind::Retryable, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_is_recorded_by_one_transaction_tried_again_after_a_conflict() {
+    let look = || [found(&claimed("a"), 1), done()];
+    let conflict = cancelled(&["TransactionConflict", "None"]);
+    let script = Script::of(look().into_iter().chain([conflict]).chain(look()).chain([done()]));
+    assert_eq!(script.store().record_submission(&taken("a")).await.unwrap(), RecordOutcome::Recorded);
+    assert_eq!(script.operations()[2..], ["TransactWriteItems", "GetItem", "GetItem", "TransactWriteItems"]);
+    let (_, transaction) = script.asked().remove(5);
+    let writes = transaction["TransactItems"].as_array().unwrap();
+    assert_eq!(writes.len(), 2, "the head, and the submission that no event has made before");
+    assert_eq!(writes[0]["Put"]["ConditionExpression"], "#revision = :revision");
+    assert_eq!(writes[1]["Put"]["ConditionExpression"], "attribute_not_exists(#key)");
+    assert_eq!(writes[1]["Put"]["Item"]["place"], json!({"S": "latest a"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_transaction_is_throttled_or_permanent_by_its_reasons() {
+    for (code, throttled) in [("ThrottlingError", true), ("ValidationError", false)] {
+        let script = Script::of([found(&claimed("a"), 1), done(), cancelled(&["None", code])]);
+        let error = script.store().record_submission(&taken("a")).await.unwrap_err();
+        let expected =
+            if throttled { ErrorKind::Throttled { retry_after: None } } else { ErrorKind::Permanent };
+        assert_eq!((error.kind, script.operations().len()), (expected, 3), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_is_told_as_one() {
+    let throttle = || refused("ProvisionedThroughputExceededException");
+    let script = Script::of([done(), throttle(), throttle()]);
+    let store = script.store();
+    let expected = ErrorKind::Throttled { retry_after: None };
+    assert_eq!(store.claim(&wish("a")).await.unwrap_err().kind, expected);
+    assert_eq!(store.run(&wish("a").run_id).await.unwrap_err().kind, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_were_left_over_are_asked_for_again() {
+    let head = |job: &str| as_json(&item::of_head(&claimed(job), 1).unwrap());
+    let key = |job: &str| json!({"jobName": {"S": job}, "jobId": {"S": " head"}});
+    let left = json!({"jobs": {"Keys": [key("b")], "ConsistentRead": true}});
+    let script = Script::of([
+        (200, json!({"Responses": {"jobs": [head("a")]}, "UnprocessedKeys": left})),
+        (200, json!({"Responses": {"jobs": [head("b")]}, "UnprocessedKeys": {}})),
+    ]);
+    let asked = ["b", "a", "none", "b"].map(name);
+    let jobs = script.store().jobs_named(&asked).await.unwrap();
+    let names: Vec<_> = jobs.iter().map(|job| job.as_ref().map(|job| job.name().as_str())).collect();
+    assert_eq!(names, [Some("b"), Some("a"), None, Some("b")]);
+    let requests = script.asked();
+    let first = &requests[0].1["RequestItems"]["jobs"];
+    assert_eq!((first["Keys"].as_array().unwrap().len(), &first["ConsistentRead"]), (3, &json!(true)));
+    assert_eq!(requests[1].1["RequestItems"], left);
+
+    let never = || (200, json!({"Responses": {}, "UnprocessedKeys": left}));
+    let script = Script::of((0..9).map(|_| never()));
+    let error = script.store().jobs_named(&asked).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled { retry_after: None });
+    assert_eq!(script.operations().len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_leaves_out_what_has_left_it_since_the_index_was_written() {
+    let mut released = claimed("a");
+    released.claim = None;
+    let items =
+        [as_json(&item::of_head(&released, 2).unwrap()), as_json(&item::of_head(&claimed("b"), 1).unwrap())];
+    let entry =
+        |job: &str| json!({"jobName": {"S": job}, "jobId": {"S": " head"}, "work": {"S": "claim 00"}});
+    let shard =
+        item::text_in(&item::of_head(&claimed("b"), 1).unwrap(), "work").unwrap()[6..].parse::<u8>().unwrap();
+    let empty = (0..shard).map(|_| (200, json!({"Items": []})));
+    let script = Script::of(empty.chain([
+        (200, json!({"Items": [entry("a"), entry("b")]})),
+        (200, json!({"Responses": {"jobs": items}})),
+    ]));
+    let page = script.store().expired_claims(NOW.plus_millis(90_000), None).await.unwrap();
+    let names: Vec<_> = page.items.iter().map(|head| head.spec.job_name.as_str()).collect();
+    assert_eq!(names, ["b"]);
+    let (_, query) = &script.asked()[0];
+    assert_eq!(query["KeyConditionExpression"], "#partition = :partition AND #workAt < :before");
+    assert_eq!((&query["IndexName"], &query["Limit"]), (&json!("byWork"), &json!(100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_can_not_be_read_is_named() {
+    let mut item = item::of_head(&claimed("a"), 1).unwrap();
+    item.insert(item::HEAD.to_owned(), item::text("{"));
+    let script = Script::of([(200, json!({"Item": as_json(&item)}))]);
+    let error = script.store().job(&name("a")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Permanent);
+    assert!(error.message.starts_with("head in the item of a/ head can't be read: EOF"), "{}", error.message);
+}

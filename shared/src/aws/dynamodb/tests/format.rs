@@ -1,0 +1,96 @@
+use serde_json::{Value, json};
+
+use super::super::item;
+use super::script::as_json;
+use super::{NOW, name, state, wish};
+use crate::domain::{
+    Attempt, Checkpoint, JobId, JobState, JobStatus, LogStream, LogsRecord, Run, RunCounts, RunState,
+};
+use crate::memory::head as rules;
+use crate::ports::{ClaimOutcome, NewSubmission};
+
+const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
+
+fn run(state: RunState) -> Run {
+    Run {
+        run_id: wish("a").run_id,
+        source: "s3://bucket/jobs/a.jsonl".to_owned(),
+        state,
+        checkpoint: Checkpoint(7),
+        counts: RunCounts::default(),
+        started_at: NOW,
+        updated_at: NOW.plus_millis(5),
+    }
+}
+
+fn lost() -> JobState {
+    let mut lost = state("tile-7", ID, JobStatus::Failed);
+    lost.status_reason = Some("Host EC2 (instance i-1) terminated.".to_owned());
+    lost.times.stopped_at = Some(NOW.plus_millis(-9));
+    lost
+}
+
+#[test]
+fn items_are_as_they_were_persisted() {
+    let mut head = None;
+    let ClaimOutcome::Granted(nonce) = rules::claim(&mut head, &wish("tile-7")) else {
+        panic!("not granted")
+    };
+    let mut head = head.unwrap();
+    let claimed = item::of_head(&head, 1).unwrap();
+    let job_id = JobId::parse(ID).unwrap();
+    rules::record(Some(&mut head), &NewSubmission { job_name: name("tile-7"), nonce, job_id, now: NOW });
+    let submitted = item::of_head(&head, 2).unwrap();
+    let persisted: Value = serde_json::from_str(include_str!("../fixtures/items.json")).unwrap();
+    let items = json!({
+        "head, claimed": as_json(&claimed),
+        "head, submitted": as_json(&submitted),
+        "state, in flight": as_json(&item::of_state(&state("tile-7", ID, JobStatus::Running), NOW).unwrap()),
+        "state, host lost": as_json(&item::of_state(&lost(), NOW).unwrap()),
+        "run, submitting": as_json(&item::of_run(&run(RunState::Submitting)).unwrap()),
+        "run, submitted": as_json(&item::of_run(&run(RunState::Submitted)).unwrap()),
+    });
+    assert_eq!(items, persisted, "{items:#}");
+    assert_eq!(item::to_head(&submitted).unwrap(), (head, 2));
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let mut item = item::of_state(&lost(), NOW).unwrap();
+    let logs =
+        LogsRecord { manifest_key: "key".to_owned(), complete: true, incomplete_reason: None, events: 3 };
+    item.insert(item::LOGS.to_owned(), item::text(item::of_logs(&logs).unwrap()));
+    item.insert(item::LOGS_COMPLETE.to_owned(), item::flag(true));
+    let found = item::to_submission(&item).unwrap();
+    assert_eq!((found.state, found.logs, found.updated_at), (lost(), Some(logs), NOW));
+    assert!(item::logs_are_complete(&item));
+    let run = run(RunState::Rejected);
+    assert_eq!(item::to_run(&item::of_run(&run).unwrap()).unwrap(), run);
+}
+
+#[test]
+fn an_item_stays_small_whatever_was_reported() {
+    let stream = LogStream { group: None, name: "s".repeat(500), container: None };
+    let mut huge = state("a", ID, JobStatus::Failed);
+    huge.reason = Some("ä".repeat(200_000));
+    huge.log_streams = vec![stream.clone(); 300];
+    huge.attempts = (0..300)
+        .map(|exit_code| Attempt {
+            exit_code: Some(exit_code),
+            log_streams: vec![stream.clone()],
+            ..Attempt::default()
+        })
+        .collect();
+    let item = item::of_state(&huge, NOW).unwrap();
+    assert!(item::text_in(&item, item::STATE).unwrap().len() <= 100 * 1024);
+    let mut with_time = item.clone();
+    with_time.insert(item::UPDATED_AT.to_owned(), item::millis(NOW));
+    let kept = item::to_submission(&with_time).unwrap().state;
+    assert!(kept.reason.unwrap().ends_with('…'));
+    assert!(kept.attempts.last().is_none_or(|last| last.exit_code == Some(299)), "the newest are kept");
+    huge.attempts.truncate(2);
+    huge.log_streams.truncate(2);
+    let item = item::of_state(&huge, NOW).unwrap();
+    let kept = item::to_submission(&item).unwrap().state;
+    assert_eq!((kept.attempts.len(), kept.log_streams.len()), (2, 2));
+}
