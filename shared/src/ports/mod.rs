@@ -2,6 +2,7 @@
 
 mod clock;
 mod error;
+mod function_invoker;
 mod job_engine;
 mod job_store;
 mod log_source;
@@ -12,6 +13,7 @@ mod submission_pace;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
+pub use function_invoker::FunctionInvoker;
 pub use job_engine::{JobEngine, JobSummary};
 pub use job_store::{Applied, ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
 pub use log_source::{LogEvent, LogPage, LogSource, LogSourceError};
