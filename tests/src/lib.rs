@@ -1,3 +1,4 @@
 //! What the suites under `tests/` share.
 
 pub mod contract;
+pub mod emulators;

@@ -17,6 +17,10 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Attempts of one call, by the SDK's standard retries. `SubmitJob` alone is called with none.
 const ATTEMPTS: u32 = 5;
 
+/// How long a connection that nobody uses is kept. The services close theirs later: a call on one that
+/// is closed already ends as a lost answer, which costs a `SubmitJob` its claim.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// What a person or a function's environment says of the way to AWS. What is absent is found as every
 /// AWS program finds it.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +35,10 @@ pub struct Connection {
 
 /// The configuration from which every client is made.
 pub async fn connect(connection: &Connection) -> SdkConfig {
-    let http_client =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http_client = aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -52,4 +58,54 @@ pub async fn connect(connection: &Connection) -> SdkConfig {
         loader = loader.endpoint_url(endpoint_url);
     }
     loader.load().await
+}
+
+/// A client for S3. Buckets stand in the path where an endpoint was given, by any of the ways that AWS
+/// knows: what is no AWS endpoint seldom has a host name for each bucket.
+#[cfg(feature = "aws-s3")]
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let path_style = config.endpoint_url().is_some() || has_own_endpoint(config, "S3");
+    let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
+    aws_sdk_s3::Client::from_conf(builder.build())
+}
+
+/// Whether the environment or the profile gives one service an endpoint: `AWS_ENDPOINT_URL_S3`.
+#[cfg(feature = "aws-s3")]
+fn has_own_endpoint(config: &SdkConfig, service: &'static str) -> bool {
+    let key = aws_types::service_config::ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .expect("service, variable and field are given");
+    config.service_config().and_then(|services| services.load_config(key)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_client_gets_the_same_time_outs_retries_and_name() {
+        let connection = Connection {
+            region: Some("eu-west-1".into()),
+            profile: None,
+            endpoint_url: Some("http://127.0.0.1:9".into()),
+        };
+        let config = connect(&connection).await;
+        assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));
+        assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:9"));
+        assert_eq!(config.app_name().map(AsRef::as_ref), Some("batchwright"));
+        assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(ATTEMPTS));
+        let timeouts = config.timeout_config().unwrap();
+        assert_eq!(timeouts.connect_timeout(), Some(CONNECT_TIMEOUT));
+        assert_eq!(timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));
+        assert_eq!(timeouts.operation_timeout(), None, "the attempts have their own");
+    }
+
+    #[test]
+    fn a_call_has_ended_when_its_claim_has() {
+        let margin_ms = crate::use_cases::submit::SubmitPolicy::default().claim_margin_ms;
+        assert!(u128::try_from(margin_ms).unwrap() > ATTEMPT_TIMEOUT.as_millis());
+    }
 }

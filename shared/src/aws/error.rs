@@ -1,9 +1,9 @@
 //! What an SDK error means to a caller.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -49,8 +49,7 @@ where
     let kind = match error {
         SdkError::ConstructionFailure(_) => ErrorKind::Permanent,
         SdkError::DispatchFailure(failure) => {
-            let refused = failure.as_connector_error().is_some_and(|error| was_refused(error));
-            if refused { ErrorKind::Retryable } else { unknown(effect) }
+            failure.as_connector_error().and_then(|error| before_sending(error)).unwrap_or(unknown(effect))
         }
         SdkError::ServiceError(service) => {
             let response = service.raw();
@@ -80,6 +79,8 @@ pub(crate) fn kind_of(
         (429, _) => ErrorKind::Throttled { retry_after },
         (_, Some(code)) if THROTTLES.contains(&code) => ErrorKind::Throttled { retry_after },
         (500.., _) | (408, _) => unknown(effect),
+        // Done or not, the answer can't be read; S3 also puts errors into an answer with status 200.
+        (..300, _) => unknown(effect),
         _ => ErrorKind::Permanent,
     }
 }
@@ -92,16 +93,25 @@ fn unknown(effect: Effect) -> ErrorKind {
     }
 }
 
-/// The connection was never made: nothing was sent.
-fn was_refused(error: &(dyn Error + 'static)) -> bool {
+/// What a failure means that came before anything was sent: no credentials, or no connection (no such
+/// host, refused, no TLS, not in time). `None` where the request may have been sent.
+fn before_sending(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     let mut source = Some(error);
     while let Some(error) = source {
-        if error.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
-            return true;
+        match error.downcast_ref::<CredentialsError>() {
+            Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => {
+                return Some(ErrorKind::Permanent);
+            }
+            Some(_) => return Some(ErrorKind::Retryable),
+            None => {}
+        }
+        let client = error.downcast_ref::<hyper_util::client::legacy::Error>();
+        if client.is_some_and(hyper_util::client::legacy::Error::is_connect) {
+            return Some(ErrorKind::Retryable);
         }
         source = error.source();
     }
-    false
+    None
 }
 
 /// `Retry-After` in seconds. The form with a date is not used by AWS.
@@ -128,6 +138,9 @@ mod tests {
             (500, Some("ServerException"), ErrorKind::Retryable, ErrorKind::Ambiguous),
             (503, None, ErrorKind::Retryable, ErrorKind::Ambiguous),
             (408, None, ErrorKind::Retryable, ErrorKind::Ambiguous),
+            (200, None, ErrorKind::Retryable, ErrorKind::Ambiguous),
+            (200, Some("SlowDown"), throttled, throttled),
+            (200, Some("InternalError"), ErrorKind::Retryable, ErrorKind::Ambiguous),
         ];
         for (status, code, idempotent, once) in table {
             assert_eq!(kind_of(Effect::Idempotent, status, code, None), idempotent, "{status} {code:?}");

@@ -2,10 +2,32 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `batch` | `BatchJobEngine`: the jobs |
 //! | `clients` | the one place where clients are configured: behaviour version, TLS, time-outs, retries, endpoints |
+//! | `lambda` | `LambdaInvoker`: the functions |
+//! | `logs` | `CloudWatchLogSource`: the jobs' logs |
+//! | `s3` | `S3ObjectStore`: archives, reports and job files |
 //! | `error` | the one place where an SDK error becomes throttled, retryable, ambiguous or permanent |
 
+#[cfg(feature = "aws-batch")]
+mod batch;
 mod clients;
 mod error;
+#[cfg(feature = "aws-lambda")]
+mod lambda;
+#[cfg(feature = "aws-logs")]
+mod logs;
+#[cfg(feature = "aws-s3")]
+mod s3;
 
+#[cfg(feature = "aws-batch")]
+pub use batch::BatchJobEngine;
+#[cfg(feature = "aws-s3")]
+pub use clients::s3_client;
 pub use clients::{Connection, connect};
+#[cfg(feature = "aws-lambda")]
+pub use lambda::{Answer, LambdaInvoker};
+#[cfg(feature = "aws-logs")]
+pub use logs::CloudWatchLogSource;
+#[cfg(feature = "aws-s3")]
+pub use s3::{ObjectInfo, S3ObjectReader, S3ObjectStore, S3ObjectWriter, WriteCondition, Written};

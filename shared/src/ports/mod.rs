@@ -10,6 +10,7 @@ mod object_store;
 mod page;
 mod run_store;
 mod submission_pace;
+mod token_bucket;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
@@ -21,3 +22,4 @@ pub use object_store::{ObjectStore, ObjectWriter};
 pub use page::{Cursor, Page};
 pub use run_store::RunStore;
 pub use submission_pace::{SubmissionPace, Unpaced};
+pub use token_bucket::TokenBucket;

@@ -6,6 +6,9 @@ use std::future::Future;
 pub trait SubmissionPace: Send + Sync {
     /// Returns when the next job may be submitted.
     fn admit(&self) -> impl Future<Output = ()> + Send;
+
+    /// Batch says that it was too much.
+    fn throttled(&self) {}
 }
 
 /// Submits as fast as it goes.

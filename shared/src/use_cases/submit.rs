@@ -100,7 +100,7 @@ pub async fn submit<S: JobStore, E: JobEngine>(
                     dependencies.get(name).cloned().flatten()
                 });
                 let last_start = expires_at.plus_millis(-policy.claim_margin_ms);
-                let answer = call(engine, clock, policy.attempts, last_start, &request, &nonce).await;
+                let answer = call(engine, pace, clock, policy.attempts, last_start, &request, &nonce).await;
                 return settle(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
             }
         }
@@ -123,6 +123,7 @@ pub struct Order<'a> {
 /// effect is repeated, and none is started after `last_start`.
 async fn call<E: JobEngine>(
     engine: &E,
+    pace: &impl SubmissionPace,
     clock: &impl Clock,
     attempts: u32,
     last_start: Timestamp,
@@ -135,6 +136,9 @@ async fn call<E: JobEngine>(
             Ok(job_id) => return Ok(job_id),
             Err(error) => error,
         };
+        if matches!(error.kind, ErrorKind::Throttled { .. }) {
+            pace.throttled();
+        }
         let wait = match error.kind {
             ErrorKind::Permanent | ErrorKind::Ambiguous => return Err(error),
             ErrorKind::Throttled { retry_after: Some(hint) } => hint.max(backoff(attempt, nonce.as_str())),
