@@ -8,10 +8,13 @@
 //! | `logs` | `CloudWatchLogSource`: the jobs' logs |
 //! | `s3` | `S3ObjectStore`: archives, reports and job files |
 //! | `error` | the one place where an SDK error becomes throttled, retryable, ambiguous or permanent |
+//! | `dynamodb` | the job store and the run store |
 
 #[cfg(feature = "aws-batch")]
 mod batch;
 mod clients;
+#[cfg(feature = "aws-dynamodb")]
+pub mod dynamodb;
 mod error;
 #[cfg(feature = "aws-lambda")]
 mod lambda;

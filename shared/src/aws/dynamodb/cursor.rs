@@ -1,0 +1,112 @@
+//! Places in lists: the shard that is read, and the last key that was.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::item::Item;
+use crate::ports::Cursor;
+
+/// Where the next query starts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Place {
+    pub(super) shard: u8,
+    /// `ExclusiveStartKey`.
+    pub(super) after: Option<Item>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    shard: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<BTreeMap<String, Value>>,
+}
+
+/// As DynamoDB's own JSON writes it.
+#[derive(Serialize, Deserialize)]
+enum Value {
+    S(String),
+    N(String),
+}
+
+/// The text is no cursor of a list in this table.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no cursor of this list; start the list anew")]
+pub(super) struct BadCursor(String);
+
+impl Place {
+    pub(super) fn read(cursor: Option<&Cursor>) -> Result<Self, BadCursor> {
+        let Some(cursor) = cursor else { return Ok(Self::default()) };
+        let written: Written = serde_json::from_str(&cursor.0).map_err(|_| BadCursor(cursor.0.clone()))?;
+        let read = |(name, value)| match value {
+            Value::S(text) => (name, AttributeValue::S(text)),
+            Value::N(digits) => (name, AttributeValue::N(digits)),
+        };
+        let after = written.after.map(|after| after.into_iter().map(read).collect());
+        Ok(Self { shard: written.shard, after })
+    }
+
+    pub(super) fn write(&self) -> Cursor {
+        let write = |(name, value): (&String, &AttributeValue)| match value {
+            AttributeValue::S(text) => Some((name.clone(), Value::S(text.clone()))),
+            AttributeValue::N(digits) => Some((name.clone(), Value::N(digits.clone()))),
+            _ => None,
+        };
+        let after = self.after.as_ref().map(|after| after.iter().filter_map(write).collect());
+        let written = Written { shard: self.shard, after };
+        Cursor(serde_json::to_string(&written).expect("texts and numbers can be written as JSON"))
+    }
+
+    /// The place after a query that ended with `last`; `None` at the end of the list.
+    pub(super) fn next(&self, last: Option<Item>, shards: u8) -> Option<Self> {
+        match last {
+            Some(last) => Some(Self { shard: self.shard, after: Some(last) }),
+            None if self.shard + 1 < shards => Some(Self { shard: self.shard + 1, after: None }),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Item {
+        Item::from([
+            ("jobName".to_owned(), AttributeValue::S("ä \"b\"".to_owned())),
+            ("workAt".to_owned(), AttributeValue::N("1700000000000".to_owned())),
+        ])
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        assert_eq!(Place::read(None).unwrap(), Place::default());
+        for place in [Place { shard: 15, after: None }, Place { shard: 3, after: Some(key()) }] {
+            assert_eq!(Place::read(Some(&place.write())).unwrap(), place);
+        }
+        let written = Place { shard: 3, after: Some(key()) }.write();
+        assert_eq!(
+            written.0,
+            r#"{"shard":3,"after":{"jobName":{"S":"ä \"b\""},"workAt":{"N":"1700000000000"}}}"#
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_no_cursor_is_refused_by_name() {
+        for text in ["", "job-1", "{\"shard\":300}", "{\"shard\":1,\"after\":{\"a\":{\"B\":\"\"}}}"] {
+            let refused = Place::read(Some(&Cursor(text.to_owned()))).unwrap_err().to_string();
+            assert!(refused.contains(&format!("{text:?}")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_list_goes_through_each_shard_to_its_end() {
+        let place = Place { shard: 14, after: None };
+        let after = place.next(Some(key()), 16).unwrap();
+        assert_eq!((after.shard, after.after.is_some()), (14, true));
+        let next = after.next(None, 16).unwrap();
+        assert_eq!(next, Place { shard: 15, after: None });
+        assert_eq!(next.next(None, 16), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Claim, release, record. The head is read, the rule decides, and what it decides is written on the head
+//! that was read: the condition is the number of the head's last write.
+//!
+//! A write whose answer was lost and which the SDK repeats finds its own head, and answers as if another
+//! had written it: a claim is `Held` then, and ends by its expiry.
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+
+use super::call::{Written, transacted, unusable, written};
+use super::item::{self, Item};
+use super::table::PLACE;
+use super::{DynamoDbJobStore, keys};
+use crate::domain::{JobHead, JobId, JobName, JobState, Nonce, Timestamp};
+use crate::memory::head as rules;
+use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, PortError, RecordOutcome};
+
+impl DynamoDbJobStore {
+    pub(super) async fn try_claim(&self, claim: &NewClaim) -> Result<Option<ClaimOutcome>, PortError> {
+        let (mut head, revision) = parts(self.head(&claim.spec.job_name).await?);
+        let outcome = rules::claim(&mut head, claim);
+        let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &head) else { return Ok(Some(outcome)) };
+        Ok(self.write_head(head, revision).await?.then_some(outcome))
+    }
+
+    pub(super) async fn try_release(
+        &self,
+        job_name: &JobName,
+        nonce: &Nonce,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<bool>, PortError> {
+        let Some((mut head, revision)) = self.head(job_name).await? else { return Ok(Some(false)) };
+        if !rules::release(&mut head, nonce, refusal, now) {
+            return Ok(Some(false));
+        }
+        Ok(self.write_head(&head, Some(revision)).await?.then_some(true))
+    }
+
+    pub(super) async fn try_record(&self, new: &NewSubmission) -> Result<Option<RecordOutcome>, PortError> {
+        const OPERATION: &str = "TransactWriteItems";
+        let (mut head, revision) = parts(self.head(&new.job_name).await?);
+        let before = head.as_ref().and_then(|head| head.job_id.clone());
+        let outcome = rules::record(head.as_mut(), new);
+        let (RecordOutcome::Recorded, Some(head)) = (outcome, &head) else { return Ok(Some(outcome)) };
+        let mut writes = vec![self.head_write(head, revision)?, self.latest_write(new).await?];
+        if let Some(before) = before
+            && self.item(&self.tables.jobs, item::submission_key(&new.job_name, &before)).await?.is_some()
+        {
+            writes.push(self.place_write(&new.job_name, &before, keys::other_place(&before))?);
+        }
+        let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        Ok((transacted(OPERATION, answer)? == Written::Done).then_some(outcome))
+    }
+
+    /// Makes the submission its job's latest, and its item where no event has made it before.
+    async fn latest_write(&self, new: &NewSubmission) -> Result<TransactWriteItem, PortError> {
+        const OPERATION: &str = "TransactWriteItems";
+        let place = keys::latest_place(&new.job_name);
+        let key = item::submission_key(&new.job_name, &new.job_id);
+        if self.item(&self.tables.jobs, key.clone()).await?.is_some() {
+            return self.place_write(&new.job_name, &new.job_id, place);
+        }
+        let (job_name, nonce) = (new.job_name.clone(), Some(new.nonce.clone()));
+        let state = JobState::submitted(job_name, new.job_id.clone(), nonce);
+        let mut item = item::of_state(&state, new.now).map_err(unusable(OPERATION))?;
+        item.extend(key);
+        item.insert(PLACE.to_owned(), item::text(place));
+        let put = Put::builder().table_name(&self.tables.jobs).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(#key)");
+        let put = put.expression_attribute_names("#key", item::ORDER_KEY).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(unusable(OPERATION))?).build())
+    }
+
+    /// Moves a submission that is known.
+    pub(super) fn place_write(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        place: String,
+    ) -> Result<TransactWriteItem, PortError> {
+        let key = item::submission_key(job_name, job_id);
+        let update = Update::builder().table_name(&self.tables.jobs).set_key(Some(key));
+        let update =
+            update.update_expression("SET #place = :place").expression_attribute_names("#place", PLACE);
+        let update = update.expression_attribute_values(":place", item::text(place));
+        let update = update.condition_expression("attribute_exists(#key)");
+        let update = update.expression_attribute_names("#key", item::ORDER_KEY).build();
+        Ok(TransactWriteItem::builder().update(update.map_err(unusable("TransactWriteItems"))?).build())
+    }
+
+    /// The head as one write of a transaction.
+    pub(super) fn head_write(
+        &self,
+        head: &JobHead,
+        revision: Option<u64>,
+    ) -> Result<TransactWriteItem, PortError> {
+        let write = HeadWrite::new(head, revision)?;
+        let put = Put::builder().table_name(&self.tables.jobs).set_item(Some(write.item));
+        let put = put.condition_expression(write.condition).set_expression_attribute_values(write.values);
+        let put = put.expression_attribute_names("#revision", item::REVISION).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(unusable("TransactWriteItems"))?).build())
+    }
+
+    /// Returns whether it was written: whether the head was still the one that was read.
+    async fn write_head(&self, head: &JobHead, revision: Option<u64>) -> Result<bool, PortError> {
+        let write = HeadWrite::new(head, revision)?;
+        let put = self.client.put_item().table_name(&self.tables.jobs).set_item(Some(write.item));
+        let put = put.condition_expression(write.condition).set_expression_attribute_values(write.values);
+        let put = put.expression_attribute_names("#revision", item::REVISION);
+        Ok(written("PutItem", put.send().await)? == Written::Done)
+    }
+}
+
+/// A head, on the condition that it is still the one that was read.
+struct HeadWrite {
+    item: Item,
+    condition: &'static str,
+    values: Option<Item>,
+}
+
+impl HeadWrite {
+    fn new(head: &JobHead, revision: Option<u64>) -> Result<Self, PortError> {
+        let next = revision.map_or(1, |revision| revision.saturating_add(1));
+        let item = item::of_head(head, next).map_err(unusable("PutItem"))?;
+        Ok(match revision {
+            None => Self { item, condition: "attribute_not_exists(#revision)", values: None },
+            Some(read) => {
+                let values = Item::from([(":revision".to_owned(), item::number(read))]);
+                Self { item, condition: "#revision = :revision", values: Some(values) }
+            }
+        })
+    }
+}
+
+fn parts(known: Option<(JobHead, u64)>) -> (Option<JobHead>, Option<u64>) {
+    known.map_or((None, None), |(head, revision)| (Some(head), Some(revision)))
+}

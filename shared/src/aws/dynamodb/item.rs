@@ -1,0 +1,240 @@
+//! Between items and records.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
+
+use super::keys::{self, Work};
+use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
+use crate::domain::Timestamp;
+use crate::domain::transition::OrderKey;
+use crate::domain::{JobHead, JobId, JobName, JobState, LogsRecord, Run, RunState, Submission};
+
+/// An item, or its key.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// Numbers the writes of a head: a write is made only on the head that was read.
+pub(super) const REVISION: &str = "revision";
+pub(super) const HEAD: &str = "head";
+pub(super) const STATE: &str = "state";
+pub(super) const ORDER_KEY: &str = "orderKey";
+pub(super) const UPDATED_AT: &str = "updatedAt";
+pub(super) const LOGS: &str = "logs";
+pub(super) const LOGS_COMPLETE: &str = "logsComplete";
+pub(super) const RUN: &str = "run";
+pub(super) const RUN_STATE: &str = "runState";
+pub(super) const CHECKPOINT: &str = "checkpoint";
+
+/// Bytes of a state as JSON. Batch's own are a few kilobytes: ten attempts of ten containers are 20 KB. An
+/// item holds 400 KB.
+const STATE_MAX_BYTES: usize = 100 * 1024;
+
+/// Characters of a text that somebody else wrote, where it has to be cut.
+const TEXT_MAX_CHARS: usize = 2_000;
+
+/// An item that is not as it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} in the item of {key} can't be read: {why}; was it written by another version or by hand?")]
+pub(super) struct BadItem {
+    what: &'static str,
+    key: String,
+    why: String,
+}
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn millis(moment: Timestamp) -> AttributeValue {
+    number(moment.as_millis())
+}
+
+pub(super) fn head_key(job_name: &JobName) -> Item {
+    item_key(job_name.as_str(), keys::HEAD)
+}
+
+pub(super) fn submission_key(job_name: &JobName, job_id: &JobId) -> Item {
+    item_key(job_name.as_str(), job_id.as_str())
+}
+
+fn item_key(job_name: &str, job_id: &str) -> Item {
+    HashMap::from([(JOB_NAME.to_owned(), text(job_name)), (JOB_ID.to_owned(), text(job_id))])
+}
+
+pub(super) fn run_key(run: &str) -> Item {
+    HashMap::from([(RUN_ID.to_owned(), text(run))])
+}
+
+/// The key of an index's entry, or of an item.
+pub(super) fn key_of(item: &Item) -> Item {
+    [JOB_NAME, JOB_ID, RUN_ID]
+        .iter()
+        .filter_map(|&name| Some((name.to_owned(), item.get(name)?.clone())))
+        .collect()
+}
+
+/// The whole item of a head: its index entries follow from it.
+pub(super) fn of_head(head: &JobHead, revision: u64) -> Result<Item, serde_json::Error> {
+    let job_name = &head.spec.job_name;
+    let mut kept = head.clone();
+    kept.refusal = kept.refusal.map(|refusal| cut(&refusal));
+    let mut item = head_key(job_name);
+    put(&mut item, ENTRY, text(keys::head_entry(job_name)));
+    put(&mut item, MEMBERSHIP, text(keys::run_membership(&head.run_id, job_name)));
+    put(&mut item, REVISION, number(revision));
+    put(&mut item, HEAD, text(serde_json::to_string(&kept)?));
+    if let Some(claim) = &head.claim {
+        put(&mut item, WORK, text(Work::Claim.of(job_name.as_str())));
+        put(&mut item, WORK_AT, millis(claim.expires_at));
+    }
+    if head.job_id.is_none() {
+        put(&mut item, STATUS_SHARD, text(keys::unsubmitted(job_name)));
+        put(&mut item, PLACE, text(keys::latest_place(job_name)));
+    }
+    Ok(item)
+}
+
+/// A head and the number of its last write.
+pub(super) fn to_head(item: &Item) -> Result<(JobHead, u64), BadItem> {
+    let revision = number_in(item, REVISION)?;
+    Ok((json_in(item, HEAD)?, u64::try_from(revision).unwrap_or_default()))
+}
+
+/// What an event sets: every attribute of a submission's item but [`PLACE`] and the logs.
+pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_json::Error> {
+    let job_id = &state.job_id;
+    let (work, work_at) = if state.status.is_terminal() {
+        (Work::Logs, state.times.stopped_at.unwrap_or(now))
+    } else {
+        (Work::InFlight, now)
+    };
+    let mut item = Item::new();
+    put(&mut item, ENTRY, text(job_id.as_str()));
+    put(&mut item, STATUS_SHARD, text(keys::status_shard(state.status, job_id)));
+    put(&mut item, ORDER_KEY, number(OrderKey::of(state).as_i64()));
+    put(&mut item, STATE, text(bounded(state)?));
+    put(&mut item, UPDATED_AT, millis(now));
+    put(&mut item, WORK, text(work.of(job_id.as_str())));
+    put(&mut item, WORK_AT, millis(work_at));
+    if state.may_be_tried_again() {
+        put(&mut item, MEMBERSHIP, text(keys::unsettled(job_id)));
+    }
+    Ok(item)
+}
+
+pub(super) fn to_submission(item: &Item) -> Result<Submission, BadItem> {
+    let logs = item.get(LOGS).map(|_| json_in::<LogsRecord>(item, LOGS)).transpose()?;
+    let updated_at = Timestamp::from_millis(number_in(item, UPDATED_AT)?);
+    Ok(Submission { state: json_in(item, STATE)?, logs, updated_at })
+}
+
+pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {
+    let incomplete_reason = logs.incomplete_reason.as_deref().map(cut);
+    serde_json::to_string(&LogsRecord { incomplete_reason, ..logs.clone() })
+}
+
+pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
+    let id = run.run_id.as_str();
+    let mut item = run_key(id);
+    put(&mut item, RUN_STATE, text(run_state(run.state)));
+    put(&mut item, CHECKPOINT, number(run.checkpoint.0));
+    put(&mut item, RUN, text(serde_json::to_string(run)?));
+    if run.state == RunState::Submitting {
+        put(&mut item, WORK, text(Work::Run.of(id)));
+        put(&mut item, WORK_AT, millis(run.updated_at));
+    }
+    Ok(item)
+}
+
+pub(super) fn to_run(item: &Item) -> Result<Run, BadItem> {
+    json_in(item, RUN)
+}
+
+pub(super) const fn run_state(state: RunState) -> &'static str {
+    match state {
+        RunState::Submitting => "SUBMITTING",
+        RunState::Submitted => "SUBMITTED",
+        RunState::Rejected => "REJECTED",
+    }
+}
+
+fn put(item: &mut Item, name: &str, value: AttributeValue) {
+    item.insert(name.to_owned(), value);
+}
+
+/// A state as JSON that fits: first the oldest attempts go, then the log streams, then long texts are cut.
+fn bounded(state: &JobState) -> Result<String, serde_json::Error> {
+    let whole = serde_json::to_string(state)?;
+    if whole.len() <= STATE_MAX_BYTES {
+        return Ok(whole);
+    }
+    let mut kept = state.clone();
+    for text in [&mut kept.reason, &mut kept.status_reason] {
+        *text = text.as_deref().map(cut);
+    }
+    kept.job_queue = cut(&kept.job_queue);
+    kept.job_definition = cut(&kept.job_definition);
+    while serde_json::to_string(&kept)?.len() > STATE_MAX_BYTES {
+        if !kept.attempts.is_empty() {
+            kept.attempts.remove(0);
+        } else if !kept.log_streams.is_empty() {
+            kept.log_streams.pop();
+        } else {
+            break;
+        }
+    }
+    serde_json::to_string(&kept)
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_MAX_CHARS) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// As in `tile-7/4c75…`, for messages.
+fn shown_key(item: &Item) -> String {
+    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
+    [JOB_NAME, JOB_ID, RUN_ID].into_iter().filter_map(part).collect::<Vec<_>>().join("/")
+}
+
+fn json_in<T: DeserializeOwned>(item: &Item, what: &'static str) -> Result<T, BadItem> {
+    let bad = |why: String| BadItem { what, key: shown_key(item), why };
+    let found = item.get(what).ok_or_else(|| bad("it is missing".to_owned()))?;
+    let text = found.as_s().map_err(|_| bad("it is no text".to_owned()))?;
+    serde_json::from_str(text).map_err(|why| bad(why.to_string()))
+}
+
+fn number_in(item: &Item, what: &'static str) -> Result<i64, BadItem> {
+    let found = item.get(what).and_then(|value| value.as_n().ok());
+    found.and_then(|text| text.parse().ok()).ok_or_else(|| BadItem {
+        what,
+        key: shown_key(item),
+        why: "it is no whole number".to_owned(),
+    })
+}
+
+/// The text of an attribute, where it is one.
+pub(super) fn text_in<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// The moment in an attribute, where it is one.
+pub(super) fn moment_in(item: &Item, name: &'static str) -> Option<Timestamp> {
+    number_in(item, name).ok().map(Timestamp::from_millis)
+}
+
+/// Whether the item is a submission whose logs are complete.
+pub(super) fn logs_are_complete(item: &Item) -> bool {
+    item.get(LOGS_COMPLETE).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
+}
+
+pub(super) fn flag(flag: bool) -> AttributeValue {
+    AttributeValue::Bool(flag)
+}

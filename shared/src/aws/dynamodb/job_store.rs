@@ -1,0 +1,131 @@
+//! The port on DynamoDB.
+
+use super::DynamoDbJobStore;
+use super::call::until_settled;
+use super::keys::Work;
+use super::lists::List;
+use crate::domain::{
+    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts, Submission,
+    Timestamp,
+};
+use crate::ports::{
+    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+};
+
+impl JobStore for DynamoDbJobStore {
+    async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
+        until_settled("PutItem", || self.try_claim(claim)).await
+    }
+
+    async fn release(
+        &self,
+        job_name: &JobName,
+        nonce: &Nonce,
+        refusal: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        until_settled("PutItem", || self.try_release(job_name, nonce, refusal, now)).await
+    }
+
+    async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
+        until_settled("TransactWriteItems", || self.try_record(submission)).await
+    }
+
+    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
+        until_settled("UpdateItem", || self.try_apply(state, now)).await
+    }
+
+    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
+        let Some(key) = self.locate(job_id).await? else { return Ok(()) };
+        until_settled("UpdateItem", || self.try_settle(&key)).await
+    }
+
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_unsettled(), page).await
+    }
+
+    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
+        let Some(key) = self.locate(job_id).await? else { return Ok(false) };
+        until_settled("UpdateItem", || self.try_save_logs(&key, logs, now)).await
+    }
+
+    async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
+        let Some((head, _)) = self.head(job_name).await? else { return Ok(None) };
+        Ok(self.with_latest(vec![head]).await?.pop())
+    }
+
+    async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+        self.named(job_names).await
+    }
+
+    async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        self.found(job_id).await
+    }
+
+    async fn submissions(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_of_job(job_name, page).await
+    }
+
+    async fn submissions_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_status(status), page).await
+    }
+
+    async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        self.list_jobs(run_id, page).await
+    }
+
+    async fn jobs_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Job>, PortError> {
+        self.list_jobs_with_status(status, page).await
+    }
+
+    async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
+        self.count().await
+    }
+
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        self.list_heads(&List::of_work(Work::Claim, before), page).await
+    }
+
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_work(Work::InFlight, since), page).await
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_without_logs(before, page).await
+    }
+
+    async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        let Some(key) = self.locate(job_id).await? else { return Ok(None) };
+        let Some(submission) = self.forget_submission(&key).await? else { return Ok(None) };
+        until_settled("TransactWriteItems", || self.try_forget(&submission)).await?;
+        Ok(Some(submission))
+    }
+
+    async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
+        self.forget_job(job_name).await
+    }
+}

@@ -1,0 +1,146 @@
+//! The texts of which keys are made. A space stands where no id may have one, so that no two kinds of key
+//! are ever the same.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::{JobId, JobName, JobStatus, RunId};
+
+/// The sort key of a job's head. A job id holds no white space.
+pub(crate) const HEAD: &str = " head";
+
+/// Index partitions over which entries of one kind are spread. One partition takes 1,000 writes a second;
+/// an array of 10,000 that ends is a burst of 10,000 events. Part of the persisted format.
+pub(crate) const SHARDS: u8 = 16;
+
+/// The shard of a name or id.
+fn shard(text: &str) -> u8 {
+    Sha256::digest(text.as_bytes())[0] % SHARDS
+}
+
+/// The shard of an item: a head's by its job, a submission's by its own id, because the children of one
+/// array share their job's name.
+fn sharded(kind: &str, text: &str) -> String {
+    in_shard(kind, shard(text))
+}
+
+/// The index partition of a kind's n-th shard.
+pub(crate) fn in_shard(kind: &str, shard: u8) -> String {
+    format!("{kind} {shard:02}")
+}
+
+/// Of [`table::ENTRY`](super::table::ENTRY): all heads. A submission's is its id.
+pub(crate) const HEADS: &str = "heads";
+
+pub(crate) fn head_entry(job_name: &JobName) -> String {
+    sharded(HEADS, job_name.as_str())
+}
+
+/// Of `STATUS_SHARD`, beside the seven statuses: heads without a submission.
+pub(crate) const UNSUBMITTED: &str = "UNSUBMITTED";
+
+pub(crate) fn unsubmitted(job_name: &JobName) -> String {
+    sharded(UNSUBMITTED, job_name.as_str())
+}
+
+pub(crate) fn status_shard(status: JobStatus, job_id: &JobId) -> String {
+    sharded(status.as_str(), job_id.as_str())
+}
+
+/// What [`latest_place`] begins with.
+pub(crate) const LATEST: &str = "latest ";
+
+/// Of `PLACE`: the latest submission of its job.
+pub(crate) fn latest_place(job_name: &JobName) -> String {
+    format!("{LATEST}{job_name}")
+}
+
+/// Of `PLACE`: an earlier submission, a child, a node, or one that nobody has recorded.
+pub(crate) fn other_place(job_id: &JobId) -> String {
+    format!("other {job_id}")
+}
+
+/// What an item waits for, by the time that is kept beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A head's claim stands; it expires then.
+    Claim,
+    /// A submission has not ended; it changed then.
+    InFlight,
+    /// A submission ended then; its logs are not complete.
+    Logs,
+    /// A run is SUBMITTING; it moved on then.
+    Run,
+}
+
+impl Work {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::InFlight => "in-flight",
+            Self::Logs => "logs",
+            Self::Run => "run",
+        }
+    }
+
+    /// Of `WORK`: for the item of that name or id.
+    pub(crate) fn of(self, text: &str) -> String {
+        sharded(self.as_str(), text)
+    }
+}
+
+/// Of `MEMBERSHIP`: the jobs of a run.
+pub(crate) fn run_kind(run_id: &RunId) -> String {
+    format!("run {run_id}")
+}
+
+pub(crate) fn run_membership(run_id: &RunId, job_name: &JobName) -> String {
+    sharded(&run_kind(run_id), job_name.as_str())
+}
+
+/// Of `MEMBERSHIP`: ends that may lead to another submission, not settled.
+pub(crate) const UNSETTLED: &str = "unsettled";
+
+pub(crate) fn unsettled(job_id: &JobId) -> String {
+    sharded(UNSETTLED, job_id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_as_they_were_persisted() {
+        let name = JobName::parse("tile-7").unwrap();
+        let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12").unwrap();
+        let run = RunId::parse("run-1").unwrap();
+        for (found, expected) in [
+            (head_entry(&name), "heads 05"),
+            (unsubmitted(&name), "UNSUBMITTED 05"),
+            (run_membership(&run, &name), "run run-1 05"),
+            (latest_place(&name), "latest tile-7"),
+            (Work::Claim.of(name.as_str()), "claim 05"),
+            (status_shard(JobStatus::Running, &id), "RUNNING 06"),
+            (other_place(&id), "other 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
+            (unsettled(&id), "unsettled 06"),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn no_job_id_is_a_heads_sort_key_or_entry() {
+        for key in [HEAD.to_owned(), in_shard(HEADS, 3)] {
+            assert!(JobId::parse(&key).is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_children_of_an_array_are_spread_over_all_shards() {
+        let parent = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap();
+        let mut counts = [0; SHARDS as usize];
+        for index in 0..10_000 {
+            counts[usize::from(shard(parent.array_child(index).as_str()))] += 1;
+        }
+        assert!(counts.iter().all(|count| (500..750).contains(count)), "{counts:?}");
+    }
+}

@@ -1,0 +1,260 @@
+//! Pages and counts, by the indexes. An index gives keys, an entry or more late; the items are read by
+//! these keys, and those are left out that have left the list meanwhile.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::Select;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::DynamoDbJobStore;
+use super::call::{failed, unusable};
+use super::cursor::Place;
+use super::item::{self, BadItem, Item};
+use super::keys::{self, SHARDS, Work};
+use super::table::{
+    BY_ENTRY, BY_MEMBERSHIP, BY_STATUS, BY_WORK, IndexDefinition, JOB_ID, JOB_NAME, PLACE, WORK_AT,
+};
+use crate::domain::{Job, JobHead, JobName, JobStatus, RunId, StatusCounts, Submission, Timestamp};
+use crate::ports::{Cursor, Page, PortError};
+
+const QUERY: &str = "Query";
+
+/// Entries of one query: as many as one `BatchGetItem` reads.
+const PAGE_SIZE: i32 = 100;
+
+/// Queries of one count that run at once.
+const COUNTS_AT_ONCE: usize = 16;
+
+/// A list over all shards of a kind of an index.
+#[derive(Debug, Clone)]
+pub(super) struct List {
+    index: IndexDefinition,
+    kind: String,
+    sort: Sort,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Any,
+    /// [`WORK_AT`] is before a moment.
+    Before(Timestamp),
+    /// [`PLACE`] says that the submission is its job's latest.
+    Latest,
+}
+
+impl List {
+    pub(super) fn of_work(work: Work, before: Timestamp) -> Self {
+        Self { index: BY_WORK, kind: work.as_str().to_owned(), sort: Sort::Before(before) }
+    }
+
+    fn of_heads(run_id: Option<&RunId>) -> Self {
+        let (index, kind) = match run_id {
+            Some(run_id) => (BY_MEMBERSHIP, keys::run_kind(run_id)),
+            None => (BY_ENTRY, keys::HEADS.to_owned()),
+        };
+        Self { index, kind, sort: Sort::Any }
+    }
+
+    pub(super) fn of_unsettled() -> Self {
+        Self { index: BY_MEMBERSHIP, kind: keys::UNSETTLED.to_owned(), sort: Sort::Any }
+    }
+
+    pub(super) fn of_status(status: JobStatus) -> Self {
+        Self { index: BY_STATUS, kind: status.as_str().to_owned(), sort: Sort::Any }
+    }
+
+    fn of_latest(kind: &str) -> Self {
+        Self { index: BY_STATUS, kind: kind.to_owned(), sort: Sort::Latest }
+    }
+
+    /// One shard of it.
+    fn query(&self, query: QueryFluentBuilder, shard: u8) -> QueryFluentBuilder {
+        let partition = item::text(keys::in_shard(&self.kind, shard));
+        let query = query
+            .index_name(self.index.name)
+            .expression_attribute_names("#partition", self.index.key.partition.name)
+            .expression_attribute_values(":partition", partition);
+        match self.sort {
+            Sort::Any => query.key_condition_expression("#partition = :partition"),
+            Sort::Before(moment) => query
+                .key_condition_expression("#partition = :partition AND #workAt < :before")
+                .expression_attribute_names("#workAt", WORK_AT)
+                .expression_attribute_values(":before", item::millis(moment)),
+            Sort::Latest => query
+                .key_condition_expression("#partition = :partition AND begins_with(#place, :latest)")
+                .expression_attribute_names("#place", PLACE)
+                .expression_attribute_values(":latest", item::text(keys::LATEST)),
+        }
+    }
+
+    /// Whether an item belongs to the shard still.
+    fn holds(&self, item: &Item, shard: u8) -> bool {
+        let partition = item::text_in(item, self.index.key.partition.name);
+        partition == Some(keys::in_shard(&self.kind, shard).as_str())
+            && match self.sort {
+                Sort::Any => true,
+                Sort::Before(moment) => item::moment_in(item, WORK_AT).is_some_and(|at| at < moment),
+                Sort::Latest => {
+                    item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
+                }
+            }
+    }
+}
+
+impl DynamoDbJobStore {
+    /// One page of a list, the items as they are now.
+    pub(super) async fn list(
+        &self,
+        table: &str,
+        list: &List,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Item>, PortError> {
+        let place = Place::read(cursor).map_err(unusable(QUERY))?;
+        let query = list.query(self.client.query().table_name(table), place.shard).limit(PAGE_SIZE);
+        let answer = query.set_exclusive_start_key(place.after.clone()).send().await;
+        let answer = answer.map_err(|error| failed(QUERY, &error))?;
+        let keys: Vec<Item> = answer.items().iter().map(item::key_of).collect();
+        let found = self.items(table, &keys).await?;
+        let items = found.into_iter().flatten().filter(|item| list.holds(item, place.shard)).collect();
+        let next = place.next(answer.last_evaluated_key, SHARDS);
+        Ok(Page { items, next: next.map(|next| next.write()) })
+    }
+
+    async fn job_items(&self, list: &List, cursor: Option<&Cursor>) -> Result<Page<Item>, PortError> {
+        self.list(&self.tables.jobs, list, cursor).await
+    }
+
+    pub(super) async fn list_submissions(
+        &self,
+        list: &List,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        read(self.job_items(list, cursor).await?, item::to_submission)
+    }
+
+    /// Logs may have been complete before the end was known: such items have no work left.
+    pub(super) async fn list_without_logs(
+        &self,
+        before: Timestamp,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let mut page = self.job_items(&List::of_work(Work::Logs, before), cursor).await?;
+        page.items.retain(|item| !item::logs_are_complete(item));
+        read(page, item::to_submission)
+    }
+
+    pub(super) async fn list_heads(
+        &self,
+        list: &List,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        read(self.job_items(list, cursor).await?, |item| item::to_head(item).map(|(head, _)| head))
+    }
+
+    pub(super) async fn list_jobs(
+        &self,
+        run_id: Option<&RunId>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Job>, PortError> {
+        let page = self.list_heads(&List::of_heads(run_id), cursor).await?;
+        Ok(Page { items: self.with_latest(page.items).await?, next: page.next })
+    }
+
+    pub(super) async fn list_jobs_with_status(
+        &self,
+        status: JobStatus,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Job>, PortError> {
+        let page = self.list_submissions(&List::of_latest(status.as_str()), cursor).await?;
+        let names: Vec<JobName> = page.items.iter().map(|found| found.state.job_name.clone()).collect();
+        let jobs = self.named(&names).await?.into_iter().zip(page.items);
+        let still = |(job, listed): (Option<Job>, Submission)| {
+            job.filter(|job| {
+                job.head.job_id.as_ref() == Some(&listed.state.job_id) && job.status() == Some(status)
+            })
+        };
+        Ok(Page { items: jobs.filter_map(still).collect(), next: page.next })
+    }
+
+    /// A job's items but its head, in the order of their ids.
+    pub(super) async fn list_of_job(
+        &self,
+        job_name: &JobName,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let place = Place::read(cursor).map_err(unusable(QUERY))?;
+        let page = self.partition(job_name, place.after, PAGE_SIZE).await?;
+        let next = place_after(page.next);
+        let items = page.items.into_iter().filter(|item| !is_head(item)).collect();
+        read(Page { items, next }, item::to_submission)
+    }
+
+    /// The items of one job from a key on, as they are now.
+    pub(super) async fn partition(
+        &self,
+        job_name: &JobName,
+        after: Option<Item>,
+        limit: i32,
+    ) -> Result<Found, PortError> {
+        let query = self.client.query().table_name(&self.tables.jobs).consistent_read(true).limit(limit);
+        let query = query.key_condition_expression("#jobName = :jobName");
+        let query = query.expression_attribute_names("#jobName", JOB_NAME);
+        let query = query.expression_attribute_values(":jobName", item::text(job_name.as_str()));
+        let answer = query.set_exclusive_start_key(after).send().await;
+        let answer = answer.map_err(|error| failed(QUERY, &error))?;
+        Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+
+    pub(super) async fn count(&self) -> Result<StatusCounts, PortError> {
+        let kinds = JobStatus::ALL.map(Some).into_iter().chain([None]);
+        let shards = kinds.flat_map(|status| (0..SHARDS).map(move |shard| (status, shard)));
+        let counts = stream::iter(shards)
+            .map(|(status, shard)| async move { Ok((status, self.count_shard(status, shard).await?)) })
+            .buffer_unordered(COUNTS_AT_ONCE);
+        counts
+            .try_fold(StatusCounts::default(), |mut counts, (status, count)| async move {
+                match status {
+                    Some(status) => counts[status] += count,
+                    None => counts.unsubmitted += count,
+                }
+                Ok(counts)
+            })
+            .await
+    }
+
+    async fn count_shard(&self, status: Option<JobStatus>, shard: u8) -> Result<u64, PortError> {
+        let list = List::of_latest(status.map_or(keys::UNSUBMITTED, JobStatus::as_str));
+        let (mut count, mut after) = (0, None);
+        loop {
+            let query = list.query(self.client.query().table_name(&self.tables.jobs), shard);
+            let answer = query.select(Select::Count).set_exclusive_start_key(after).send().await;
+            let answer = answer.map_err(|error| failed(QUERY, &error))?;
+            count += u64::try_from(answer.count).unwrap_or_default();
+            after = answer.last_evaluated_key;
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+/// What one query of a job's items found.
+pub(super) struct Found {
+    pub(super) items: Vec<Item>,
+    pub(super) next: Option<Item>,
+}
+
+fn place_after(last: Option<Item>) -> Option<Cursor> {
+    Place::default().next(last, 1).map(|next| next.write())
+}
+
+pub(super) fn is_head(item: &Item) -> bool {
+    item::text_in(item, JOB_ID) == Some(keys::HEAD)
+}
+
+pub(super) fn read<T>(
+    page: Page<Item>,
+    read: impl Fn(&Item) -> Result<T, BadItem>,
+) -> Result<Page<T>, PortError> {
+    let items = page.items.iter().map(read).collect::<Result<_, _>>().map_err(unusable(QUERY))?;
+    Ok(Page { items, next: page.next })
+}

@@ -1,0 +1,65 @@
+//! The job store and the run store on DynamoDB.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `table` | the two tables and their indexes, as data |
+//! | `keys` | the texts of keys, and the shards over which they are spread |
+//! | `item` | between items and records |
+//! | `cursor` | places in lists |
+//! | `call` | what an answer of DynamoDB's means; contention |
+//! | `change` | the parts of one update |
+//! | `read` | items by their keys, read after every write |
+//! | `heads` | claim, release, record: one condition on the head that was read |
+//! | `submissions` | states, ends and logs: one condition on one item |
+//! | `lists` | pages and counts, by the indexes |
+//! | `removal` | forgetting submissions and jobs |
+//! | `runs` | the run store |
+//! | `job_store` | the port |
+//!
+//! No call scans a table. Items are read after every write (`ConsistentRead`), and every write is one
+//! condition and one change. The indexes alone lag behind, by milliseconds at most times: so a list and a
+//! count may miss what has just changed, and a look-up by id alone (`submission`, `settle`, `save_logs`,
+//! `remove_submission`) may miss a submission that has just appeared. What a list finds is read again by
+//! its key, and left out where it does not belong there any more.
+
+mod call;
+mod change;
+mod cursor;
+mod heads;
+mod item;
+mod job_store;
+mod keys;
+mod lists;
+mod read;
+mod removal;
+mod runs;
+mod submissions;
+mod table;
+
+use aws_sdk_dynamodb::Client;
+
+pub use table::{Attribute, AttributeKind, IndexDefinition, JOBS, Key, RUNS, TableDefinition};
+
+/// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) on two tables of
+/// DynamoDB, [`JOBS`] and [`RUNS`]. Clones share the client.
+#[derive(Debug, Clone)]
+pub struct DynamoDbJobStore {
+    client: Client,
+    tables: Tables,
+}
+
+/// The names of the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// Of [`JOBS`].
+    pub jobs: String,
+    /// Of [`RUNS`].
+    pub runs: String,
+}
+
+impl DynamoDbJobStore {
+    /// A store on tables that exist.
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables }
+    }
+}

@@ -1,0 +1,119 @@
+//! Items by their keys, as they are after every write.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+
+use super::DynamoDbJobStore;
+use super::call::{failed, pause_before, unusable};
+use super::item::{self, Item};
+use super::table::{BY_ENTRY, ENTRY, JOB_ID, JOB_NAME, RUN_ID};
+use crate::domain::{Job, JobHead, JobId, JobName, Submission};
+use crate::ports::PortError;
+
+/// Keys of one `BatchGetItem`. Source: its API reference.
+const BATCH_GET_MAX: usize = 100;
+
+/// The values of an item's key.
+type KeyText = Vec<String>;
+
+fn key_text(item: &Item) -> KeyText {
+    [JOB_NAME, JOB_ID, RUN_ID]
+        .iter()
+        .filter_map(|name| item::text_in(item, name))
+        .map(str::to_owned)
+        .collect()
+}
+
+impl DynamoDbJobStore {
+    /// One item of the jobs table.
+    pub(super) async fn item(&self, table: &str, key: Item) -> Result<Option<Item>, PortError> {
+        let get = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
+        Ok(get.send().await.map_err(|error| failed("GetItem", &error))?.item)
+    }
+
+    /// Several items, in the order of the keys; of one that is asked for twice, both.
+    pub(super) async fn items(&self, table: &str, keys: &[Item]) -> Result<Vec<Option<Item>>, PortError> {
+        let wanted: BTreeMap<KeyText, &Item> = keys.iter().map(|key| (key_text(key), key)).collect();
+        let wanted: Vec<Item> = wanted.into_values().cloned().collect();
+        let mut found = HashMap::new();
+        for batch in wanted.chunks(BATCH_GET_MAX) {
+            self.batch(table, batch.to_vec(), &mut found).await?;
+        }
+        Ok(keys.iter().map(|key| found.get(&key_text(key)).cloned()).collect())
+    }
+
+    /// One batch, with what DynamoDB leaves over.
+    async fn batch(
+        &self,
+        table: &str,
+        keys: Vec<Item>,
+        found: &mut HashMap<KeyText, Item>,
+    ) -> Result<(), PortError> {
+        const OPERATION: &str = "BatchGetItem";
+        let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let mut left = Some(HashMap::from([(table.to_owned(), request.map_err(unusable(OPERATION))?)]));
+        for round in 0.. {
+            let answer = self.client.batch_get_item().set_request_items(left.take()).send().await;
+            let answer = answer.map_err(|error| failed(OPERATION, &error))?;
+            let items = answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+            found.extend(items.into_iter().map(|item| (key_text(&item), item)));
+            left = answer.unprocessed_keys.filter(|tables| !tables.is_empty());
+            if left.is_none() {
+                break;
+            }
+            pause_before(OPERATION, round).await?;
+        }
+        Ok(())
+    }
+
+    /// A head with the number of its last write.
+    pub(super) async fn head(&self, job_name: &JobName) -> Result<Option<(JobHead, u64)>, PortError> {
+        let found = self.item(&self.tables.jobs, item::head_key(job_name)).await?;
+        found.as_ref().map(item::to_head).transpose().map_err(unusable("GetItem"))
+    }
+
+    /// The key of a submission, found by the index.
+    pub(super) async fn locate(&self, job_id: &JobId) -> Result<Option<Item>, PortError> {
+        let query = self.client.query().table_name(&self.tables.jobs).index_name(BY_ENTRY.name);
+        let query =
+            query.key_condition_expression("#entry = :entry").expression_attribute_names("#entry", ENTRY);
+        let query = query.expression_attribute_values(":entry", item::text(job_id.as_str())).limit(1);
+        let answer = query.send().await.map_err(|error| failed("Query", &error))?;
+        Ok(answer.items().first().map(item::key_of))
+    }
+
+    /// The submission of that id, found by the index.
+    pub(super) async fn found(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        let Some(key) = self.locate(job_id).await? else { return Ok(None) };
+        let found = self.item(&self.tables.jobs, key).await?;
+        found.as_ref().map(item::to_submission).transpose().map_err(unusable("GetItem"))
+    }
+
+    /// Heads with their latest submissions.
+    pub(super) async fn with_latest(&self, heads: Vec<JobHead>) -> Result<Vec<Job>, PortError> {
+        let key = |head: &JobHead| {
+            head.job_id.as_ref().map(|job_id| item::submission_key(&head.spec.job_name, job_id))
+        };
+        let keys: Vec<Item> = heads.iter().filter_map(key).collect();
+        let mut latest = self.items(&self.tables.jobs, &keys).await?.into_iter();
+        let mut jobs = Vec::with_capacity(heads.len());
+        for head in heads {
+            let found = if head.job_id.is_some() { latest.next().flatten() } else { None };
+            let latest = found.as_ref().map(item::to_submission).transpose();
+            jobs.push(Job { head, latest: latest.map_err(unusable("BatchGetItem"))? });
+        }
+        Ok(jobs)
+    }
+
+    /// Several jobs, in the order of the names.
+    pub(super) async fn named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+        let keys: Vec<Item> = job_names.iter().map(item::head_key).collect();
+        let found = self.items(&self.tables.jobs, &keys).await?;
+        let read = |item: &Item| item::to_head(item).map(|(head, _)| head);
+        let heads: Vec<JobHead> =
+            found.iter().flatten().map(read).collect::<Result<_, _>>().map_err(unusable("BatchGetItem"))?;
+        let mut jobs = self.with_latest(heads).await?.into_iter();
+        Ok(found.iter().map(|item| item.as_ref().and_then(|_| jobs.next())).collect())
+    }
+}

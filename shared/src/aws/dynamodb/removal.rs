@@ -1,0 +1,113 @@
+//! Forgetting. What is found by others goes last, so that a removal that was interrupted can be repeated.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{Delete, DeleteRequest, TransactWriteItem, WriteRequest};
+
+use super::DynamoDbJobStore;
+use super::call::{Written, failed, pause_before, transacted, unusable};
+use super::item::{self, Item};
+use super::keys;
+use super::lists::is_head;
+use super::table::JOB_ID;
+use crate::domain::{JobId, JobName, Submission};
+use crate::memory::head as rules;
+use crate::ports::PortError;
+
+/// Writes of one `BatchWriteItem`. Source: its API reference.
+const BATCH_WRITE_MAX: usize = 25;
+
+/// Items of one query.
+const PAGE_SIZE: i32 = 500;
+
+const BATCH: &str = "BatchWriteItem";
+const TRANSACT: &str = "TransactWriteItems";
+
+impl DynamoDbJobStore {
+    /// The children first: without their parent nobody would find them.
+    pub(super) async fn forget_submission(&self, key: &Item) -> Result<Option<Submission>, PortError> {
+        let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(None) };
+        let submission = item::to_submission(&found).map_err(unusable("GetItem"))?;
+        let job_id = &submission.state.job_id;
+        let is_child = |id: &JobId| id.parent().as_ref() == Some(job_id);
+        self.remove_items(&submission.state.job_name, is_child).await?;
+        Ok(Some(submission))
+    }
+
+    /// Takes the submission itself, and what the head says of it, in one step.
+    pub(super) async fn try_forget(&self, submission: &Submission) -> Result<Option<()>, PortError> {
+        let (job_name, job_id) = (&submission.state.job_name, &submission.state.job_id);
+        let delete = Delete::builder().table_name(&self.tables.jobs);
+        let delete = delete.set_key(Some(item::submission_key(job_name, job_id))).build();
+        let delete = delete.map_err(unusable(TRANSACT))?;
+        let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
+        if let Some((mut head, revision)) = self.head(job_name).await?
+            && rules::forget(&mut head, job_id)
+        {
+            writes.push(self.head_write(&head, Some(revision))?);
+            if let Some(latest) = &head.job_id
+                && self.item(&self.tables.jobs, item::submission_key(job_name, latest)).await?.is_some()
+            {
+                writes.push(self.place_write(job_name, latest, keys::latest_place(job_name))?);
+            }
+        }
+        let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        Ok((transacted(TRANSACT, answer)? == Written::Done).then_some(()))
+    }
+
+    /// The head last: while it stands, the job is known.
+    pub(super) async fn forget_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
+        let mut removed = self.remove_items(job_name, |_| true).await?;
+        removed.retain(|id| id.parent().is_none());
+        let delete = self.client.delete_item().table_name(&self.tables.jobs);
+        let delete = delete.set_key(Some(item::head_key(job_name)));
+        delete.send().await.map_err(|error| failed("DeleteItem", &error))?;
+        Ok(removed)
+    }
+
+    /// Removes the items of a job that are wanted, but never its head.
+    async fn remove_items(
+        &self,
+        job_name: &JobName,
+        wanted: impl Fn(&JobId) -> bool,
+    ) -> Result<Vec<JobId>, PortError> {
+        let (mut removed, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.partition(job_name, after, PAGE_SIZE).await?;
+            let ids = page.items.iter().filter(|item| !is_head(item));
+            let ids = ids.filter_map(|item| item::text_in(item, JOB_ID)).map(JobId::parse);
+            let ids: Vec<JobId> = ids.collect::<Result<_, _>>().map_err(unusable("Query"))?;
+            let ids: Vec<JobId> = ids.into_iter().filter(&wanted).collect();
+            for batch in ids.chunks(BATCH_WRITE_MAX) {
+                self.delete_batch(batch.iter().map(|id| item::submission_key(job_name, id))).await?;
+            }
+            removed.extend(ids);
+            after = page.next;
+            if after.is_none() {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// One batch, with what DynamoDB leaves over.
+    async fn delete_batch(&self, keys: impl Iterator<Item = Item>) -> Result<(), PortError> {
+        let request = |key| {
+            let delete = DeleteRequest::builder().set_key(Some(key)).build()?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        };
+        let requests: Result<Vec<WriteRequest>, aws_sdk_dynamodb::error::BuildError> =
+            keys.map(request).collect();
+        let requests = requests.map_err(unusable(BATCH))?;
+        let mut left = Some(HashMap::from([(self.tables.jobs.clone(), requests)]));
+        for round in 0.. {
+            let answer = self.client.batch_write_item().set_request_items(left.take()).send().await;
+            let answer = answer.map_err(|error| failed(BATCH, &error))?;
+            left = answer.unprocessed_items.filter(|tables| !tables.is_empty());
+            if left.is_none() {
+                break;
+            }
+            pause_before(BATCH, round).await?;
+        }
+        Ok(())
+    }
+}

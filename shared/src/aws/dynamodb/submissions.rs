@@ -1,0 +1,109 @@
+//! States, ends and logs: each one conditional write on one item.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::DynamoDbJobStore;
+use super::call::{Written, unusable, written};
+use super::change::Change;
+use super::item::{self, Item};
+use super::keys::{self, Work};
+use super::table::{ENTRY, MEMBERSHIP, PLACE, STATUS_SHARD, WORK, WORK_AT};
+use crate::domain::{JobState, LogsRecord, Submission, Timestamp};
+use crate::ports::{Applied, PortError};
+
+const OPERATION: &str = "UpdateItem";
+
+/// The attributes that a state sets, all of them.
+const OF_A_STATE: [&str; 7] =
+    [ENTRY, STATUS_SHARD, item::ORDER_KEY, item::STATE, item::UPDATED_AT, WORK, WORK_AT];
+
+impl DynamoDbJobStore {
+    pub(super) async fn try_apply(
+        &self,
+        state: &JobState,
+        now: Timestamp,
+    ) -> Result<Option<Applied>, PortError> {
+        let key = item::submission_key(&state.job_name, &state.job_id);
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
+        let update = state_change(state, now)?.apply(update).return_values(ReturnValue::AllOld);
+        let update = update.condition_expression("attribute_not_exists(#orderKey) OR #orderKey < :orderKey");
+        let answer = update.send().await;
+        let before = answer.as_ref().ok().and_then(|answer| answer.attributes().cloned());
+        match written(OPERATION, answer)? {
+            Written::Contended => return Ok(None),
+            Written::Refused => return Ok(Some(Applied::Stale)),
+            Written::Done => {}
+        }
+        if state.status.is_terminal() && before.as_ref().is_some_and(item::logs_are_complete) {
+            self.leave_work(key).await?;
+        }
+        Ok(Some(Applied::Applied))
+    }
+
+    /// The logs were complete before the end was known: there is nothing left to look for. A list leaves
+    /// the item out in any case, so that this may be lost.
+    async fn leave_work(&self, key: Item) -> Result<(), PortError> {
+        let change = Change::default().remove(WORK).remove(WORK_AT);
+        let change = change.value(item::LOGS_COMPLETE, item::flag(true));
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key));
+        let update = change.apply(update).condition_expression("#logsComplete = :logsComplete");
+        written(OPERATION, update.send().await).map(|_| ())
+    }
+
+    pub(super) async fn try_settle(&self, key: &Item) -> Result<Option<()>, PortError> {
+        let change = Change::default().remove(MEMBERSHIP).name(item::ORDER_KEY);
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
+        let update = change.apply(update).condition_expression("attribute_exists(#orderKey)");
+        Ok((written(OPERATION, update.send().await)? != Written::Contended).then_some(()))
+    }
+
+    pub(super) async fn try_save_logs(
+        &self,
+        key: &Item,
+        logs: &LogsRecord,
+        now: Timestamp,
+    ) -> Result<Option<bool>, PortError> {
+        let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(Some(false)) };
+        let known = item::to_submission(&found).map_err(unusable(OPERATION))?;
+        let change = logs_change(&known, logs, now)?;
+        let order_key = found.get(item::ORDER_KEY).cloned().unwrap_or_else(|| item::number(0));
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
+        let update = change.value(item::ORDER_KEY, order_key).apply(update);
+        let update = update.condition_expression("#orderKey = :orderKey");
+        Ok((written(OPERATION, update.send().await)? == Written::Done).then_some(true))
+    }
+}
+
+/// Sets all that a state says, whatever was known before.
+fn state_change(state: &JobState, now: Timestamp) -> Result<Change, PortError> {
+    let mut item = item::of_state(state, now).map_err(unusable(OPERATION))?;
+    let mut change = Change::default().set_if_absent(PLACE, item::text(keys::other_place(&state.job_id)));
+    for attribute in OF_A_STATE {
+        if let Some(value) = item.remove(attribute) {
+            change = change.set(attribute, value);
+        }
+    }
+    Ok(match item.remove(MEMBERSHIP) {
+        Some(unsettled) => change.set(MEMBERSHIP, unsettled),
+        None => change.remove(MEMBERSHIP),
+    })
+}
+
+/// Keeps the logs. In flight, they are a sign of life; after the end they say whether work is left.
+fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<Change, PortError> {
+    let change = Change::default()
+        .set(item::LOGS, item::text(item::of_logs(logs).map_err(unusable(OPERATION))?))
+        .set(item::LOGS_COMPLETE, item::flag(logs.complete))
+        .set(item::UPDATED_AT, item::millis(now));
+    let state = &known.state;
+    Ok(match (state.status.is_terminal(), logs.complete) {
+        (false, _) => change.set(WORK_AT, item::millis(now)),
+        (true, true) => change.remove(WORK).remove(WORK_AT),
+        (true, false) => {
+            let ended_at = state.times.stopped_at.unwrap_or(known.updated_at);
+            change
+                .set(WORK, item::text(Work::Logs.of(state.job_id.as_str())))
+                .set_if_absent(WORK_AT, item::millis(ended_at))
+        }
+    })
+}
