@@ -110,9 +110,9 @@ fn job_id(event: Value) -> Result<JobId, FunctionError> {
     }
     match Event::from_value(event)? {
         Event::JobStateChange(change) => Ok(change.detail.job_id),
-        Event::QueueBlocked(_) | Event::S3Objects(_) | Event::S3Test { .. } => {
-            Err(FunctionError::Refused("the log collector takes state changes of AWS Batch and calls with a jobId".into()))
-        }
+        Event::QueueBlocked(_) | Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
+            "the log collector takes state changes of AWS Batch and calls with a jobId".into(),
+        )),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use batchwright::aws::{
-    CloudWatchLogSource, Connection, DynamoDbJobStore, S3ObjectStore, Tables, connect, s3_client,
-};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{CloudWatchLogSource, Connection, S3ObjectStore, connect, s3_client};
 use batchwright::function::{environment, main as start, serve};
 use batchwright::ports::SystemClock;
 use log_collector::{Config, Ports, handle};

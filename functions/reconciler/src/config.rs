@@ -50,7 +50,12 @@ impl Config {
             },
             collect: CollectPolicy { settle_ms: seconds("BATCHWRIGHT_LOG_SETTLE_SECONDS", 60_000, 0)? },
             run_silence_ms: seconds("BATCHWRIGHT_RUN_SILENCE_SECONDS", 1_200_000, 1)?,
-            stop_margin: Duration::from_secs(number(look_up, "BATCHWRIGHT_STOP_MARGIN_SECONDS", 10, 1..=600)?),
+            stop_margin: Duration::from_secs(number(
+                look_up,
+                "BATCHWRIGHT_STOP_MARGIN_SECONDS",
+                10,
+                1..=600,
+            )?),
         })
     }
 }

@@ -99,7 +99,9 @@ fn check(event: &Value) -> Result<(), FunctionError> {
         let why = format!("the reconciler takes a schedule's event or an empty object, not {what}");
         Err(FunctionError::Refused(why))
     };
-    let Some(members) = event.as_object() else { return refused(event.to_string().chars().take(100).collect()) };
+    let Some(members) = event.as_object() else {
+        return refused(event.to_string().chars().take(100).collect());
+    };
     match members.get("source").map(|source| source.as_str().unwrap_or_default()) {
         None if members.contains_key("Records") => refused("a batch of records".to_owned()),
         None | Some("aws.events" | "aws.scheduler") => Ok(()),
@@ -107,12 +109,13 @@ fn check(event: &Value) -> Result<(), FunctionError> {
     }
 }
 
-/// What the future returns, unless the end comes first. Work may be stopped at any await.
+/// What the future returns, unless the end comes first. Work may be stopped at any await. It is boxed,
+/// because the compiler gives up on the layout of what nests too deep.
 async fn until<T>(
     end: Instant,
     work: impl Future<Output = Result<T, PortError>>,
 ) -> Result<Option<T>, PortError> {
-    timeout_at(end, work).await.ok().transpose()
+    timeout_at(end, Box::pin(work)).await.ok().transpose()
 }
 
 fn metrics(response: &Response) -> Vec<Metric> {
@@ -138,7 +141,9 @@ mod tests {
 
     #[test]
     fn events_of_others_are_refused_by_name() {
-        for event in [json!({}), json!({"source": "aws.events", "detail-type": "Scheduled Event"}), json!({"a": 1})] {
+        for event in
+            [json!({}), json!({"source": "aws.events", "detail-type": "Scheduled Event"}), json!({"a": 1})]
+        {
             assert!(check(&event).is_ok(), "{event}");
         }
         for (event, what) in [

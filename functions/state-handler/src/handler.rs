@@ -85,9 +85,9 @@ where
     match Event::from_value(event)? {
         Event::JobStateChange(change) => record(recorder, &change).await,
         Event::QueueBlocked(blocked) => Ok(report(&blocked)),
-        Event::S3Objects(_) | Event::S3Test { .. } => {
-            Err(FunctionError::Refused("the state handler takes events of AWS Batch; those of S3 belong to the submitter".into()))
-        }
+        Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
+            "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
+        )),
     }
 }
 
@@ -107,7 +107,9 @@ where
         Recorded::Surplus => Outcome::Surplus,
         Recorded::Noted(Applied::Applied) => Outcome::Recorded,
         Recorded::Noted(Applied::Stale) => Outcome::Stale,
-        Recorded::Ended(status, cause) => Outcome::Ended { status, cause: cause.map(|cause| cause.to_string()) },
+        Recorded::Ended(status, cause) => {
+            Outcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
+        }
         Recorded::Resubmitted(job_id) => Outcome::Resubmitted { job_id },
     };
     info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");

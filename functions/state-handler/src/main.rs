@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use batchwright::aws::{BatchJobEngine, Connection, DynamoDbJobStore, Tables, connect};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{BatchJobEngine, Connection, connect};
 use batchwright::function::{environment, main as start, serve};
 use batchwright::ports::{SystemClock, TokenBucket};
 use batchwright::use_cases::record_state::Recorder;

@@ -89,7 +89,11 @@ mod tests {
     struct Broken(&'static [u8]);
 
     impl AsyncRead for Broken {
-        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
             if self.0.is_empty() {
                 return Poll::Ready(Err(io::Error::other("connection reset")));
             }

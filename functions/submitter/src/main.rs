@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use batchwright::aws::{
-    BatchJobEngine, Connection, DynamoDbJobStore, LambdaInvoker, S3ObjectStore, Tables, connect, s3_client,
-};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{BatchJobEngine, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client};
 use batchwright::function::{environment, main as start, serve};
 use batchwright::ports::{SystemClock, TokenBucket};
 use submitter::{Config, Ports, handle};

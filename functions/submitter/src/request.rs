@@ -64,8 +64,10 @@ pub(crate) fn requests(event: Value, bucket: &str, request_id: &str) -> Result<V
 }
 
 fn direct(event: Value, bucket: &str, request_id: &str) -> Result<Request, FunctionError> {
-    let direct: Direct = serde_json::from_value(event)
-        .map_err(|error| EventError::Malformed { kind: "call of the submitter", reason: error.to_string() })?;
+    let direct: Direct = serde_json::from_value(event).map_err(|error| EventError::Malformed {
+        kind: "call of the submitter",
+        reason: error.to_string(),
+    })?;
     match direct {
         Direct { jobs: Some(jobs), uri: None, r#continue: None, defaults } => {
             let run_id = RunId::derive("direct call", &jobs.to_string(), request_id);
@@ -79,9 +81,12 @@ fn direct(event: Value, bucket: &str, request_id: &str) -> Result<Request, Funct
             let uri = own(&uri, bucket)?;
             Ok(Request::File { run_id: RunId::derive(&uri.to_string(), "direct call", request_id), uri })
         }
-        Direct { r#continue: Some(Continuation { run_id, source }), jobs: None, defaults: None, uri: None } => {
-            Ok(Request::File { run_id, uri: own(&source, bucket)? })
-        }
+        Direct {
+            r#continue: Some(Continuation { run_id, source }),
+            jobs: None,
+            defaults: None,
+            uri: None,
+        } => Ok(Request::File { run_id, uri: own(&source, bucket)? }),
         _ => Err(refused("a call has one of the fields jobs (with defaults, if need be), uri and continue")),
     }
 }
@@ -172,7 +177,10 @@ mod tests {
             (json!(7), "not an event that is read here: a number"),
             (json!({"job": 1}), "not an event that is read here: an object with the fields job"),
             (json!({"uri": "jobs/a.json"}), "\"jobs/a.json\" is not an S3 URI; write it as s3://bucket/key"),
-            (json!({"uri": 7}), "malformed call of the submitter: invalid type: integer `7`, expected a string"),
+            (
+                json!({"uri": 7}),
+                "malformed call of the submitter: invalid type: integer `7`, expected a string",
+            ),
             (
                 json!({"uri": "s3://theirs/a.json"}),
                 "s3://theirs/a.json is not in the bucket b; copy the job file there",

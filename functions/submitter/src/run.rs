@@ -4,7 +4,8 @@ use batchwright::domain::{Checkpoint, Run, RunCounts, RunId, RunState, S3Uri};
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::job_file::{self, JobFileError, Problem};
 use batchwright::ports::{
-    Clock, FunctionInvoker, JobEngine, JobStore, ObjectStore, ObjectWriter, PortError, RunStore, SubmissionPace,
+    Clock, FunctionInvoker, JobEngine, JobStore, ObjectStore, ObjectWriter, PortError, RunStore,
+    SubmissionPace,
 };
 use batchwright::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
 use batchwright::use_cases::submit::SubmitPolicy;

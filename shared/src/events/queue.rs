@@ -73,7 +73,9 @@ mod tests {
         let batch = QueueMessage::batch(&json!({"Records": [message]})).unwrap();
         let expected = QueueMessage { message_id: "1".to_owned(), body: "{}".to_owned() };
         assert_eq!(batch, Some(vec![expected]));
-        for other in [json!({}), json!(7), json!({"Records": []}), json!({"Records": [{"eventSource": "aws:s3"}]})] {
+        for other in
+            [json!({}), json!(7), json!({"Records": []}), json!({"Records": [{"eventSource": "aws:s3"}]})]
+        {
             assert_eq!(QueueMessage::batch(&other).unwrap(), None, "{other}");
         }
     }

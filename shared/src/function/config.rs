@@ -28,7 +28,10 @@ pub enum ConfigError {
 }
 
 /// Reads the process's environment. A value that is not UTF-8 is taken for absent.
-#[expect(clippy::disallowed_methods, reason = "this is where a function's environment is read, once, at its start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where a function's environment is read, once, at its start"
+)]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

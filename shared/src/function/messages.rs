@@ -76,8 +76,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_what_failed_goes_back() {
-        let messages =
-            vec![message("a", "1"), message("b", "not JSON"), message("c", "3"), message("d", "4"), message("e", "5")];
+        let messages = vec![
+            message("a", "1"),
+            message("b", "not JSON"),
+            message("c", "3"),
+            message("d", "4"),
+            message("e", "5"),
+        ];
         let batch = each_message(messages, Duration::from_secs(10), async |event| match event.as_u64() {
             Some(3) => Err(PortError::retryable("Query", "busy").into()),
             Some(4) => {

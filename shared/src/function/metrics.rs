@@ -63,8 +63,11 @@ mod tests {
 
     #[test]
     fn counts_of_one_name_are_one_metric() {
-        let metrics =
-            [Metric::count("JobsFailed", 1), Metric::count("StateChanges", 1), Metric::count("JobsFailed", 2)];
+        let metrics = [
+            Metric::count("JobsFailed", 1),
+            Metric::count("StateChanges", 1),
+            Metric::count("JobsFailed", 2),
+        ];
         let line = metrics_line("bw-state-handler", Timestamp::from_millis(1_700_000_000_000), &metrics);
         let expected = json!({
             "_aws": {

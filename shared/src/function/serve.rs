@@ -62,7 +62,8 @@ pub async fn serve<B: Serialize, F: Future<Output = Result<Answer<B>, FunctionEr
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let invocation = Invocation::of(&event.context);
         let function = invocation.function_name.clone();
-        let answer = handler(event.payload, invocation);
+        // Boxed, because the compiler gives up on the layout of what nests too deep.
+        let answer = Box::pin(handler(event.payload, invocation));
         async move {
             match answer.await {
                 Ok(answer) => {
