@@ -23,3 +23,16 @@ check:
 # Time and memory of `run` by the number of jobs
 bench:
     python3 benches/scale.py
+
+# The functions for Lambda (arm64), by cargo-lambda: `pip install cargo-lambda` brings it with its linker
+build-functions:
+    cargo lambda build --release --arm64 --locked -p batchwright-submitter -p batchwright-state-handler -p batchwright-log-collector -p batchwright-reconciler
+
+# Both stacks, in the account and Region of the environment: see infra/README.md
+deploy name="batchwright" *parameters="": build-functions
+    aws cloudformation deploy --template-file infra/data.yaml --stack-name {{name}}-data --parameter-overrides Name={{name}} --no-fail-on-empty-changeset
+    sam deploy --template-file infra/app.yaml --stack-name {{name}}-app --parameter-overrides Name={{name}} {{parameters}} --capabilities CAPABILITY_IAM --resolve-s3 --no-confirm-changeset --no-fail-on-empty-changeset
+
+# The templates, by sam and cfn-lint
+templates:
+    .ci/templates

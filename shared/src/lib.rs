@@ -17,6 +17,8 @@ pub mod domain;
 #[cfg(feature = "local")]
 pub mod engine;
 pub mod events;
+#[cfg(feature = "function")]
+pub mod function;
 pub mod job_file;
 #[cfg(all(feature = "local", feature = "sqlite"))]
 pub mod local;

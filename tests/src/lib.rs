@@ -2,5 +2,6 @@
 
 pub mod contract;
 pub mod emulators;
-pub mod world;
 pub mod loopback;
+pub mod runtime_api;
+pub mod world;

@@ -13,6 +13,7 @@
 //! | `retry` | whether an ended job is submitted again |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
+//! | `s3_uri` | `S3Uri` |
 //! | `times`, `units` | milliseconds, durations, memory units |
 
 pub mod cause;
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod plan;
 pub mod retry;
 pub mod run;
+pub mod s3_uri;
 pub mod spec;
 pub mod status;
 pub mod times;
@@ -34,6 +36,7 @@ pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
 pub use run::{Checkpoint, Run, RunCounts, RunState};
+pub use s3_uri::S3Uri;
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
 pub use times::Timestamp;

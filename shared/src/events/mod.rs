@@ -4,6 +4,7 @@ mod error;
 mod event;
 mod job_detail;
 mod job_state_change;
+mod queue;
 mod queue_blocked;
 mod s3_notification;
 #[cfg(test)]
@@ -19,5 +20,6 @@ pub use job_detail::{
     TaskContainerDetails,
 };
 pub use job_state_change::JobStateChange;
+pub use queue::{BatchItemFailure, BatchResponse, QueueMessage};
 pub use queue_blocked::QueueBlocked;
 pub use s3_notification::S3Object;

@@ -1,0 +1,138 @@
+//! Event in, answer out.
+
+use batchwright::domain::{JobId, LogsRecord};
+use batchwright::events::{BatchResponse, Event, EventError, QueueMessage};
+use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
+use batchwright::ports::{Clock, JobStore, LogSource, ObjectStore};
+use batchwright::use_cases::collect_logs::collect_logs;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::info;
+
+use crate::config::Config;
+
+/// The ports that the log collector uses.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Ports<S, L, O, C> {
+    pub store: S,
+    pub source: L,
+    pub archive: O,
+    pub clock: C,
+}
+
+/// What became of a submission's logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "outcome")]
+pub enum Outcome {
+    /// They are in the archive.
+    Archived(LogsRecord),
+    /// They are there already.
+    Known,
+    /// The job has not ended.
+    NotEnded,
+    /// The job is not known.
+    NotOurs,
+}
+
+/// What the log collector answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To a queue.
+    Messages(BatchResponse),
+    /// To everyone else.
+    Logs(Outcome),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
+    job_id: JobId,
+}
+
+/// Handles one invocation.
+///
+/// Errs where the event can't be read, where a port failed, and where an event's logs may still grow:
+/// then deliver it again. A direct call is answered with what there is.
+pub async fn handle<S: JobStore, L: LogSource, O: ObjectStore, C: Clock>(
+    ports: &Ports<S, L, O, C>,
+    config: &Config,
+    event: Value,
+    invocation: &Invocation,
+) -> Result<Answer<Response>, FunctionError> {
+    if let Some(messages) = QueueMessage::batch(&event)? {
+        let within = invocation.time_left(&ports.clock, config.stop_margin);
+        let batch = each_message(messages, within, async |event| {
+            let outcome = take(ports, config, event).await?;
+            whole(&outcome)?;
+            Ok(outcome)
+        })
+        .await;
+        let metrics = batch.done.iter().flat_map(metrics).collect();
+        return Ok(Answer { body: Response::Messages(batch.response), metrics });
+    }
+    let called = event.get("jobId").is_some();
+    let outcome = take(ports, config, event).await?;
+    if !called {
+        whole(&outcome)?;
+    }
+    Ok(Answer { metrics: metrics(&outcome), body: Response::Logs(outcome) })
+}
+
+async fn take<S: JobStore, L: LogSource, O: ObjectStore, C: Clock>(
+    ports: &Ports<S, L, O, C>,
+    config: &Config,
+    event: Value,
+) -> Result<Outcome, FunctionError> {
+    let job_id = job_id(event)?;
+    let Ports { store, source, archive, clock } = ports;
+    if let Some(record) = collect_logs(store, source, archive, clock, &config.policy, &job_id).await? {
+        return Ok(Outcome::Archived(record));
+    }
+    let outcome = match store.submission(&job_id).await? {
+        None => Outcome::NotOurs,
+        Some(submission) if submission.state.status.is_terminal() => Outcome::Known,
+        Some(_) => Outcome::NotEnded,
+    };
+    info!(job.id = %job_id, ?outcome, "no logs to archive");
+    Ok(outcome)
+}
+
+/// The submission whose logs are wanted.
+fn job_id(event: Value) -> Result<JobId, FunctionError> {
+    if event.get("jobId").is_some() {
+        let call: Call = serde_json::from_value(event).map_err(|error| EventError::Malformed {
+            kind: "call of the log collector",
+            reason: error.to_string(),
+        })?;
+        return Ok(call.job_id);
+    }
+    match Event::from_value(event)? {
+        Event::JobStateChange(change) => Ok(change.detail.job_id),
+        Event::QueueBlocked(_) | Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
+            "the log collector takes state changes of AWS Batch and calls with a jobId".into(),
+        )),
+    }
+}
+
+/// Whether a message is done. An end that the store does not know of yet will be known soon.
+fn whole(outcome: &Outcome) -> Result<(), FunctionError> {
+    match outcome {
+        Outcome::Archived(LogsRecord { complete: false, incomplete_reason, .. }) => {
+            let why = incomplete_reason.clone().unwrap_or_default();
+            Err(FunctionError::NotYet(format!("the logs are not whole yet: {why}")))
+        }
+        Outcome::NotEnded => Err(FunctionError::NotYet("the job's end is not recorded yet".into())),
+        Outcome::Archived(_) | Outcome::Known | Outcome::NotOurs => Ok(()),
+    }
+}
+
+fn metrics(outcome: &Outcome) -> Vec<Metric> {
+    match outcome {
+        Outcome::Archived(record) => {
+            vec![Metric::count("LogsArchived", 1), Metric::count("LogEventsArchived", record.events)]
+        }
+        Outcome::Known | Outcome::NotEnded | Outcome::NotOurs => Vec::new(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Event in, answer out.
+
+use std::future::Future;
+
+use batchwright::function::{Answer, FunctionError, Invocation, Metric};
+use batchwright::ports::{
+    Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
+};
+use batchwright::use_cases::reconcile::{Reconciled, reconcile};
+use batchwright::use_cases::record_state::Recorder;
+use batchwright::use_cases::submit::SubmitPolicy;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use crate::config::Config;
+use crate::logs::{Archived, archive_logs};
+use crate::runs::{Continued, continue_runs};
+
+/// The ports that the reconciler uses.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Ports<S, E, P, C, L, O, I> {
+    pub store: S,
+    pub engine: E,
+    pub pace: P,
+    pub clock: C,
+    pub source: L,
+    pub archive: O,
+    pub invoker: I,
+}
+
+/// What one pass found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    /// Runs that the submitter was told to go on with.
+    pub runs_continued: u64,
+    /// Claims, submissions, ends. `None`: the time was over before the pass was.
+    pub reconciled: Option<Reconciled>,
+    /// Submissions whose logs are archived whole now.
+    pub logs_archived: u64,
+    /// Submissions whose logs may still grow.
+    pub logs_incomplete: u64,
+    /// Runs and logs that a failing port left for the next pass.
+    pub postponed: u64,
+    /// The time was over first; the next pass goes on.
+    pub cut_short: bool,
+}
+
+/// Handles one invocation.
+///
+/// Errs where the event is another's, and where the state can't be read.
+pub async fn handle<S, E, P, C, L, O, I>(
+    ports: &Ports<S, E, P, C, L, O, I>,
+    config: &Config,
+    event: Value,
+    invocation: &Invocation,
+) -> Result<Answer<Response>, FunctionError>
+where
+    S: JobStore + RunStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+    L: LogSource,
+    O: ObjectStore,
+    I: FunctionInvoker,
+{
+    check(&event)?;
+    let Ports { store, engine, pace, clock, source, archive, invoker } = ports;
+    let end = Instant::now() + invocation.time_left(clock, config.stop_margin);
+    let recorder = Recorder { store, engine, pace, clock, policy: SubmitPolicy::default() };
+    let mut runs = Continued::default();
+    let mut logs = Archived::default();
+    let continuing =
+        continue_runs(store, invoker, clock, &config.submitter, config.run_silence_ms, &mut runs);
+    let all_continued = until(end, continuing).await?.is_some();
+    let reconciled = until(end, reconcile(&recorder, &config.policy)).await?;
+    let archiving = archive_logs(store, source, archive, clock, &config.collect, &mut logs);
+    let all_archived = until(end, archiving).await?.is_some();
+    let response = Response {
+        runs_continued: runs.runs,
+        reconciled,
+        logs_archived: logs.complete,
+        logs_incomplete: logs.incomplete,
+        postponed: runs.postponed + logs.postponed,
+        cut_short: !(all_continued && reconciled.is_some() && all_archived),
+    };
+    if response.cut_short {
+        warn!(?response, "the time was over before the pass was; the next one goes on");
+    }
+    Ok(Answer { metrics: metrics(&response), body: response })
+}
+
+/// Whether the event is a schedule's or a call of its own: nothing in it is needed.
+fn check(event: &Value) -> Result<(), FunctionError> {
+    let refused = |what: String| {
+        let why = format!("the reconciler takes a schedule's event or an empty object, not {what}");
+        Err(FunctionError::Refused(why))
+    };
+    let Some(members) = event.as_object() else {
+        return refused(event.to_string().chars().take(100).collect());
+    };
+    match members.get("source").map(|source| source.as_str().unwrap_or_default()) {
+        None if members.contains_key("Records") => refused("a batch of records".to_owned()),
+        None | Some("aws.events" | "aws.scheduler") => Ok(()),
+        Some(source) => refused(format!("an event of {source:?}")),
+    }
+}
+
+/// What the future returns, unless the end comes first. Work may be stopped at any await. It is boxed,
+/// because the compiler gives up on the layout of what nests too deep.
+async fn until<T>(
+    end: Instant,
+    work: impl Future<Output = Result<T, PortError>>,
+) -> Result<Option<T>, PortError> {
+    timeout_at(end, Box::pin(work)).await.ok().transpose()
+}
+
+fn metrics(response: &Response) -> Vec<Metric> {
+    let reconciled = response.reconciled.unwrap_or_default();
+    vec![
+        Metric::count("RunsContinued", response.runs_continued),
+        Metric::count("ClaimsAdopted", reconciled.claims_adopted),
+        Metric::count("ClaimsReleased", reconciled.claims_released),
+        Metric::count("SurplusTerminated", reconciled.surplus_terminated),
+        Metric::count("SubmissionsLost", reconciled.lost),
+        Metric::count("JobsResubmitted", reconciled.resubmitted),
+        Metric::count("LogsArchived", response.logs_archived),
+        Metric::count("Postponed", reconciled.postponed + response.postponed),
+        Metric::count("PassesCutShort", u64::from(response.cut_short)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_of_others_are_refused_by_name() {
+        for event in
+            [json!({}), json!({"source": "aws.events", "detail-type": "Scheduled Event"}), json!({"a": 1})]
+        {
+            assert!(check(&event).is_ok(), "{event}");
+        }
+        for (event, what) in [
+            (json!([1]), "not [1]"),
+            (json!({"source": "aws.batch"}), "not an event of \"aws.batch\""),
+            (json!({"Records": []}), "not a batch of records"),
+        ] {
+            let error = check(&event).unwrap_err().to_string();
+            assert!(error.ends_with(what), "{error}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Logs that are not archived whole.
+
+use batchwright::ports::{Clock, Cursor, JobStore, LogSource, ObjectStore, PortError};
+use batchwright::use_cases::collect_logs::{CollectPolicy, collect_logs};
+use futures_util::{StreamExt, stream};
+use tracing::warn;
+
+/// Submissions whose logs are archived at once: one with long logs does not hold up the others.
+const CONCURRENCY: usize = 8;
+
+/// What was done about logs.
+#[derive(Debug, Default)]
+pub(crate) struct Archived {
+    pub(crate) complete: u64,
+    pub(crate) incomplete: u64,
+    pub(crate) postponed: u64,
+}
+
+/// Archives the logs of every submission that ended a while ago and whose logs are not whole.
+pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore>(
+    store: &S,
+    source: &L,
+    archive: &O,
+    clock: &impl Clock,
+    policy: &CollectPolicy,
+    done: &mut Archived,
+) -> Result<(), PortError> {
+    let before = clock.now().plus_millis(-policy.settle_ms);
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = store.unfinished_logs(before, cursor.as_ref()).await?;
+        let mut results = stream::iter(&page.items)
+            .map(|submission| async move {
+                let job_id = &submission.state.job_id;
+                (job_id, collect_logs(store, source, archive, clock, policy, job_id).await)
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some((job_id, result)) = results.next().await {
+            match result {
+                Ok(Some(record)) if record.complete => done.complete += 1,
+                Ok(Some(_)) => done.incomplete += 1,
+                Ok(None) => {}
+                Err(error) => {
+                    warn!(job.id = %job_id, %error, "postponed to the next pass");
+                    done.postponed += 1;
+                }
+            }
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The state handler's settings.
+
+use std::time::Duration;
+
+use batchwright::function::{ConfigError, number, text};
+
+/// Read once, when the function starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The table of jobs.
+    pub jobs_table: String,
+    /// The table of runs.
+    pub runs_table: String,
+    /// Calls of `SubmitJob` a second, at most, for jobs that are submitted again.
+    pub submit_rate: u32,
+    /// How long before its deadline the function stops, and hands back the messages that are left.
+    pub stop_margin: Duration,
+}
+
+impl Config {
+    /// Errs where a variable is missing or wrong, naming it and its value.
+    pub fn read(look_up: &impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            jobs_table: text(look_up, "BATCHWRIGHT_JOBS_TABLE", "the name of the table of jobs")?,
+            runs_table: text(look_up, "BATCHWRIGHT_RUNS_TABLE", "the name of the table of runs")?,
+            submit_rate: number(look_up, "BATCHWRIGHT_SUBMIT_RATE", 50, 1..=10_000)?,
+            stop_margin: Duration::from_secs(number(look_up, "BATCHWRIGHT_STOP_MARGIN_SECONDS", 5, 1..=600)?),
+        })
+    }
+}

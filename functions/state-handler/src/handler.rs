@@ -1,0 +1,141 @@
+//! Event in, answer out.
+
+use batchwright::domain::{JobId, JobStatus};
+use batchwright::events::{BatchResponse, Event, JobStateChange, QueueBlocked, QueueMessage};
+use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
+use batchwright::ports::{Applied, Clock, JobEngine, JobStore, SubmissionPace};
+use batchwright::use_cases::record_state::{Recorded, Recorder};
+use serde::Serialize;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::config::Config;
+
+/// What an event led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", tag = "outcome")]
+pub enum Outcome {
+    /// The job is not one of ours, or was removed.
+    NotOurs,
+    /// The submission is one too many: it was terminated.
+    Surplus,
+    /// The state is recorded.
+    Recorded,
+    /// The state was known, or older than what is known.
+    Stale,
+    /// The job has ended.
+    Ended {
+        /// How.
+        status: JobStatus,
+        /// Why, in the classifier's words, where it FAILED.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+    },
+    /// The job was submitted again.
+    Resubmitted {
+        /// Its new submission.
+        job_id: JobId,
+    },
+    /// The queue is blocked.
+    QueueBlocked,
+}
+
+/// What the state handler answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To a queue.
+    Messages(BatchResponse),
+    /// To everyone else.
+    Event(Outcome),
+}
+
+/// Handles one invocation.
+///
+/// Errs where the event can't be read, and where a port failed: then deliver it again.
+pub async fn handle<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    config: &Config,
+    event: Value,
+    invocation: &Invocation,
+) -> Result<Answer<Response>, FunctionError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    if let Some(messages) = QueueMessage::batch(&event)? {
+        let within = invocation.time_left(recorder.clock, config.stop_margin);
+        let batch = each_message(messages, within, |event| take(recorder, event)).await;
+        let metrics = batch.done.iter().map(metric).collect();
+        return Ok(Answer { body: Response::Messages(batch.response), metrics });
+    }
+    let outcome = take(recorder, event).await?;
+    Ok(Answer { metrics: vec![metric(&outcome)], body: Response::Event(outcome) })
+}
+
+async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Outcome, FunctionError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    match Event::from_value(event)? {
+        Event::JobStateChange(change) => record(recorder, &change).await,
+        Event::QueueBlocked(blocked) => Ok(report(&blocked)),
+        Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
+            "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
+        )),
+    }
+}
+
+async fn record<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    change: &JobStateChange,
+) -> Result<Outcome, FunctionError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    let state = change.detail.state();
+    let outcome = match recorder.record_state(&state).await? {
+        Recorded::NotOurs => Outcome::NotOurs,
+        Recorded::Surplus => Outcome::Surplus,
+        Recorded::Noted(Applied::Applied) => Outcome::Recorded,
+        Recorded::Noted(Applied::Stale) => Outcome::Stale,
+        Recorded::Ended(status, cause) => {
+            Outcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
+        }
+        Recorded::Resubmitted(job_id) => Outcome::Resubmitted { job_id },
+    };
+    info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");
+    Ok(outcome)
+}
+
+fn report(blocked: &QueueBlocked) -> Outcome {
+    warn!(
+        queue.arn = blocked.queue_arn,
+        job.arn = blocked.job_arn,
+        reason = blocked.status_reason,
+        "the job at the head of the queue can't be placed"
+    );
+    Outcome::QueueBlocked
+}
+
+fn metric(outcome: &Outcome) -> Metric {
+    let name = match outcome {
+        Outcome::NotOurs => "EventsNotOurs",
+        Outcome::Surplus => "SurplusTerminated",
+        Outcome::Recorded => "StatesRecorded",
+        Outcome::Stale => "StatesStale",
+        Outcome::Ended { status: JobStatus::Succeeded, .. } => "JobsSucceeded",
+        Outcome::Ended { .. } => "JobsFailed",
+        Outcome::Resubmitted { .. } => "JobsResubmitted",
+        Outcome::QueueBlocked => "QueuesBlocked",
+    };
+    Metric::count(name, 1)
+}

@@ -1,0 +1,30 @@
+//! Puts the state handler together.
+
+use std::process::ExitCode;
+
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{BatchJobEngine, Connection, connect};
+use batchwright::function::{environment, main as start, serve};
+use batchwright::ports::{SystemClock, TokenBucket};
+use batchwright::use_cases::record_state::Recorder;
+use batchwright::use_cases::submit::SubmitPolicy;
+use state_handler::{Config, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    start(run()).await
+}
+
+async fn run() -> Result<(), lambda_runtime::Error> {
+    let config = Config::read(&environment)?;
+    let aws = connect(&Connection::default()).await;
+    let tables = Tables { jobs: config.jobs_table.clone(), runs: config.runs_table.clone() };
+    let recorder = Recorder {
+        store: &DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables),
+        engine: &BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
+        pace: &TokenBucket::new(f64::from(config.submit_rate)),
+        clock: &SystemClock,
+        policy: SubmitPolicy::default(),
+    };
+    serve(async |event, invocation| handle(&recorder, &config, event, &invocation).await).await
+}

@@ -1,0 +1,191 @@
+//! One run, as far as an invocation gets.
+
+use batchwright::domain::{Checkpoint, Run, RunCounts, RunId, RunState, S3Uri};
+use batchwright::function::{FunctionError, Invocation};
+use batchwright::job_file::{self, JobFileError, Problem};
+use batchwright::ports::{
+    Clock, FunctionInvoker, JobEngine, JobStore, ObjectStore, ObjectWriter, PortError, RunStore,
+    SubmissionPace,
+};
+use batchwright::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
+use batchwright::use_cases::submit::SubmitPolicy;
+use serde::Serialize;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::handler::Ports;
+use crate::interruption::Interruptible;
+use crate::request::{Request, continuation};
+
+/// Where the jobs of direct calls are kept as job files, outside of what the upload rule looks at.
+const CALLS: &str = "calls/";
+
+/// Problems of a rejected file that a summary holds. All of them stand in the report.
+const PROBLEMS_MAX: usize = 20;
+
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunSummary {
+    /// The run.
+    pub run_id: RunId,
+    /// Its job file.
+    pub source: String,
+    /// SUBMITTING: what is left will be gone on with.
+    pub state: RunState,
+    /// Jobs dealt with so far.
+    pub checkpoint: Checkpoint,
+    /// What became of them.
+    pub counts: RunCounts,
+    /// Those of them that became so in this invocation.
+    #[serde(skip)]
+    pub(crate) new_counts: RunCounts,
+    /// What is wrong with the file, where it was rejected: the first twenty problems.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// Runs a file until its end, or until shortly before the deadline; then has another invocation go on.
+pub(crate) async fn run<S, E, P, C, O, I>(
+    ports: &Ports<S, E, P, C, O, I>,
+    config: &Config,
+    invocation: &Invocation,
+    request: Request,
+) -> Result<RunSummary, FunctionError>
+where
+    S: JobStore + RunStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+    O: ObjectStore,
+    I: FunctionInvoker,
+{
+    let (run_id, uri) = match request {
+        Request::File { run_id, uri } => (run_id, uri),
+        Request::Jobs { run_id, document } => {
+            let uri = S3Uri { bucket: config.bucket.clone(), key: format!("{CALLS}{run_id}.json") };
+            keep(&ports.objects, &uri.key, &document).await?;
+            (run_id, uri)
+        }
+    };
+    let margin_ms = i64::try_from(config.stop_margin.as_millis()).unwrap_or(i64::MAX);
+    let order = RunFile {
+        run_id,
+        source: uri.to_string(),
+        rerun: false,
+        concurrency: config.concurrency,
+        deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
+        policy: SubmitPolicy::default(),
+    };
+    let before = ports.store.run(&order.run_id).await?;
+    if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {
+        return Ok(RunSummary::of(run.clone(), &run.counts, Vec::new()));
+    }
+    let (checkpoint, counts) = before.map(|run| (run.checkpoint, run.counts)).unwrap_or_default();
+    let problems = submit_all(ports, &uri, &order).await?;
+    let run = ports.store.run(&order.run_id).await?.ok_or_else(|| {
+        PortError::retryable("run", format!("the run {} was removed while it was under way", order.run_id))
+    })?;
+    if run.state == RunState::Submitting {
+        go_on(ports, invocation, &order, checkpoint < run.checkpoint).await;
+    }
+    info!(run.id = %run.run_id, run.source = run.source, run.state = ?run.state, run.checkpoint = run.checkpoint.0, "run");
+    Ok(RunSummary::of(run, &counts, problems))
+}
+
+impl RunSummary {
+    fn of(run: Run, before: &RunCounts, problems: Vec<String>) -> Self {
+        let Run { run_id, source, state, checkpoint, counts, .. } = run;
+        Self { run_id, source, state, checkpoint, new_counts: since(before, &counts), counts, problems }
+    }
+}
+
+/// Keeps the jobs of a call as a job file, so that another invocation can go on with it.
+async fn keep<O: ObjectStore>(objects: &O, key: &str, document: &Value) -> Result<(), PortError> {
+    let mut object = objects.create_object(key, "application/json").await?;
+    object.write(document.to_string().as_bytes()).await?;
+    object.finish().await
+}
+
+/// Submits the jobs of a file. Returns what is wrong with it, where that is why it was rejected.
+async fn submit_all<S, E, P, C, O, I>(
+    ports: &Ports<S, E, P, C, O, I>,
+    uri: &S3Uri,
+    order: &RunFile,
+) -> Result<Vec<String>, FunctionError>
+where
+    S: JobStore + RunStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+    O: ObjectStore,
+{
+    let Ports { store, engine, pace, clock, objects, .. } = ports;
+    let Some(reader) = objects.open_object(&uri.key).await? else {
+        let error = missing(uri);
+        reject_file(store, objects, clock, order, &error).await?;
+        return Ok(shown(&error));
+    };
+    let (reader, interruption) = Interruptible::new(reader);
+    let running = async {
+        let mut file = match job_file::open(reader, &order.source).await {
+            Ok(file) => file,
+            Err(error) => {
+                reject_file(store, objects, clock, order, &error).await?;
+                return Err(RunFileError::File(error));
+            }
+        };
+        run_file(store, engine, pace, clock, objects, &mut file, order, |_| ()).await
+    };
+    let ended = tokio::select! {
+        ended = running => ended,
+        why = interruption.happens() => {
+            return Err(PortError::retryable("read the job file", format!("{uri}: {why}")).into());
+        }
+    };
+    match ended {
+        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_)) => Ok(Vec::new()),
+        Err(RunFileError::File(error)) => Ok(shown(&error)),
+        Err(RunFileError::Port(error)) => Err(error.into()),
+    }
+}
+
+fn missing(uri: &S3Uri) -> JobFileError {
+    let message = "there is no such object; upload it again".to_owned();
+    JobFileError { file: uri.to_string(), problems: vec![Problem { line: None, field: None, message }] }
+}
+
+fn shown(error: &JobFileError) -> Vec<String> {
+    warn!(%error, "the job file is rejected");
+    error.problems.iter().take(PROBLEMS_MAX).map(ToString::to_string).collect()
+}
+
+/// Has another invocation go on with the run. One that came no further is left to the reconciler, which
+/// looks after a while: what holds it up may be gone by then, and no invocation calls the next for ever.
+async fn go_on<S, E, P, C, O, I: FunctionInvoker>(
+    ports: &Ports<S, E, P, C, O, I>,
+    invocation: &Invocation,
+    order: &RunFile,
+    came_further: bool,
+) {
+    if !came_further {
+        warn!(run.id = %order.run_id, "the run came no further; left to the reconciler");
+        return;
+    }
+    let payload = continuation(&order.run_id, &order.source).to_string();
+    match ports.invoker.invoke_later(&invocation.function_name, payload.as_bytes()).await {
+        Ok(()) => info!(run.id = %order.run_id, "handed on to the next invocation"),
+        Err(error) => warn!(run.id = %order.run_id, %error, "can't be handed on; left to the reconciler"),
+    }
+}
+
+fn since(before: &RunCounts, now: &RunCounts) -> RunCounts {
+    RunCounts {
+        submitted: now.submitted.saturating_sub(before.submitted),
+        skipped: now.skipped.saturating_sub(before.skipped),
+        changed: now.changed.saturating_sub(before.changed),
+        rejected: now.rejected.saturating_sub(before.rejected),
+        unknown: now.unknown.saturating_sub(before.unknown),
+    }
+}

@@ -1,0 +1,43 @@
+//! The program itself, asked by a Lambda Runtime API on this machine. It reaches no AWS service.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use batchwright_tests::runtime_api::{Answer, Function, fails_to_start};
+use serde_json::json;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_submitter");
+const VARIABLES: &[(&str, &str)] = &[
+    ("BATCHWRIGHT_JOBS_TABLE", "jobs"),
+    ("BATCHWRIGHT_RUNS_TABLE", "runs"),
+    ("BATCHWRIGHT_BUCKET", "bucket"),
+];
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
+    let mut function = Function::start(PROGRAM, VARIABLES).await?;
+    let event = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"});
+    let expected = json!({"runs": []});
+    assert_eq!(function.invoke(event.clone(), MINUTE).await?, Answer::Response(expected));
+    let error =
+        json!({"errorType": "InvalidEvent", "errorMessage": "not an event that is read here: a number"});
+    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
+    assert!(matches!(function.invoke(event, MINUTE).await?, Answer::Response(_)));
+    let log = String::from_utf8(function.end().await?.stdout)?;
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+    assert_eq!(errors.len(), 1, "an error is logged once: {log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_does_not_start_without_a_variable_and_says_which() -> Result<()> {
+    for (missing, _) in VARIABLES {
+        let others: Vec<_> = VARIABLES.iter().copied().filter(|(name, _)| name != missing).collect();
+        let output = fails_to_start(PROGRAM, &others).await?;
+        let log = String::from_utf8(output.stdout)?;
+        assert!(!output.status.success(), "{missing}");
+        assert!(log.contains(&format!("the environment variable {missing} is not set")), "{log}");
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! What every Lambda function shares. A function is a library, which turns an event into use cases and
+//! their results into an answer, and a binary, which puts the adapters together and calls [`serve`].
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `config` | variables, read once through a look-up closure |
+//! | `messages` | a batch of queue messages, each handled or handed back |
+//! | `answer` | [`Answer`] and [`FunctionError`] |
+//! | `metrics` | CloudWatch's embedded metric format |
+//! | `logging` | JSON lines with dotted fields |
+//! | `serve` | the loop of the Lambda runtime, and how long an invocation lasts |
+
+mod answer;
+mod config;
+mod logging;
+mod messages;
+mod metrics;
+mod serve;
+
+pub use answer::{Answer, FunctionError};
+pub use config::{ConfigError, environment, number, text};
+pub use messages::{Batch, each_message};
+pub use metrics::{Metric, metrics_line};
+pub use serve::{Invocation, main, serve};

@@ -1,0 +1,132 @@
+//! The state handler.
+
+use std::time::Duration;
+
+use batchwright::domain::JobStatus;
+use batchwright::engine::{Ending, FaultPlan, FaultyEngine, Outcome, Scene};
+use batchwright::function::Metric;
+use batchwright::ports::Unpaced;
+use batchwright::use_cases::record_state::Recorder;
+use batchwright::use_cases::submit::SubmitPolicy;
+use serde_json::{Value, json};
+use state_handler::{Config, handle};
+
+use crate::submitter;
+use crate::world::{World, batch, handed_back, job, texts};
+
+fn config() -> Config {
+    Config::read(&|name: &str| name.ends_with("_TABLE").then(|| "table".to_owned())).unwrap()
+}
+
+async fn submit(world: &World, names: &[&str]) {
+    let event = json!({"jobs": names.iter().map(|name| job(name)).collect::<Vec<_>>()});
+    let ports = submitter::ports(world, Unpaced);
+    ::submitter::handle(&ports, &submitter::config(), event, &world.invocation(900)).await.unwrap();
+}
+
+async fn deliver(world: &World, event: Value) -> (Value, Vec<Metric>) {
+    let answer = handle(&world.recorder(&Unpaced), &config(), event, &world.invocation(120)).await.unwrap();
+    (serde_json::to_value(answer.body).unwrap(), answer.metrics)
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_come_twice_and_backwards_end_in_the_same_state() {
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one", "two"]).await;
+    let mut events = texts(&world.run_all().await);
+    events.reverse();
+    events.extend(events.clone());
+    let (body, _) = deliver(&world, batch(events)).await;
+    assert_eq!(handed_back(&body), [0_u64; 0]);
+    for name in ["one", "two"] {
+        assert_eq!(world.status(name).await, Some(JobStatus::Succeeded));
+        assert_eq!(world.tries(name).await, 1);
+    }
+}
+
+fn lost_once(scene: &Scene<'_>) -> Outcome {
+    let outcome = Outcome::success_after(Duration::from_secs(5));
+    if scene.submission == 1 { outcome.ending(Ending::HostLost) } else { outcome }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_host_leads_to_another_submission_once() {
+    let mut world = World::with(lost_once).await;
+    submit(&world, &["one"]).await;
+    let events = world.run_all().await;
+    let end = events.iter().find(|event| event["detail"]["status"] == "FAILED").unwrap();
+    let (body, _) = deliver(&world, end.clone()).await;
+    assert_eq!(body["outcome"], "RESUBMITTED", "{body}");
+    let (body, _) = deliver(&world, end.clone()).await;
+    assert_eq!(body["outcome"], "STALE", "{body}");
+    let again = world.run_all().await;
+    deliver(&world, batch(texts(&again))).await;
+    assert_eq!((world.status("one").await, world.tries("one").await), (Some(JobStatus::Succeeded), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_t_be_submitted_again_now_is_handed_back() {
+    let mut world = World::with(lost_once).await;
+    submit(&world, &["one"]).await;
+    let events = world.run_all().await;
+    let refusing = FaultPlan { refused_permille: 1_000, ..FaultPlan::default() };
+    let engine = FaultyEngine::new(world.engine.clone(), refusing);
+    let World { store, clock, .. } = &world;
+    let recorder =
+        Recorder { store, engine: &engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() };
+    let answer = handle(&recorder, &config(), batch(texts(&events)), &world.invocation(3_600)).await.unwrap();
+    assert_eq!(handed_back(&answer.body).len(), 1, "{:?}", answer.body);
+    let (body, _) = deliver(&world, batch(texts(&events))).await;
+    assert_eq!(handed_back(&body), [0_u64; 0]);
+    assert_eq!(world.tries("one").await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn poison_goes_back_and_what_is_not_ours_does_not() {
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one"]).await;
+    let mut events = world.run_all().await;
+    events[0]["aFieldOfTomorrow"] = json!([1]);
+    let mut foreign = events[0].clone();
+    foreign["detail"]["jobId"] = json!("somebody-elses");
+    foreign["detail"]["jobName"] = json!("somebody-elses");
+    foreign["detail"]["parameters"] = json!({});
+    let malformed = json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {}});
+    let s3 = json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {
+        "bucket": {"name": "b"}, "object": {"key": "k"},
+    }});
+    let mut bodies = vec!["{".to_owned(), malformed.to_string(), s3.to_string(), foreign.to_string()];
+    bodies.extend(texts(&events));
+    let (body, metrics) = deliver(&world, batch(bodies)).await;
+    assert_eq!(handed_back(&body), [0, 1, 2]);
+    assert!(metrics.contains(&Metric::count("EventsNotOurs", 1)), "{metrics:?}");
+    assert_eq!(world.status("one").await, Some(JobStatus::Succeeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_queue_is_counted() {
+    let world = World::with(submitter::quick).await;
+    let event = json!({
+        "source": "aws.batch", "detail-type": "Batch Job Queue Blocked",
+        "detail": {"statusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"},
+    });
+    let (body, metrics) = deliver(&world, batch([event.to_string()])).await;
+    assert_eq!(handed_back(&body), [0_u64; 0]);
+    assert_eq!(metrics, [Metric::count("QueuesBlocked", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_the_time_does_not_suffice_for_are_handed_back() {
+    let mut world = World::with(lost_once).await;
+    submit(&world, &["one"]).await;
+    let events = world.run_all().await;
+    let refusing = FaultPlan { refused_permille: 1_000, ..FaultPlan::default() };
+    let engine = FaultyEngine::new(world.engine.clone(), refusing);
+    let World { store, clock, .. } = &world;
+    let recorder =
+        Recorder { store, engine: &engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() };
+    let invocation = world.invocation(6);
+    let answer = handle(&recorder, &config(), batch(texts(&events)), &invocation).await.unwrap();
+    assert_eq!(handed_back(&answer.body).len(), 1);
+    assert!(batchwright::ports::Clock::now(clock) <= invocation.deadline);
+}

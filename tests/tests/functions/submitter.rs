@@ -1,0 +1,208 @@
+//! The submitter.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use batchwright::domain::{RunState, Timestamp};
+use batchwright::engine::{LocalEngine, Outcome, Scene, VirtualClock};
+use batchwright::function::FunctionError;
+use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore, InMemoryObjectWriter};
+use batchwright::ports::{ErrorKind, ObjectStore, PortError, RunStore, SubmissionPace, TokenBucket, Unpaced};
+use serde_json::{Value, json};
+use submitter::{Config, Ports, Response, RunSummary, handle};
+use tokio::io::{AsyncRead, BufReader, ReadBuf};
+
+use crate::world::{BUCKET, Invocations, World, batch, handed_back, job, uploaded};
+
+pub(crate) fn quick(_: &Scene<'_>) -> Outcome {
+    Outcome::success_after(Duration::from_secs(5))
+}
+
+pub(crate) fn config() -> Config {
+    let look_up = |name: &str| match name {
+        "BATCHWRIGHT_BUCKET" => Some(BUCKET.to_owned()),
+        name if name.ends_with("_TABLE") => Some("table".to_owned()),
+        _ => None,
+    };
+    Config::read(&look_up).unwrap()
+}
+
+pub(crate) fn ports<P: SubmissionPace>(
+    world: &World,
+    pace: P,
+) -> Ports<InMemoryJobStore, LocalEngine, P, VirtualClock, InMemoryObjectStore, Invocations> {
+    Ports {
+        store: world.store.clone(),
+        engine: world.engine.clone(),
+        pace,
+        clock: world.clock,
+        objects: world.objects.clone(),
+        invoker: world.invoker.clone(),
+    }
+}
+
+async fn summaries(world: &World, event: Value) -> Vec<RunSummary> {
+    let answer = handle(&ports(world, Unpaced), &config(), event, &world.invocation(900)).await.unwrap();
+    match answer.body {
+        Response::Runs { runs } => runs,
+        Response::Messages(response) => panic!("{response:?}"),
+    }
+}
+
+fn put(world: &World, key: &str, jobs: &[Value]) {
+    world.objects.put(key, "application/json", json!(jobs).to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_is_submitted_once_however_it_is_delivered() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a file.json", &[job("one"), job("two")]);
+    let notification = uploaded("jobs/a+file.json");
+    let bridged = json!({
+        "source": "aws.s3", "detail-type": "Object Created",
+        "detail": {"bucket": {"name": BUCKET}, "object": {"key": "jobs/a file.json", "etag": "e", "sequencer": "01"}},
+    });
+    let first = summaries(&world, notification.clone()).await;
+    assert_eq!((first[0].state, first[0].counts.submitted), (RunState::Submitted, 2));
+    assert_eq!(summaries(&world, notification.clone()).await[0].run_id, first[0].run_id);
+    assert_eq!(summaries(&world, bridged.clone()).await[0].run_id, first[0].run_id);
+    let messages = batch([notification.to_string(), bridged.to_string()]);
+    let answer = handle(&ports(&world, Unpaced), &config(), messages, &world.invocation(900)).await.unwrap();
+    assert_eq!(handed_back(&answer.body), [0_u64; 0]);
+    assert!(
+        answer.metrics.iter().all(|metric| metric.count == 0),
+        "a duplicate counts nothing: {:?}",
+        answer.metrics
+    );
+    assert_eq!((world.tries("one").await, world.tries("two").await), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_file_is_reported_and_is_no_error() {
+    let world = World::with(quick).await;
+    world.objects.put("jobs/bad.jsonl", "", "{\"jobName\": \"a b\"}\n");
+    let run = summaries(&world, uploaded("jobs/bad.jsonl")).await.remove(0);
+    assert_eq!(run.state, RunState::Rejected);
+    assert!(run.problems.iter().any(|problem| problem.starts_with("line 1: ")), "{:?}", run.problems);
+    let report = world.objects.bytes(&format!("reports/{}/000000000000.jsonl", run.run_id)).unwrap();
+    assert!(String::from_utf8(report).unwrap().contains("\"outcome\":\"REJECTED\""));
+
+    let gone = summaries(&world, uploaded("jobs/gone.json")).await.remove(0);
+    assert_eq!((gone.state, gone.problems.len()), (RunState::Rejected, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poisonous_message_goes_back_alone() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("one")]);
+    let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET});
+    let messages =
+        batch(["nonsense".to_owned(), uploaded("jobs/a.json").to_string(), test.to_string(), "7".to_owned()]);
+    let answer = handle(&ports(&world, Unpaced), &config(), messages, &world.invocation(900)).await.unwrap();
+    assert_eq!(handed_back(&answer.body), [0, 3]);
+    assert_eq!(world.tries("one").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_call_brings_its_jobs_or_names_a_file() {
+    let world = World::with(quick).await;
+    let called = summaries(&world, json!({"jobs": [job("inline")], "aFieldOfTomorrow": true})).await;
+    assert_eq!(called[0].counts.submitted, 1);
+    assert!(called[0].source.starts_with("s3://bucket/calls/"), "{}", called[0].source);
+    put(&world, "elsewhere/b.json", &[job("by-uri")]);
+    let called = summaries(&world, json!({"uri": "s3://bucket/elsewhere/b.json"})).await;
+    assert_eq!(called[0].counts.submitted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_file_is_handed_on_from_invocation_to_invocation() {
+    let world = World::with(quick).await;
+    let names: Vec<String> = (0..300).map(|n| format!("job-{n}")).collect();
+    put(&world, "jobs/long.json", &names.iter().map(|name| job(name)).collect::<Vec<_>>());
+    let ports = ports(&world, TokenBucket::new(2.0));
+    let mut event = uploaded("jobs/long.json");
+    let mut invocations = 0;
+    loop {
+        invocations += 1;
+        assert!(invocations < 20, "every invocation comes further");
+        let invocation = world.invocation(100);
+        let deadline = invocation.deadline;
+        handle(&ports, &config(), event, &invocation).await.unwrap();
+        assert!(now(&world) < deadline, "it stops in time");
+        match world.invoker.take().pop() {
+            Some((function, next)) => {
+                assert_eq!(function, "the-submitter");
+                event = next;
+            }
+            None => break,
+        }
+    }
+    assert!(invocations > 2, "{invocations}");
+    for name in names {
+        assert_eq!(world.tries(&name).await, 1, "{name}");
+    }
+}
+
+fn now(world: &World) -> Timestamp {
+    batchwright::ports::Clock::now(&world.clock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_came_no_further_is_left_to_the_reconciler() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("one")]);
+    let ports = ports(&world, Unpaced);
+    handle(&ports, &config(), uploaded("jobs/a.json"), &world.invocation(30)).await.unwrap();
+    assert_eq!(world.invoker.take(), []);
+    let unfinished = world.store.unfinished_runs(now(&world).plus_millis(1), None).await.unwrap();
+    assert_eq!(unfinished.items.len(), 1);
+}
+
+/// Its objects break off.
+#[derive(Clone)]
+struct Breaking(InMemoryObjectStore);
+
+struct Broken(&'static [u8]);
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Ready(Err(io::Error::other("connection reset")));
+        }
+        buf.put_slice(std::mem::take(&mut self.0));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl ObjectStore for Breaking {
+    type Reader = BufReader<Broken>;
+    type Writer = InMemoryObjectWriter;
+
+    async fn open_object(&self, _: &str) -> Result<Option<Self::Reader>, PortError> {
+        Ok(Some(BufReader::new(Broken(b"[{\"jobName\":"))))
+    }
+
+    async fn create_object(&self, key: &str, content_type: &str) -> Result<Self::Writer, PortError> {
+        self.0.create_object(key, content_type).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_breaks_off_on_its_way_is_read_again_and_not_rejected() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("one")]);
+    let Ports { store, engine, pace, clock, objects, invoker } = ports(&world, Unpaced);
+    let breaking = Ports { store, engine, pace, clock, objects: Breaking(objects), invoker };
+    let error =
+        handle(&breaking, &config(), uploaded("jobs/a.json"), &world.invocation(900)).await.unwrap_err();
+    let FunctionError::Port(error) = error else { panic!("{error}") };
+    assert_eq!(error.kind, ErrorKind::Retryable);
+    assert_eq!(error.to_string(), "read the job file: s3://bucket/jobs/a.json: connection reset");
+    assert_eq!(summaries(&world, uploaded("jobs/a.json")).await[0].counts.submitted, 1);
+}
