@@ -14,7 +14,7 @@ use batchwright::events::JobDetail;
 use batchwright::ports::{Cursor, ErrorKind, JobEngine as _, LogSource as _};
 use batchwright_tests::emulators::moto::Moto;
 use batchwright_tests::emulators::sdk_config;
-use batchwright_tests::loopback::{Loopback, Reply};
+use batchwright_tests::loopback::{Loopback, Reply, Request};
 use serde_json::{Value, json};
 
 async fn engine(server: &Loopback) -> anyhow::Result<BatchJobEngine> {
@@ -165,7 +165,7 @@ async fn a_list_holds_the_exact_name_alone_and_goes_on_where_a_page_has_none() -
     assert_eq!(page.items[0].job_id, JobId::parse("c")?);
     assert_eq!((page.items.len(), page.next), (1, None));
     let filter = json!([{"name": "JOB_NAME", "values": ["job"]}]);
-    let sent: Vec<_> = server.requests().iter().map(|request| request.json()).collect::<Result<_, _>>()?;
+    let sent: Vec<_> = server.requests().iter().map(Request::json).collect::<Result<_, _>>()?;
     assert_eq!(sent[0], json!({"jobQueue": "queue", "filters": filter, "maxResults": 100}));
     assert_eq!(sent[1]["nextToken"], "t");
     Ok(())

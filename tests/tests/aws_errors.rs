@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, s3_client};
 use batchwright::domain::{JobId, JobName, JobSpec, LogStream, SubmitJobRequest};
@@ -159,16 +160,17 @@ async fn calls(endpoint_url: &str) -> anyhow::Result<Vec<PortError>> {
         Err(LogSourceError::Port(error)) => error,
         other => anyhow::bail!("{other:?}"),
     };
-    Ok(vec![
-        engine.describe_jobs(std::slice::from_ref(&id)).await.unwrap_err(),
-        engine.list_jobs("queue", &JobName::parse("job")?, None).await.unwrap_err(),
-        engine.cancel_job(&id, "why").await.unwrap_err(),
-        engine.terminate_job(&id, "why").await.unwrap_err(),
-        logs_error,
-        lambda.invoke_later("function", b"{}").await.unwrap_err(),
-        s3.open_object("key").await.map(|_| ()).unwrap_err(),
-        s3.list_objects("", None).await.unwrap_err(),
-    ])
+    let errors = [
+        engine.describe_jobs(std::slice::from_ref(&id)).await.err(),
+        engine.list_jobs("queue", &JobName::parse("job")?, None).await.err(),
+        engine.cancel_job(&id, "why").await.err(),
+        engine.terminate_job(&id, "why").await.err(),
+        Some(logs_error),
+        lambda.invoke_later("function", b"{}").await.err(),
+        s3.open_object("key").await.err(),
+        s3.list_objects("", None).await.err(),
+    ];
+    errors.into_iter().map(|error| error.context("a call went well")).collect()
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ async fn writes_under_conditions(config: &SdkConfig) -> anyhow::Result<()> {
         assert_eq!(fourth.commit().await?, Written::Refused, "{key}");
     }
     let writer = store.create_object_where("once/10", "text/plain", WriteCondition::Absent);
-    assert_eq!(writer.finish().await.unwrap_err().kind, ErrorKind::Permanent);
+    let refused = writer.finish().await.map_err(|error| error.kind);
+    assert_eq!(refused, Err(ErrorKind::Permanent));
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use std::error::Error;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::DateTime;
 
 pub use reader::S3ObjectReader;
@@ -70,7 +71,7 @@ impl S3ObjectStore {
         let object = self.object(key);
         let head = match self.client.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(head) => head,
-            Err(error) if error.as_service_error().is_some_and(|service| service.is_not_found()) => {
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
                 return Ok(None);
             }
             Err(error) => return Err(object.failed("HeadObject", &error)),
