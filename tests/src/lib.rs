@@ -4,4 +4,5 @@ pub mod contract;
 pub mod emulators;
 pub mod loopback;
 pub mod runtime_api;
+pub mod wire;
 pub mod world;

@@ -1,14 +1,12 @@
 //! Real clients run jobs on the endpoint: boto3, the AWS CLI, aio-aws.
 
-mod wire_support;
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use batchwright_tests::emulators::REGION;
 use batchwright_tests::emulators::venv::Venv;
+use batchwright_tests::wire::{Endpoint, options};
 use tokio::process::Command;
-use wire_support::{Endpoint, options};
 
 /// A client's environment is made in a thread where it may block; `None` where there is no `python3`.
 async fn client(group: &'static str) -> anyhow::Result<Option<Venv>> {

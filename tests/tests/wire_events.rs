@@ -1,7 +1,5 @@
 //! The endpoint's events reach a queue by a rule of EventBridge.
 
-mod wire_support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +9,7 @@ use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::REGION;
 use batchwright_tests::emulators::process::Server;
 use batchwright_tests::emulators::venv::Venv;
-use wire_support::{Endpoint, options};
+use batchwright_tests::wire::{Endpoint, options};
 
 /// As AWS does, ministack refuses events whose source begins with `aws.`; under this launcher it takes
 /// them in.

@@ -1,16 +1,14 @@
 //! What the endpoint answers, byte by byte as clients see it.
 
-mod wire_support;
-
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use batchwright::domain::JobDefinition;
 use batchwright::wire::{EventTarget, ServeOptions};
+use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use wire_support::{Endpoint, options};
 
 #[tokio::test]
 async fn a_job_is_submitted_described_and_its_log_read() -> anyhow::Result<()> {

@@ -63,7 +63,7 @@ mod tests {
             ("command", json!(["x"]), "command is not a member of SubmitJob"),
             ("maxTries", json!(2), "maxTries is not a member of SubmitJob"),
             ("dependsOn", json!([{"jobName": "b"}]), "SubmitJob knows jobs by jobId alone"),
-            ("jobName", json!("a b"), "jobName: contains ' '"),
+            ("jobName", json!("a b"), "contains ' '"),
             ("jobNamed", json!("a"), "jobNamed: unknown field"),
             ("parameters", json!({"batchwright.nonce": 7}), "every value must be a string"),
         ] {

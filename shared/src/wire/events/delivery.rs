@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::events::JobStateChange;
 
@@ -57,7 +57,7 @@ pub(in crate::wire) async fn deliver(
         let tries = if lost > 0 { 1 } else { policy.tries };
         match deliver_batch(std::mem::take(&mut batch), sink, policy, tries).await {
             Ok(()) if lost > 0 => {
-                info!(events.lost = lost, "the target of events takes them in again");
+                warn!(events.lost = lost, "the target of events takes them in again");
                 lost = 0;
             }
             Ok(()) => {}

@@ -21,7 +21,9 @@ const END_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An endpoint that is served until it is stopped.
+#[derive(Debug)]
 pub struct Endpoint {
+    /// As clients are told it.
     pub url: String,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -31,9 +33,11 @@ pub struct Endpoint {
 /// What came back.
 #[derive(Debug)]
 pub struct Answer {
+    /// Of HTTP.
     pub status: u16,
     /// The type of a refusal, from where each protocol has it.
     pub kind: Option<String>,
+    /// The JSON.
     pub body: Value,
 }
 
@@ -51,6 +55,7 @@ pub fn options(folder: &Path) -> ServeOptions {
 }
 
 impl Endpoint {
+    /// Opens and serves it.
     pub async fn start(options: ServeOptions) -> anyhow::Result<Self> {
         let server = WireServer::open(options, SystemClock).await?;
         let url = server.url()?;
