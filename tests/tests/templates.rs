@@ -98,7 +98,8 @@ const JOBS_WRITTEN: &[&str] = &[
     "dynamodb:UpdateItem jobs",
 ];
 /// To find a submission by its id, and to keep where its logs are.
-const LOGS_KEPT: &[&str] = &["dynamodb:GetItem jobs", "dynamodb:Query jobs/index/*", "dynamodb:UpdateItem jobs"];
+const LOGS_KEPT: &[&str] =
+    &["dynamodb:GetItem jobs", "dynamodb:Query jobs/index/*", "dynamodb:UpdateItem jobs"];
 /// To submit, with tags, and to end what is one too many.
 const SUBMISSION: &[&str] = &["batch:SubmitJob", "batch:TagResource", "batch:TerminateJob"];
 /// To write an object in parts.
