@@ -1,6 +1,8 @@
 //! The templates beside the code: the tables as the adapter defines them, and for each function exactly
 //! the actions that its adapters call.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use batchwright::aws::dynamodb::{Attribute, AttributeKind, JOBS, Key, RUNS, TableDefinition};
