@@ -1,6 +1,8 @@
 //! The templates beside the code: the tables as the adapter defines them, and for each function exactly
 //! the actions that its adapters call.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use batchwright::aws::dynamodb::{Attribute, AttributeKind, JOBS, Key, RUNS, TableDefinition};
@@ -98,7 +100,8 @@ const JOBS_WRITTEN: &[&str] = &[
     "dynamodb:UpdateItem jobs",
 ];
 /// To find a submission by its id, and to keep where its logs are.
-const LOGS_KEPT: &[&str] = &["dynamodb:GetItem jobs", "dynamodb:Query jobs/index/*", "dynamodb:UpdateItem jobs"];
+const LOGS_KEPT: &[&str] =
+    &["dynamodb:GetItem jobs", "dynamodb:Query jobs/index/*", "dynamodb:UpdateItem jobs"];
 /// To submit, with tags, and to end what is one too many.
 const SUBMISSION: &[&str] = &["batch:SubmitJob", "batch:TagResource", "batch:TerminateJob"];
 /// To write an object in parts.

@@ -27,7 +27,7 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
     let log = String::from_utf8(function.end().await?.stdout)?;
     let errors: Vec<&str> = log
         .lines()
-        .filter(|line| line.contains("\"level\":\"ERROR\"").filter(|line| !line.contains("message.id")))
+        .filter(|line| line.contains("\"level\":\"ERROR\"") && !line.contains("message.id"))
         .collect();
     assert_eq!(errors.len(), 1, "an error is logged once: {log}");
     Ok(())

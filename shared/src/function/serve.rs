@@ -55,7 +55,7 @@ pub async fn main(run: impl Future<Output = Result<(), lambda_runtime::Error>>) 
     }
 }
 
-/// Answers invocations until Lambda ends the process. An error is logged once, here.
+/// Answers invocations until Lambda ends the process. An error is logged once, by the runtime.
 pub async fn serve<B: Serialize, F: Future<Output = Result<Answer<B>, FunctionError>>>(
     handler: impl Fn(Value, Invocation) -> F,
 ) -> Result<(), lambda_runtime::Error> {
@@ -72,10 +72,7 @@ pub async fn serve<B: Serialize, F: Future<Output = Result<Answer<B>, FunctionEr
                     }
                     Ok(answer.body)
                 }
-                Err(error) => {
-                    error!(%error, "the invocation failed");
-                    Err(Diagnostic::from(error))
-                }
+                Err(error) => Err(Diagnostic::from(error)),
             }
         }
     }))
