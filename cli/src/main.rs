@@ -10,5 +10,10 @@ mod stack;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .with_target(false)
+        .init();
     exit::code_of(commands::dispatch(&args::Cli::parse()))
 }

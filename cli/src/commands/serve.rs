@@ -10,13 +10,7 @@ use crate::args::{Output, ServeArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 
-
 pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::WARN)
-        .with_target(false)
-        .init();
     let options = ServeOptions {
         state_dir: args.place.state_dir(),
         port: args.port,

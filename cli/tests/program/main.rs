@@ -1,5 +1,7 @@
 //! The program as a person runs it: real processes, real files, real signals.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
+
 mod bad_input;
 mod examples;
 mod interrupted;
