@@ -4,5 +4,6 @@ pub mod contract;
 pub mod emulators;
 pub mod loopback;
 pub mod runtime_api;
+pub mod stack;
 pub mod wire;
 pub mod world;

@@ -35,7 +35,7 @@ pub(crate) fn jobs(views: &[JobView]) -> Table {
 
 /// A child shows its index.
 fn name(view: &JobView) -> String {
-    match view.job_id.as_ref().and_then(|id| id.array_index()) {
+    match view.job_id.as_ref().and_then(batchwright::domain::JobId::array_index) {
         Some(index) => format!("{}:{index}", view.job_name),
         None => view.job_name.to_string(),
     }
