@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, anyhow};
-use batchwright::aws::{
-    CloudWatchLogSource, Connection, DynamoDbJobStore, LambdaInvoker, S3ObjectStore, Tables, connect,
-    s3_client,
-};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client};
 
 use crate::args::StackArgs;
 use crate::exit::Failure;

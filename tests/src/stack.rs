@@ -34,7 +34,9 @@ pub struct Tools {
 impl Tools {
     /// `None` where this machine has no `python3`.
     pub fn install() -> anyhow::Result<Option<Tools>> {
-        let (Some(aws), Some(sam)) = (Venv::of_group("aws-cli")?, Venv::of_group("sam")?) else { return Ok(None) };
+        let (Some(aws), Some(sam)) = (Venv::of_group("aws-cli")?, Venv::of_group("sam")?) else {
+            return Ok(None);
+        };
         Ok(Some(Tools { aws, sam }))
     }
 
@@ -43,7 +45,14 @@ impl Tools {
         let infra = stage(folder)?;
         let data = infra.join("data.yaml");
         let mut command = self.command(&self.aws.program("aws"), folder, endpoint_url);
-        command.args(["--endpoint-url", endpoint_url, "cloudformation", "deploy", "--stack-name", "batchwright-data"]);
+        command.args([
+            "--endpoint-url",
+            endpoint_url,
+            "cloudformation",
+            "deploy",
+            "--stack-name",
+            "batchwright-data",
+        ]);
         command.arg("--template-file").arg(data).args(["--parameter-overrides", &format!("Name={NAME}")]);
         run(command)?;
 
@@ -74,7 +83,10 @@ impl Tools {
         command.env("AWS_CONFIG_FILE", folder.join("aws-config"));
         command.env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null").env("SAM_CLI_TELEMETRY", "0");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        command.env("AWS_ENDPOINT_URL", endpoint_url).env("AWS_DEFAULT_REGION", REGION).env("AWS_REGION", REGION);
+        command
+            .env("AWS_ENDPOINT_URL", endpoint_url)
+            .env("AWS_DEFAULT_REGION", REGION)
+            .env("AWS_REGION", REGION);
         command
     }
 }
@@ -114,7 +126,8 @@ fn run(mut command: Command) -> anyhow::Result<()> {
 }
 
 /// The adapters that look into a deployed stack.
-pub fn store(config: &SdkConfig) -> batchwright::aws::DynamoDbJobStore {
-    let tables = batchwright::aws::Tables { jobs: format!("{NAME}-jobs"), runs: format!("{NAME}-runs") };
-    batchwright::aws::DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(config), tables)
+pub fn store(config: &SdkConfig) -> batchwright::aws::dynamodb::DynamoDbJobStore {
+    let tables =
+        batchwright::aws::dynamodb::Tables { jobs: format!("{NAME}-jobs"), runs: format!("{NAME}-runs") };
+    batchwright::aws::dynamodb::DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(config), tables)
 }

@@ -30,7 +30,22 @@ impl Ministack {
     /// One of its own, with further variables: `AUTH=true` makes it enforce policies.
     pub fn start(variables: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
         let Some(venv) = Venv::of_group("ministack")? else { return Ok(None) };
-        let server = Server::start("ministack", |port, scratch| command(&venv, port, scratch, variables))?;
+        let server = Server::start("ministack", |port, scratch| {
+            configured(Command::new(venv.program("ministack")), port, scratch, variables)
+        })?;
+        Ok(Some(Self { server }))
+    }
+
+    /// One that also takes in events whose source begins with `aws.`. AWS refuses them from anybody but
+    /// itself, and so does ministack; the embedded engine sends them in AWS's place.
+    pub fn taking_aws_events(variables: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
+        let Some(venv) = Venv::of_group("ministack")? else { return Ok(None) };
+        let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ministack_taking_aws_events.py");
+        let server = Server::start("ministack-events", |port, scratch| {
+            let mut program = Command::new(venv.program("python"));
+            program.arg(&launcher);
+            configured(program, port, scratch, variables)
+        })?;
         Ok(Some(Self { server }))
     }
 
@@ -45,8 +60,12 @@ impl Ministack {
     }
 }
 
-fn command(venv: &Venv, port: u16, scratch: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Command> {
-    let mut command = Command::new(venv.program("ministack"));
+fn configured(
+    mut command: Command,
+    port: u16,
+    scratch: &Path,
+    variables: &[(&str, &str)],
+) -> anyhow::Result<Command> {
     command.env("GATEWAY_PORT", port.to_string());
     // Without these it listens on every interface, and on a second port.
     command.env("BIND_HOST", "127.0.0.1").env("MINISTACK_HOST", "127.0.0.1");

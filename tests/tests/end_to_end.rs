@@ -1,0 +1,224 @@
+//! The whole path over the wire: templates deployed by the real commands, the functions' real programs,
+//! a job file uploaded to S3, jobs that really run, events through EventBridge and queues, state in
+//! DynamoDB, logs and reports on S3.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use aws_config::SdkConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use batchwright::aws::dynamodb::DynamoDbJobStore;
+use batchwright::aws::s3_client;
+use batchwright::domain::{Cause, Job, JobName, JobState, JobStatus};
+use batchwright::ports::JobStore;
+use batchwright::wire::{EventTarget, ServeOptions};
+use batchwright_tests::emulators::ministack::Ministack;
+use batchwright_tests::emulators::{REGION, sdk_config};
+use batchwright_tests::stack::{NAME, Tools, bucket, store};
+use batchwright_tests::wire::{Endpoint, options};
+use serde_json::{Value, json};
+
+/// What has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const JOBS: &str = r#"
+defaults: {jobQueue: queue, jobDefinition: definition}
+jobs:
+  - {jobName: first, command: [sh, -c, "echo one; echo two"]}
+  - {jobName: second, command: [echo, after], dependsOn: [{jobName: first}]}
+  - {jobName: tiles, arrayProperties: {size: 3}, command: [sh, -c, "echo tile $AWS_BATCH_JOB_ARRAY_INDEX"]}
+  - {jobName: broken, command: [sh, -c, "exit 3"]}
+  - {jobName: hopeless, command: [echo, never], dependsOn: [{jobName: broken}]}
+"#;
+
+/// A deployed stack, and the endpoint on which its jobs run.
+struct Deployed {
+    aws: SdkConfig,
+    store: DynamoDbJobStore,
+    ministack: Ministack,
+    endpoint: Endpoint,
+}
+
+impl Deployed {
+    /// `None` where this machine has no `python3`.
+    async fn new(folder: &Path, variables: &'static [(&str, &str)]) -> anyhow::Result<Option<Deployed>> {
+        let started = tokio::task::spawn_blocking(move || {
+            anyhow::Ok((Tools::install()?, Ministack::taking_aws_events(variables)?))
+        });
+        let (Some(tools), Some(ministack)) = started.await?? else { return Ok(None) };
+        let url = ministack.server().endpoint_url();
+        let events_to = Some(EventTarget::event_bridge(&url, REGION)?);
+        let endpoint = Endpoint::start(ServeOptions { events_to, ..options(folder) }).await?;
+        let (staged, batch_url) = (folder.to_owned(), endpoint.url.clone());
+        let deployed = tokio::task::spawn_blocking(move || tools.deploy(&staged, &url, &batch_url)).await?;
+        deployed.with_context(|| ministack.server().log())?;
+        let aws = sdk_config(&ministack.server().endpoint_url()).await?;
+        let store = store(&aws);
+        Ok(Some(Deployed { aws, store, ministack, endpoint }))
+    }
+
+    async fn upload(&self, key: &str, text: &str) -> anyhow::Result<()> {
+        let put = s3_client(&self.aws).put_object().bucket(bucket()).key(key);
+        put.body(ByteStream::from(text.as_bytes().to_vec())).send().await?;
+        Ok(())
+    }
+
+    async fn object(&self, key: &str) -> anyhow::Result<Vec<u8>> {
+        let got = s3_client(&self.aws).get_object().bucket(bucket()).key(key).send().await;
+        Ok(got.with_context(|| key.to_owned())?.body.collect().await?.to_vec())
+    }
+
+    async fn keys(&self, prefix: &str) -> anyhow::Result<Vec<String>> {
+        let listed = s3_client(&self.aws).list_objects_v2().bucket(bucket()).prefix(prefix).send().await?;
+        Ok(listed.contents().iter().filter_map(|object| object.key().map(ToOwned::to_owned)).collect())
+    }
+
+    /// Every line of every report so far.
+    async fn reports(&self) -> anyhow::Result<Vec<Value>> {
+        let mut lines = Vec::new();
+        for key in self.keys("reports/").await? {
+            let text = String::from_utf8(self.object(&key).await?)?;
+            for line in text.lines() {
+                lines.push(serde_json::from_str(line)?);
+            }
+        }
+        Ok(lines)
+    }
+
+    async fn job(&self, name: &str) -> anyhow::Result<Option<Job>> {
+        Ok(self.store.job(&JobName::parse(name)?).await?)
+    }
+
+    async fn invoke(&self, function: &str, payload: &Value) -> anyhow::Result<Value> {
+        let client = aws_sdk_lambda::Client::new(&self.aws);
+        let name = format!("{NAME}-{function}");
+        let call = client.invoke().function_name(name).payload(payload.to_string().into_bytes().into());
+        let answer = call.send().await?;
+        let body = answer.payload().map(|blob| blob.as_ref().to_vec()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        ensure!(answer.function_error().is_none(), "{function}: {text}");
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    /// Waits until what is looked for is there. On failure the emulator's log says what happened.
+    async fn wait<T>(
+        &self,
+        what: &str,
+        look: impl AsyncFn() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            if started.elapsed() > PATIENCE {
+                let log = self.ministack.server().log();
+                let tail: Vec<&str> = log.lines().rev().take(120).collect();
+                let tail: Vec<&str> = tail.into_iter().rev().collect();
+                anyhow::bail!("waited in vain for {what}\n{}", tail.join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn wait_for_ends(&self, names: &[&str]) -> anyhow::Result<()> {
+        for name in names {
+            let ended = async || {
+                let job = self.job(name).await?;
+                Ok(job.and_then(|job| job.status()).filter(|status| status.is_terminal()))
+            };
+            self.wait(&format!("the end of {name}"), ended).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Upload, run, follow, archive, report; then the same file once more.
+async fn a_job_file_runs_once(deployed: &Deployed) -> anyhow::Result<()> {
+    let names = ["first", "second", "tiles", "broken", "hopeless"];
+    deployed.upload("jobs/pipe line+1.yaml", JOBS).await?;
+    deployed.wait_for_ends(&names).await?;
+    for (name, status, cause) in [
+        ("first", JobStatus::Succeeded, None),
+        ("second", JobStatus::Succeeded, None),
+        ("tiles", JobStatus::Succeeded, None),
+        ("broken", JobStatus::Failed, Some(Cause::ExitCode)),
+        ("hopeless", JobStatus::Failed, Some(Cause::Dependency)),
+    ] {
+        let job = deployed.job(name).await?.context(name)?;
+        ensure!(job.status() == Some(status), "{name}: {:?}", job.latest);
+        ensure!(job.state().and_then(JobState::cause) == cause, "{name}: {:?}", job.latest);
+        ensure!(job.head.job_tries.len() == 1, "{name}: {:?}", job.head.job_tries);
+    }
+    let report = deployed.wait("the report", async || {
+        let lines = deployed.reports().await?;
+        Ok((lines.len() == names.len()).then_some(lines))
+    });
+    for line in report.await? {
+        ensure!(line["outcome"] == "SUBMITTED", "{line}");
+    }
+
+    // What came before its job's end was recorded waits in the queue; the reconciler does not wait.
+    let job_id = deployed.job("first").await?.and_then(|job| job.head.job_id).context("first")?;
+    let folder = format!("logs/first/{job_id}");
+    let manifest = deployed.wait("the log archive", async || {
+        if !deployed.keys(&folder).await?.iter().any(|key| key.ends_with("manifest.json")) {
+            deployed.invoke("reconciler", &json!({})).await?;
+            return Ok(None);
+        }
+        Ok(Some(serde_json::from_slice::<Value>(
+            &deployed.object(&format!("{folder}/manifest.json")).await?,
+        )?))
+    });
+    let manifest = manifest.await?;
+    ensure!(manifest["complete"] == true && manifest["events"] == 2, "{manifest}");
+
+    deployed.upload("jobs/again.yaml", JOBS.replace("exit 3", "exit 3 # again").as_str()).await?;
+    let lines = deployed.wait("the second report", async || {
+        let lines = deployed.reports().await?;
+        Ok((lines.len() == 2 * names.len()).then_some(lines))
+    });
+    let second: Vec<Value> = lines.await?;
+    let skipped = second.iter().filter(|line| line["outcome"] == "SKIPPED").count();
+    ensure!(skipped == 3, "what SUCCEEDED is not submitted again: {second:?}");
+    for name in ["first", "second", "tiles"] {
+        let tries = deployed.job(name).await?.context(name)?.head.job_tries;
+        ensure!(tries.len() == 1, "{name}: {tries:?}");
+    }
+    Ok(())
+}
+
+/// A file that is wrong reaches its report; an event that is nonsense, the dead-letter queue.
+async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
+    let before = deployed.reports().await?.len();
+    deployed.upload("jobs/poison.yaml", "jobs: [{jobName: a b, jobQueu: q}]").await?;
+    let rejected = deployed.wait("the report of the poison file", async || {
+        let lines = deployed.reports().await?;
+        Ok((lines.len() > before)
+            .then(|| lines.into_iter().filter(|line| line["outcome"] == "REJECTED").collect()))
+    });
+    let rejected: Vec<Value> = rejected.await?;
+    let reasons = rejected.iter().map(|line| line["reason"].to_string()).collect::<Vec<_>>().join("\n");
+    ensure!(reasons.contains("jobQueue"), "{reasons}");
+
+    let nonsense =
+        json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {"jobId": 7}});
+    let event = json!({"Records": [{
+        "messageId": "poison", "receiptHandle": "r", "body": nonsense.to_string(),
+        "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:batchwright-states",
+    }]});
+    let answer = deployed.invoke("state-handler", &event).await?;
+    ensure!(answer["batchItemFailures"][0]["itemIdentifier"] == "poison", "{answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_file_that_is_uploaded_to_a_deployed_stack_runs_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Some(deployed) = Deployed::new(folder.path(), &[]).await? else { return Ok(()) };
+    a_job_file_runs_once(&deployed).await?;
+    poison_is_set_aside(&deployed).await?;
+    deployed.endpoint.stop().await?;
+    Ok(())
+}
