@@ -28,7 +28,7 @@ def write_jobs(path, count):
             file.write(json.dumps(job) + "\n")
 
 
-def run(args, expect=0):
+def run(args):
     """Wall seconds, CPU seconds and peak MiB of one process, by the kernel's own accounting."""
     started = time.monotonic()
     process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -36,7 +36,7 @@ def run(args, expect=0):
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
     code = os.waitstatus_to_exitcode(status)
-    if code != expect:
+    if code not in (0, 1):  # 1: some simulated jobs failed
         sys.exit(f"{' '.join(map(str, args))} ended with {code}:\n{errors.decode()[-2000:]}")
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 

@@ -1,19 +1,5 @@
 //! The program `batchwright`.
 
-mod args;
-mod commands;
-mod exit;
-mod output;
-#[cfg(feature = "aws")]
-mod stack;
-
-use clap::Parser;
-
 fn main() -> std::process::ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::WARN)
-        .with_target(false)
-        .init();
-    exit::code_of(commands::dispatch(&args::Cli::parse()))
+    batchwright_cli::main()
 }

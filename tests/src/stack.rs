@@ -71,6 +71,16 @@ impl Tools {
         run(command)
     }
 
+    /// `aws sqs …`; returns what it prints.
+    pub async fn sqs(&self, folder: &Path, endpoint_url: &str, args: &[&str]) -> anyhow::Result<String> {
+        let mut command = self.command(&self.aws.program("aws"), folder, endpoint_url);
+        command.args(["--endpoint-url", endpoint_url, "--output", "json", "sqs"]).args(args);
+        let output = tokio::process::Command::from(command).output().await?;
+        let err = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{args:?}: {}\n{err}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// A command that knows this emulator alone.
     fn command(&self, program: &Path, folder: &Path, endpoint_url: &str) -> Command {
         let mut command = Command::new(program);

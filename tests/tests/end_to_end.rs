@@ -2,7 +2,8 @@
 //! a job file uploaded to S3, jobs that really run, events through EventBridge and queues, state in
 //! DynamoDB, logs and reports on S3.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -15,7 +16,7 @@ use batchwright::ports::JobStore;
 use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::{REGION, sdk_config};
-use batchwright_tests::stack::{NAME, Tools, bucket, store};
+use batchwright_tests::stack::{ACCOUNT, NAME, Tools, bucket, built, store};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 
@@ -38,6 +39,8 @@ struct Deployed {
     store: DynamoDbJobStore,
     ministack: Ministack,
     endpoint: Endpoint,
+    tools: Arc<Tools>,
+    folder: PathBuf,
 }
 
 impl Deployed {
@@ -50,12 +53,14 @@ impl Deployed {
         let url = ministack.server().endpoint_url();
         let events_to = Some(EventTarget::event_bridge(&url, REGION)?);
         let endpoint = Endpoint::start(ServeOptions { events_to, ..options(folder) }).await?;
-        let (staged, batch_url) = (folder.to_owned(), endpoint.url.clone());
-        let deployed = tokio::task::spawn_blocking(move || tools.deploy(&staged, &url, &batch_url)).await?;
+        let tools = Arc::new(tools);
+        let (staged, batch_url, deployer) = (folder.to_owned(), endpoint.url.clone(), Arc::clone(&tools));
+        let deployed =
+            tokio::task::spawn_blocking(move || deployer.deploy(&staged, &url, &batch_url)).await?;
         deployed.with_context(|| ministack.server().log())?;
         let aws = sdk_config(&ministack.server().endpoint_url()).await?;
         let store = store(&aws);
-        Ok(Some(Deployed { aws, store, ministack, endpoint }))
+        Ok(Some(Deployed { aws, store, ministack, endpoint, tools, folder: folder.to_owned() }))
     }
 
     async fn upload(&self, key: &str, text: &str) -> anyhow::Result<()> {
@@ -101,6 +106,28 @@ impl Deployed {
         Ok(serde_json::from_slice(&body)?)
     }
 
+    /// The AWS CLI's `sqs`.
+    async fn sqs(&self, args: &[&str]) -> anyhow::Result<Value> {
+        let text = self.tools.sqs(&self.folder, &self.ministack.server().endpoint_url(), args).await?;
+        if text.trim().is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+    }
+
+    /// Runs the program against the stack; what it prints is JSON where all is well.
+    async fn program(&self, code: i32, args: &[&str]) -> anyhow::Result<Value> {
+        let mut command = tokio::process::Command::new(built("batchwright")?);
+        command.args(args).args(["--output", "json", "--stack", NAME, "--region", REGION]).kill_on_drop(true);
+        command.env("AWS_ENDPOINT_URL", self.ministack.server().endpoint_url());
+        command.env("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", &self.endpoint.url);
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+        let output =
+            tokio::time::timeout(PATIENCE, command.output()).await.context("the program hangs")??;
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.code() == Some(code), "{args:?}: {}\n{out}\n{err}", output.status);
+        if code == 0 { Ok(serde_json::from_slice(&output.stdout)?) } else { Ok(Value::Null) }
+    }
+
     /// Waits until what is looked for is there. On failure the emulator's log says what happened.
     async fn wait<T>(
         &self,
@@ -132,6 +159,32 @@ impl Deployed {
         }
         Ok(())
     }
+}
+
+/// The program, against the deployed stack.
+async fn the_program_sees_the_stack(deployed: &Deployed, folder: &Path) -> anyhow::Result<()> {
+    let file = folder.join("by-hand.yaml");
+    let by_hand =
+        "{jobName: by-hand, jobQueue: queue, jobDefinition: definition, command: [echo, hand-made]}";
+    std::fs::write(&file, by_hand)?;
+    let file = file.to_string_lossy().into_owned();
+    let planned = deployed.program(0, &["plan", &file]).await?;
+    ensure!(planned["submit"] == 1, "{planned}");
+    let ran = deployed.program(0, &["run", &file]).await?;
+    ensure!(ran["counts"]["SUCCEEDED"] == 1 && ran["run"]["submitted"] == 1, "{ran}");
+    let again = deployed.program(0, &["run", &file]).await?;
+    ensure!(again["run"]["submitted"] == 0 && again["run"]["skipped"] == 1, "{again}");
+    let jobs = deployed.program(0, &["jobs", "broken"]).await?;
+    ensure!(jobs["jobs"][0]["cause"] == "EXIT_CODE", "{jobs}");
+    let status = deployed.program(0, &["status"]).await?;
+    ensure!(status["counts"]["SUCCEEDED"] == 4 && status["total"] == 6, "{status}");
+    let logs = deployed.program(0, &["logs", "by-hand"]).await?;
+    ensure!(logs["events"][0]["message"] == "hand-made", "{logs}");
+
+    let wrong = folder.join("wrong.yaml");
+    std::fs::write(&wrong, "{jobName: by-hand}")?;
+    deployed.program(3, &["run", &wrong.to_string_lossy()]).await?;
+    Ok(())
 }
 
 /// Upload, run, follow, archive, report; then the same file once more.
@@ -202,14 +255,22 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
     let reasons = rejected.iter().map(|line| line["reason"].to_string()).collect::<Vec<_>>().join("\n");
     ensure!(reasons.contains("jobQueue"), "{reasons}");
 
-    let nonsense =
-        json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {"jobId": 7}});
-    let event = json!({"Records": [{
-        "messageId": "poison", "receiptHandle": "r", "body": nonsense.to_string(),
-        "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:batchwright-states",
-    }]});
-    let answer = deployed.invoke("state-handler", &event).await?;
-    ensure!(answer["batchItemFailures"][0]["itemIdentifier"] == "poison", "{answer}");
+    let queue =
+        |name: &str| format!("{}/{ACCOUNT}/{NAME}-{name}", deployed.ministack.server().endpoint_url());
+    let (states, dead) = (queue("states"), queue("states-dead-letters"));
+    // A message is tried five times, twelve minutes apart: here, a second.
+    deployed
+        .sqs(&["set-queue-attributes", "--queue-url", &states, "--attributes", "VisibilityTimeout=1"])
+        .await?;
+    let poison =
+        r#"{"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {"jobId": 7}}"#;
+    deployed.sqs(&["send-message", "--queue-url", &states, "--message-body", poison]).await?;
+    let dead_letter = deployed.wait("the dead letter", async || {
+        let got =
+            deployed.sqs(&["receive-message", "--queue-url", &dead, "--wait-time-seconds", "1"]).await?;
+        Ok(got["Messages"][0]["Body"].as_str().map(ToOwned::to_owned))
+    });
+    ensure!(dead_letter.await? == poison);
     Ok(())
 }
 
@@ -218,7 +279,17 @@ async fn a_job_file_that_is_uploaded_to_a_deployed_stack_runs_once() -> anyhow::
     let folder = tempfile::tempdir()?;
     let Some(deployed) = Deployed::new(folder.path(), &[]).await? else { return Ok(()) };
     a_job_file_runs_once(&deployed).await?;
+    the_program_sees_the_stack(&deployed, folder.path()).await?;
     poison_is_set_aside(&deployed).await?;
+    deployed.endpoint.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_runs_with_no_more_than_the_policies_of_the_functions_allow() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Some(deployed) = Deployed::new(folder.path(), &[("AUTH", "true")]).await? else { return Ok(()) };
+    a_job_file_runs_once(&deployed).await?;
     deployed.endpoint.stop().await?;
     Ok(())
 }
