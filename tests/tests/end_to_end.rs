@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
 use batchwright::aws::dynamodb::DynamoDbJobStore;
 use batchwright::aws::s3_client;
 use batchwright::domain::{Cause, Job, JobName, JobState, JobStatus};
@@ -16,12 +19,12 @@ use batchwright::ports::JobStore;
 use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::{REGION, sdk_config};
-use batchwright_tests::stack::{ACCOUNT, NAME, Tools, bucket, built, store};
+use batchwright_tests::stack::{ACCOUNT, FUNCTIONS, NAME, Tools, bucket, built, store};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 
 /// What has not come by then does not come.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const JOBS: &str = r#"
 defaults: {jobQueue: queue, jobDefinition: definition}
@@ -45,20 +48,26 @@ struct Deployed {
 
 impl Deployed {
     /// `None` where this machine has no `python3`.
-    async fn new(folder: &Path, variables: &'static [(&str, &str)]) -> anyhow::Result<Option<Deployed>> {
+    async fn new(folder: &Path, enforcing: bool) -> anyhow::Result<Option<Deployed>> {
+        let variables: &[(&str, &str)] = if enforcing { &[("AUTH", "true")] } else { &[] };
         let started = tokio::task::spawn_blocking(move || {
             anyhow::Ok((Tools::install()?, Ministack::taking_aws_events(variables)?))
         });
         let (Some(tools), Some(ministack)) = started.await?? else { return Ok(None) };
         let url = ministack.server().endpoint_url();
-        let events_to = Some(EventTarget::event_bridge(&url, REGION)?);
+        let aws = sdk_config(&url).await?;
+        // The engine does not sign its events, so where policies are enforced EventBridge refuses them.
+        let events_to = match enforcing {
+            false => EventTarget::event_bridge(&url, REGION)?,
+            true => EventTarget::post(&relay(aws_sdk_lambda::Client::new(&aws)).await?)?,
+        };
+        let events_to = Some(events_to);
         let endpoint = Endpoint::start(ServeOptions { events_to, ..options(folder) }).await?;
         let tools = Arc::new(tools);
         let (staged, batch_url, deployer) = (folder.to_owned(), endpoint.url.clone(), Arc::clone(&tools));
         let deployed =
             tokio::task::spawn_blocking(move || deployer.deploy(&staged, &url, &batch_url)).await?;
         deployed.with_context(|| ministack.server().log())?;
-        let aws = sdk_config(&ministack.server().endpoint_url()).await?;
         let store = store(&aws);
         Ok(Some(Deployed { aws, store, ministack, endpoint, tools, folder: folder.to_owned() }))
     }
@@ -128,7 +137,7 @@ impl Deployed {
         if code == 0 { Ok(serde_json::from_slice(&output.stdout)?) } else { Ok(Value::Null) }
     }
 
-    /// Waits until what is looked for is there. On failure the emulator's log says what happened.
+    /// Waits until what is looked for is there. On failure the functions' logs say what happened.
     async fn wait<T>(
         &self,
         what: &str,
@@ -140,13 +149,24 @@ impl Deployed {
                 return Ok(found);
             }
             if started.elapsed() > PATIENCE {
-                let log = self.ministack.server().log();
-                let tail: Vec<&str> = log.lines().rev().take(120).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                anyhow::bail!("waited in vain for {what}\n{}", tail.join("\n"));
+                anyhow::bail!("waited in vain for {what}\n{}", self.function_logs().await?);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// What the functions wrote, for a test that failed.
+    async fn function_logs(&self) -> anyhow::Result<String> {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.aws);
+        let mut said = String::new();
+        for function in FUNCTIONS {
+            let group = format!("/aws/lambda/{NAME}-{function}");
+            let page = client.filter_log_events().log_group_name(&group).send().await;
+            let events = page.map(|page| page.events.unwrap_or_default()).unwrap_or_default();
+            let messages = events.iter().filter_map(|event| event.message());
+            said.extend(messages.map(|message| format!("{function}: {}\n", message.trim_end())));
+        }
+        Ok(said)
     }
 
     async fn wait_for_ends(&self, names: &[&str]) -> anyhow::Result<()> {
@@ -159,6 +179,32 @@ impl Deployed {
         }
         Ok(())
     }
+}
+
+/// Takes the engine's events and calls the state handler with each, and the log collector with each end:
+/// what EventBridge and the queues do. Returns its address.
+async fn relay(lambda: aws_sdk_lambda::Client) -> anyhow::Result<String> {
+    let call = move |Json(event): Json<Value>| {
+        let lambda = lambda.clone();
+        async move {
+            let ended = matches!(event["detail"]["status"].as_str(), Some("SUCCEEDED" | "FAILED"));
+            let end = json!({"jobId": event["detail"]["jobId"]});
+            let mut calls = vec![("state-handler", event)];
+            calls.extend(ended.then_some(("log-collector", end)));
+            for (function, payload) in calls {
+                let call = lambda.invoke().function_name(format!("{NAME}-{function}"));
+                let sent = call.payload(payload.to_string().into_bytes().into()).send().await;
+                if sent.is_err() || sent.is_ok_and(|answer| answer.function_error().is_some()) {
+                    return StatusCode::SERVICE_UNAVAILABLE;
+                }
+            }
+            StatusCode::OK
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}/", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(call))).await });
+    Ok(address)
 }
 
 /// The program, against the deployed stack.
@@ -277,7 +323,7 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_file_that_is_uploaded_to_a_deployed_stack_runs_once() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let Some(deployed) = Deployed::new(folder.path(), &[]).await? else { return Ok(()) };
+    let Some(deployed) = Deployed::new(folder.path(), false).await? else { return Ok(()) };
     a_job_file_runs_once(&deployed).await?;
     the_program_sees_the_stack(&deployed, folder.path()).await?;
     poison_is_set_aside(&deployed).await?;
@@ -288,7 +334,12 @@ async fn a_job_file_that_is_uploaded_to_a_deployed_stack_runs_once() -> anyhow::
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_runs_with_no_more_than_the_policies_of_the_functions_allow() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let Some(deployed) = Deployed::new(folder.path(), &[("AUTH", "true")]).await? else { return Ok(()) };
+    let Some(deployed) = Deployed::new(folder.path(), true).await? else { return Ok(()) };
+    // The bucket's own policy refuses what is not encrypted on its way, and the emulator speaks plain HTTP.
+    let s3 = s3_client(&deployed.aws);
+    let refused = s3.get_bucket_policy().bucket(bucket()).send().await?;
+    ensure!(refused.policy().is_some_and(|policy| policy.contains("aws:SecureTransport")), "{refused:?}");
+    s3.delete_bucket_policy().bucket(bucket()).send().await?;
     a_job_file_runs_once(&deployed).await?;
     deployed.endpoint.stop().await?;
     Ok(())
