@@ -16,7 +16,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 some jobs failed, 2 usage, 3 rejected before anything was submitted,
-4 the state or the engine failed, 130 interrupted";
+4 the state, the engine or AWS failed, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
