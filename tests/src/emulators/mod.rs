@@ -10,10 +10,12 @@
 //! | `venv` | one Python environment for each of `requirements/*.txt` |
 //! | `process` | a server under `supervise.py`: its port, its log, its end |
 //! | `dynamodb` | the tables of the DynamoDB adapter |
+//! | `dynoxide` | DynamoDB, built once into `.tools` |
 //! | `ministack` | DynamoDB, S3, SQS, EventBridge, Logs, Lambda, CloudFormation |
 //! | `moto` | Batch, S3, Logs |
 
 pub mod dynamodb;
+pub mod dynoxide;
 pub mod ministack;
 pub mod moto;
 pub mod process;

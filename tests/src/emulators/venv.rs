@@ -19,8 +19,7 @@ impl Venv {
     /// The environment of `requirements/<group>.txt`, made where it is missing or out of date; `None`
     /// where this machine has no `python3`. Test programs that ask at once wait for the first of them.
     pub fn of_group(group: &str) -> anyhow::Result<Option<Self>> {
-        if !has_python() {
-            eprintln!("skipped: there is no python3 on this machine, and the emulators of {group:?} need it");
+        if !has_python(group) {
             return Ok(None);
         }
         let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("requirements/{group}.txt"));
@@ -45,10 +44,15 @@ impl Venv {
     }
 }
 
-fn has_python() -> bool {
+/// Whether this machine has a `python3`. Says on standard error what is skipped where it has none.
+pub(super) fn has_python(emulator: &str) -> bool {
     let mut version = Command::new("python3");
     version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    version.status().is_ok_and(|status| status.success())
+    let found = version.status().is_ok_and(|status| status.success());
+    if !found {
+        eprintln!("skipped: there is no python3 on this machine, and the emulator {emulator:?} needs it");
+    }
+    found
 }
 
 fn install(root: &Path, requirements: &Path) -> anyhow::Result<()> {
