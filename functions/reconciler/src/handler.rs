@@ -33,6 +33,7 @@ pub struct Ports<S, E, P, C, L, O, I> {
 
 /// What one pass found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// Runs that the submitter was told to go on with.

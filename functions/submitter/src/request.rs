@@ -12,6 +12,7 @@ const JOB_FILES: &str = "jobs/";
 
 /// A run to go on with, as the submitter and the reconciler ask for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Continuation {
     /// The run.
@@ -35,6 +36,7 @@ pub(crate) enum Request {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Direct {
     jobs: Option<Value>,
     defaults: Option<Value>,

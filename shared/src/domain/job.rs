@@ -201,6 +201,7 @@ pub struct Submission {
 
 /// What the log collector found, and where it put it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogsRecord {
     /// The key of the manifest in the archive.
