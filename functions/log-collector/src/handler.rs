@@ -50,7 +50,7 @@ pub enum Response {
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Call {
+pub(crate) struct Call {
     job_id: JobId,
 }
 

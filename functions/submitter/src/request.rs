@@ -37,10 +37,15 @@ pub(crate) enum Request {
 
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct Direct {
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::one_form))]
+pub(crate) struct Direct {
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<batchwright::job_file::Job>"))]
     jobs: Option<Value>,
+    #[cfg_attr(feature = "schema", schemars(with = "batchwright::job_file::Defaults"))]
     defaults: Option<Value>,
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = "^s3://[^/]+/.+$")))]
     uri: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Continuation"))]
     r#continue: Option<Continuation>,
 }
 
