@@ -24,6 +24,8 @@ pub mod job_file;
 pub mod local;
 pub mod memory;
 pub mod ports;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod use_cases;

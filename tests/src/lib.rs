@@ -4,6 +4,7 @@ pub mod contract;
 pub mod emulators;
 pub mod loopback;
 pub mod runtime_api;
+pub mod schema;
 pub mod stack;
 pub mod wire;
 pub mod world;

@@ -23,6 +23,7 @@ pub struct Ports<S, L, O, C> {
 
 /// What became of a submission's logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "outcome")]
 pub enum Outcome {
     /// They are in the archive.
@@ -37,6 +38,7 @@ pub enum Outcome {
 
 /// What the log collector answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Response {
     /// To a queue.
@@ -46,8 +48,9 @@ pub enum Response {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Call {
+pub(crate) struct Call {
     job_id: JobId,
 }
 

@@ -11,6 +11,8 @@
 
 mod config;
 mod handler;
+#[cfg(feature = "schema")]
+pub mod schema;
 
 pub use config::Config;
 pub use handler::{Outcome, Ports, Response, handle};

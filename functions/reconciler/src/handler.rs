@@ -18,6 +18,9 @@ use crate::config::Config;
 use crate::logs::{Archived, archive_logs};
 use crate::runs::{Continued, continue_runs};
 
+/// The `source` of the events of schedules: of EventBridge's rules and of its Scheduler.
+pub(crate) const SCHEDULES: [&str; 2] = ["aws.events", "aws.scheduler"];
+
 /// The ports that the reconciler uses.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -33,6 +36,7 @@ pub struct Ports<S, E, P, C, L, O, I> {
 
 /// What one pass found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// Runs that the submitter was told to go on with.
@@ -104,7 +108,8 @@ fn check(event: &Value) -> Result<(), FunctionError> {
     };
     match members.get("source").map(|source| source.as_str().unwrap_or_default()) {
         None if members.contains_key("Records") => refused("a batch of records".to_owned()),
-        None | Some("aws.events" | "aws.scheduler") => Ok(()),
+        None => Ok(()),
+        Some(source) if SCHEDULES.contains(&source) => Ok(()),
         Some(source) => refused(format!("an event of {source:?}")),
     }
 }

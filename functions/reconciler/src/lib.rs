@@ -11,6 +11,8 @@ mod config;
 mod handler;
 mod logs;
 mod runs;
+#[cfg(feature = "schema")]
+pub mod schema;
 
 pub use config::Config;
 pub use handler::{Ports, Response, handle};

@@ -13,6 +13,7 @@ use crate::config::Config;
 
 /// What an event led to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", tag = "outcome")]
 pub enum Outcome {
     /// The job is not one of ours, or was removed.
@@ -42,6 +43,7 @@ pub enum Outcome {
 
 /// What the state handler answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Response {
     /// To a queue.

@@ -28,6 +28,7 @@ pub struct Ports<S, E, P, C, O, I> {
 
 /// What the submitter answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Response {
     /// To a queue.

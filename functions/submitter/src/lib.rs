@@ -15,6 +15,8 @@ mod handler;
 mod interruption;
 mod request;
 mod run;
+#[cfg(feature = "schema")]
+pub mod schema;
 
 pub use config::Config;
 pub use handler::{Ports, Response, handle};

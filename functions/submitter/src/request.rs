@@ -12,6 +12,7 @@ const JOB_FILES: &str = "jobs/";
 
 /// A run to go on with, as the submitter and the reconciler ask for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Continuation {
     /// The run.
@@ -35,10 +36,16 @@ pub(crate) enum Request {
 }
 
 #[derive(Deserialize)]
-struct Direct {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::one_form))]
+pub(crate) struct Direct {
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<batchwright::job_file::Job>"))]
     jobs: Option<Value>,
+    #[cfg_attr(feature = "schema", schemars(with = "batchwright::job_file::Defaults"))]
     defaults: Option<Value>,
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = "^s3://[^/]+/.+$")))]
     uri: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Continuation"))]
     r#continue: Option<Continuation>,
 }
 

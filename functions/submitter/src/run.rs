@@ -26,6 +26,7 @@ const PROBLEMS_MAX: usize = 20;
 
 /// What became of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RunSummary {
     /// The run.

@@ -17,13 +17,18 @@ pub struct InvalidId {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[cfg_attr(feature = "schema", schemars(extend("pattern" = $pattern)))]
         pub struct $name(String);
 
         impl $name {
+            /// The regular expression of JSON Schema that says what `parse` accepts.
+            pub const PATTERN: &str = $pattern;
+
             /// The text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -54,7 +59,7 @@ macro_rules! text_id {
 
 text_id! {
     /// A job's name: its identity. 1 to 128 letters, digits, `_` and `-`, the first a letter or digit.
-    JobName
+    JobName, "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
 }
 
 impl JobName {
@@ -81,7 +86,7 @@ impl JobName {
 text_id! {
     /// The id that AWS Batch gives a submission: a UUID, with `:<index>` for an array child and
     /// `#<node>` for a node of a multi-node job.
-    JobId
+    JobId, r"^\S{1,128}$"
 }
 
 impl JobId {
@@ -123,7 +128,7 @@ impl JobId {
 
 text_id! {
     /// The id of a run: the jobs of one job file.
-    RunId
+    RunId, "^[A-Za-z0-9_.-]{1,128}$"
 }
 
 impl RunId {
@@ -149,7 +154,7 @@ impl RunId {
 text_id! {
     /// What marks one claim's submission, in the job's `parameters`: made from the job's name and the
     /// number of the claim, so that any listing of Batch's tells which claim a job id belongs to.
-    Nonce
+    Nonce, "^[0-9]+-[0-9A-Fa-f]{16}$"
 }
 
 impl Nonce {

@@ -40,6 +40,10 @@ pub struct JobHead {
     pub tries_before: u32,
     /// Why Batch refused the last claim's submission, where it did.
     pub refusal: Option<String>,
+    /// When the latest submission was written down: the end of `SubmitJob`, by our own clock. Batch's
+    /// `createdAt` is by its clock, and comes with the first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted_at: Option<Timestamp>,
     /// When the head changed last.
     pub updated_at: Timestamp,
 }
@@ -201,6 +205,7 @@ pub struct Submission {
 
 /// What the log collector found, and where it put it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogsRecord {
     /// The key of the manifest in the archive.

@@ -101,6 +101,7 @@ mod tests {
             job_tries: status.map(|_| id()).into_iter().collect(),
             tries_before: 0,
             refusal: None,
+            submitted_at: None,
             updated_at: Timestamp::default(),
         };
         Job { head, latest }

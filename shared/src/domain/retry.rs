@@ -57,6 +57,7 @@ mod tests {
             job_tries: tries.iter().map(|text| id(text)).collect(),
             tries_before: 0,
             refusal: None,
+            submitted_at: None,
             updated_at: Timestamp::default(),
         };
         Job { head, latest: None }

@@ -14,6 +14,7 @@ use crate::domain::{JobId, JobName, JobStatus, Nonce};
 
 /// A job as Batch describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct JobDetail {
@@ -76,6 +77,7 @@ pub struct JobDetail {
 
 /// `container`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct ContainerDetail {
@@ -100,6 +102,7 @@ pub struct ContainerDetail {
 
 /// `logConfiguration`: names the log group under `awslogs-group`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct LogConfiguration {
@@ -109,6 +112,7 @@ pub struct LogConfiguration {
 
 /// An entry of `attempts`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptDetail {
@@ -126,6 +130,7 @@ pub struct AttemptDetail {
 
 /// The container of an attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptContainerDetail {
@@ -139,6 +144,7 @@ pub struct AttemptContainerDetail {
 
 /// `nodeDetails`: this is a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct NodeDetails {
@@ -148,6 +154,7 @@ pub struct NodeDetails {
 
 /// `nodeProperties`: this is the parent of a multi-node job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct NodePropertiesDetail {
@@ -157,6 +164,7 @@ pub struct NodePropertiesDetail {
 
 /// `arrayProperties`: `size` on the parent, `index` on a child.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct ArrayPropertiesDetail {
@@ -169,6 +177,7 @@ pub struct ArrayPropertiesDetail {
 
 /// `ecsProperties`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EcsPropertiesDetail {
@@ -177,6 +186,7 @@ pub struct EcsPropertiesDetail {
 
 /// One task of an ECS job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EcsTaskDetails {
@@ -185,6 +195,7 @@ pub struct EcsTaskDetails {
 
 /// One container of a task.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct TaskContainerDetails {
@@ -204,6 +215,7 @@ pub struct TaskContainerDetails {
 
 /// A task of an ECS job's attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptEcsTaskDetails {
@@ -212,6 +224,7 @@ pub struct AttemptEcsTaskDetails {
 
 /// One container of an attempt's task.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptTaskContainerDetails {
@@ -227,6 +240,7 @@ pub struct AttemptTaskContainerDetails {
 
 /// `eksProperties`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksPropertiesDetail {
@@ -235,6 +249,7 @@ pub struct EksPropertiesDetail {
 
 /// The pod of an EKS job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksPodPropertiesDetail {
@@ -249,6 +264,7 @@ pub struct EksPodPropertiesDetail {
 
 /// One container of a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksContainerDetail {
@@ -264,6 +280,7 @@ pub struct EksContainerDetail {
 
 /// An entry of `eksAttempts`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksAttemptDetail {
@@ -282,6 +299,7 @@ pub struct EksAttemptDetail {
 
 /// One container of an EKS attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksAttemptContainerDetail {

@@ -9,6 +9,7 @@ use super::{EventError, JobDetail};
 ///
 /// Source: <https://docs.aws.amazon.com/batch/latest/userguide/batch_job_events.html>
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are EventBridge's own")]
 pub struct JobStateChange {
     #[serde(default)]
@@ -16,7 +17,9 @@ pub struct JobStateChange {
     #[serde(default)]
     pub id: String,
     #[serde(rename = "detail-type")]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = JobStateChange::DETAIL_TYPE)))]
     pub detail_type: String,
+    #[cfg_attr(feature = "schema", schemars(extend("const" = JobStateChange::SOURCE)))]
     pub source: String,
     #[serde(default)]
     pub account: String,

@@ -29,6 +29,7 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 struct Detail {
@@ -36,6 +37,27 @@ struct Detail {
     job_id: Option<JobId>,
     job_queue: Option<String>,
     status_reason: String,
+}
+
+/// As it is read: with the `source` and `detail-type` by which it was told apart.
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for QueueBlocked {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "QueueBlocked".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "required": ["source", "detail-type", "detail"],
+            "properties": {
+                "source": {"const": Self::SOURCE},
+                "detail-type": {"type": "string", "pattern": "^Batch .*Queue Blocked$"},
+                "resources": generator.subschema_for::<Vec<String>>(),
+                "detail": generator.subschema_for::<Detail>(),
+            },
+        })
+    }
 }
 
 impl QueueBlocked {

@@ -17,12 +17,12 @@ const I32_MAX: i64 = i32::MAX as i64;
 /// A job of a job file.
 pub(super) static JOB: Object = Object {
     fields: &[
-        required("jobName", Kind::Text(text::job_name)),
-        required("jobQueue", Kind::Text(text::any)),
-        required("jobDefinition", Kind::Text(text::any)),
+        required("jobName", Kind::Text(text::JOB_NAME)),
+        required("jobQueue", Kind::Text(text::ANY)),
+        required("jobDefinition", Kind::Text(text::ANY)),
         optional("command", COMMAND),
         optional("maxTries", Kind::Whole(1, MAX_TRIES_MAX)),
-        optional("shareIdentifier", Kind::Text(text::share_identifier)),
+        optional("shareIdentifier", Kind::Text(text::SHARE_IDENTIFIER)),
         optional("schedulingPriorityOverride", Kind::Whole(0, SCHEDULING_PRIORITY_MAX)),
         optional("arrayProperties", Kind::Object(&ARRAY_PROPERTIES)),
         optional("dependsOn", Kind::List(&Kind::Object(&DEPENDENCY), DEPENDENCIES_MAX, anything)),
@@ -43,7 +43,7 @@ pub(super) static JOB: Object = Object {
 /// A job definition for the embedded engine, as `RegisterJobDefinition` has it.
 pub(super) static DEFINITION: Object = Object {
     fields: &[
-        required("jobDefinitionName", Kind::Text(text::definition_name)),
+        required("jobDefinitionName", Kind::Text(text::DEFINITION_NAME)),
         optional("type", Kind::OneOf(&["container"])),
         optional("containerProperties", Kind::Object(&CONTAINER_PROPERTIES)),
         IMAGE,
@@ -61,7 +61,7 @@ static CONTAINER_PROPERTIES: Object =
     Object { fields: &[IMAGE, DEFINITION_COMMAND, ENVIRONMENT, RESOURCE_REQUIREMENTS], rule: anything };
 
 const COMMAND: Kind = Kind::List(&Kind::AnyText, ANY_NUMBER, anything);
-const IMAGE: Field = optional("image", Kind::Text(text::any));
+const IMAGE: Field = optional("image", Kind::Text(text::ANY));
 const DEFINITION_COMMAND: Field = optional("command", COMMAND);
 const ENVIRONMENT: Field = optional("environment", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment));
 const RESOURCE_REQUIREMENTS: Field =
@@ -71,14 +71,14 @@ static A_VARIABLE: Kind = Kind::Object(&VARIABLE);
 static A_RESOURCE: Kind = Kind::Object(&RESOURCE);
 
 static VARIABLE: Object = Object {
-    fields: &[required("name", Kind::Text(text::variable_name)), optional("value", Kind::AnyText)],
+    fields: &[required("name", Kind::Text(text::VARIABLE_NAME)), optional("value", Kind::AnyText)],
     rule: anything,
 };
 
 static RESOURCE: Object = Object {
     fields: &[
         required("type", Kind::OneOf(&["VCPU", "MEMORY", "GPU"])),
-        required("value", Kind::Text(text::any)),
+        required("value", Kind::Text(text::ANY)),
     ],
     rule: rules::resource,
 };
@@ -88,7 +88,7 @@ static CONTAINER_OVERRIDES: Object = Object {
         optional("vcpus", Kind::Whole(1, I32_MAX)),
         optional("memory", Kind::Whole(1, I32_MAX)),
         DEFINITION_COMMAND,
-        optional("instanceType", Kind::Text(text::any)),
+        optional("instanceType", Kind::Text(text::ANY)),
         ENVIRONMENT,
         RESOURCE_REQUIREMENTS,
     ],
@@ -100,8 +100,8 @@ static ARRAY_PROPERTIES: Object =
 
 static DEPENDENCY: Object = Object {
     fields: &[
-        optional("jobId", Kind::Text(text::job_id)),
-        optional("jobName", Kind::Text(text::job_name)),
+        optional("jobId", Kind::Text(text::JOB_ID)),
+        optional("jobName", Kind::Text(text::JOB_NAME)),
         optional("type", Kind::OneOf(&["N_TO_N", "SEQUENTIAL"])),
     ],
     rule: rules::dependency,
@@ -120,10 +120,10 @@ static RETRY_STRATEGY: Object = Object {
 
 static EVALUATE_ON_EXIT: Object = Object {
     fields: &[
-        optional("onStatusReason", Kind::Text(text::pattern)),
-        optional("onReason", Kind::Text(text::pattern)),
-        optional("onExitCode", Kind::Text(text::exit_code_pattern)),
-        required("action", Kind::Text(text::action)),
+        optional("onStatusReason", Kind::Text(text::PATTERN)),
+        optional("onReason", Kind::Text(text::PATTERN)),
+        optional("onExitCode", Kind::Text(text::EXIT_CODE_PATTERN)),
+        required("action", Kind::Text(text::ACTION)),
     ],
     rule: rules::evaluate_on_exit,
 };
@@ -146,10 +146,10 @@ static NODE_OVERRIDES: Object = Object {
 
 static NODE_PROPERTY_OVERRIDE: Object = Object {
     fields: &[
-        required("targetNodes", Kind::Text(text::target_nodes)),
+        required("targetNodes", Kind::Text(text::TARGET_NODES)),
         optional("containerOverrides", Kind::Object(&CONTAINER_OVERRIDES)),
         optional("ecsPropertiesOverride", Kind::Object(&ECS_PROPERTIES)),
-        optional("instanceTypes", Kind::List(&Kind::Text(text::any), ANY_NUMBER, anything)),
+        optional("instanceTypes", Kind::List(&Kind::Text(text::ANY), ANY_NUMBER, anything)),
         optional("eksPropertiesOverride", Kind::Object(&EKS_PROPERTIES)),
         optional("consumableResourcePropertiesOverride", Kind::Object(&CONSUMABLE_RESOURCES)),
     ],
@@ -176,7 +176,7 @@ static TASK_CONTAINER: Object = Object {
     fields: &[
         DEFINITION_COMMAND,
         ENVIRONMENT,
-        optional("name", Kind::Text(text::any)),
+        optional("name", Kind::Text(text::ANY)),
         RESOURCE_REQUIREMENTS,
     ],
     rule: anything,
@@ -199,8 +199,8 @@ const EKS_CONTAINERS: Kind =
 
 static EKS_CONTAINER: Object = Object {
     fields: &[
-        optional("name", Kind::Text(text::any)),
-        optional("image", Kind::Text(text::any)),
+        optional("name", Kind::Text(text::ANY)),
+        optional("image", Kind::Text(text::ANY)),
         DEFINITION_COMMAND,
         optional("args", COMMAND),
         optional("env", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment)),
@@ -218,7 +218,7 @@ static EKS_METADATA: Object = Object {
     fields: &[
         optional("labels", Kind::Map(anything)),
         optional("annotations", Kind::Map(anything)),
-        optional("namespace", Kind::Text(text::any)),
+        optional("namespace", Kind::Text(text::ANY)),
     ],
     rule: anything,
 };
@@ -233,7 +233,7 @@ static CONSUMABLE_RESOURCES: Object = Object {
 
 static CONSUMABLE_RESOURCE: Object = Object {
     fields: &[
-        required("consumableResource", Kind::Text(text::any)),
+        required("consumableResource", Kind::Text(text::ANY)),
         optional("quantity", Kind::Whole(1, i64::MAX)),
     ],
     rule: anything,

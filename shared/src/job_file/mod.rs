@@ -8,6 +8,7 @@
 //! | `format`, `document` | which syntax a file has, and which form |
 //! | `defaults`, `definitions` | what stands in a file beside its jobs |
 //! | `schema`, `job_schema` | the language of fields, and the fields of a job in it |
+//! | `json_schema` | the same as a JSON Schema |
 //! | `rules`, `text_rules` | what must hold between fields, and of a text |
 //! | `job` | one job, checked and made a spec |
 //! | `order` | dependencies by name, duplicates, circles |
@@ -21,6 +22,8 @@ mod format;
 mod job;
 mod job_schema;
 mod json;
+#[cfg(feature = "schema")]
+mod json_schema;
 mod lines;
 mod node;
 mod order;
@@ -38,4 +41,6 @@ mod yaml;
 pub use definitions::{check_definition, read_definitions};
 pub use file::{Entry, JobFile, open};
 pub use job::check_job;
+#[cfg(feature = "schema")]
+pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
 pub use problem::{JobFileError, Problem};

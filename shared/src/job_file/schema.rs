@@ -21,8 +21,14 @@ pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, required: true }
 }
 
-/// A rule of a text: what is wrong with it.
-pub(super) type TextRule = fn(&str) -> Result<(), String>;
+/// A rule of a text.
+pub(super) struct TextRule {
+    /// What is wrong with it.
+    pub(super) check: fn(&str) -> Result<(), String>,
+    /// The same as a regular expression of JSON Schema; none where any text but an empty one will do.
+    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "for the JSON Schema alone"))]
+    pub(super) pattern: Option<&'static str>,
+}
 
 /// A rule that looks at several fields or items at once.
 pub(super) type Rule = fn(&Node, &mut Check);
@@ -128,7 +134,7 @@ impl Check {
                 self.problem(node, "is empty; give it a value");
             }
             (Kind::Text(rule), Data::Text(text)) => {
-                if let Err(message) = rule(text) {
+                if let Err(message) = (rule.check)(text) {
                     self.problem(node, message);
                 }
             }

@@ -1,5 +1,6 @@
 //! What must hold of a single text.
 
+use super::schema::TextRule;
 use crate::domain::limits::{
     EVALUATE_ON_EXIT_PATTERN_MAX_CHARS, JOB_NAME_MAX_CHARS, RESERVED_ENVIRONMENT_PREFIX,
     SHARE_IDENTIFIER_MAX_CHARS,
@@ -8,21 +9,39 @@ use crate::domain::{JobId, JobName};
 
 type Answer = Result<(), String>;
 
+pub(super) const ANY: TextRule = TextRule { check: any, pattern: None };
+pub(super) const JOB_NAME: TextRule = TextRule { check: job_name, pattern: Some(JobName::PATTERN) };
+pub(super) const JOB_ID: TextRule = TextRule { check: job_id, pattern: Some(JobId::PATTERN) };
+pub(super) const DEFINITION_NAME: TextRule =
+    TextRule { check: definition_name, pattern: Some(JobName::PATTERN) };
+pub(super) const SHARE_IDENTIFIER: TextRule =
+    TextRule { check: share_identifier, pattern: Some(r"^[A-Za-z0-9]{1,255}\*?$") };
+pub(super) const VARIABLE_NAME: TextRule =
+    TextRule { check: variable_name, pattern: Some(r"^(?!AWS_BATCH)[^=\u0000]+$") };
+pub(super) const PATTERN: TextRule =
+    TextRule { check: pattern, pattern: Some(r"^([^*]{1,512}|[^*]{0,511}\*)$") };
+pub(super) const EXIT_CODE_PATTERN: TextRule =
+    TextRule { check: exit_code_pattern, pattern: Some(r"^([0-9]{1,512}|[0-9]{0,511}\*)$") };
+pub(super) const ACTION: TextRule =
+    TextRule { check: action, pattern: Some("^(RETRY|Retry|retry|EXIT|Exit|exit)$") };
+pub(super) const TARGET_NODES: TextRule =
+    TextRule { check: target_nodes, pattern: Some("^([0-9]+|[0-9]*:[0-9]*)$") };
+
 /// Any text but an empty one.
-pub(super) fn any(_: &str) -> Answer {
+fn any(_: &str) -> Answer {
     Ok(())
 }
 
-pub(super) fn job_name(text: &str) -> Answer {
+fn job_name(text: &str) -> Answer {
     JobName::parse(text).map(drop).map_err(|error| error.to_string())
 }
 
-pub(super) fn job_id(text: &str) -> Answer {
+fn job_id(text: &str) -> Answer {
     JobId::parse(text).map(drop).map_err(|error| error.to_string())
 }
 
 /// The same rule as a job's name. Source: `RegisterJobDefinition` API reference.
-pub(super) fn definition_name(text: &str) -> Answer {
+fn definition_name(text: &str) -> Answer {
     job_name(text).map_err(|_| {
         format!(
             "{text:?} is no job definition name: 1 to {JOB_NAME_MAX_CHARS} letters, digits, '_' and '-', the first a letter or digit"
@@ -31,7 +50,7 @@ pub(super) fn definition_name(text: &str) -> Answer {
 }
 
 /// Letters and digits, which an asterisk may follow.
-pub(super) fn share_identifier(text: &str) -> Answer {
+fn share_identifier(text: &str) -> Answer {
     let name = text.strip_suffix('*').unwrap_or(text);
     let fits = (1..=SHARE_IDENTIFIER_MAX_CHARS).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -40,7 +59,7 @@ pub(super) fn share_identifier(text: &str) -> Answer {
     })
 }
 
-pub(super) fn variable_name(text: &str) -> Answer {
+fn variable_name(text: &str) -> Answer {
     if text.starts_with(RESERVED_ENVIRONMENT_PREFIX) {
         return Err(format!(
             "{text:?} begins with {RESERVED_ENVIRONMENT_PREFIX}, which AWS Batch keeps for its own variables; give it another name"
@@ -53,7 +72,7 @@ pub(super) fn variable_name(text: &str) -> Answer {
 }
 
 /// Of `onStatusReason` and `onReason`.
-pub(super) fn pattern(text: &str) -> Answer {
+fn pattern(text: &str) -> Answer {
     let length = text.chars().count();
     if length > EVALUATE_ON_EXIT_PATTERN_MAX_CHARS {
         return Err(format!(
@@ -66,7 +85,7 @@ pub(super) fn pattern(text: &str) -> Answer {
     Ok(())
 }
 
-pub(super) fn exit_code_pattern(text: &str) -> Answer {
+fn exit_code_pattern(text: &str) -> Answer {
     pattern(text)?;
     let digits = text.strip_suffix('*').unwrap_or(text);
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -77,7 +96,7 @@ pub(super) fn exit_code_pattern(text: &str) -> Answer {
 }
 
 /// In the spellings that a spec is read from.
-pub(super) fn action(text: &str) -> Answer {
+fn action(text: &str) -> Answer {
     match text {
         "RETRY" | "Retry" | "retry" | "EXIT" | "Exit" | "exit" => Ok(()),
         _ => Err(format!("must be RETRY or EXIT, not {text:?}")),
@@ -85,7 +104,7 @@ pub(super) fn action(text: &str) -> Answer {
 }
 
 /// A node's index, or a range of which either end may be left out.
-pub(super) fn target_nodes(text: &str) -> Answer {
+fn target_nodes(text: &str) -> Answer {
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let fits = match text.split_once(':') {
         Some((from, to)) => digits(from) && digits(to),

@@ -30,6 +30,7 @@ pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcom
         job_tries,
         tries_before,
         refusal: None,
+        submitted_at: head.as_ref().and_then(|head| head.submitted_at),
         updated_at: claim.now,
     });
     ClaimOutcome::Granted(nonce)
@@ -58,6 +59,7 @@ pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> 
     head.claim = None;
     head.job_id = Some(submission.job_id.clone());
     head.job_tries.push(submission.job_id.clone());
+    head.submitted_at = Some(submission.now);
     head.updated_at = submission.now;
     RecordOutcome::Recorded
 }

@@ -8,7 +8,7 @@ use super::error::Failure;
 use crate::domain::{Claim, Job, JobHead, JobId, Nonce, RunId, Submission, Timestamp};
 
 /// Columns of `sql::head_columns!`.
-const HEAD_COLUMNS: usize = 10;
+const HEAD_COLUMNS: usize = 11;
 
 pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(record).map_err(|why| Failure::Unwritable { what, why })
@@ -38,7 +38,8 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
         job_tries: from_json("a job's tries", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
         tries_before: row.get(7)?,
         refusal: row.get(8)?,
-        updated_at: Timestamp::from_millis(row.get(9)?),
+        submitted_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
+        updated_at: Timestamp::from_millis(row.get(10)?),
     })
 }
 

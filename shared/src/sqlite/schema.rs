@@ -22,6 +22,7 @@ CREATE TABLE jobs (
     job_tries        TEXT NOT NULL,              -- JSON, the oldest first
     tries_before     INTEGER NOT NULL,
     refusal          TEXT,
+    submitted_at     INTEGER,
     updated_at       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX jobs_of_runs ON jobs (run_id, job_name);

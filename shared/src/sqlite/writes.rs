@@ -145,6 +145,7 @@ fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
         rows::to_json("a job's tries", &head.job_tries)?,
         head.tries_before,
         head.refusal,
+        head.submitted_at.map(Timestamp::as_millis),
         head.updated_at.as_millis(),
     ])?;
     Ok(())

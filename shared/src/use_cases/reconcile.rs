@@ -32,6 +32,7 @@ impl Default for ReconcilePolicy {
 
 /// What one pass found and did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciled {
     /// Claims whose submission was found in Batch.

@@ -23,6 +23,7 @@ pub struct ContainerOverrides {
 
 /// An environment variable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
 pub struct KeyValuePair {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,7 @@ pub struct KeyValuePair {
 
 /// An entry of `resourceRequirements`. `value` is a number in a string: cores, MiB or devices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
 pub struct ResourceRequirement {
     pub value: String,
@@ -42,6 +44,7 @@ pub struct ResourceRequirement {
 
 /// What is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are AWS's own")]
 pub enum ResourceType {

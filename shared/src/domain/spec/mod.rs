@@ -126,6 +126,7 @@ pub struct ArrayProperties {
 
 /// An entry of `dependsOn`: by `jobId` as in `SubmitJob`, or by the `jobName` of a job of the same file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
 pub struct Dependency {
@@ -139,6 +140,7 @@ pub struct Dependency {
 
 /// How an array job depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DependencyType {
     /// Each child waits for the other array's child of the same index.
@@ -149,6 +151,7 @@ pub enum DependencyType {
 
 /// `retryStrategy`: Batch's own retries within one submission.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
 pub struct RetryStrategy {
@@ -160,6 +163,7 @@ pub struct RetryStrategy {
 
 /// A rule of `retryStrategy.evaluateOnExit`: its action is taken where every pattern given matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
 pub struct EvaluateOnExit {
@@ -174,6 +178,7 @@ pub struct EvaluateOnExit {
 
 /// What a rule of `evaluateOnExit` does. AWS takes it in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE", try_from = "String")]
 #[expect(missing_docs, reason = "the names are AWS's own")]
 pub enum RetryAction {
@@ -195,6 +200,7 @@ impl TryFrom<String> for RetryAction {
 
 /// `timeout`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobTimeout {
     /// Seconds, at least 60, from an attempt's start.

@@ -24,6 +24,7 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         job_tries: vec![],
         tries_before: 0,
         refusal: None,
+        submitted_at: None,
         updated_at: NOW,
     };
     assert_eq!(job.head, head);

@@ -1,0 +1,211 @@
+//! The JSON Schemas beside the code: as the types make them, and as examples and refusals tell.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::path::PathBuf;
+
+use batchwright::job_file::{JobDocument, check_job};
+use batchwright::schema::of_call;
+use batchwright_tests::schema::conforms;
+use serde_json::{Value, json};
+
+const REWRITE: &str = "UPDATE_SCHEMAS=1 cargo test -p batchwright-tests --test schemas";
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn job_file() -> Value {
+    of_call::<JobDocument>("A job file")
+}
+
+fn generated() -> Vec<(&'static str, Value)> {
+    vec![
+        ("shared/schemas/job-file.json", job_file()),
+        ("functions/submitter/schemas/call.json", submitter::schema::call()),
+        ("functions/submitter/schemas/answer.json", submitter::schema::answer()),
+        ("functions/state-handler/schemas/call.json", state_handler::schema::call()),
+        ("functions/state-handler/schemas/answer.json", state_handler::schema::answer()),
+        ("functions/log-collector/schemas/call.json", log_collector::schema::call()),
+        ("functions/log-collector/schemas/answer.json", log_collector::schema::answer()),
+        ("functions/reconciler/schemas/call.json", reconciler::schema::call()),
+        ("functions/reconciler/schemas/answer.json", reconciler::schema::answer()),
+    ]
+}
+
+#[expect(clippy::disallowed_methods, reason = "asked for by hand, where the files are to be rewritten")]
+fn asked_to_rewrite() -> bool {
+    std::env::var("UPDATE_SCHEMAS").is_ok_and(|value| value == "1")
+}
+
+#[test]
+fn the_checked_in_schemas_are_those_of_the_types() {
+    for (name, schema) in generated() {
+        let path = root().join(name);
+        if asked_to_rewrite() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, format!("{schema:#}\n")).unwrap();
+        }
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{name}: {error}; write it by `{REWRITE}`"));
+        let found: Value = serde_json::from_str(&text).unwrap();
+        assert!(found == schema, "{name} is not what the types say; rewrite it by `{REWRITE}`");
+    }
+}
+
+fn all_conform(schema: &Value, values: impl IntoIterator<Item = Value>) {
+    for value in values {
+        assert!(conforms(schema, &value), "{value:#} does not conform to {}", schema["title"]);
+    }
+}
+
+fn none_conforms(schema: &Value, values: impl IntoIterator<Item = Value>) {
+    for value in values {
+        assert!(!conforms(schema, &value), "{value:#} conforms to {}", schema["title"]);
+    }
+}
+
+#[test]
+fn the_examples_conform() {
+    let read = |name: &str| std::fs::read_to_string(root().join("examples").join(name)).unwrap();
+    let yaml = ["hello.yaml", "pipeline.yaml"].map(|name| serde_saphyr::from_str(&read(name)).unwrap());
+    all_conform(&job_file(), yaml);
+    all_conform(&job_file(), [serde_json::from_str(&read("submit-job.json")).unwrap()]);
+    all_conform(&job_file(), read("hello.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()));
+}
+
+#[test]
+fn a_job_is_refused_by_the_schema_where_the_check_refuses_a_field() {
+    let job = json!({"jobName": "a", "jobQueue": "q", "jobDefinition": "d"});
+    for (field, good, bad) in [
+        ("jobQueue", json!("q"), json!("")),
+        ("maxTries", json!(100), json!(101)),
+        ("propagateTags", json!(true), json!("true")),
+        ("arrayProperties", json!({"size": 2}), json!({"size": 1})),
+        ("arrayProperties", json!({"size": 10_000}), json!({})),
+        ("command", json!(["a", ""]), json!("a")),
+        ("tags", json!({"k": "v"}), json!({"k": 1})),
+        ("timeout", json!({"attemptDurationSeconds": 60}), json!({"attemptDurationSeconds": 59})),
+        ("dependsOn", json!([{"jobName": "b"}]), json!(vec![json!({"jobName": "b"}); 21])),
+        ("parameters", json!({}), Value::Null),
+        (
+            "containerOverrides",
+            json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
+            json!({"resourceRequirements": [{"type": "gpu", "value": "1"}]}),
+        ),
+        ("containerOverrides", json!({"vcpus": 1}), json!({"vCpus": 1})),
+    ] {
+        let with = |value: Value| {
+            let mut job = job.clone();
+            job[field] = value;
+            job
+        };
+        for (value, fits) in [(with(good), true), (with(bad), false)] {
+            assert_eq!(check_job(value.clone()).is_ok(), fits, "the check of {value}");
+            assert_eq!(conforms(&job_file(), &value), fits, "the schema of {value}");
+        }
+    }
+}
+
+#[test]
+fn what_is_required_stands_in_the_defaults_or_in_every_job() {
+    let schema = job_file();
+    let of = |defaults: Value, job: Value| json!({"defaults": defaults, "jobs": [job]});
+    all_conform(
+        &schema,
+        [
+            of(json!({"jobQueue": "q", "jobDefinition": "d"}), json!({"jobName": "a"})),
+            of(json!({"jobQueue": "q"}), json!({"jobName": "a", "jobDefinition": "d"})),
+            json!([{"jobName": "a", "jobQueue": "q", "jobDefinition": "d"}]),
+        ],
+    );
+    none_conforms(
+        &schema,
+        [
+            of(json!({"jobQueue": "q"}), json!({"jobName": "a"})),
+            of(json!({"jobName": "a", "jobQueue": "q", "jobDefinition": "d"}), json!({})),
+            json!({"jobs": []}),
+            json!({"jobs": [{"jobName": "a"}]}),
+            json!({"defaults": {}}),
+            json!([]),
+        ],
+    );
+}
+
+#[test]
+fn calls_conform_and_nonsense_does_not() {
+    let job = json!({"jobName": "a", "jobQueue": "q", "jobDefinition": "d"});
+    let schema = submitter::schema::call();
+    all_conform(
+        &schema,
+        [
+            json!({"jobs": [job]}),
+            json!({"jobs": [{"jobName": "a"}], "defaults": {"jobQueue": "q", "jobDefinition": "d"}}),
+            json!({"uri": "s3://b/a.json"}),
+            json!({"continue": {"runId": "r", "source": "s3://b/a.json"}}),
+        ],
+    );
+    none_conforms(
+        &schema,
+        [
+            json!({}),
+            json!({"uri": 7}),
+            json!({"jobs": [job], "uri": "s3://b/a.json"}),
+            json!({"uri": "s3://b/a.json", "defaults": {}}),
+            json!({"continue": {"runId": "r"}}),
+        ],
+    );
+
+    let change = json!({
+        "source": "aws.batch", "detail-type": "Batch Job State Change",
+        "detail": {"jobName": "a", "jobId": "j", "status": "RUNNING", "aFieldOfTomorrow": 1},
+    });
+    let blocked = json!({"source": "aws.batch", "detail-type": "Batch Job Queue Blocked", "detail": {"statusReason": "r"}});
+    let other = json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {}});
+    all_conform(&state_handler::schema::call(), [change.clone(), blocked.clone()]);
+    none_conforms(&state_handler::schema::call(), [other.clone(), json!({"jobId": "j"})]);
+    all_conform(&log_collector::schema::call(), [change, json!({"jobId": "j"})]);
+    none_conforms(&log_collector::schema::call(), [blocked, json!({"jobId": 7}), json!({})]);
+    all_conform(&reconciler::schema::call(), [json!({}), json!({"source": "aws.events"})]);
+    none_conforms(&reconciler::schema::call(), [json!([1]), json!({"Records": []}), other]);
+}
+
+#[test]
+fn answers_conform() {
+    let queue = json!({"batchItemFailures": [{"itemIdentifier": "1"}]});
+    let run = json!({
+        "runId": "run-1", "source": "s3://b/a.json", "state": "SUBMITTED", "checkpoint": 1,
+        "counts": {"submitted": 1, "skipped": 0, "changed": 0, "rejected": 0, "unknown": 0},
+    });
+    all_conform(&submitter::schema::answer(), [queue.clone(), json!({"runs": [run]})]);
+    let outcomes = [
+        state_handler::Outcome::NotOurs,
+        state_handler::Outcome::Ended {
+            status: batchwright::domain::JobStatus::Failed,
+            cause: Some("HOST_LOST".to_owned()),
+        },
+    ];
+    let answers =
+        outcomes.map(|outcome| serde_json::to_value(state_handler::Response::Event(outcome)).unwrap());
+    all_conform(&state_handler::schema::answer(), answers.into_iter().chain([queue.clone()]));
+    let record = batchwright::domain::LogsRecord {
+        manifest_key: "logs/a/j/manifest.json".to_owned(),
+        complete: true,
+        incomplete_reason: None,
+        events: 1,
+    };
+    let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
+        .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
+    all_conform(&log_collector::schema::answer(), answers.into_iter().chain([queue]));
+    let pass = |reconciled| reconciler::Response {
+        runs_continued: 0,
+        reconciled,
+        logs_archived: 1,
+        logs_incomplete: 0,
+        postponed: 0,
+        cut_short: false,
+    };
+    let answers =
+        [pass(None), pass(Some(Default::default()))].map(|pass| serde_json::to_value(pass).unwrap());
+    all_conform(&reconciler::schema::answer(), answers);
+}
