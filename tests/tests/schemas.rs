@@ -1,7 +1,5 @@
 //! The JSON Schemas beside the code: as the types make them, and as examples and refusals tell.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
 use std::path::PathBuf;
 
 use batchwright::job_file::{JobDocument, check_job};

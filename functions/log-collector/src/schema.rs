@@ -13,7 +13,7 @@ use crate::handler::{Call, Response};
 #[expect(dead_code, reason = "stands for its schema alone: a call is told from an event by its jobId")]
 enum AnyCall {
     Call(Call),
-    StateChange(JobStateChange),
+    StateChange(Box<JobStateChange>),
 }
 
 /// What a direct call may hold.

@@ -12,7 +12,7 @@ use crate::handler::Response;
 #[schemars(untagged)]
 #[expect(dead_code, reason = "stands for its schema alone: the events are told apart by their source")]
 enum Call {
-    StateChange(JobStateChange),
+    StateChange(Box<JobStateChange>),
     QueueBlocked(QueueBlocked),
 }
 
