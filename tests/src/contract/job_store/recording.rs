@@ -9,6 +9,7 @@ pub(super) async fn a_recorded_submission_is_the_jobs_latest<S: JobStore>(store:
     let first = submit(store, "a", "a-1").await?;
     let job = store.job(&name("a")).await?.context("the job is not known")?;
     assert_eq!((job.head.claim.clone(), job.head.job_id.clone()), (None, Some(id("a-1"))));
+    assert_eq!(job.head.submitted_at, Some(NOW));
     assert_eq!(job.status(), Some(JobStatus::Submitted));
     let item = known(store, "a-1").await?;
     assert_eq!(job.latest, Some(item.clone()));
@@ -20,6 +21,7 @@ pub(super) async fn a_recorded_submission_is_the_jobs_latest<S: JobStore>(store:
     let job = store.job(&name("a")).await?.context("the job is not known")?;
     assert_eq!(job.head.job_tries, [id("a-1"), id("a-2")]);
     assert_eq!((job.head.job_id, job.head.updated_at), (Some(id("a-2")), at(1_700)));
+    assert_eq!(job.head.submitted_at, Some(at(1_700)));
     assert_eq!(job.latest.map(|latest| latest.state.job_id), Some(id("a-2")));
     assert!(store.submission(&id("a-1")).await?.is_some(), "the earlier one is kept");
     Ok(())
