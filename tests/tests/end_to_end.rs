@@ -24,7 +24,7 @@ use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 
 /// What has not come by then does not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const JOBS: &str = r#"
 defaults: {jobQueue: queue, jobDefinition: definition}
