@@ -74,8 +74,24 @@ impl Function {
     }
 }
 
+/// Holds that a function does not start without any one of its variables, and says which is missing.
+///
+/// # Panics
+///
+/// Where it starts, or does not name the variable.
+pub async fn needs_each_variable(program: &str, variables: &[(&str, &str)]) -> Result<()> {
+    for (missing, _) in variables {
+        let others: Vec<_> = variables.iter().copied().filter(|(name, _)| name != missing).collect();
+        let output = fails_to_start(program, &others).await?;
+        let log = String::from_utf8(output.stdout)?;
+        assert!(!output.status.success(), "{missing}");
+        assert!(log.contains(&format!("the environment variable {missing} is not set")), "{log}");
+    }
+    Ok(())
+}
+
 /// Runs a function that is to fail before it asks for an event, and returns what it wrote.
-pub async fn fails_to_start(program: &str, variables: &[(&str, &str)]) -> Result<Output> {
+async fn fails_to_start(program: &str, variables: &[(&str, &str)]) -> Result<Output> {
     Ok(command(program, variables).env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").output().await?)
 }
 

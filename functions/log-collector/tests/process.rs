@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use batchwright_tests::runtime_api::{Answer, Function, fails_to_start};
+use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
 use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_log-collector");
@@ -35,12 +35,5 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
 
 #[tokio::test]
 async fn it_does_not_start_without_a_variable_and_says_which() -> Result<()> {
-    for (missing, _) in VARIABLES {
-        let others: Vec<_> = VARIABLES.iter().copied().filter(|(name, _)| name != missing).collect();
-        let output = fails_to_start(PROGRAM, &others).await?;
-        let log = String::from_utf8(output.stdout)?;
-        assert!(!output.status.success(), "{missing}");
-        assert!(log.contains(&format!("the environment variable {missing} is not set")), "{log}");
-    }
-    Ok(())
+    needs_each_variable(PROGRAM, VARIABLES).await
 }

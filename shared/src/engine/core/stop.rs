@@ -1,6 +1,6 @@
 //! Jobs that are stopped: cancelled, terminated, timed out.
 
-use super::record::{Stop, StopCause};
+use super::record::{JobRecord, Stop, StopCause};
 use super::{AttemptId, Core, Signal};
 use crate::domain::{JobId, JobStatus, Timestamp};
 
@@ -16,24 +16,7 @@ pub(crate) enum Reach {
 impl Core {
     /// `CancelJob`: ends what has not reached STARTING; of an array, every such child.
     pub(crate) fn cancel(&mut self, job_id: &JobId, reason: &str, now: Timestamp) -> Reach {
-        let Some(status) = self.status(job_id) else { return Reach::Absent };
-        if status.is_terminal() {
-            return Reach::Held;
-        }
-        let children = self.children(job_id);
-        if !children.is_empty() {
-            self.change(job_id, |record| {
-                record.detail.is_cancelled = Some(true);
-                record.verdict.get_or_insert_with(|| reason.to_owned());
-            });
-            for child in children {
-                self.cancel_one(&child, reason, now);
-            }
-        } else {
-            self.cancel_one(job_id, reason, now);
-        }
-        self.settle(now);
-        Reach::Held
+        self.stop_all(job_id, reason, now, |record| record.detail.is_cancelled = Some(true), Self::cancel_one)
     }
 
     fn cancel_one(&mut self, job_id: &JobId, reason: &str, now: Timestamp) {
@@ -45,21 +28,39 @@ impl Core {
 
     /// `TerminateJob`: ends what has not started, and stops what has; of an array, every child.
     pub(crate) fn terminate(&mut self, job_id: &JobId, reason: &str, now: Timestamp) -> Reach {
+        self.stop_all(
+            job_id,
+            reason,
+            now,
+            |record| record.detail.is_terminated = Some(true),
+            Self::terminate_one,
+        )
+    }
+
+    /// Stops a job by `one`; of an array, which is marked itself, every child.
+    fn stop_all(
+        &mut self,
+        job_id: &JobId,
+        reason: &str,
+        now: Timestamp,
+        mark: fn(&mut JobRecord),
+        one: fn(&mut Self, &JobId, &str, Timestamp),
+    ) -> Reach {
         let Some(status) = self.status(job_id) else { return Reach::Absent };
         if status.is_terminal() {
             return Reach::Held;
         }
         let children = self.children(job_id);
-        if !children.is_empty() {
+        if children.is_empty() {
+            one(self, job_id, reason, now);
+        } else {
             self.change(job_id, |record| {
-                record.detail.is_terminated = Some(true);
+                mark(record);
                 record.verdict.get_or_insert_with(|| reason.to_owned());
             });
             for child in children {
-                self.terminate_one(&child, reason, now);
+                one(self, &child, reason, now);
             }
-        } else {
-            self.terminate_one(job_id, reason, now);
         }
         self.settle(now);
         Reach::Held
