@@ -10,7 +10,7 @@ use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
 };
 use batchwright::use_cases::submit::SubmitPolicy;
-use batchwright_tests::world::{World, succeeds};
+use batchwright_tests::world::{World, exits, succeeds};
 
 fn lines(count: usize) -> String {
     let line = |index| {
@@ -87,6 +87,32 @@ async fn a_run_that_met_its_deadline_goes_on_from_its_checkpoint() -> anyhow::Re
     let again = run(&world, &text, &order("jobs.jsonl")).await?;
     assert_eq!(again, end, "a run that is done is told, not done again");
     assert_eq!(report(&world)?.len(), 50);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_does_not_submit_again_what_ended_while_nobody_was_there() -> anyhow::Result<()> {
+    let mut world = World::new(|_| exits(1)).await?;
+    let again = RunFile { rerun: true, ..order("jobs.jsonl") };
+    let text = lines(3);
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    let World { store, engine, clock, archive, .. } = &world;
+    let (told, mut stop) = tokio::sync::watch::channel(());
+    let pace = batchwright::ports::TokenBucket::new(1.0);
+    let running =
+        run_file(store, engine, &pace, clock, archive, &mut file, &again, |_| told.send_replace(()));
+    tokio::select! {
+        biased;
+        _ = stop.changed() => {}
+        end = running => panic!("ended before it was stopped: {end:?}"),
+    }
+    world.settle().await?;
+    let end = run(&world, &lines(3), &again).await?;
+    assert!(matches!(end, RunEnd::Complete(counts) if counts.total() == 3), "{end:?}");
+    world.settle().await?;
+    for index in 0..3 {
+        assert_eq!(world.job(&format!("job-{index:05}")).await?.unwrap().head.job_tries.len(), 1, "{index}");
+    }
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use batchwright::job_file::{JobDocument, check_job};
 use batchwright::schema::of_call;
-use batchwright_tests::schema::conforms;
+use batchwright_tests::schema::{Checker, conforms};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const REWRITE: &str = "UPDATE_SCHEMAS=1 cargo test -p batchwright-tests --test schemas";
@@ -105,6 +106,71 @@ fn a_job_is_refused_by_the_schema_where_the_check_refuses_a_field() {
     }
 }
 
+/// A job with a text in each place for which there is a rule.
+fn with_text(place: usize, text: &str) -> Value {
+    let mut job = json!({"jobName": "a", "jobQueue": "q", "jobDefinition": "d"});
+    match place {
+        0 => job["jobName"] = json!(text),
+        1 => job["jobQueue"] = json!(text),
+        2 => job["jobDefinition"] = json!(text),
+        3 => job["shareIdentifier"] = json!(text),
+        4 => job["dependsOn"] = json!([{"jobName": text}]),
+        5 => job["dependsOn"] = json!([{"jobId": text}]),
+        6 => job["containerOverrides"] = json!({"environment": [{"name": text, "value": "v"}]}),
+        7 => job["nodeOverrides"] = json!({"nodePropertyOverrides": [{"targetNodes": text}]}),
+        _ => {
+            let field = ["onStatusReason", "onReason", "onExitCode", "action"][place - 8];
+            let mut rule = json!({"action": "RETRY"});
+            rule[field] = json!(text);
+            job["retryStrategy"] = json!({"attempts": 2, "evaluateOnExit": [rule]});
+        }
+    }
+    job
+}
+
+/// What is near the borders of the rules.
+fn text() -> impl Strategy<Value = String> {
+    const PIECES: [&str; 20] = [
+        "a",
+        "Z",
+        "0",
+        "9",
+        "-",
+        "_",
+        "*",
+        "=",
+        ":",
+        ".",
+        "#",
+        " ",
+        "\n",
+        "\0",
+        "\u{7f}",
+        "ä",
+        "😀",
+        "AWS_BATCH",
+        "RETRY",
+        "exit",
+    ];
+    let short = prop::collection::vec(prop::sample::select(&PIECES[..]), 0..5).prop_map(|it| it.concat());
+    let length = prop::sample::select(vec![0_usize, 126, 127, 128, 254, 255, 256, 510, 511, 512, 513]);
+    let filler = prop::sample::select(vec!["x", "7", "ä", "😀"]);
+    let long = (length, filler, short.clone()).prop_map(|(n, filler, end)| filler.repeat(n) + &end);
+    prop_oneof![short, long]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn a_text_is_refused_by_the_schema_exactly_where_the_check_refuses_it(place in 0_usize..12, text in text()) {
+        static SCHEMA: std::sync::LazyLock<Checker> = std::sync::LazyLock::new(|| Checker::of(&job_file()));
+        let job = with_text(place, &text);
+        let checked = check_job(job.clone());
+        prop_assert_eq!(SCHEMA.passes(&job), checked.is_ok(), "{}: {:?}", job, checked);
+    }
+}
+
 #[test]
 fn what_is_required_stands_in_the_defaults_or_in_every_job() {
     let schema = job_file();
@@ -139,7 +205,8 @@ fn calls_conform_and_nonsense_does_not() {
         [
             json!({"jobs": [job]}),
             json!({"jobs": [{"jobName": "a"}], "defaults": {"jobQueue": "q", "jobDefinition": "d"}}),
-            json!({"uri": "s3://b/a.json"}),
+            json!({"uri": "s3://b/a.json", "rerun": true}),
+            json!({"uri": "s3://b/line\nbreak.json"}),
             json!({"continue": {"runId": "r", "source": "s3://b/a.json"}}),
         ],
     );
@@ -149,6 +216,7 @@ fn calls_conform_and_nonsense_does_not() {
             json!({}),
             json!({"uri": 7}),
             json!({"jobs": [job], "uri": "s3://b/a.json"}),
+            json!({"continue": {"runId": "r", "source": "s3://b/a.json"}, "rerun": true}),
             json!({"uri": "s3://b/a.json", "defaults": {}}),
             json!({"continue": {"runId": "r"}}),
         ],

@@ -22,7 +22,6 @@ const CHUNK: usize = 1024 * 1024;
 
 pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> {
     for (given, option) in [
-        (args.rerun, "--rerun"),
         (args.simulate.is_some(), "--simulate"),
         (args.vcpus.is_some(), "--vcpus"),
         (!args.job_definitions.is_empty(), "--job-definitions"),
@@ -72,7 +71,8 @@ async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
     }
     object.finish().await.context("the job file can't be uploaded")?;
     let source = format!("s3://{}/{key}", stack.bucket_name);
-    let call = serde_json::json!({"continue": {"runId": run_id, "source": source}}).to_string();
+    let call =
+        serde_json::json!({"continue": {"runId": run_id, "source": source, "rerun": args.rerun}}).to_string();
     stack
         .invoker
         .invoke_later(&stack.submitter, call.as_bytes())

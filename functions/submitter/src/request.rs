@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::info;
 
+const ONE_FORM: &str = "a call has one of the fields jobs (with defaults, if need be), uri and continue; rerun goes \
+                        with jobs and uri, or inside continue";
+
 /// Uploads under it are job files.
 const JOB_FILES: &str = "jobs/";
 
@@ -19,20 +22,23 @@ pub struct Continuation {
     pub run_id: RunId,
     /// Its job file, as an S3 URI.
     pub source: String,
+    /// For a run that is new: run again what SUCCEEDED. A run that is known does as it was told first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rerun: bool,
 }
 
 /// The call that has the submitter go on with a run.
 pub fn continuation(run_id: &RunId, source: &str) -> Value {
-    json!({"continue": Continuation { run_id: run_id.clone(), source: source.to_owned() }})
+    json!({"continue": {"runId": run_id, "source": source}})
 }
 
 /// One run that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Request {
     /// A file in the bucket.
-    File { run_id: RunId, uri: S3Uri },
+    File { run_id: RunId, uri: S3Uri, rerun: bool },
     /// Jobs that came with the call: a document as a job file holds it.
-    Jobs { run_id: RunId, document: Value },
+    Jobs { run_id: RunId, document: Value, rerun: bool },
 }
 
 #[derive(Deserialize)]
@@ -43,10 +49,13 @@ pub(crate) struct Direct {
     jobs: Option<Value>,
     #[cfg_attr(feature = "schema", schemars(with = "batchwright::job_file::Defaults"))]
     defaults: Option<Value>,
-    #[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = "^s3://[^/]+/.+$")))]
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = r"^s3://[^/]+/[\s\S]+$")))]
     uri: Option<String>,
     #[cfg_attr(feature = "schema", schemars(with = "Continuation"))]
     r#continue: Option<Continuation>,
+    /// With jobs or a URI: run again what SUCCEEDED.
+    #[serde(default)]
+    rerun: bool,
 }
 
 /// The runs that an event asks for; none where nothing of it concerns job files. `request_id` tells
@@ -76,25 +85,27 @@ fn direct(event: Value, bucket: &str, request_id: &str) -> Result<Request, Funct
         reason: error.to_string(),
     })?;
     match direct {
-        Direct { jobs: Some(jobs), uri: None, r#continue: None, defaults } => {
+        Direct { jobs: Some(jobs), uri: None, r#continue: None, defaults, rerun } => {
             let run_id = RunId::derive("direct call", &jobs.to_string(), request_id);
             let document = match defaults {
                 Some(defaults) => json!({"defaults": defaults, "jobs": jobs}),
                 None => json!({"jobs": jobs}),
             };
-            Ok(Request::Jobs { run_id, document })
+            Ok(Request::Jobs { run_id, document, rerun })
         }
-        Direct { uri: Some(uri), jobs: None, defaults: None, r#continue: None } => {
+        Direct { uri: Some(uri), jobs: None, defaults: None, r#continue: None, rerun } => {
             let uri = own(&uri, bucket)?;
-            Ok(Request::File { run_id: RunId::derive(&uri.to_string(), "direct call", request_id), uri })
+            let run_id = RunId::derive(&uri.to_string(), "direct call", request_id);
+            Ok(Request::File { run_id, uri, rerun })
         }
         Direct {
-            r#continue: Some(Continuation { run_id, source }),
+            r#continue: Some(Continuation { run_id, source, rerun }),
             jobs: None,
             defaults: None,
             uri: None,
-        } => Ok(Request::File { run_id, uri: own(&source, bucket)? }),
-        _ => Err(refused("a call has one of the fields jobs (with defaults, if need be), uri and continue")),
+            rerun: false,
+        } => Ok(Request::File { run_id, uri: own(&source, bucket)?, rerun }),
+        _ => Err(refused(ONE_FORM)),
     }
 }
 
@@ -123,7 +134,8 @@ fn uploaded(object: S3Object, bucket: &str) -> Result<Request, FunctionError> {
     let uri = own(&S3Uri { bucket: object.bucket, key: object.key }.to_string(), bucket)?;
     let (e_tag, sequencer) = (object.e_tag.unwrap_or_default(), object.sequencer.unwrap_or_default());
     let version = object.version_id.unwrap_or(e_tag);
-    Ok(Request::File { run_id: RunId::derive(&uri.to_string(), &version, &sequencer), uri })
+    let run_id = RunId::derive(&uri.to_string(), &version, &sequencer);
+    Ok(Request::File { run_id, uri, rerun: false })
 }
 
 fn refused(why: impl ToString) -> FunctionError {
@@ -192,10 +204,8 @@ mod tests {
                 json!({"uri": "s3://theirs/a.json"}),
                 "s3://theirs/a.json is not in the bucket b; copy the job file there",
             ),
-            (
-                json!({"uri": "s3://b/a.json", "jobs": []}),
-                "a call has one of the fields jobs (with defaults, if need be), uri and continue",
-            ),
+            (json!({"uri": "s3://b/a.json", "jobs": []}), ONE_FORM),
+            (json!({"continue": {"runId": "r", "source": "s3://b/a.json"}, "rerun": true}), ONE_FORM),
             (json!({"continue": {"runId": "r"}}), "malformed call of the submitter: missing field `source`"),
             (
                 notification("ObjectCreated:Put", "theirs", "jobs/a.json", "1"),

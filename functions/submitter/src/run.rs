@@ -62,19 +62,19 @@ where
     O: ObjectStore,
     I: FunctionInvoker,
 {
-    let (run_id, uri) = match request {
-        Request::File { run_id, uri } => (run_id, uri),
-        Request::Jobs { run_id, document } => {
+    let (run_id, uri, rerun) = match request {
+        Request::File { run_id, uri, rerun } => (run_id, uri, rerun),
+        Request::Jobs { run_id, document, rerun } => {
             let uri = S3Uri { bucket: config.bucket.clone(), key: format!("{CALLS}{run_id}.json") };
             keep(&ports.objects, &uri.key, &document).await?;
-            (run_id, uri)
+            (run_id, uri, rerun)
         }
     };
     let margin_ms = i64::try_from(config.stop_margin.as_millis()).unwrap_or(i64::MAX);
     let order = RunFile {
         run_id,
         source: uri.to_string(),
-        rerun: false,
+        rerun,
         concurrency: config.concurrency,
         deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
         policy: SubmitPolicy::default(),

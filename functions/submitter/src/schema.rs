@@ -26,5 +26,6 @@ pub(crate) fn one_form(schema: &mut Schema) {
         json!([{"required": ["jobs"]}, {"required": ["uri"]}, {"required": ["continue"]}]),
     );
     schema.insert("dependentRequired".to_owned(), json!({"defaults": ["jobs"]}));
+    schema.insert("not".to_owned(), json!({"required": ["continue", "rerun"]}));
     required_after_defaults(schema);
 }

@@ -86,11 +86,11 @@ impl JobName {
 text_id! {
     /// The id that AWS Batch gives a submission: a UUID, with `:<index>` for an array child and
     /// `#<node>` for a node of a multi-node job.
-    JobId, r"^\S{1,128}$"
+    JobId, "^[!-~]{1,128}$"
 }
 
 impl JobId {
-    /// Accepts any id that could be one of Batch's: not empty, no white space, at most 128 characters.
+    /// Accepts any id that could be one of Batch's: 1 to 128 visible ASCII characters.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let wrong = |why: &str| InvalidId { what: "job id", found: shorten(text), why: why.into() };
         if text.is_empty() {
@@ -99,8 +99,8 @@ impl JobId {
         if text.len() > 128 {
             return Err(wrong("is longer than 128 characters"));
         }
-        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(wrong("contains white space"));
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(wrong("contains white space or what is not ASCII"));
         }
         Ok(Self(text.to_owned()))
     }

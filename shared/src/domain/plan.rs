@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ids::JobId;
+use super::ids::{JobId, RunId};
 use super::job::Job;
 use super::spec::JobSpec;
 use super::status::JobStatus;
@@ -31,6 +31,9 @@ pub enum Skip {
     InFlight(JobStatus),
     /// Somebody is submitting it, or died doing so.
     Claimed,
+    /// The run that asks has submitted it, and it has ended: the run was interrupted since, or its file
+    /// names the job twice.
+    SubmittedBefore,
 }
 
 impl Skip {
@@ -41,6 +44,7 @@ impl Skip {
             Self::Changed => "CHANGED",
             Self::InFlight(_) => "IN_FLIGHT",
             Self::Claimed => "CLAIMED",
+            Self::SubmittedBefore => "SUBMITTED_BEFORE",
         }
     }
 }
@@ -54,12 +58,14 @@ impl fmt::Display for Skip {
             ),
             Self::InFlight(status) => write!(f, "it is in flight ({status})"),
             Self::Claimed => f.write_str("another submitter holds its claim"),
+            Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
         }
     }
 }
 
-/// Decides for one job. `rerun` is a person's wish to run again what has SUCCEEDED.
-pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool) -> Plan {
+/// Decides for one job. `rerun` is a person's wish to run again what has SUCCEEDED. `run` is the run that
+/// asks: one that was interrupted and goes on asks twice for what it submitted after its checkpoint.
+pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool, run: Option<&RunId>) -> Plan {
     let Some(job) = known else { return Plan::Submit { replaces: None } };
     if job.head.claim.is_some() {
         return Plan::Skip(Skip::Claimed);
@@ -69,6 +75,9 @@ pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool) -> Plan {
             Plan::Skip(if job.head.spec.digest() == spec.digest() { Skip::Succeeded } else { Skip::Changed })
         }
         Some(status) if !status.is_terminal() => Plan::Skip(Skip::InFlight(status)),
+        Some(_) if run == Some(&job.head.run_id) && job.head.tries_used() > 0 => {
+            Plan::Skip(Skip::SubmittedBefore)
+        }
         _ => Plan::Submit { replaces: job.head.job_id.clone() },
     }
 }
@@ -109,33 +118,51 @@ mod tests {
 
     #[test]
     fn a_job_is_submitted_when_it_is_new_was_refused_or_failed() {
-        assert_eq!(plan(&spec("definition"), None, false), Plan::Submit { replaces: None });
-        assert_eq!(plan(&spec("definition"), Some(&known(None)), false), Plan::Submit { replaces: None });
+        assert_eq!(plan(&spec("definition"), None, false, None), Plan::Submit { replaces: None });
+        assert_eq!(
+            plan(&spec("definition"), Some(&known(None)), false, None),
+            Plan::Submit { replaces: None }
+        );
         let failed = known(Some(JobStatus::Failed));
-        assert_eq!(plan(&spec("another"), Some(&failed), false), Plan::Submit { replaces: Some(id()) });
+        assert_eq!(plan(&spec("another"), Some(&failed), false, None), Plan::Submit { replaces: Some(id()) });
     }
 
     #[test]
     fn a_job_in_flight_is_left_alone_whatever_a_person_asks() {
         for status in JobStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
             let job = known(Some(status));
-            assert_eq!(plan(&spec("definition"), Some(&job), true), Plan::Skip(Skip::InFlight(status)));
+            assert_eq!(plan(&spec("definition"), Some(&job), true, None), Plan::Skip(Skip::InFlight(status)));
         }
         let mut claimed = known(Some(JobStatus::Failed));
         let nonce = Nonce::derive(claimed.name(), 2);
         claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default() });
         assert_eq!(
-            plan(&spec("definition"), Some(&claimed), true),
+            plan(&spec("definition"), Some(&claimed), true, None),
             Plan::Skip(Skip::Claimed),
             "also an expired one"
         );
     }
 
     #[test]
+    fn a_run_that_goes_on_does_not_submit_again_what_has_ended_meanwhile() {
+        for status in [JobStatus::Succeeded, JobStatus::Failed] {
+            let mut job = known(Some(status));
+            let run = job.head.run_id.clone();
+            let planned = |job: &Job| plan(&spec("definition"), Some(job), true, Some(&run));
+            assert_eq!(planned(&job), Plan::Skip(Skip::SubmittedBefore), "{status}");
+            job.head.tries_before = 1;
+            assert_eq!(planned(&job), Plan::Submit { replaces: Some(id()) }, "claimed, never submitted");
+            job.head.run_id = RunId::derive("file", "2", "0");
+            job.head.tries_before = 0;
+            assert_eq!(planned(&job), Plan::Submit { replaces: Some(id()) }, "another run");
+        }
+    }
+
+    #[test]
     fn what_succeeded_runs_again_only_when_a_person_asks() {
         let job = known(Some(JobStatus::Succeeded));
-        assert_eq!(plan(&spec("definition"), Some(&job), false), Plan::Skip(Skip::Succeeded));
-        assert_eq!(plan(&spec("another"), Some(&job), false), Plan::Skip(Skip::Changed));
-        assert_eq!(plan(&spec("definition"), Some(&job), true), Plan::Submit { replaces: Some(id()) });
+        assert_eq!(plan(&spec("definition"), Some(&job), false, None), Plan::Skip(Skip::Succeeded));
+        assert_eq!(plan(&spec("another"), Some(&job), false, None), Plan::Skip(Skip::Changed));
+        assert_eq!(plan(&spec("definition"), Some(&job), true, None), Plan::Submit { replaces: Some(id()) });
     }
 }

@@ -13,6 +13,9 @@ pub struct Run {
     pub run_id: RunId,
     /// Where the job file lies.
     pub source: String,
+    /// What SUCCEEDED before is run again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rerun: bool,
     /// How far the run has come.
     pub state: RunState,
     /// Every job before it has been dealt with.

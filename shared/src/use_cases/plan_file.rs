@@ -64,7 +64,7 @@ async fn plan_batch<S: JobStore>(
         let planned = match job {
             Err(problems) => Planned::Invalid(problems),
             Ok(spec) => {
-                let decided = plan(&spec, known.next().flatten().as_ref(), rerun);
+                let decided = plan(&spec, known.next().flatten().as_ref(), rerun, None);
                 Planned::Job(Box::new(spec), decided)
             }
         };

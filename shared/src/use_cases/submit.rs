@@ -71,8 +71,11 @@ pub async fn submit<S: JobStore, E: JobEngine>(
     const RACES: u32 = 5;
     for _ in 0..RACES {
         let known = store.job(&order.spec.job_name).await?;
-        let rerun = order.asked == Asked::ByPerson { rerun: true };
-        let replaces = match plan(order.spec, known.as_ref(), rerun) {
+        let (rerun, run) = match order.asked {
+            Asked::ByPerson { rerun } => (rerun, Some(order.run_id)),
+            Asked::ByRetry => (false, None),
+        };
+        let replaces = match plan(order.spec, known.as_ref(), rerun, run) {
             Plan::Skip(skip) => return Ok(Outcome::Skipped(skip)),
             Plan::Submit { replaces } => replaces,
         };

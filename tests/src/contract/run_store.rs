@@ -28,6 +28,7 @@ fn run(id: &str, checkpoint: u64, updated_at: Timestamp) -> Run {
     Run {
         run_id: run_id(id),
         source: "s3://bucket/jobs/ä file.jsonl".to_owned(),
+        rerun: false,
         state: RunState::Submitting,
         checkpoint: Checkpoint(checkpoint),
         counts: RunCounts { submitted: checkpoint, ..RunCounts::default() },

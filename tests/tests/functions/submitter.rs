@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use batchwright::domain::{RunState, Timestamp};
+use batchwright::domain::{JobStatus, RunState, Timestamp};
 use batchwright::engine::{LocalEngine, Outcome, Scene, VirtualClock};
-use batchwright::function::FunctionError;
+use batchwright::events::JobStateChange;
+use batchwright::function::{FunctionError, Invocation};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore, InMemoryObjectWriter};
 use batchwright::ports::{ErrorKind, ObjectStore, PortError, RunStore, SubmissionPace, TokenBucket, Unpaced};
 use serde_json::{Value, json};
@@ -114,6 +115,34 @@ async fn a_direct_call_brings_its_jobs_or_names_a_file() {
     put(&world, "elsewhere/b.json", &[job("by-uri")]);
     let called = summaries(&world, json!({"uri": "s3://bucket/elsewhere/b.json"})).await;
     assert_eq!(called[0].counts.submitted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_succeeded_runs_again_once_when_a_call_asks_for_it() {
+    let mut world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("one")]);
+    let submitted = async |world: &World, request: &str, event: Value| {
+        let invocation = Invocation { request_id: request.to_owned(), ..world.invocation(900) };
+        let answer = handle(&ports(world, Unpaced), &config(), event, &invocation).await.unwrap();
+        answer.metrics.iter().find(|metric| metric.name == "JobsSubmitted").map(|metric| metric.count)
+    };
+    let calls = [
+        json!({"uri": "s3://bucket/jobs/a.json", "rerun": true}),
+        json!({"jobs": [job("one")], "rerun": true}),
+        json!({"continue": {"runId": "run-7", "source": "s3://bucket/jobs/a.json", "rerun": true}}),
+    ];
+    assert_eq!(submitted(&world, "first", json!({"uri": "s3://bucket/jobs/a.json"})).await, Some(1));
+    for (number, call) in calls.into_iter().enumerate() {
+        for event in world.run_all().await {
+            let state = serde_json::from_value::<JobStateChange>(event).unwrap().detail.state();
+            world.recorder(&Unpaced).record_state(&state).await.unwrap();
+        }
+        assert_eq!(world.status("one").await, Some(JobStatus::Succeeded));
+        let request = format!("request-{number}");
+        assert_eq!(submitted(&world, &request, call.clone()).await, Some(1), "{call}");
+        assert_eq!(submitted(&world, &request, call.clone()).await, Some(0), "delivered again: {call}");
+    }
+    assert_eq!(world.tries("one").await, 4);
 }
 
 #[tokio::test(start_paused = true)]

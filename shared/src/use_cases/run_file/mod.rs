@@ -26,7 +26,7 @@ pub struct RunFile {
     pub run_id: RunId,
     /// Where the file lies, for people.
     pub source: String,
-    /// Run again what SUCCEEDED.
+    /// Run again what SUCCEEDED. A run that goes on does as it was told first.
     pub rerun: bool,
     /// Jobs that are submitted at once.
     pub concurrency: usize,
@@ -88,10 +88,10 @@ where
     if run.state != RunState::Submitting {
         return Ok(RunEnd::Complete(run.counts));
     }
+    let asked = Asked::ByPerson { rerun: run.rerun };
     let mut progress = Progress::new(store, archive, clock, run, each);
     let submit_one = |index: u64, line: u64, spec: JobSpec| -> BoxFuture<'_, Tried> {
         Box::pin(async move {
-            let asked = Asked::ByPerson { rerun: order.rerun };
             let wanted = Order { spec: &spec, run_id: &order.run_id, asked };
             let result = submit(store, engine, pace, clock, &order.policy, &wanted).await;
             Tried { index, line, spec, result }
@@ -139,6 +139,7 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
     let run = Run {
         run_id: order.run_id.clone(),
         source: order.source.clone(),
+        rerun: order.rerun,
         state: RunState::Submitting,
         checkpoint: Checkpoint::default(),
         counts: RunCounts::default(),

@@ -15,6 +15,7 @@ fn run(state: RunState) -> Run {
     Run {
         run_id: wish("a").run_id,
         source: "s3://bucket/jobs/a.jsonl".to_owned(),
+        rerun: false,
         state,
         checkpoint: Checkpoint(7),
         counts: RunCounts::default(),
