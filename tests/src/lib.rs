@@ -3,8 +3,10 @@
 pub mod contract;
 pub mod emulators;
 pub mod loopback;
+pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
 pub mod stack;
+pub mod template;
 pub mod wire;
 pub mod world;

@@ -1,30 +1,10 @@
-//! The templates beside the code: the tables as the adapter defines them, and for each function exactly
-//! the actions that its adapters call.
+//! The templates beside the code: the tables as the adapter defines them, queues, rules and roles.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use batchwright::aws::dynamodb::{Attribute, AttributeKind, JOBS, Key, RUNS, TableDefinition};
+use batchwright_tests::template::{of_type, read, statements};
 use serde_json::{Value, json};
-
-/// A template, with CloudFormation's short functions (`!Sub "…"`) reduced to their arguments.
-fn template(name: &str) -> Value {
-    let path = format!("{}/../infra/{name}", env!("CARGO_MANIFEST_DIR"));
-    let mut text = std::fs::read_to_string(path).unwrap();
-    for function in ["Sub", "Ref", "GetAtt", "If", "Not", "Equals", "Join"] {
-        text = text.replace(&format!("!{function} "), "");
-    }
-    serde_saphyr::from_str(&text).unwrap()
-}
-
-fn resources(template: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    template["Resources"].as_object().unwrap().iter().map(|(name, resource)| (name.as_str(), resource))
-}
-
-fn of_type<'a>(template: &'a Value, wanted: &str) -> BTreeMap<&'a str, &'a Value> {
-    resources(template).filter(|(_, resource)| resource["Type"] == wanted).collect()
-}
 
 fn sorted(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut values: Vec<Value> = values.into_iter().collect();
@@ -62,7 +42,7 @@ fn has_the_keys_of(properties: &Value, definition: TableDefinition) {
 
 #[test]
 fn the_tables_are_those_of_the_adapter() {
-    let template = template("data.yaml");
+    let template = read("data.yaml");
     has_the_keys_of(&template["Resources"]["JobsTable"]["Properties"], JOBS);
     has_the_keys_of(&template["Resources"]["RunsTable"]["Properties"], RUNS);
     assert_eq!(of_type(&template, "AWS::DynamoDB::Table").len(), 2);
@@ -70,7 +50,7 @@ fn the_tables_are_those_of_the_adapter() {
 
 #[test]
 fn what_holds_data_outlives_its_stack() {
-    let template = template("data.yaml");
+    let template = read("data.yaml");
     let kept = ["AWS::DynamoDB::Table", "AWS::S3::Bucket"].map(|kind| of_type(&template, kind));
     for (name, resource) in kept.into_iter().flatten() {
         assert_eq!(
@@ -90,86 +70,6 @@ fn what_holds_data_outlives_its_stack() {
     }
 }
 
-/// What the jobs part of the store's adapter calls to look jobs up and to change heads and submissions.
-/// A transaction is authorised by the actions that it is made of.
-const JOBS_WRITTEN: &[&str] = &[
-    "dynamodb:BatchGetItem jobs",
-    "dynamodb:GetItem jobs",
-    "dynamodb:PutItem jobs",
-    "dynamodb:Query jobs/index/*",
-    "dynamodb:UpdateItem jobs",
-];
-/// To find a submission by its id, and to keep where its logs are.
-const LOGS_KEPT: &[&str] =
-    &["dynamodb:GetItem jobs", "dynamodb:Query jobs/index/*", "dynamodb:UpdateItem jobs"];
-/// To submit, with tags, and to end what is one too many.
-const SUBMISSION: &[&str] = &["batch:SubmitJob", "batch:TagResource", "batch:TerminateJob"];
-/// To write an object in parts.
-const OBJECT_WRITTEN: &[&str] = &["s3:AbortMultipartUpload", "s3:PutObject"];
-/// What Lambda does in a function's name: its log, its traces.
-const EVERY_FUNCTION: &[&str] =
-    &["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-/// What Lambda does to feed a function from a queue.
-const FROM_A_QUEUE: &[&str] =
-    &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
-
-/// Each function's role, and what its ports' adapters call.
-const CALLS: &[(&str, &[&[&str]])] = &[
-    (
-        "SubmitterRole",
-        &[
-            JOBS_WRITTEN,
-            SUBMISSION,
-            OBJECT_WRITTEN,
-            &["dynamodb:GetItem runs", "dynamodb:PutItem runs"],
-            &["s3:GetObject", "s3:ListBucket", "lambda:InvokeFunction"],
-            // Lambda hands what failed for good to the dead-letter queue in the function's name.
-            &["sqs:SendMessage"],
-        ],
-    ),
-    ("StateHandlerRole", &[JOBS_WRITTEN, SUBMISSION, &["batch:DescribeJobs"], FROM_A_QUEUE]),
-    ("LogCollectorRole", &[LOGS_KEPT, OBJECT_WRITTEN, &["logs:GetLogEvents"], FROM_A_QUEUE]),
-    (
-        "ReconcilerRole",
-        &[
-            JOBS_WRITTEN,
-            SUBMISSION,
-            OBJECT_WRITTEN,
-            // Lists are found by an index and read again by their keys.
-            &["dynamodb:Query runs/index/*", "dynamodb:BatchGetItem runs"],
-            &["batch:DescribeJobs", "batch:ListJobs", "logs:GetLogEvents", "lambda:InvokeFunction"],
-        ],
-    ),
-];
-
-fn statements(role: &Value) -> impl Iterator<Item = &Value> {
-    let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
-    policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
-}
-
-/// The actions of a statement; those on a table with the part of it that they are allowed on.
-fn allowed(statement: &Value) -> Vec<String> {
-    let resource = statement["Resource"].as_str().unwrap_or_default();
-    let part = resource.split_once("table/${Name}-").map(|(_, part)| format!(" {part}")).unwrap_or_default();
-    let actions = statement["Action"].as_array().unwrap().iter();
-    actions.map(|action| format!("{}{part}", action.as_str().unwrap())).collect()
-}
-
-#[test]
-fn each_function_may_do_exactly_what_it_does() {
-    let template = template("app.yaml");
-    let roles = of_type(&template, "AWS::IAM::Role");
-    let named: BTreeSet<&str> = CALLS.iter().map(|(role, _)| *role).collect();
-    assert_eq!(roles.keys().copied().collect::<BTreeSet<_>>(), named);
-    for (name, calls) in CALLS {
-        let calls: BTreeSet<&str> =
-            calls.iter().copied().chain([EVERY_FUNCTION]).flatten().copied().collect();
-        let allowed: BTreeSet<String> = statements(roles[name]).flat_map(allowed).collect();
-        assert_eq!(allowed.iter().map(String::as_str).collect::<BTreeSet<_>>(), calls, "{name}");
-        assert!(roles[name]["Properties"].get("ManagedPolicyArns").is_none(), "{name}");
-    }
-}
-
 /// Actions for which AWS knows no resources.
 /// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/>
 const WITHOUT_RESOURCES: &[&str] =
@@ -177,7 +77,7 @@ const WITHOUT_RESOURCES: &[&str] =
 
 #[test]
 fn only_what_knows_no_resources_is_allowed_on_all() {
-    let template = template("app.yaml");
+    let template = read("app.yaml");
     for (name, role) in of_type(&template, "AWS::IAM::Role") {
         for statement in statements(role) {
             for action in statement["Action"].as_array().unwrap() {
@@ -191,7 +91,7 @@ fn only_what_knows_no_resources_is_allowed_on_all() {
 
 #[test]
 fn every_function_has_its_own_role_and_log_and_reports_what_it_hands_back() {
-    let template = template("app.yaml");
+    let template = read("app.yaml");
     for (name, function) in of_type(&template, "AWS::Serverless::Function") {
         let properties = &function["Properties"];
         assert_eq!(properties["Role"], json!(format!("{name}Role.Arn")));
@@ -211,7 +111,7 @@ fn every_function_has_its_own_role_and_log_and_reports_what_it_hands_back() {
 
 #[test]
 fn every_target_of_a_rule_has_a_dead_letter_queue_that_it_may_fill() {
-    let template = template("app.yaml");
+    let template = read("app.yaml");
     let policy = &template["Resources"]["QueuePolicy"]["Properties"];
     let statement = &policy["PolicyDocument"]["Statement"][0];
     let fillable = statement["Resource"].as_array().unwrap();
@@ -230,7 +130,7 @@ fn every_target_of_a_rule_has_a_dead_letter_queue_that_it_may_fill() {
 
 #[test]
 fn a_first_delivery_finds_a_log_that_has_settled() {
-    let template = template("app.yaml");
+    let template = read("app.yaml");
     let delay = template["Resources"]["LogQueue"]["Properties"]["DelaySeconds"].as_u64();
     let settle = template["Parameters"]["LogSettleSeconds"]["Default"].as_u64();
     assert!(delay.unwrap() > settle.unwrap());

@@ -1,0 +1,346 @@
+//! Each function may do exactly what it does: its handler over the real adapters, with every request
+//! recorded, beside its policy in the template.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_config::SdkConfig;
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, s3_client};
+use batchwright::domain::{JobId, JobName, JobSpec, JobState, Nonce, RunId, SubmitJobRequest};
+use batchwright::events::JobDetail;
+use batchwright::function::Invocation;
+use batchwright::job_file::check_job;
+use batchwright::ports::{
+    ClaimOutcome, Clock, Cursor, JobEngine, JobStore, JobSummary, NewClaim, NewSubmission, ObjectStore,
+    ObjectWriter, Page, PortError, SystemClock, TokenBucket, Unpaced,
+};
+use batchwright::use_cases::record_state::Recorder;
+use batchwright::use_cases::submit::SubmitPolicy;
+use batchwright_tests::emulators::dynamodb::create_tables;
+use batchwright_tests::emulators::ministack::Ministack;
+use batchwright_tests::emulators::sdk_config;
+use batchwright_tests::recorded::Calls;
+use batchwright_tests::template::{actions, read, roles};
+use batchwright_tests::wire::{Endpoint, options};
+use serde_json::{Value, json};
+
+const BUCKET: &str = "policies";
+const PREFIX: &str = "policies-";
+
+/// What Lambda does in a function's name: its log, its traces.
+const EVERY_FUNCTION: &[&str] =
+    &["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+/// What Lambda does to feed a function from a queue.
+const FROM_A_QUEUE: &[&str] =
+    &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+/// Lambda hands what failed for good to the dead-letter queue in the function's name.
+const TO_A_DEAD_LETTER_QUEUE: &[&str] = &["sqs:SendMessage"];
+
+/// The adapters of one function, all recorded.
+struct Adapters {
+    calls: Calls,
+    store: DynamoDbJobStore,
+    engine: BatchJobEngine,
+    objects: S3ObjectStore,
+    source: CloudWatchLogSource,
+    invoker: LambdaInvoker,
+}
+
+/// Emulators, and what the functions find there.
+struct Cloud {
+    aws: SdkConfig,
+    batch: SdkConfig,
+    endpoint: Endpoint,
+}
+
+impl Cloud {
+    async fn new(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let Some(ministack) = tokio::task::spawn_blocking(Ministack::shared).await?? else { return Ok(None) };
+        let aws = ministack.sdk_config().await?;
+        let endpoint = Endpoint::start(options(folder)).await?;
+        let batch = sdk_config(&endpoint.url).await?;
+        create_tables(&aws_sdk_dynamodb::Client::new(&aws), &tables()).await?;
+        let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+            .location_constraint(aws_sdk_s3::types::BucketLocationConstraint::EuWest1)
+            .build();
+        s3_client(&aws).create_bucket().bucket(BUCKET).create_bucket_configuration(place).send().await?;
+        Ok(Some(Self { aws, batch, endpoint }))
+    }
+
+    fn adapters(&self) -> Adapters {
+        let calls = Calls::default();
+        let (aws, batch) = (calls.through(&self.aws, PREFIX), calls.through(&self.batch, PREFIX));
+        Adapters {
+            store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables()),
+            engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&batch)),
+            objects: S3ObjectStore::new(s3_client(&aws), BUCKET),
+            source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&batch)),
+            invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),
+            calls,
+        }
+    }
+}
+
+fn tables() -> Tables {
+    Tables { jobs: format!("{PREFIX}jobs"), runs: format!("{PREFIX}runs") }
+}
+
+fn look_up(name: &str) -> Option<String> {
+    let value = match name {
+        "BATCHWRIGHT_JOBS_TABLE" => "policies-jobs",
+        "BATCHWRIGHT_RUNS_TABLE" => "policies-runs",
+        "BATCHWRIGHT_BUCKET" => BUCKET,
+        "BATCHWRIGHT_SUBMITTER" => "submitter",
+        "BATCHWRIGHT_STOP_MARGIN_SECONDS" | "BATCHWRIGHT_SILENCE_SECONDS" => "1",
+        "BATCHWRIGHT_RUN_SILENCE_SECONDS" => "1",
+        "BATCHWRIGHT_SUBMIT_CONCURRENCY" => "2",
+        "BATCHWRIGHT_QUARANTINE_SECONDS" | "BATCHWRIGHT_LOG_SETTLE_SECONDS" => "0",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn invocation(seconds: i64) -> Invocation {
+    let deadline = SystemClock.now().plus_millis(seconds * 1_000);
+    Invocation { request_id: "request".to_owned(), function_name: "itself".to_owned(), deadline }
+}
+
+fn job(name: &str) -> Value {
+    json!({
+        "jobName": name, "jobQueue": "queue", "jobDefinition": "definition", "command": ["echo", name],
+        "tags": {"project": "policies"},
+    })
+}
+
+fn spec(name: &str) -> JobSpec {
+    check_job(job(name)).unwrap()
+}
+
+fn name(text: &str) -> JobName {
+    JobName::parse(text).unwrap()
+}
+
+async fn claim(store: &impl JobStore, spec: &JobSpec, milliseconds: i64) -> anyhow::Result<Nonce> {
+    let now = SystemClock.now();
+    let claim = NewClaim {
+        spec: spec.clone(),
+        run_id: RunId::derive("policies", "1", "0"),
+        replaces: None,
+        resets_budget: true,
+        now,
+        expires_at: now.plus_millis(milliseconds),
+    };
+    let ClaimOutcome::Granted(nonce) = store.claim(&claim).await? else { anyhow::bail!("no claim") };
+    Ok(nonce)
+}
+
+/// Submits a job as the submitter would; what it calls is not the function's under test.
+async fn submitted(cloud: &Cloud, spec: &JobSpec) -> anyhow::Result<JobId> {
+    let Adapters { store, engine, .. } = cloud.adapters();
+    let nonce = claim(&store, spec, 60_000).await?;
+    let none = |_: &JobName| None;
+    let job_id = engine.submit_job(&SubmitJobRequest::new(spec, &nonce, none)).await?;
+    let (job_name, now) = (spec.job_name.clone(), SystemClock.now());
+    store.record_submission(&NewSubmission { job_name, nonce, job_id: job_id.clone(), now }).await?;
+    Ok(job_id)
+}
+
+fn change(job_id: &JobId, name: &str, status: &str, reason: &str, nonce: Option<&Nonce>) -> Value {
+    let parameters = nonce.map_or(json!({}), |nonce| json!({Nonce::PARAMETER: nonce}));
+    json!({
+        "source": "aws.batch", "detail-type": "Batch Job State Change",
+        "detail": {
+            "jobId": job_id, "jobName": name, "jobQueue": "queue", "status": status, "statusReason": reason,
+            "parameters": parameters,
+        },
+    })
+}
+
+const HOST_LOST: &str = "Host EC2 (instance i-1) terminated.";
+
+/// Loses the claim while its job is submitted: what a reconciler does that takes a submitter for dead.
+struct Overtaken<'a> {
+    engine: &'a BatchJobEngine,
+    store: DynamoDbJobStore,
+}
+
+impl JobEngine for Overtaken<'_> {
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        let job_id = self.engine.submit_job(request).await?;
+        let nonce = request.spec().parameters[Nonce::PARAMETER].clone();
+        let nonce: Nonce = serde_json::from_value(nonce.into()).unwrap();
+        self.store.release(&request.spec().job_name, &nonce, None, SystemClock.now()).await?;
+        Ok(job_id)
+    }
+
+    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        self.engine.describe_jobs(job_ids).await
+    }
+
+    async fn list_jobs(
+        &self,
+        job_queue: &str,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.cancel_job(job_id, reason).await
+    }
+
+    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.terminate_job(job_id, reason).await
+    }
+}
+
+async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let Adapters { calls, store, engine, objects, invoker, .. } = cloud.adapters();
+    let config = submitter::Config::read(&look_up)?;
+    let handle = async |pace: f64, jobs: Vec<Value>, seconds: i64| {
+        let (store, objects, invoker) = (store.clone(), objects.clone(), invoker.clone());
+        let engine = Overtaken { engine: &engine, store: cloud.adapters().store };
+        let pace = TokenBucket::new(pace);
+        let ports = submitter::Ports { store, engine, pace, clock: SystemClock, objects, invoker };
+        submitter::handle(&ports, &config, json!({"jobs": jobs}), &invocation(seconds)).await
+    };
+    let dependant = json!({
+        "jobName": "dependant", "jobQueue": "queue", "jobDefinition": "definition", "command": ["true"],
+        "dependsOn": [{"jobName": "overtaken"}],
+    });
+    handle(50.0, vec![job("overtaken"), dependant], 60).await?;
+    // It hands on what it can't do in two seconds.
+    handle(2.0, (0..12).map(|n| job(&format!("slow-{n}"))).collect(), 3).await?;
+    Ok(calls)
+}
+
+async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let Adapters { calls, store, engine, .. } = cloud.adapters();
+    let (lost, mut after) = (spec("lost"), spec("after"));
+    let dependency = json!({"jobName": "after", "jobQueue": "q", "jobDefinition": "d", "dependsOn": [{"jobName": "lost"}]});
+    after.depends_on = check_job(dependency).unwrap().depends_on;
+    let (lost_id, after_id) = (submitted(cloud, &lost).await?, submitted(cloud, &after).await?);
+    let recorder = Recorder {
+        store: &store,
+        engine: &engine,
+        pace: &Unpaced,
+        clock: &SystemClock,
+        policy: SubmitPolicy::default(),
+    };
+    let config = state_handler::Config::read(&look_up)?;
+    let handle = async |event| state_handler::handle(&recorder, &config, event, &invocation(60)).await;
+    handle(change(&after_id, "after", "FAILED", "Dependent Job failed", None)).await.ok();
+    handle(change(&lost_id, "lost", "FAILED", HOST_LOST, None)).await?;
+    let nonce = Nonce::derive(&name("lost"), 1);
+    let surplus = cloud.adapters().engine.submit_job(&SubmitJobRequest::new(&lost, &nonce, |_| None)).await?;
+    let answer = handle(change(&surplus, "lost", "RUNNING", "", Some(&nonce))).await?;
+    assert_eq!(serde_json::to_value(answer.body)?["outcome"], "SURPLUS");
+    Ok(calls)
+}
+
+/// A submission whose end is recorded, with a log.
+async fn ended(cloud: &Cloud, name: &str) -> anyhow::Result<JobState> {
+    let job_id = submitted(cloud, &spec(name)).await?;
+    cloud.endpoint.ended(job_id.as_str()).await?;
+    let Adapters { store, engine, .. } = cloud.adapters();
+    let detail = engine.describe_jobs(&[job_id]).await?.pop().context(name.to_owned())?;
+    store.apply_state(&detail.state(), SystemClock.now()).await?;
+    Ok(detail.state())
+}
+
+async fn log_collector(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let Adapters { calls, store, source, objects, .. } = cloud.adapters();
+    let state = ended(cloud, "logged").await?;
+    let ports = log_collector::Ports { store, source, archive: objects, clock: SystemClock };
+    let config = log_collector::Config::read(&look_up)?;
+    let event = change(&state.job_id, "logged", "SUCCEEDED", "", None);
+    log_collector::handle(&ports, &config, event, &invocation(60)).await?;
+    Ok(calls)
+}
+
+async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let Adapters { calls, store, engine, objects, source, invoker } = cloud.adapters();
+    let aside = cloud.adapters();
+    // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
+    // that nobody goes on with, and an end without its log.
+    let twice = spec("twice");
+    let nonce = claim(&aside.store, &twice, -1).await?;
+    for _ in 0..2 {
+        let mut request = twice.clone();
+        request.container_overrides.as_mut().unwrap().command = Some(vec!["sleep".into(), "30".into()]);
+        aside.engine.submit_job(&SubmitJobRequest::new(&request, &nonce, |_| None)).await?;
+    }
+    claim(&aside.store, &spec("never"), -1).await?;
+    submitted(cloud, &spec("silent")).await?;
+    ended(cloud, "unread").await?;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let pace = Unpaced;
+    let ports =
+        reconciler::Ports { store, engine, pace, clock: SystemClock, source, archive: objects, invoker };
+    let answer =
+        reconciler::handle(&ports, &reconciler::Config::read(&look_up)?, json!({}), &invocation(60)).await?;
+    let found = answer.body;
+    let passed = found.reconciled.context("the pass was cut short")?;
+    assert!(passed.surplus_terminated == 1 && passed.claims_released >= 1, "{found:?}");
+    assert!(found.logs_archived > 0, "{found:?}");
+    Ok(calls)
+}
+
+/// What writing one object takes: in one piece, in parts, and given up.
+async fn object_written(cloud: &Cloud) -> anyhow::Result<BTreeSet<String>> {
+    let Adapters { calls, objects, .. } = cloud.adapters();
+    for finished in [true, false] {
+        let mut object = objects.create_object("large", "text/plain").await?;
+        for _ in 0..9 {
+            object.write(&vec![7; 1024 * 1024]).await?;
+        }
+        if finished { object.finish().await? } else { drop(object) }
+    }
+    // What is dropped is aborted behind the caller's back.
+    for _ in 0..600 {
+        if calls.actions().contains("s3:AbortMultipartUpload") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(calls.actions())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Some(cloud) = Cloud::new(folder.path()).await? else { return Ok(()) };
+    let written = object_written(&cloud).await?;
+    let functions: [(&str, Calls, &[&[&str]]); 4] = [
+        ("SubmitterRole", submitter(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
+        ("StateHandlerRole", state_handler(&cloud).await?, &[FROM_A_QUEUE]),
+        ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
+        ("ReconcilerRole", reconciler(&cloud).await?, &[]),
+    ];
+    let template = read("app.yaml");
+    let roles = roles(&template);
+    let covered: BTreeSet<&str> = functions.iter().map(|(role, ..)| *role).collect();
+    assert_eq!(roles.keys().copied().collect::<BTreeSet<_>>(), covered);
+    for (role, calls, platform) in functions {
+        let mut needed = calls.actions();
+        if needed.contains("s3:PutObject") {
+            needed.extend(written.iter().cloned());
+        }
+        if needed.contains("s3:GetObject") {
+            // Without it S3 answers 403, not 404, for an object that is not there.
+            needed.insert("s3:ListBucket".to_owned());
+        }
+        let platform = platform.iter().copied().chain([EVERY_FUNCTION]).flatten();
+        needed.extend(platform.map(|action| (*action).to_owned()));
+        assert!(roles[role]["Properties"].get("ManagedPolicyArns").is_none(), "{role}");
+        assert_eq!(actions(roles[role]), needed, "{role}: left what it may do, right what it does");
+    }
+    cloud.endpoint.stop().await?;
+    Ok(())
+}
