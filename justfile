@@ -24,9 +24,9 @@ check:
 bench:
     python3 benches/scale.py
 
-# The functions for Lambda (arm64), by cargo-lambda: `pip install cargo-lambda` brings it with its linker
-build-functions:
-    cargo lambda build --release --arm64 --locked -p batchwright-submitter -p batchwright-state-handler -p batchwright-log-collector -p batchwright-reconciler
+# The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
+build-functions *platform="":
+    infra/build {{platform}}
 
 # Both stacks, in the account and Region of the environment: see infra/README.md
 deploy name="batchwright" *parameters="": build-functions
