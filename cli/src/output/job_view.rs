@@ -5,6 +5,8 @@ use batchwright::domain::{
 };
 use serde::Serialize;
 
+use super::try_view::TryView;
+
 /// One job with its latest submission, or one submission, child or node.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,6 +20,9 @@ pub(crate) struct JobView {
     /// The container's reason.
     pub(crate) reason: Option<String>,
     pub(crate) job_tries: Vec<JobId>,
+    /// Each of `jobTries`, with how it ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tries: Vec<TryView>,
     pub(crate) max_tries: Option<u32>,
     pub(crate) attempts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +56,9 @@ impl JobView {
             status_reason: refusal.or_else(|| state.and_then(|state| state.status_reason.clone())),
             submitted_at: job.head.submitted_at,
             job_tries: job.head.job_tries.clone(),
+            tries: TryView::of(&job.head, |job_id| {
+                job.latest.clone().filter(|latest| latest.state.job_id == *job_id)
+            }),
             max_tries: Some(spec.max_tries),
             job_queue: spec.job_queue.clone(),
             job_definition: spec.job_definition.clone(),
@@ -79,6 +87,7 @@ impl JobView {
             exit_code: state.exit_code,
             reason: state.reason.clone(),
             job_tries: Vec::new(),
+            tries: Vec::new(),
             max_tries: None,
             attempts: state.attempts.len(),
             submitted_at: None,
@@ -105,6 +114,7 @@ impl JobView {
             exit_code: None,
             reason: None,
             job_tries: Vec::new(),
+            tries: Vec::new(),
             max_tries: None,
             attempts: 0,
             submitted_at: None,

@@ -36,6 +36,8 @@ pub enum Outcome {
     Resubmitted {
         /// Its new submission.
         job_id: JobId,
+        /// Why, and which try it is, as in `HOST_LOST, try 2 of 4`.
+        why: String,
     },
     /// The queue is blocked.
     QueueBlocked,
@@ -112,7 +114,10 @@ where
         Recorded::Ended(status, cause) => {
             Outcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
         }
-        Recorded::Resubmitted(job_id) => Outcome::Resubmitted { job_id },
+        Recorded::Resubmitted(resubmission) => {
+            let why = resubmission.to_string();
+            Outcome::Resubmitted { job_id: resubmission.job_id, why }
+        }
     };
     info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");
     Ok(outcome)

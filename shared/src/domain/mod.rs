@@ -10,7 +10,8 @@
 //! | `job` | the records kept of a job: head, claim, submission, state |
 //! | `transition` | which of two states of a submission stands |
 //! | `cause` | why a submission ended as it did |
-//! | `retry` | whether an ended job is submitted again |
+//! | `tries` | what a head keeps of each submission |
+//! | `retry` | whether an ended job is submitted again, and where |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
 //! | `s3_uri` | `S3Uri` |
@@ -29,6 +30,7 @@ pub mod spec;
 pub mod status;
 pub mod times;
 pub mod transition;
+pub mod tries;
 pub mod units;
 
 pub use cause::Cause;
@@ -40,3 +42,4 @@ pub use s3_uri::S3Uri;
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
 pub use times::Timestamp;
+pub use tries::{Try, TryEnd};

@@ -108,6 +108,7 @@ mod tests {
             claim: None,
             job_id: status.map(|_| id()),
             job_tries: status.map(|_| id()).into_iter().collect(),
+            tries: Vec::new(),
             tries_before: 0,
             refusal: None,
             submitted_at: None,
@@ -135,7 +136,7 @@ mod tests {
         }
         let mut claimed = known(Some(JobStatus::Failed));
         let nonce = Nonce::derive(claimed.name(), 2);
-        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default() });
+        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
         assert_eq!(
             plan(&spec("definition"), Some(&claimed), true, None),
             Plan::Skip(Skip::Claimed),

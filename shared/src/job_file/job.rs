@@ -125,7 +125,8 @@ mod tests {
             "consumableResourcePropertiesOverride": {
                 "consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]
             },
-            "maxTries": 1
+            "maxTries": 1, "fallbackQueue": {"jobQueue": "od", "afterLosses": 2},
+            "retryOn": ["TIMEOUT", {"cause": "OUT_OF_MEMORY", "maxTries": 2}]
         });
         let spec = check_job(job.clone()).unwrap();
         let mut expected = job;

@@ -138,6 +138,18 @@ pub(super) fn distinct_names(containers: &Node, check: &mut Check) {
     distinct(containers, "name", check, |name| format!("the container {name:?} is given twice; remove one"));
 }
 
+/// A cause stands alone or in an object.
+pub(super) fn distinct_causes(entries: &Node, check: &mut Check) {
+    let mut seen = HashSet::new();
+    for (index, entry) in entries.items().iter().enumerate() {
+        let Some(cause) = entry.text().or_else(|| entry.text_of("cause")) else { continue };
+        if !seen.insert(cause) {
+            let message = format!("{cause} is given twice; remove one");
+            check.item(index, |check| check.problem(entry, message));
+        }
+    }
+}
+
 fn distinct(list: &Node, key: &str, check: &mut Check, message: impl Fn(&str) -> String) {
     let mut seen = HashSet::new();
     for (index, entry) in list.items().iter().enumerate() {

@@ -5,7 +5,7 @@ use std::future::Future;
 use super::{Cursor, Page, PortError};
 use crate::domain::{
     Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp,
+    Submission, Timestamp, TryEnd,
 };
 
 /// A wish to submit a job.
@@ -17,6 +17,10 @@ pub struct NewClaim {
     pub run_id: RunId,
     /// The latest submission when the decision was made. The claim is granted only while it still is.
     pub replaces: Option<JobId>,
+    /// How that submission ended: the head keeps it from now on.
+    pub replaced_end: Option<TryEnd>,
+    /// Where the submission goes; `None`: into the spec's own queue.
+    pub job_queue: Option<String>,
     /// A person asks for the job: the budget of `maxTries` starts anew.
     pub resets_budget: bool,
     /// This moment.
@@ -75,7 +79,8 @@ pub enum Applied {
 /// that any number of writers may race; repeated, it changes nothing more.
 pub trait JobStore: Send + Sync {
     /// Grants a claim where no claim stands and `replaces` is still the latest submission, in one
-    /// step; then the head takes on the claim's spec and run. A new job gets its head by this.
+    /// step; then the head takes on the claim's spec and run, and how the submission ended that is
+    /// replaced. A new job gets its head by this.
     fn claim(&self, claim: &NewClaim) -> impl Future<Output = Result<ClaimOutcome, PortError>> + Send;
 
     /// Gives a claim up where it still stands with this nonce: nothing was submitted. `refusal` says

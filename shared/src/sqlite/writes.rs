@@ -147,6 +147,8 @@ fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
         head.refusal,
         head.submitted_at.map(Timestamp::as_millis),
         head.updated_at.as_millis(),
+        rows::to_json("a job's tries", &head.tries)?,
+        head.claim.as_ref().and_then(|claim| claim.job_queue.as_deref()),
     ])?;
     Ok(())
 }

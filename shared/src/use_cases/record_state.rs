@@ -1,11 +1,12 @@
 //! One state of a submission, from an event or from `DescribeJobs`, and what follows from its end.
 
+use std::fmt;
 use std::pin::Pin;
 
 use tracing::{debug, info};
 
 use super::submit::{Asked, Order, Outcome, SubmitPolicy, end_surplus, submit};
-use crate::domain::retry::{Next, next};
+use crate::domain::retry::{Again, Next, fallback, next};
 use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus};
 use crate::ports::{
     Applied, Clock, JobEngine, JobStore, NewSubmission, PortError, RecordOutcome, SubmissionPace,
@@ -23,7 +24,28 @@ pub enum Recorded {
     /// The job has ended.
     Ended(JobStatus, Option<Cause>),
     /// The submission ended, and the job was submitted again.
-    Resubmitted(JobId),
+    Resubmitted(Resubmission),
+}
+
+/// Another try of a job. Displayed as in `HOST_LOST, try 2 of 4, in the queue on-demand`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resubmission {
+    /// The new submission.
+    pub job_id: JobId,
+    /// Why, and which try it is.
+    pub again: Again,
+    /// Where it went, where that is not the job's own queue.
+    pub job_queue: Option<String>,
+}
+
+impl fmt::Display for Resubmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.again)?;
+        match &self.job_queue {
+            Some(job_queue) => write!(f, ", in the queue {job_queue}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The ports and rules that recording needs, together, because it recurs through dependencies.
@@ -100,22 +122,24 @@ where
             return Ok(None);
         };
         let again = match next(&job, state) {
-            Next::Resubmit => true,
-            Next::AfterDependencies => self.dependencies_recover(&job).await?,
-            Next::Done => false,
+            Next::Resubmit(again) => Some(again),
+            Next::AfterDependencies(again) => self.dependencies_recover(&job).await?.then_some(again),
+            Next::Done => None,
         };
-        if !again {
-            return Ok(Some(Recorded::Ended(state.status, state.cause())));
+        match again {
+            Some(again) => self.submit_again(&job, again).await.map(Some),
+            None => Ok(Some(Recorded::Ended(state.status, state.cause()))),
         }
-        self.submit_again(&job).await.map(Some)
     }
 
-    async fn submit_again(&self, job: &Job) -> Result<Recorded, PortError> {
+    async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
         let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
             Outcome::Submitted(job_id) => {
-                info!(job.name = %job.name(), job.id = %job_id, "submitted again");
-                Ok(Recorded::Resubmitted(job_id))
+                let job_queue = fallback(job).map(str::to_owned);
+                let resubmission = Resubmission { job_id, again, job_queue };
+                info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
+                Ok(Recorded::Resubmitted(resubmission))
             }
             Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
             Outcome::Rejected(why) => {
@@ -128,7 +152,7 @@ where
     }
 
     /// Whether every job that this one depends on by name is on its way again, or SUCCEEDED. Those
-    /// that lost their host are submitted again by this, if nobody has done so before.
+    /// that have tries left are submitted again by this, if nobody has done so before.
     fn dependencies_recover<'b>(
         &'b self,
         job: &'b Job,

@@ -56,6 +56,21 @@ fn items_are_as_they_were_persisted() {
 }
 
 #[test]
+fn a_head_without_what_was_added_later_is_read() {
+    let head = format!(
+        r#"{{"spec":{{"jobName":"tile-7","jobQueue":"queue","jobDefinition":"definition"}},"runId":"run-1","claims":2,
+           "claim":{{"nonce":"2-a81fedad3740938a","expiresAt":1700000060000}},"jobId":"{ID}","jobTries":["{ID}"],
+           "triesBefore":0,"refusal":null,"updatedAt":1700000000000}}"#
+    );
+    let mut item = item::head_key(&name("tile-7"));
+    item.insert(item::REVISION.to_owned(), item::number(2));
+    item.insert(item::HEAD.to_owned(), item::text(head));
+    let (head, _) = item::to_head(&item).unwrap();
+    assert_eq!((head.tries.len(), head.claimed_queue(), head.tries_used()), (0, "queue", 1));
+    assert_eq!((head.spec.retry_on, head.spec.fallback_queue), (vec![], None));
+}
+
+#[test]
 fn what_is_written_is_read_again() {
     let mut item = item::of_state(&lost(), NOW).unwrap();
     let logs =
