@@ -14,6 +14,9 @@ pub(crate) struct JobView {
     pub(crate) job_name: JobName,
     pub(crate) job_id: Option<JobId>,
     pub(crate) status: Option<JobStatus>,
+    /// An array of which children that lost their hosts are run again: it has not ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) recovering: bool,
     pub(crate) status_reason: Option<String>,
     pub(crate) cause: Option<Cause>,
     pub(crate) exit_code: Option<i32>,
@@ -50,10 +53,19 @@ impl JobView {
         let spec = &job.head.spec;
         let (status, state) = (job.status(), job.state());
         let refusal = job.head.refusal.as_ref().map(|why| format!("refused: {why}"));
+        let told = state.and_then(|state| state.status_reason.clone());
+        let why = refusal.or(match told {
+            Some(told) if job.is_recovering() => Some(format!("{told}; lost children are run again")),
+            Some(told) if job.head.has_recovered() => Some(format!("{told}; run again, all SUCCEEDED")),
+            told => told,
+        });
+        let cause = state.and_then(JobState::cause).filter(|_| status == Some(JobStatus::Failed));
         JobView {
             job_id: job.head.job_id.clone(),
             status,
-            status_reason: refusal.or_else(|| state.and_then(|state| state.status_reason.clone())),
+            recovering: job.is_recovering(),
+            cause,
+            status_reason: why,
             submitted_at: job.head.submitted_at,
             job_tries: job.head.job_tries.clone(),
             tries: TryView::of(&job.head, |job_id| {
@@ -82,6 +94,7 @@ impl JobView {
             job_name: state.job_name.clone(),
             job_id: Some(state.job_id.clone()),
             status: Some(state.status),
+            recovering: false,
             status_reason: state.status_reason.clone(),
             cause: state.cause(),
             exit_code: state.exit_code,
@@ -109,6 +122,7 @@ impl JobView {
             job_name,
             job_id: None,
             status: None,
+            recovering: false,
             status_reason: None,
             cause: None,
             exit_code: None,

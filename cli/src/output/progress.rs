@@ -60,6 +60,9 @@ fn change(state: &JobState, recorded: &Recorded) -> String {
     if let Recorded::Resubmitted(resubmission) = recorded {
         let _ = write!(text, ", submitted again: {resubmission}");
     }
+    if let Recorded::Waiting = recorded {
+        text.push_str(", waits for children that are run again");
+    }
     text
 }
 

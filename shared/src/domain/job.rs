@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cause::{self, Cause};
+use super::children::Children;
 use super::ids::{JobId, JobName, Nonce, RunId};
 use super::spec::JobSpec;
 use super::status::JobStatus;
@@ -70,6 +71,18 @@ impl JobHead {
     /// How a submission ended, where a later one has replaced it.
     pub fn end_of(&self, job_id: &JobId) -> Option<TryEnd> {
         self.tries.iter().find(|known| known.job_id == *job_id).and_then(|known| known.end)
+    }
+
+    /// What is known of the children of the latest submission, where those that lose their hosts are run
+    /// again.
+    pub fn children(&self) -> Option<&Children> {
+        let latest = self.job_id.as_ref()?;
+        self.tries.iter().find(|known| known.job_id == *latest)?.children.as_ref()
+    }
+
+    /// Whether every child of the latest submission SUCCEEDED at last, though the submission FAILED.
+    pub fn has_recovered(&self) -> bool {
+        self.children().is_some_and(|children| children.outcome == Some(JobStatus::Succeeded))
     }
 
     /// Where the submission under the claim goes, or went.
@@ -260,12 +273,21 @@ impl Job {
         &self.head.spec.job_name
     }
 
-    /// The latest submission's status; `None` where there is none.
+    /// The latest submission's status; `None` where there is none. An array FAILED whose children have all
+    /// SUCCEEDED at last is SUCCEEDED.
     pub fn status(&self) -> Option<JobStatus> {
         match &self.latest {
+            _ if self.head.has_recovered() => Some(JobStatus::Succeeded),
             Some(submission) => Some(submission.state.status),
             None => self.head.job_id.as_ref().map(|_| JobStatus::Submitted),
         }
+    }
+
+    /// Whether the latest submission is an array that FAILED with its children, and those that lost
+    /// their hosts are, or will be, run again: the job has not ended.
+    pub fn is_recovering(&self) -> bool {
+        let open = self.head.children().is_some_and(|children| children.outcome.is_none());
+        open && self.state().and_then(JobState::cause) == Some(Cause::Child)
     }
 
     /// The latest submission's state.

@@ -12,12 +12,14 @@
 //! | `cause` | why a submission ended as it did |
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
+//! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
 //! | `s3_uri` | `S3Uri` |
 //! | `times`, `units` | milliseconds, durations, memory units |
 
 pub mod cause;
+pub mod children;
 pub mod definition;
 pub mod ids;
 pub mod job;
@@ -34,6 +36,7 @@ pub mod tries;
 pub mod units;
 
 pub use cause::Cause;
+pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};

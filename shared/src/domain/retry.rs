@@ -18,6 +18,8 @@ pub enum Next {
     Resubmit(Again),
     /// The job failed because one it depends on did. Where that one is submitted again, so is this.
     AfterDependencies(Again),
+    /// The array failed with its children, and those that lost their hosts are run again.
+    Children,
     /// The job has ended.
     Done,
 }
@@ -49,6 +51,9 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
         return Next::Done;
     }
     let Some(cause) = ended.cause() else { return Next::Done };
+    if job.is_recovering() {
+        return Next::Children;
+    }
     let asked = entry(job, cause).is_some();
     match (cause, another(job, ended, cause)) {
         (Cause::HostLost, Some(again)) => Next::Resubmit(again),
@@ -101,7 +106,7 @@ mod tests {
     use super::*;
     use crate::domain::spec::{Dependency, FallbackQueue};
     use crate::domain::{
-        Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp, Try, TryEnd,
+        Children, Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp, Try, TryEnd,
     };
 
     fn id(text: &str) -> JobId {
@@ -149,6 +154,7 @@ mod tests {
                 job_queue: "q".to_owned(),
                 submitted_at: None,
                 end: Some(TryEnd { status: JobStatus::Failed, cause: Some(cause) }),
+                children: None,
             })
             .collect();
         let state = by_cause(names.last().unwrap(), *latest);
@@ -254,6 +260,25 @@ mod tests {
             Next::Done,
             "a child decides nothing"
         );
+    }
+
+    #[test]
+    fn an_array_that_failed_with_its_children_waits_for_them_until_it_is_decided() {
+        let (mut job, state) = with_ends(&[Cause::Child], &[], 4);
+        assert_eq!(next(&job, &state), Next::Done);
+        let kept = |children: Children| Try {
+            job_id: state.job_id.clone(),
+            job_queue: "q".to_owned(),
+            submitted_at: None,
+            end: None,
+            children: Some(children),
+        };
+        job.head.tries = vec![kept(Children::default())];
+        assert_eq!(next(&job, &state), Next::Children);
+        for (all_succeeded, status) in [(true, JobStatus::Succeeded), (false, JobStatus::Failed)] {
+            job.head.tries = vec![kept(Children::default().ended(all_succeeded))];
+            assert_eq!((next(&job, &state), job.status()), (Next::Done, Some(status)));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
+use super::children::Children;
 use super::ids::JobId;
 use super::job::JobState;
 use super::status::JobStatus;
@@ -22,6 +23,9 @@ pub struct Try {
     /// How it ended: written by the claim that replaces it, `None` before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<TryEnd>,
+    /// Of an array whose lost children are run again: what is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Children>,
 }
 
 /// How a submission ended.

@@ -24,6 +24,7 @@ pub(super) static JOB: Object = Object {
         MAX_TRIES,
         optional("fallbackQueue", Kind::Object(&FALLBACK_QUEUE)),
         optional("retryOn", Kind::List(&RETRY_ON, ANY_NUMBER, rules::distinct_causes)),
+        optional("resubmitChildren", Kind::Flag),
         optional("shareIdentifier", Kind::Text(text::SHARE_IDENTIFIER)),
         optional("schedulingPriorityOverride", Kind::Whole(0, SCHEDULING_PRIORITY_MAX)),
         optional("arrayProperties", Kind::Object(&ARRAY_PROPERTIES)),

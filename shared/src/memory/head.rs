@@ -1,7 +1,7 @@
 //! What a store does to a head, as pure rules. A store that reads, decides and writes in one step
 //! decides by these.
 
-use crate::domain::{Claim, JobHead, JobId, Nonce, Timestamp, Try};
+use crate::domain::{Children, Claim, JobHead, JobId, Nonce, Timestamp, Try};
 use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
 /// Grants a claim where none stands and the latest submission is the one expected. The head changes
@@ -54,6 +54,7 @@ fn ended_tries(head: &mut JobHead, claim: &NewClaim) -> Vec<Try> {
             job_queue: head.spec.job_queue.clone(),
             submitted_at: head.submitted_at,
             end: Some(end),
+            children: None,
         }),
     }
     tries
@@ -84,6 +85,7 @@ pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> 
         job_queue: head.claimed_queue().to_owned(),
         submitted_at: Some(submission.now),
         end: None,
+        children: head.spec.resubmit_children.then(Children::default),
     });
     head.claim = None;
     head.job_id = Some(submission.job_id.clone());
@@ -91,6 +93,20 @@ pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> 
     head.submitted_at = Some(submission.now);
     head.updated_at = submission.now;
     RecordOutcome::Recorded
+}
+
+/// Keeps what is known of the children of the latest submission. The head changes only where it is still
+/// the latest, its lost children are run again, and their end was not known before.
+pub(crate) fn save_children(head: &mut JobHead, job_id: &JobId, children: &Children, now: Timestamp) -> bool {
+    let is_latest = head.job_id.as_ref() == Some(job_id);
+    let known = head.tries.iter_mut().find(|known| is_latest && known.job_id == *job_id);
+    let Some(known) = known.and_then(|known| known.children.as_mut()) else { return false };
+    if known.outcome.is_some() {
+        return false;
+    }
+    known.clone_from(children);
+    head.updated_at = now;
+    true
 }
 
 /// Takes a submission out of the head; the last one left is the latest then. Returns whether it was

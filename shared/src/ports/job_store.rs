@@ -4,8 +4,8 @@ use std::future::Future;
 
 use super::{Cursor, Page, PortError};
 use crate::domain::{
-    Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp, TryEnd,
+    Children, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId,
+    StatusCounts, Submission, Timestamp, TryEnd,
 };
 
 /// A wish to submit a job.
@@ -100,6 +100,18 @@ pub trait JobStore: Send + Sync {
         submission: &NewSubmission,
     ) -> impl Future<Output = Result<RecordOutcome, PortError>> + Send;
 
+    /// Keeps what is known of the children of an array, of which those that lost their hosts are run
+    /// again: where `job_id` is the job's latest submission, was submitted so, and no outcome was written
+    /// before. Where the outcome is SUCCEEDED, the job counts as SUCCEEDED from then on; its submission
+    /// stays as it is. Returns whether it was written.
+    fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
     /// Writes a state where it is newer than the one known, by [`OrderKey`], or none is known.
     ///
     /// [`OrderKey`]: crate::domain::transition::OrderKey
@@ -163,14 +175,14 @@ pub trait JobStore: Send + Sync {
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Job>, PortError>> + Send;
 
-    /// The jobs whose latest submission has a status, a page at a time.
+    /// The jobs whose latest submission has a status, by [`Job::status`], a page at a time.
     fn jobs_with_status(
         &self,
         status: JobStatus,
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Job>, PortError>> + Send;
 
-    /// How many jobs have each status, by their latest submission.
+    /// How many jobs have each status, by [`Job::status`].
     fn count_by_status(&self) -> impl Future<Output = Result<StatusCounts, PortError>> + Send;
 
     /// Heads whose claim expired before a moment, a page at a time.

@@ -60,10 +60,17 @@ CREATE TABLE runs (
 CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITTING';
 ";
 
-/// What is kept of each try: where it was submitted and how it ended.
+/// What is kept of each try: where it was submitted and how it ended. An array counts as SUCCEEDED though
+/// its submission FAILED where all of its children have SUCCEEDED at last.
 const VERSION_2: &str = "
 ALTER TABLE jobs ADD COLUMN tries TEXT NOT NULL DEFAULT '[]'; -- JSON
 ALTER TABLE jobs ADD COLUMN claim_job_queue TEXT;
+
+ALTER TABLE submissions ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN job_status TEXT GENERATED ALWAYS AS
+    (CASE WHEN latest = 0 THEN NULL WHEN recovered = 1 THEN 'SUCCEEDED' ELSE status END) VIRTUAL;
+DROP INDEX submissions_latest;
+CREATE INDEX submissions_latest ON submissions (job_status, job_name) WHERE job_status IS NOT NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

@@ -62,6 +62,8 @@ pub(super) const APPLY_STATE: &str = "
 
 pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1";
 
+pub(super) const SET_RECOVERED: &str = "UPDATE submissions SET recovered = 1 WHERE job_id = ?1";
+
 pub(super) const SETTLE: &str = "UPDATE submissions SET unsettled = 0 WHERE job_id = ?1";
 
 pub(super) const UNSETTLED_ENDS: &str =
@@ -91,11 +93,11 @@ pub(super) const JOBS_WITH_STATUS: &str = concat!(
     ", ",
     item_columns!(),
     " FROM submissions s CROSS JOIN jobs j ON j.job_name = s.job_name
-      WHERE s.latest = 1 AND s.status = ?1 AND s.job_name > ?2 ORDER BY s.job_name LIMIT ?3"
+      WHERE s.job_status = ?1 AND s.job_name > ?2 ORDER BY s.job_name LIMIT ?3"
 );
 
 pub(super) const COUNT_BY_STATUS: &str =
-    "SELECT status, count(*) FROM submissions WHERE latest = 1 GROUP BY status";
+    "SELECT job_status, count(*) FROM submissions WHERE job_status IS NOT NULL GROUP BY job_status";
 
 pub(super) const COUNT_UNSUBMITTED: &str = "SELECT count(*) FROM jobs WHERE job_id IS NULL";
 
@@ -159,6 +161,7 @@ mod tests {
         SAVE_HEAD,
         APPLY_STATE,
         SET_LATEST,
+        SET_RECOVERED,
         SETTLE,
         UNSETTLED_ENDS,
         SAVE_LOGS,

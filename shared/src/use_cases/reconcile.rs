@@ -229,7 +229,7 @@ where
         match self.recorder.record_state(state).await? {
             Recorded::Resubmitted(_) => self.done.resubmitted += 1,
             Recorded::Surplus => self.done.surplus_terminated += 1,
-            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) => {}
+            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
         }
         Ok(())
     }

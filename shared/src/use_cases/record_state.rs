@@ -23,8 +23,11 @@ pub enum Recorded {
     Noted(Applied),
     /// The job has ended.
     Ended(JobStatus, Option<Cause>),
-    /// The submission ended, and the job was submitted again.
+    /// The submission ended, and the job, or the child in a job of its own, was submitted again.
     Resubmitted(Resubmission),
+    /// The submission ended, and what follows is decided when children of an array that are run again have
+    /// ended.
+    Waiting,
 }
 
 /// Another try of a job. Displayed as in `HOST_LOST, try 2 of 4, in the queue on-demand`.
@@ -82,11 +85,14 @@ where
         }
         let applied = self.store.apply_state(state, self.clock.now()).await?;
         debug!(job.name = %state.job_name, job.id = %state.job_id, status = %state.status, ?applied, "state");
-        if !state.status.is_terminal() || state.job_id.parent().is_some() {
+        if !state.status.is_terminal() {
             return Ok(Recorded::Noted(applied));
         }
+        if state.job_id.parent().is_some() {
+            return Ok(self.child_ended(state).await?.unwrap_or(Recorded::Noted(applied)));
+        }
         let followed = self.follow(&state.job_name, &state.job_id).await?;
-        if state.may_be_tried_again() {
+        if state.may_be_tried_again() && followed != Some(Recorded::Waiting) {
             self.store.settle(&state.job_id).await?;
         }
         Ok(followed.unwrap_or(Recorded::Noted(applied)))
@@ -123,13 +129,24 @@ where
         };
         let again = match next(&job, state) {
             Next::Resubmit(again) => Some(again),
-            Next::AfterDependencies(again) => self.dependencies_recover(&job).await?.then_some(again),
+            Next::AfterDependencies(again) => match self.dependencies_recover(&job).await? {
+                Recovers::Yes => Some(again),
+                Recovers::No => None,
+                Recovers::Later => return Ok(Some(Recorded::Waiting)),
+            },
+            Next::Children => return self.follow_children(&job, 0).await.map(Some),
             Next::Done => None,
         };
-        match again {
-            Some(again) => self.submit_again(&job, again).await.map(Some),
-            None => Ok(Some(Recorded::Ended(state.status, state.cause()))),
+        if let Some(again) = again {
+            return self.submit_again(&job, again).await.map(Some);
         }
+        if let (None, Some(child)) = (&job.head.claim, &job.head.spec.child_of) {
+            self.own_job_ended(child).await?;
+        }
+        let recovered = job.head.has_recovered();
+        let (status, cause) =
+            if recovered { (JobStatus::Succeeded, None) } else { (state.status, state.cause()) };
+        Ok(Some(Recorded::Ended(status, cause)))
     }
 
     async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
@@ -151,29 +168,33 @@ where
         }
     }
 
-    /// Whether every job that this one depends on by name is on its way again, or SUCCEEDED. Those
+    /// Whether every job that this one depends on by name is on its way again, or SUCCEEDED; an array
+    /// whose lost children are run again has to end first. Those
     /// that have tries left are submitted again by this, if nobody has done so before.
     fn dependencies_recover<'b>(
         &'b self,
         job: &'b Job,
-    ) -> Pin<Box<dyn Future<Output = Result<bool, PortError>> + Send + 'b>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Recovers, PortError>> + Send + 'b>> {
         Box::pin(async move {
             let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
+            let mut all = Recovers::Yes;
             for name in &names {
-                if !self.recovers(name).await? {
-                    return Ok(false);
+                match self.recovers(name).await? {
+                    Recovers::No => return Ok(Recovers::No),
+                    Recovers::Later => all = Recovers::Later,
+                    Recovers::Yes => {}
                 }
             }
-            Ok(true)
+            Ok(all)
         })
     }
 
-    async fn recovers(&self, name: &JobName) -> Result<bool, PortError> {
-        let Some(job) = self.store.job(name).await? else { return Ok(false) };
+    async fn recovers(&self, name: &JobName) -> Result<Recovers, PortError> {
+        let Some(job) = self.store.job(name).await? else { return Ok(Recovers::No) };
         if job.head.claim.is_some() {
             return Err(PortError::retryable("resubmit", format!("{name} is being submitted")));
         }
-        let Some(job_id) = &job.head.job_id else { return Ok(false) };
+        let Some(job_id) = &job.head.job_id else { return Ok(Recovers::No) };
         // The event of the dependency's own end may be still on its way: ask, before it is believed
         // to be running.
         if job.status().is_some_and(|status| !status.is_terminal()) {
@@ -182,11 +203,22 @@ where
             }
         }
         match self.follow(name, job_id).await? {
-            None | Some(Recorded::Resubmitted(_) | Recorded::Ended(JobStatus::Succeeded, _)) => Ok(true),
-            Some(Recorded::Ended(..)) => Ok(false),
+            None | Some(Recorded::Resubmitted(_) | Recorded::Ended(JobStatus::Succeeded, _)) => {
+                Ok(Recovers::Yes)
+            }
+            Some(Recorded::Ended(..)) => Ok(Recovers::No),
+            Some(Recorded::Waiting) => Ok(Recovers::Later),
             Some(_) => Err(PortError::retryable("resubmit", format!("{name} is being submitted"))),
         }
     }
+}
+
+/// Whether a job that failed with its dependencies goes on.
+enum Recovers {
+    Yes,
+    No,
+    /// Not before an array's lost children were run again.
+    Later,
 }
 
 enum Owner {

@@ -4,7 +4,7 @@ use tracing::{info, warn};
 
 use super::backoff::backoff;
 use super::dependencies::{Resolved, resolve};
-use crate::domain::plan::{Plan, Skip, plan};
+use crate::domain::plan::{Plan, Skip, plan, plan_child};
 use crate::domain::{
     Job, JobId, JobName, JobSpec, JobStatus, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry,
 };
@@ -41,6 +41,9 @@ pub enum Asked {
     },
     /// batchwright itself, because a submission ended in a way that deserves another.
     ByRetry,
+    /// batchwright itself, because a child of an array lost its host: once for each of the array's
+    /// submissions.
+    ByArray,
 }
 
 /// What became of a job.
@@ -73,11 +76,12 @@ pub async fn submit<S: JobStore, E: JobEngine>(
     const RACES: u32 = 5;
     for _ in 0..RACES {
         let known = store.job(&order.spec.job_name).await?;
-        let (rerun, run) = match order.asked {
-            Asked::ByPerson { rerun } => (rerun, Some(order.run_id)),
-            Asked::ByRetry => (false, None),
+        let planned = match order.asked {
+            Asked::ByPerson { rerun } => plan(order.spec, known.as_ref(), rerun, Some(order.run_id)),
+            Asked::ByRetry => plan(order.spec, known.as_ref(), false, None),
+            Asked::ByArray => plan_child(order.spec, known.as_ref()),
         };
-        let replaces = match plan(order.spec, known.as_ref(), rerun, run) {
+        let replaces = match planned {
             Plan::Skip(skip) => return Ok(Outcome::Skipped(skip)),
             Plan::Submit { replaces } => replaces,
         };

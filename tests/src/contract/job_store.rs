@@ -1,5 +1,6 @@
 //! What every `JobStore` does.
 
+mod children;
 mod claims;
 mod lists;
 mod recording;
@@ -16,6 +17,9 @@ pub async fn holds<S: JobStore + Clone + 'static>(
     make: impl AsyncFn() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
     run_cases!(make;
+        children::what_is_known_of_lost_children_is_kept_until_their_end,
+        children::an_array_whose_children_succeeded_at_last_counts_as_succeeded,
+        children::a_later_submission_of_a_recovered_array_counts_by_itself,
         claims::a_new_job_gets_its_head_by_its_claim,
         claims::a_claim_that_stands_is_held_even_when_it_has_expired,
         claims::a_claim_that_expects_another_latest_submission_is_replaced_and_changes_nothing,

@@ -41,6 +41,8 @@ pub(super) fn input(client: &Client, spec: &JobSpec) -> SubmitJobFluentBuilder {
         max_tries: _,
         fallback_queue: _,
         retry_on: _,
+        resubmit_children: _,
+        child_of: _,
     } = spec;
     client
         .submit_job()

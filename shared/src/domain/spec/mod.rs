@@ -23,6 +23,7 @@ pub use node::{NodeOverrides, NodePropertyOverride};
 pub use request::SubmitJobRequest;
 pub use retries::{FallbackQueue, RetryOn};
 
+use super::children::ChildOf;
 use super::ids::{JobId, JobName, hex_digest};
 use super::limits::DEFAULT_MAX_TRIES;
 
@@ -71,6 +72,12 @@ pub struct JobSpec {
     /// The failures of the job itself for which it is submitted again, each cause once. Ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retry_on: Vec<RetryOn>,
+    /// Each child of the array that lost its host is run again as a job of its own. Ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resubmit_children: bool,
+    /// This job is such a child. Ours, and never read from a job file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_of: Option<ChildOf>,
 }
 
 const fn default_max_tries() -> u32 {
@@ -101,6 +108,8 @@ impl JobSpec {
             max_tries: DEFAULT_MAX_TRIES,
             fallback_queue: None,
             retry_on: Vec::new(),
+            resubmit_children: false,
+            child_of: None,
         }
     }
 
@@ -116,12 +125,21 @@ impl JobSpec {
             max_tries: DEFAULT_MAX_TRIES,
             tags: BTreeMap::new(),
             propagate_tags: None,
-            fallback_queue: None,
-            retry_on: Vec::new(),
-            ..self.clone()
+            ..self.for_batch()
         };
         let text = serde_json::to_string(&work).expect("a spec has string keys only");
         hex_digest(&[&text])[..32].to_owned()
+    }
+
+    /// The job without what is said of resubmission, but `maxTries`.
+    pub(crate) fn for_batch(&self) -> Self {
+        Self {
+            fallback_queue: None,
+            retry_on: Vec::new(),
+            resubmit_children: false,
+            child_of: None,
+            ..self.clone()
+        }
     }
 
     /// Bytes of the `SubmitJob` payload.
@@ -254,6 +272,7 @@ mod tests {
         let retried = JobSpec {
             fallback_queue: Some(FallbackQueue { job_queue: "r".into(), after_losses: 1 }),
             retry_on: vec![RetryOn { cause: Cause::Timeout, max_tries: None }],
+            resubmit_children: true,
             ..spec.clone()
         };
         assert_eq!(spec.digest(), retried.digest());

@@ -83,6 +83,27 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#""retryOn": [{"cause": "TIMEOUT", "maxTries": 0}]"#,
         "x.json: line 1: retryOn[0].maxTries: must be a whole number from 1 to 100, not 0",
     ),
+    (r#""resubmitChildren": "yes""#, "x.json: line 1: resubmitChildren: must be true or false, not a string"),
+    (
+        r#""resubmitChildren": true"#,
+        "x.json: line 1: resubmitChildren: needs an array job; give arrayProperties.size or remove it",
+    ),
+    (
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "eksPropertiesOverride": {}"#,
+        "x.json: line 1: resubmitChildren: can't be combined with eksPropertiesOverride: a child learns its index from containerOverrides.environment",
+    ),
+    (
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "dependsOn": [{"type": "SEQUENTIAL"}]"#,
+        "x.json: line 1: resubmitChildren: can't be combined with SEQUENTIAL: the children behind a lost one fail with it",
+    ),
+    (
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "maxTries": 1"#,
+        "x.json: line 1: resubmitChildren: has no effect with maxTries 1, which leaves no try for a lost child; give 2 or more",
+    ),
+    (
+        r#""childOf": {"jobName": "b", "jobId": "x", "index": 1}"#,
+        "x.json: line 1: childOf: unknown field, and no known one is near; remove it",
+    ),
     (r#""tags": null"#, "x.json: line 1: tags: is null; give it a value or leave the field out"),
     (
         r#""command": "echo hi""#,

@@ -153,7 +153,13 @@ pub(super) async fn a_claim_keeps_how_the_submission_ended_that_it_replaces_and_
 ) -> anyhow::Result<()> {
     const LOST: TryEnd = TryEnd { status: JobStatus::Failed, cause: Some(Cause::HostLost) };
     submit(store, "a", "a-1").await?;
-    let first = Try { job_id: id("a-1"), job_queue: "queue".to_owned(), submitted_at: Some(NOW), end: None };
+    let first = Try {
+        job_id: id("a-1"),
+        job_queue: "queue".to_owned(),
+        submitted_at: Some(NOW),
+        end: None,
+        children: None,
+    };
     assert_eq!(head(store, "a").await?.tries, [first.clone()]);
     let refused = NewClaim { replaced_end: Some(LOST), ..wish("a", Some("a-0")) };
     assert_eq!(store.claim(&refused).await?, ClaimOutcome::Replaced);
@@ -177,8 +183,13 @@ pub(super) async fn a_claim_keeps_how_the_submission_ended_that_it_replaces_and_
     let again = NewClaim { replaced_end: Some(succeeded), job_queue: elsewhere, ..wish("a", Some("a-1")) };
     let nonce = granted(store, &again).await?;
     store.record_submission(&taken("a", &nonce, "a-2")).await?;
-    let second =
-        Try { job_id: id("a-2"), job_queue: "elsewhere".to_owned(), submitted_at: Some(NOW), end: None };
+    let second = Try {
+        job_id: id("a-2"),
+        job_queue: "elsewhere".to_owned(),
+        submitted_at: Some(NOW),
+        end: None,
+        children: None,
+    };
     assert_eq!(head(store, "a").await?.tries, [first, second.clone()], "an end never changes");
     store.remove_submission(&id("a-1")).await?;
     assert_eq!(head(store, "a").await?.tries, [second]);
