@@ -1,14 +1,16 @@
 //! Children of an array that lost their hosts are run again, and no other is.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use batchwright::domain::spec::{ArrayProperties, FallbackQueue};
-use batchwright::domain::{Cause, JobName, JobSpec, JobState, JobStatus};
-use batchwright::engine::Scene;
-use batchwright::ports::{JobEngine, JobStore};
+use batchwright::domain::{Cause, JobId, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
+use batchwright::engine::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents, LocalEngine, Scene};
+use batchwright::events::JobDetail;
+use batchwright::ports::{Cursor, JobEngine, JobStore, JobSummary, Page, PortError};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
-use batchwright::use_cases::record_state::Recorded;
+use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
@@ -330,5 +332,184 @@ async fn a_job_that_has_a_childs_name_is_left_alone() -> anyhow::Result<()> {
     assert_eq!(status(&world, "tiles").await?, JobStatus::Failed);
     assert_eq!(world.submissions_in_engine("tiles--bw-child-1").await?.len(), 1);
     assert!(world.store.unsettled_ends(None).await?.items.is_empty());
+    Ok(())
+}
+
+/// Refuses the submissions of children's own jobs, but so many.
+struct Refusing<'a> {
+    engine: &'a FaultyEngine<LocalEngine>,
+    admitted: AtomicU32,
+}
+
+impl JobEngine for Refusing<'_> {
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        let own = request.spec().job_name.as_str().contains("--bw-child-");
+        let admit = |left: u32| left.checked_sub(1);
+        if own && self.admitted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, admit).is_err() {
+            return Err(PortError::permanent("SubmitJob", "the queue is disabled"));
+        }
+        self.engine.submit_job(request).await
+    }
+
+    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        self.engine.describe_jobs(job_ids).await
+    }
+
+    async fn list_jobs(
+        &self,
+        job_queue: &str,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.cancel_job(job_id, reason).await
+    }
+
+    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.terminate_job(job_id, reason).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_array_whose_lost_child_is_refused_a_try_has_failed() -> anyhow::Result<()> {
+    for (admitted, own) in [(0, None), (1, Some(JobStatus::Failed))] {
+        let mut world = World::new(losing(&[1], |_| loses_host())).await?;
+        world.submit(&array(2)).await?;
+        let admit = AtomicU32::new(admitted);
+        loop {
+            let states = told(&mut world).await;
+            if states.is_empty() {
+                break;
+            }
+            let refusing =
+                Refusing { engine: &world.engine, admitted: AtomicU32::new(admit.load(Ordering::Relaxed)) };
+            let Recorder { store, pace, clock, policy, .. } = world.recorder();
+            let recorder = Recorder { store, engine: &refusing, pace, clock, policy };
+            for state in &states {
+                recorder.record_state(state).await?;
+            }
+            admit.store(refusing.admitted.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        assert_eq!(world.status("tiles--bw-child-1").await?, own);
+        assert_eq!(status(&world, "tiles").await?, JobStatus::Failed);
+        assert!(!world.job("tiles").await?.unwrap().is_recovering(), "it has been decided");
+        assert!(matches!(world.submit(&array(2)).await?, Outcome::Submitted(_)), "a person may ask again");
+    }
+    Ok(())
+}
+
+/// By seed: how each attempt ends, and so which children are lost, and how often.
+fn by_seed(seed: u64) -> impl FnMut(&Scene<'_>) -> Ends + Send + 'static {
+    move |scene: &Scene<'_>| {
+        let place = format!("{}/{:?}/{}", scene.job_name, scene.array_index, scene.submission);
+        let number = place.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
+        match number % 16 {
+            0..4 => loses_host(),
+            4 if number % 5 == 0 => exits(1),
+            _ => succeeds(),
+        }
+    }
+}
+
+/// Calls fail, answers and events are lost, doubled and late, and a person uploads the file again and again.
+/// When the reconciler has come to rest, nothing has run that need not, and every array is decided as the
+/// engine's books say. Returns what became of the arrays.
+async fn arrays_are_decided_as_the_books_say(seed: u64) -> anyhow::Result<Vec<bool>> {
+    let faults = FaultPlan {
+        seed,
+        throttled_permille: 50,
+        refused_permille: 0,
+        answer_lost_permille: 100,
+        read_failed_permille: 50,
+        list_delay: Duration::from_secs(1),
+    };
+    let mut world = World::with_faults(by_seed(seed), faults).await?;
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let truth = std::mem::replace(&mut world.events, receiver);
+    let event_faults = EventFaults {
+        seed,
+        dropped_permille: 300,
+        doubled_permille: 300,
+        delayed_permille: 300,
+        delay_max: Duration::from_secs(600),
+    };
+    tokio::spawn(FaultyEvents::new(event_faults, sender).run(truth));
+    let names = ["tiles-0", "tiles-1", "tiles-2"];
+    let specs =
+        names.map(|name| JobSpec { job_name: JobName::parse(name).unwrap(), max_tries: 3, ..array(6) });
+    let (mut quiet, mut asked) = (0, 0);
+    for _ in 0..200 {
+        for spec in specs.iter().filter(|_| asked < 5) {
+            let known = world.job(spec.job_name.as_str()).await?;
+            if known.is_none_or(|job| job.status() != Some(JobStatus::Failed) || job.is_recovering()) {
+                world.submit(spec).await?;
+            }
+        }
+        asked += 1;
+        world.settle().await?;
+        world.pass(700_000).await;
+        quiet = if world.reconcile(&POLICY).await? == Reconciled::default() { quiet + 1 } else { 0 };
+        if quiet == 2 {
+            break;
+        }
+    }
+    anyhow::ensure!(quiet == 2, "the reconciler never came to rest");
+    anyhow::ensure!(world.store.unsettled_ends(None).await?.items.is_empty(), "an end is not settled");
+    let mut decided = Vec::new();
+    for spec in &specs {
+        decided.push(is_decided_as_the_books_say(&world, spec).await?);
+    }
+    Ok(decided)
+}
+
+async fn is_decided_as_the_books_say(world: &World, spec: &JobSpec) -> anyhow::Result<bool> {
+    let name = spec.job_name.as_str();
+    let arrays = world.submissions_in_engine(name).await?;
+    let [array] = arrays.as_slice() else { anyhow::bail!("{name}: {} submissions", arrays.len()) };
+    let children: Vec<_> = (0..6).map(|index| array.job_id.array_child(index)).collect();
+    let mut all_succeeded = true;
+    for child in world.engine.inner().describe_jobs(&children).await? {
+        let (state, index) = (child.state(), child.job_id.array_index().unwrap());
+        let own = world.submissions_in_engine(&format!("{name}--bw-child-{index}")).await?;
+        let lost = state.cause() == Some(Cause::HostLost);
+        anyhow::ensure!(
+            lost != own.is_empty(),
+            "{name}:{index}: {:?}, {} of its own",
+            state.cause(),
+            own.len()
+        );
+        let (last, earlier) = match own.split_last() {
+            Some((last, earlier)) => (last.state(), earlier),
+            None => (state, &[][..]),
+        };
+        for replaced in earlier {
+            anyhow::ensure!(
+                replaced.state().cause() == Some(Cause::HostLost),
+                "{name}:{index} was run twice"
+            );
+        }
+        anyhow::ensure!(own.len() <= 2, "{name}:{index}: {} tries of its own", own.len());
+        all_succeeded &= last.status == JobStatus::Succeeded;
+    }
+    let job = world.job(name).await?.unwrap();
+    let expected = if all_succeeded { JobStatus::Succeeded } else { JobStatus::Failed };
+    anyhow::ensure!(job.status() == Some(expected), "{name}: {:?}, not {expected}", job.status());
+    anyhow::ensure!(!job.is_recovering(), "{name} is not decided");
+    Ok(all_succeeded && array.status == JobStatus::Failed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_lost_doubled_or_late_arrays_are_decided_as_the_books_say() -> anyhow::Result<()> {
+    let mut recovered = BTreeMap::from([(true, 0), (false, 0)]);
+    for seed in 0..100 {
+        let decided = arrays_are_decided_as_the_books_say(seed).await;
+        for array in decided.map_err(|error| error.context(format!("seed {seed}")))? {
+            *recovered.entry(array).or_default() += 1;
+        }
+    }
+    assert!(recovered.values().all(|&count| count > 50), "both happen often: {recovered:?}");
     Ok(())
 }

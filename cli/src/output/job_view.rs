@@ -1,7 +1,7 @@
 //! A job as `jobs --output json` shows it: by the names of `DescribeJobs` where it has them.
 
 use batchwright::domain::{
-    Cause, Job, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
+    Cause, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
 };
 use serde::Serialize;
 
@@ -41,6 +41,9 @@ pub(crate) struct JobView {
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logs: Option<LogsRecord>,
+    /// Why those tries ended, since a person last asked for the job, that were followed by another.
+    #[serde(skip)]
+    pub(crate) again: Vec<Cause>,
     #[serde(skip)]
     pub(crate) waited_ms: Option<i64>,
     #[serde(skip)]
@@ -72,7 +75,8 @@ impl JobView {
                 job.latest.clone().filter(|latest| latest.state.job_id == *job_id)
             }),
             max_tries: Some(spec.max_tries),
-            job_queue: spec.job_queue.clone(),
+            again: again(&job.head),
+            job_queue: queue(&job.head).to_owned(),
             job_definition: spec.job_definition.clone(),
             array_size: spec.array_properties.as_ref().map(|array| array.size),
             run_id: Some(job.head.run_id.clone()),
@@ -112,6 +116,7 @@ impl JobView {
             array_size: state.array_size,
             run_id: None,
             logs: None,
+            again: Vec::new(),
             waited_ms: state.times.spinup_ms(),
             ran_ms: state.times.runtime_ms(),
         }
@@ -140,6 +145,7 @@ impl JobView {
             array_size: None,
             run_id: None,
             logs: None,
+            again: Vec::new(),
             waited_ms: None,
             ran_ms: None,
         }
@@ -156,4 +162,15 @@ impl JobView {
             (None, _) => texts.join("; "),
         }
     }
+}
+
+fn again(head: &JobHead) -> Vec<Cause> {
+    let earlier = head.tries_since_asked().split_last().map(|(_, earlier)| earlier).unwrap_or_default();
+    earlier.iter().filter_map(|job_id| head.end_of(job_id)?.cause).collect()
+}
+
+/// Where the latest submission went.
+fn queue(head: &JobHead) -> &str {
+    let latest = head.tries.iter().find(|known| Some(&known.job_id) == head.job_id.as_ref());
+    latest.map_or(&head.spec.job_queue, |known| &known.job_queue)
 }

@@ -86,6 +86,8 @@ fn retries_are_made_for_the_causes_that_a_job_names_and_can_be_seen() {
         ended.stderr.contains("hopeless FAILED EXIT_CODE (exit code 3)\n"),
         "the second is the last: {ended:?}"
     );
+    let all = "5 jobs: 4 SUCCEEDED, 1 FAILED; 5 submitted, 0 skipped; 3 submitted again (DEPENDENCY 1, EXIT_CODE 2)\n";
+    assert!(ended.stdout.ends_with(all), "{ended:?}");
     let row = |name: &str| ended.stdout.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(row("second-time").contains("2 (EXIT_CODE)"), "{ended:?}");
 

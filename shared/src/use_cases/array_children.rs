@@ -271,8 +271,11 @@ fn standing(own: &Job, of: &ChildOf) -> Option<OwnJob> {
     }
     match (own.status(), own.state()) {
         (Some(JobStatus::Succeeded), _) => Some(OwnJob::Succeeded),
-        (Some(JobStatus::Failed), Some(state)) if next(own, state) == Next::Done => Some(OwnJob::Failed),
+        (Some(status), _) if !status.is_terminal() => Some(OwnJob::UnderWay),
+        // Its next try was refused, or its first.
+        _ if own.head.refusal.is_some() => Some(OwnJob::Failed),
+        (Some(_), Some(state)) if next(own, state) == Next::Done => Some(OwnJob::Failed),
         (Some(_), _) => Some(OwnJob::UnderWay),
-        (None, _) => own.head.refusal.as_ref().map(|_| OwnJob::Failed),
+        (None, _) => None,
     }
 }

@@ -137,16 +137,15 @@ where
             Next::Children => return self.follow_children(&job, 0).await.map(Some),
             Next::Done => None,
         };
-        if let Some(again) = again {
-            return self.submit_again(&job, again).await.map(Some);
-        }
-        if let (None, Some(child)) = (&job.head.claim, &job.head.spec.child_of) {
+        let followed = match again {
+            Some(again) => self.submit_again(&job, again).await?,
+            None if job.head.has_recovered() => Recorded::Ended(JobStatus::Succeeded, None),
+            None => Recorded::Ended(state.status, state.cause()),
+        };
+        if let (Recorded::Ended(..), Some(child)) = (&followed, &job.head.spec.child_of) {
             self.own_job_ended(child).await?;
         }
-        let recovered = job.head.has_recovered();
-        let (status, cause) =
-            if recovered { (JobStatus::Succeeded, None) } else { (state.status, state.cause()) };
-        Ok(Some(Recorded::Ended(status, cause)))
+        Ok(Some(followed))
     }
 
     async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
