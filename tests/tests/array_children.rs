@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use batchwright::domain::spec::{ArrayProperties, FallbackQueue};
 use batchwright::domain::{Cause, JobId, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
 use batchwright::engine::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents, LocalEngine, Scene};
@@ -35,7 +36,7 @@ fn well(_: &Scene<'_>) -> Ends {
 }
 
 async fn status(world: &World, name: &str) -> anyhow::Result<JobStatus> {
-    Ok(world.status(name).await?.unwrap_or_else(|| panic!("{name} was not submitted")))
+    world.status(name).await?.with_context(|| format!("{name} was not submitted"))
 }
 
 /// How often each job of its own name was submitted to the engine.
@@ -212,7 +213,7 @@ async fn without_any_event_the_reconciler_finds_every_lost_child_of_a_large_arra
     assert_eq!(world.submissions_in_engine("tiles--bw-child-229").await?.len(), 1);
     let mut items = 0;
     batchwright::use_cases::queries::for_each_submission_of(&world.store, &JobName::parse("tiles")?, |_| {
-        items += 1
+        items += 1;
     })
     .await?;
     assert_eq!(items, 231, "what was asked is known: the logs of each child are archived");
@@ -438,8 +439,7 @@ async fn arrays_are_decided_as_the_books_say(seed: u64) -> anyhow::Result<Vec<bo
     };
     tokio::spawn(FaultyEvents::new(event_faults, sender).run(truth));
     let names = ["tiles-0", "tiles-1", "tiles-2"];
-    let specs =
-        names.map(|name| JobSpec { job_name: JobName::parse(name).unwrap(), max_tries: 3, ..array(6) });
+    let specs = names.map(|name| JobSpec { job_name: spec(name).job_name, max_tries: 3, ..array(6) });
     let (mut quiet, mut asked) = (0, 0);
     for _ in 0..200 {
         for spec in specs.iter().filter(|_| asked < 5) {
@@ -472,7 +472,8 @@ async fn is_decided_as_the_books_say(world: &World, spec: &JobSpec) -> anyhow::R
     let children: Vec<_> = (0..6).map(|index| array.job_id.array_child(index)).collect();
     let mut all_succeeded = true;
     for child in world.engine.inner().describe_jobs(&children).await? {
-        let (state, index) = (child.state(), child.job_id.array_index().unwrap());
+        let state = child.state();
+        let index = child.job_id.array_index().context("a child has an index")?;
         let own = world.submissions_in_engine(&format!("{name}--bw-child-{index}")).await?;
         let lost = state.cause() == Some(Cause::HostLost);
         anyhow::ensure!(
@@ -494,7 +495,7 @@ async fn is_decided_as_the_books_say(world: &World, spec: &JobSpec) -> anyhow::R
         anyhow::ensure!(own.len() <= 2, "{name}:{index}: {} tries of its own", own.len());
         all_succeeded &= last.status == JobStatus::Succeeded;
     }
-    let job = world.job(name).await?.unwrap();
+    let job = world.job(name).await?.context("the array is not known")?;
     let expected = if all_succeeded { JobStatus::Succeeded } else { JobStatus::Failed };
     anyhow::ensure!(job.status() == Some(expected), "{name}: {:?}, not {expected}", job.status());
     anyhow::ensure!(!job.is_recovering(), "{name} is not decided");

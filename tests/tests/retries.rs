@@ -1,5 +1,6 @@
 //! Which ends are followed by another try, in which budget, and in which queue.
 
+use anyhow::Context as _;
 use batchwright::domain::spec::{FallbackQueue, RetryOn};
 use batchwright::domain::{Cause, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
 use batchwright::engine::Scene;
@@ -34,7 +35,7 @@ fn with_fallback(name: &str, after_losses: u32) -> JobSpec {
 
 /// How the tries ended that were replaced, and where each went.
 async fn tries(world: &World, name: &str) -> anyhow::Result<Vec<(String, Option<Cause>)>> {
-    let head = world.job(name).await?.unwrap().head;
+    let head = world.job(name).await?.context("the job is not known")?.head;
     assert_eq!(
         head.tries.iter().map(|kept| &kept.job_id).collect::<Vec<_>>(),
         head.job_tries.iter().collect::<Vec<_>>()

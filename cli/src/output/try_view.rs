@@ -1,6 +1,6 @@
 //! A job's tries as `status JOB` and `--output json` show them.
 
-use batchwright::domain::{Cause, JobHead, JobId, JobStatus, Submission, Timestamp};
+use batchwright::domain::{Cause, JobHead, JobId, JobState, JobStatus, Submission, Timestamp};
 use comfy_table::Table;
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ impl TryView {
             job_id: job_id.clone(),
             job_queue: kept.map(|kept| kept.job_queue.clone()).or(told),
             status: end.map(|end| end.status).or(state.as_ref().map(|state| state.status)),
-            cause: end.and_then(|end| end.cause).or(state.as_ref().and_then(|state| state.cause())),
+            cause: end.and_then(|end| end.cause).or(state.as_ref().and_then(JobState::cause)),
             submitted_at: kept.and_then(|kept| kept.submitted_at),
             started_at: state.as_ref().and_then(|state| state.times.started_at),
             stopped_at: state.as_ref().and_then(|state| state.times.stopped_at),

@@ -167,7 +167,7 @@ impl Check {
                 rule(node, self);
             }
             (Kind::Object(object) | Kind::TextOrObject(_, object), Data::Object(_)) => {
-                self.object(node, object)
+                self.object(node, object);
             }
             _ => self.problem(node, wrong_kind(kind, node)),
         }

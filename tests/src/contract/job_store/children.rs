@@ -1,7 +1,7 @@
 //! Arrays whose lost children are run again.
 
 use anyhow::Context as _;
-use batchwright::domain::{Cause, Children, Job, JobStatus};
+use batchwright::domain::{Cause, Children, Job, JobState, JobStatus};
 use batchwright::ports::{JobStore, NewClaim};
 
 use crate::contract::fixtures::{
@@ -83,7 +83,7 @@ pub(super) async fn an_array_whose_children_succeeded_at_last_counts_as_succeede
 
     let known = job(store, "a").await?;
     assert_eq!(
-        (known.status(), known.state().and_then(|state| state.cause())),
+        (known.status(), known.state().and_then(JobState::cause)),
         (Some(JobStatus::Succeeded), Some(Cause::Child))
     );
     assert_eq!(store.jobs_named(&[name("a")]).await?, [Some(known)]);

@@ -160,24 +160,28 @@ pub(super) async fn a_claim_keeps_how_the_submission_ended_that_it_replaces_and_
         end: None,
         children: None,
     };
-    assert_eq!(head(store, "a").await?.tries, [first.clone()]);
+    assert_eq!(head(store, "a").await?.tries, std::slice::from_ref(&first));
     let refused = NewClaim { replaced_end: Some(LOST), ..wish("a", Some("a-0")) };
     assert_eq!(store.claim(&refused).await?, ClaimOutcome::Replaced);
-    assert_eq!(head(store, "a").await?.tries, [first.clone()], "a claim that was not granted says nothing");
+    assert_eq!(
+        head(store, "a").await?.tries,
+        std::slice::from_ref(&first),
+        "a claim that was not granted says nothing"
+    );
 
     let elsewhere = Some("elsewhere".to_owned());
     let again = NewClaim { replaced_end: Some(LOST), job_queue: elsewhere, ..wish("a", Some("a-1")) };
     let nonce = granted(store, &again).await?;
     let claimed = head(store, "a").await?;
     let first = Try { end: Some(LOST), ..first };
-    assert_eq!((&claimed.tries[..], claimed.claimed_queue()), (&[first.clone()][..], "elsewhere"));
+    assert_eq!((&claimed.tries[..], claimed.claimed_queue()), (std::slice::from_ref(&first), "elsewhere"));
     assert_eq!(claimed.spec.job_queue, "queue", "the spec stays as it was given");
     let expired = walk(async |page| store.expired_claims(at(9_000), page.as_ref()).await).await?;
     assert_eq!(expired, [claimed], "the reconciler learns of it");
 
     assert!(store.release(&name("a"), &nonce, None, at(1_100)).await?);
     let released = head(store, "a").await?;
-    assert_eq!((&released.tries[..], released.claimed_queue()), (&[first.clone()][..], "queue"));
+    assert_eq!((&released.tries[..], released.claimed_queue()), (std::slice::from_ref(&first), "queue"));
     let succeeded = TryEnd { status: JobStatus::Succeeded, cause: None };
     let elsewhere = Some("elsewhere".to_owned());
     let again = NewClaim { replaced_end: Some(succeeded), job_queue: elsewhere, ..wish("a", Some("a-1")) };
