@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Show the jobs, with the state of their latest submission
     Jobs(JobsArgs),
-    /// Count the jobs by status
+    /// Count the jobs by status, or show one job with each of its tries
     Status(StatusArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
@@ -174,6 +174,9 @@ pub(crate) struct JobsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
+    /// A job's name: show its tries, where each was submitted and how it ended
+    #[arg(value_parser = JobName::parse)]
+    pub(crate) name: Option<JobName>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]

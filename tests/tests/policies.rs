@@ -121,6 +121,14 @@ fn spec(name: &str) -> JobSpec {
     check_job(job(name)).unwrap()
 }
 
+/// An array of which lost children are run again.
+fn array(name: &str) -> JobSpec {
+    let mut array = job(name);
+    array["arrayProperties"] = json!({"size": 2});
+    array["resubmitChildren"] = json!(true);
+    check_job(array).unwrap()
+}
+
 fn name(text: &str) -> JobName {
     JobName::parse(text).unwrap()
 }
@@ -131,6 +139,8 @@ async fn claim(store: &impl JobStore, spec: &JobSpec, milliseconds: i64) -> anyh
         spec: spec.clone(),
         run_id: RunId::derive("policies", "1", "0"),
         replaces: None,
+        replaced_end: None,
+        job_queue: None,
         resets_budget: true,
         now,
         expires_at: now.plus_millis(milliseconds),
@@ -161,6 +171,7 @@ fn change(job_id: &JobId, name: &str, status: &str, reason: &str, nonce: Option<
     })
 }
 
+const CHILD_FAILED: &str = "Array Child Job failed";
 const HOST_LOST: &str = "Host EC2 (instance i-1) terminated.";
 
 /// Loses the claim while its job is submitted: what a reconciler does that takes a submitter for dead.
@@ -237,6 +248,9 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let handle = async |event| state_handler::handle(&recorder, &config, event, &invocation(60)).await;
     handle(change(&after_id, "after", "FAILED", "Dependent Job failed", None)).await.ok();
     handle(change(&lost_id, "lost", "FAILED", HOST_LOST, None)).await?;
+    let array_id = submitted(cloud, &array("array")).await?;
+    // Its children may be said to run still: then it is delivered again.
+    handle(change(&array_id, "array", "FAILED", CHILD_FAILED, None)).await.ok();
     let nonce = Nonce::derive(&name("lost"), 1);
     let surplus = cloud.adapters().engine.submit_job(&SubmitJobRequest::new(&lost, &nonce, |_| None)).await?;
     let answer = handle(change(&surplus, "lost", "RUNNING", "", Some(&nonce))).await?;
@@ -268,7 +282,7 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, objects, source, invoker } = cloud.adapters();
     let aside = cloud.adapters();
     // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
-    // that nobody goes on with, and an end without its log.
+    // that nobody goes on with, an end without its log, and an array that failed with its children.
     let twice = spec("twice");
     let nonce = claim(&aside.store, &twice, -1).await?;
     for _ in 0..2 {
@@ -279,6 +293,10 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     claim(&aside.store, &spec("never"), -1).await?;
     submitted(cloud, &spec("silent")).await?;
     ended(cloud, "unread").await?;
+    let array_id = submitted(cloud, &array("another-array")).await?;
+    let event = change(&array_id, "another-array", "FAILED", CHILD_FAILED, None);
+    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
+    aside.store.apply_state(&detail.state(), SystemClock.now()).await?;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let pace = Unpaced;
     let ports =

@@ -67,7 +67,8 @@ fn none_conforms(schema: &Value, values: impl IntoIterator<Item = Value>) {
 #[test]
 fn the_examples_conform() {
     let read = |name: &str| std::fs::read_to_string(root().join("examples").join(name)).unwrap();
-    let yaml = ["hello.yaml", "pipeline.yaml"].map(|name| serde_saphyr::from_str(&read(name)).unwrap());
+    let yaml = ["hello.yaml", "pipeline.yaml", "retries.yaml"]
+        .map(|name| serde_saphyr::from_str(&read(name)).unwrap());
     all_conform(&job_file(), yaml);
     all_conform(&job_file(), [serde_json::from_str(&read("submit-job.json")).unwrap()]);
     all_conform(&job_file(), read("hello.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()));
@@ -79,6 +80,9 @@ fn a_job_is_refused_by_the_schema_where_the_check_refuses_a_field() {
     for (field, good, bad) in [
         ("jobQueue", json!("q"), json!("")),
         ("maxTries", json!(100), json!(101)),
+        ("fallbackQueue", json!({"jobQueue": "od", "afterLosses": 1}), json!({"afterLosses": 1})),
+        ("retryOn", json!(["TIMEOUT", {"cause": "EXIT_CODE", "maxTries": 2}]), json!([7])),
+        ("retryOn", json!([{"cause": "LOST"}]), json!([{"cause": "LOST", "maxTries": 0}])),
         ("propagateTags", json!(true), json!("true")),
         ("arrayProperties", json!({"size": 2}), json!({"size": 1})),
         ("arrayProperties", json!({"size": 10_000}), json!({})),

@@ -114,7 +114,8 @@ async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64) -> Result<(), Fai
     loop {
         let mut open = 0;
         summary::for_each_job(&stack.store, &args.file, |view| {
-            open += u64::from(view.status.is_some_and(|status: JobStatus| !status.is_terminal()));
+            let ended = view.status.is_none_or(JobStatus::is_terminal) && !view.recovering;
+            open += u64::from(!ended);
         })
         .await?;
         if open != told {

@@ -1,13 +1,19 @@
 //! `batchwright status`.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use batchwright::domain::JobName;
 use batchwright::ports::JobStore;
 
 use crate::args::{Output, StatusArgs};
 use crate::exit::{Exit, Failure};
+use crate::output::job_view::JobView;
+use crate::output::try_view::{TryView, tries};
 use crate::output::{human, table};
 
 pub(crate) async fn status<S: JobStore>(store: &S, args: &StatusArgs) -> Result<Exit, Failure> {
+    if let Some(name) = &args.name {
+        return status_of(store, name, args.shown.output).await;
+    }
     let counts = store.count_by_status().await.context("the jobs can't be counted")?;
     if args.shown.output != Output::Table {
         println!("{}", serde_json::json!({"counts": counts, "total": counts.total()}));
@@ -21,5 +27,26 @@ pub(crate) async fn status<S: JobStore>(store: &S, args: &StatusArgs) -> Result<
         rows.add_row(["not submitted".to_owned(), counts.unsubmitted.to_string()]);
     }
     println!("{}\n{} in all", table::rendered(rows), human::count(counts.total(), "job"));
+    Ok(Exit::Well)
+}
+
+/// One job with each of its tries.
+async fn status_of<S: JobStore>(store: &S, name: &JobName, output: Output) -> Result<Exit, Failure> {
+    let job = store.job(name).await.context("the job can't be read")?;
+    let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
+    let mut known = Vec::new();
+    for job_id in &job.head.job_tries {
+        known.extend(store.submission(job_id).await.context("the job's tries can't be read")?);
+    }
+    let find = |job_id: &_| known.iter().find(|submission| submission.state.job_id == *job_id).cloned();
+    let view = JobView { tries: TryView::of(&job.head, find), ..JobView::of(&job) };
+    if output != Output::Table {
+        println!("{}", serde_json::to_string(&view).context("the job can't be written as JSON")?);
+        return Ok(Exit::Well);
+    }
+    println!("{}", table::rendered(table::jobs(std::slice::from_ref(&view))));
+    if !view.tries.is_empty() {
+        println!("\n{}", table::rendered(tries(&view.tries)));
+    }
     Ok(Exit::Well)
 }

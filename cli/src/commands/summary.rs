@@ -1,5 +1,6 @@
 //! What `run` says at its end.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
@@ -28,11 +29,15 @@ pub(super) async fn show<S: JobStore>(
     let mut records = Records::new(BufWriter::new(io::stdout()), output, "jobs");
     let mut statuses = StatusCounts::default();
     let (mut all, mut unsuccessful) = (Vec::new(), Vec::new());
+    let mut again: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut printed = Ok(());
     for_each_job(store, &args.file, |view| {
         match view.status {
             Some(status) => statuses[status] += 1,
             None => statuses.unsubmitted += 1,
+        }
+        for cause in &view.again {
+            *again.entry(cause.as_str()).or_default() += 1;
         }
         if output != Output::Table {
             if printed.is_ok() {
@@ -57,17 +62,18 @@ pub(super) async fn show<S: JobStore>(
         if !all.is_empty() {
             println!("{}", table::rendered(table::jobs(&all)));
         }
-        println!("{}", summary(&statuses, &counts));
+        println!("{}", summary(&statuses, &counts, &again));
     } else {
-        let rest = serde_json::json!({"runId": run_id, "counts": statuses, "run": counts});
+        let rest =
+            serde_json::json!({"runId": run_id, "counts": statuses, "run": counts, "resubmissions": again});
         records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
     }
     let well = statuses[JobStatus::Succeeded] == total && counts.rejected == 0 && counts.unknown == 0;
     Ok(if well { Exit::Well } else { Exit::JobsFailed })
 }
 
-/// As in `7 jobs: 5 SUCCEEDED, 2 FAILED; 7 submitted, 0 skipped`.
-fn summary(statuses: &StatusCounts, counts: &RunCounts) -> String {
+/// As in `7 jobs: 5 SUCCEEDED, 2 FAILED; 7 submitted, 0 skipped; 3 submitted again (HOST_LOST 2, TIMEOUT 1)`.
+fn summary(statuses: &StatusCounts, counts: &RunCounts, again: &BTreeMap<&'static str, u64>) -> String {
     let by_status = statuses.iter().filter(|(_, count)| *count > 0);
     let mut parts: Vec<String> = by_status.map(|(status, count)| format!("{count} {status}")).collect();
     if statuses.unsubmitted > 0 {
@@ -81,6 +87,11 @@ fn summary(statuses: &StatusCounts, counts: &RunCounts) -> String {
         if count > 0 {
             text.push_str(&format!(", {count} {word}"));
         }
+    }
+    if !again.is_empty() {
+        let causes: Vec<String> = again.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+        let sum: u64 = again.values().sum();
+        text.push_str(&format!("; {sum} submitted again ({})", causes.join(", ")));
     }
     text
 }

@@ -1,9 +1,11 @@
 //! A job as `jobs --output json` shows it: by the names of `DescribeJobs` where it has them.
 
 use batchwright::domain::{
-    Cause, Job, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
+    Cause, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
 };
 use serde::Serialize;
+
+use super::try_view::TryView;
 
 /// One job with its latest submission, or one submission, child or node.
 #[derive(Debug, Serialize)]
@@ -12,12 +14,18 @@ pub(crate) struct JobView {
     pub(crate) job_name: JobName,
     pub(crate) job_id: Option<JobId>,
     pub(crate) status: Option<JobStatus>,
+    /// An array of which children that lost their hosts are run again: it has not ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) recovering: bool,
     pub(crate) status_reason: Option<String>,
     pub(crate) cause: Option<Cause>,
     pub(crate) exit_code: Option<i32>,
     /// The container's reason.
     pub(crate) reason: Option<String>,
     pub(crate) job_tries: Vec<JobId>,
+    /// Each of `jobTries`, with how it ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tries: Vec<TryView>,
     pub(crate) max_tries: Option<u32>,
     pub(crate) attempts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +41,9 @@ pub(crate) struct JobView {
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logs: Option<LogsRecord>,
+    /// Why those tries ended, since a person last asked for the job, that were followed by another.
+    #[serde(skip)]
+    pub(crate) again: Vec<Cause>,
     #[serde(skip)]
     pub(crate) waited_ms: Option<i64>,
     #[serde(skip)]
@@ -45,14 +56,27 @@ impl JobView {
         let spec = &job.head.spec;
         let (status, state) = (job.status(), job.state());
         let refusal = job.head.refusal.as_ref().map(|why| format!("refused: {why}"));
+        let told = state.and_then(|state| state.status_reason.clone());
+        let why = refusal.or(match told {
+            Some(told) if job.is_recovering() => Some(format!("{told}; lost children are run again")),
+            Some(told) if job.head.has_recovered() => Some(format!("{told}; run again, all SUCCEEDED")),
+            told => told,
+        });
+        let cause = state.and_then(JobState::cause).filter(|_| status == Some(JobStatus::Failed));
         JobView {
             job_id: job.head.job_id.clone(),
             status,
-            status_reason: refusal.or_else(|| state.and_then(|state| state.status_reason.clone())),
+            recovering: job.is_recovering(),
+            cause,
+            status_reason: why,
             submitted_at: job.head.submitted_at,
             job_tries: job.head.job_tries.clone(),
+            tries: TryView::of(&job.head, |job_id| {
+                job.latest.clone().filter(|latest| latest.state.job_id == *job_id)
+            }),
             max_tries: Some(spec.max_tries),
-            job_queue: spec.job_queue.clone(),
+            again: again(&job.head),
+            job_queue: queue(&job.head).to_owned(),
             job_definition: spec.job_definition.clone(),
             array_size: spec.array_properties.as_ref().map(|array| array.size),
             run_id: Some(job.head.run_id.clone()),
@@ -74,11 +98,13 @@ impl JobView {
             job_name: state.job_name.clone(),
             job_id: Some(state.job_id.clone()),
             status: Some(state.status),
+            recovering: false,
             status_reason: state.status_reason.clone(),
             cause: state.cause(),
             exit_code: state.exit_code,
             reason: state.reason.clone(),
             job_tries: Vec::new(),
+            tries: Vec::new(),
             max_tries: None,
             attempts: state.attempts.len(),
             submitted_at: None,
@@ -90,6 +116,7 @@ impl JobView {
             array_size: state.array_size,
             run_id: None,
             logs: None,
+            again: Vec::new(),
             waited_ms: state.times.spinup_ms(),
             ran_ms: state.times.runtime_ms(),
         }
@@ -100,11 +127,13 @@ impl JobView {
             job_name,
             job_id: None,
             status: None,
+            recovering: false,
             status_reason: None,
             cause: None,
             exit_code: None,
             reason: None,
             job_tries: Vec::new(),
+            tries: Vec::new(),
             max_tries: None,
             attempts: 0,
             submitted_at: None,
@@ -116,6 +145,7 @@ impl JobView {
             array_size: None,
             run_id: None,
             logs: None,
+            again: Vec::new(),
             waited_ms: None,
             ran_ms: None,
         }
@@ -132,4 +162,15 @@ impl JobView {
             (None, _) => texts.join("; "),
         }
     }
+}
+
+fn again(head: &JobHead) -> Vec<Cause> {
+    let earlier = head.tries_since_asked().split_last().map(|(_, earlier)| earlier).unwrap_or_default();
+    earlier.iter().filter_map(|job_id| head.end_of(job_id)?.cause).collect()
+}
+
+/// Where the latest submission went.
+fn queue(head: &JobHead) -> &str {
+    let latest = head.tries.iter().find(|known| Some(&known.job_id) == head.job_id.as_ref());
+    latest.map_or(&head.spec.job_queue, |known| &known.job_queue)
 }

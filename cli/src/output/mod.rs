@@ -5,3 +5,4 @@ pub(crate) mod job_view;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod table;
+pub(crate) mod try_view;

@@ -57,8 +57,11 @@ fn change(state: &JobState, recorded: &Recorded) -> String {
             let _ = write!(text, " (exit code {code})");
         }
     }
-    if let Recorded::Resubmitted(_) = recorded {
-        text.push_str(", submitted again");
+    if let Recorded::Resubmitted(resubmission) = recorded {
+        let _ = write!(text, ", submitted again: {resubmission}");
+    }
+    if let Recorded::Waiting = recorded {
+        text.push_str(", waits for children that are run again");
     }
     text
 }

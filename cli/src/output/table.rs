@@ -8,6 +8,9 @@ use super::job_view::JobView;
 /// Rows of a table beyond which only the jobs that did not succeed are shown.
 pub(crate) const ROWS_MAX: usize = 40;
 
+/// Causes of earlier tries that a row shows: the latest.
+const CAUSES_MAX: usize = 3;
+
 /// A table with the given headings.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
@@ -41,13 +44,21 @@ fn name(view: &JobView) -> String {
     }
 }
 
-/// Submissions, and Batch's own attempts where there were several.
+/// Submissions, why those ended that were followed by another, and Batch's own attempts where there were
+/// several: as in `3 (HOST_LOST, TIMEOUT)`.
 fn tries(view: &JobView) -> String {
-    let submissions = view.job_tries.len();
-    match view.attempts {
-        0 | 1 => submissions.to_string(),
-        attempts => format!("{submissions} ({attempts} attempts)"),
+    let replaced = view.tries.len().saturating_sub(1);
+    let causes = view.tries[..replaced].iter().filter_map(|earlier| earlier.cause);
+    let mut notes: Vec<String> = causes.map(|cause| cause.to_string()).collect();
+    if notes.len() > CAUSES_MAX {
+        notes.drain(..notes.len() - CAUSES_MAX);
+        notes.insert(0, "…".to_owned());
     }
+    if view.attempts > 1 {
+        notes.push(format!("{} attempts", view.attempts));
+    }
+    let submissions = view.job_tries.len();
+    if notes.is_empty() { submissions.to_string() } else { format!("{submissions} ({})", notes.join(", ")) }
 }
 
 /// The table as text, two blanks between its columns and none at the ends of its lines.

@@ -71,6 +71,50 @@ fn the_pipeline_shows_dependencies_arrays_retries_and_failures() {
 }
 
 #[test]
+fn retries_are_made_for_the_causes_that_a_job_names_and_can_be_seen() {
+    let folder = Folder::new();
+    let file = example("retries.yaml");
+    let ended = folder.run(&["run", &file, "--local"]);
+    assert_eq!(ended.code, Some(1), "one is hopeless: {ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("second-time FAILED EXIT_CODE (exit code 1), submitted again: EXIT_CODE, try 2 of 3\n"),
+        "{ended:?}"
+    );
+    assert!(
+        ended.stderr.contains("hopeless FAILED EXIT_CODE (exit code 3)\n"),
+        "the second is the last: {ended:?}"
+    );
+    let all = "5 jobs: 4 SUCCEEDED, 1 FAILED; 5 submitted, 0 skipped; 3 submitted again (DEPENDENCY 1, EXIT_CODE 2)\n";
+    assert!(ended.stdout.ends_with(all), "{ended:?}");
+    let row = |name: &str| ended.stdout.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("second-time").contains("2 (EXIT_CODE)"), "{ended:?}");
+
+    let told = folder.run(&["status", "hopeless", "--local", "--output", "json"]).json();
+    assert_eq!(
+        (&told["status"], &told["cause"], &told["maxTries"]),
+        (&json!("FAILED"), &json!("EXIT_CODE"), &json!(4))
+    );
+    let tries = told["tries"].as_array().unwrap();
+    assert_eq!(tries.len(), 2);
+    for (tried, job_id) in tries.iter().zip(told["jobTries"].as_array().unwrap()) {
+        assert_eq!((&tried["jobId"], &tried["jobQueue"]), (job_id, &json!("local")));
+        assert_eq!((&tried["status"], &tried["cause"]), (&json!("FAILED"), &json!("EXIT_CODE")));
+        let moment = |name: &str| tried[name].as_i64().unwrap();
+        assert!(moment("submittedAt") > 0 && moment("startedAt") <= moment("stoppedAt"), "{tried}");
+    }
+    let shown = folder.run(&["status", "after-second-time", "--local"]);
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert!(lines[3].starts_with("TRY  JOB ID "), "{shown:?}");
+    assert!(lines[4].contains(" local  FAILED     DEPENDENCY "), "{shown:?}");
+    assert!(lines[5].contains(" local  SUCCEEDED  - "), "{shown:?}");
+    let unknown = folder.run(&["status", "nobody", "--local"]);
+    assert!(unknown.stderr.contains("no job is named nobody"), "{unknown:?}");
+    assert_eq!(folder.run(&["logs", "second-time", "--local"]).stdout, "done\n");
+}
+
+#[test]
 fn a_file_for_the_aws_cli_and_json_lines_run_as_they_are() {
     let folder = Folder::new();
     for (name, jobs) in [("submit-job.json", 1), ("hello.jsonl", 2)] {

@@ -144,3 +144,47 @@ fn a_job_whose_processes_were_killed_with_the_engine_is_submitted_again() {
     assert_eq!(tries["jobs"][1]["cause"], "HOST_LOST", "{tries}");
     assert_eq!(tries["jobs"][0]["jobTries"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_child_whose_processes_were_killed_is_run_again_alone_with_its_index() {
+    let folder = Folder::new();
+    folder.write(
+        "jobs.yaml",
+        r#"{jobName: tiles, jobQueue: q, jobDefinition: d, arrayProperties: {size: 3}, resubmitChildren: true,
+            command: ["sh", "-c", "index=${BATCHWRIGHT_ARRAY_INDEX:-$AWS_BATCH_JOB_ARRAY_INDEX};
+                echo $index >> started; test $index != 1 || echo $PPID >> shim; until test -e go; do sleep 0.05; done;
+                echo $index of ${BATCHWRIGHT_ARRAY_SIZE:-many} >> done"]}"#,
+    );
+    let run = &["run", "jobs.yaml", "--local", "--vcpus", "3"];
+    let mut first = folder.start(run);
+    folder.wait_until("all children run", |folder| folder.lines("started") == 3 && folder.lines("shim") == 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let shim: i32 = std::fs::read_to_string(folder.path("shim")).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(shim).unwrap(), Signal::KILL).unwrap();
+    folder.write("go", "");
+
+    let ended = folder.run(run);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.ends_with("1 job: 1 SUCCEEDED; 0 submitted, 1 skipped\n"), "{ended:?}");
+    assert_eq!(folder.job("tiles--bw-child-1")["jobTries"].as_array().unwrap().len(), 1);
+    let text = std::fs::read_to_string(folder.path("done")).unwrap();
+    let mut done: Vec<&str> = text.lines().filter(|line| !line.starts_with("1 of many")).collect();
+    done.sort_unstable();
+    assert_eq!(done, ["0 of many", "1 of 3", "2 of many"], "the others ran once");
+    let array = folder.job("tiles");
+    assert_eq!(
+        (&array["status"], &array["cause"]),
+        (&"SUCCEEDED".into(), &serde_json::Value::Null),
+        "{array}"
+    );
+    let tries = folder.run(&["status", "tiles", "--local", "--output", "json"]).json();
+    assert_eq!(
+        (&tries["tries"][0]["status"], &tries["tries"][0]["cause"]),
+        (&"FAILED".into(), &"CHILD".into())
+    );
+
+    let again = folder.run(run);
+    assert!(again.stdout.ends_with("1 job: 1 SUCCEEDED; 0 submitted, 1 skipped\n"), "{again:?}");
+    assert_eq!(folder.lines("started"), 4);
+}

@@ -36,7 +36,11 @@ pub enum Outcome {
     Resubmitted {
         /// Its new submission.
         job_id: JobId,
+        /// Why, and which try it is, as in `HOST_LOST, try 2 of 4`.
+        why: String,
     },
+    /// What follows from the end waits for children of an array that are run again.
+    Waiting,
     /// The queue is blocked.
     QueueBlocked,
 }
@@ -112,7 +116,11 @@ where
         Recorded::Ended(status, cause) => {
             Outcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
         }
-        Recorded::Resubmitted(job_id) => Outcome::Resubmitted { job_id },
+        Recorded::Resubmitted(resubmission) => {
+            let why = resubmission.to_string();
+            Outcome::Resubmitted { job_id: resubmission.job_id, why }
+        }
+        Recorded::Waiting => Outcome::Waiting,
     };
     info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");
     Ok(outcome)
@@ -137,6 +145,7 @@ fn metric(outcome: &Outcome) -> Metric {
         Outcome::Ended { status: JobStatus::Succeeded, .. } => "JobsSucceeded",
         Outcome::Ended { .. } => "JobsFailed",
         Outcome::Resubmitted { .. } => "JobsResubmitted",
+        Outcome::Waiting => "EndsWaiting",
         Outcome::QueueBlocked => "QueuesBlocked",
     };
     Metric::count(name, 1)

@@ -41,6 +41,35 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Cause; 14] = [
+        Self::HostLost,
+        Self::HostError,
+        Self::Timeout,
+        Self::OutOfMemory,
+        Self::Image,
+        Self::Dependency,
+        Self::Child,
+        Self::Configuration,
+        Self::Capacity,
+        Self::Cancelled,
+        Self::Terminated,
+        Self::Lost,
+        Self::ExitCode,
+        Self::Unknown,
+    ];
+
+    /// Why a job can't ask to be submitted again for this cause; `None` where it can.
+    pub const fn not_retried_on(self) -> Option<&'static str> {
+        match self {
+            Self::HostLost => Some("a lost host is followed by another try in any case, up to maxTries"),
+            Self::Dependency => Some("a job follows the jobs that it depends on in any case"),
+            Self::Child => Some("an array is never run again because of its children"),
+            Self::Cancelled | Self::Terminated => Some("a job that somebody stopped stays stopped"),
+            _ => None,
+        }
+    }
+
     /// As in the state and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {

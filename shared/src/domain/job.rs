@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::cause::{self, Cause};
+use super::children::Children;
 use super::ids::{JobId, JobName, Nonce, RunId};
 use super::spec::JobSpec;
 use super::status::JobStatus;
 use super::times::{JobTimes, Timestamp};
+use super::tries::{Try, TryEnd};
 
 /// The right of one submitter to submit a job. While it stands nobody else submits the job; only the
 /// reconciler clears one that has expired, after it has asked Batch what became of it.
@@ -17,6 +19,9 @@ pub struct Claim {
     pub nonce: Nonce,
     /// From here on the reconciler looks into it.
     pub expires_at: Timestamp,
+    /// Where the submission under it goes; `None`: into the spec's own queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_queue: Option<String>,
 }
 
 /// What is known of a job as a whole.
@@ -35,6 +40,9 @@ pub struct JobHead {
     pub job_id: Option<JobId>,
     /// Every submission, oldest first.
     pub job_tries: Vec<JobId>,
+    /// What is known of `job_tries`: absent for those that an older version submitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<Try>,
     /// How many of `job_tries` were made before a person last asked for the job: the budget of
     /// `maxTries` counts from here.
     pub tries_before: u32,
@@ -52,6 +60,35 @@ impl JobHead {
     /// Submissions since a person last asked for the job.
     pub fn tries_used(&self) -> u32 {
         u32::try_from(self.job_tries.len()).unwrap_or(u32::MAX).saturating_sub(self.tries_before)
+    }
+
+    /// The submissions that `tries_used` counts, oldest first.
+    pub fn tries_since_asked(&self) -> &[JobId] {
+        let before = usize::try_from(self.tries_before).unwrap_or(usize::MAX);
+        self.job_tries.get(before..).unwrap_or_default()
+    }
+
+    /// How a submission ended, where a later one has replaced it.
+    pub fn end_of(&self, job_id: &JobId) -> Option<TryEnd> {
+        self.tries.iter().find(|known| known.job_id == *job_id).and_then(|known| known.end)
+    }
+
+    /// What is known of the children of the latest submission, where those that lose their hosts are run
+    /// again.
+    pub fn children(&self) -> Option<&Children> {
+        let latest = self.job_id.as_ref()?;
+        self.tries.iter().find(|known| known.job_id == *latest)?.children.as_ref()
+    }
+
+    /// Whether every child of the latest submission SUCCEEDED at last, though the submission FAILED.
+    pub fn has_recovered(&self) -> bool {
+        self.children().is_some_and(|children| children.outcome == Some(JobStatus::Succeeded))
+    }
+
+    /// Where the submission under the claim goes, or went.
+    pub fn claimed_queue(&self) -> &str {
+        let claimed = self.claim.as_ref().and_then(|claim| claim.job_queue.as_deref());
+        claimed.unwrap_or(&self.spec.job_queue)
     }
 }
 
@@ -130,10 +167,12 @@ impl JobState {
         (self.status == JobStatus::Failed).then(|| cause::classify(self))
     }
 
-    /// Whether its end may lead to another submission of the job: then the store keeps it in view
-    /// until that has been decided.
+    /// Whether its end may lead to another submission: then the store keeps it in view until that has
+    /// been decided. Which causes do is for the job to say, and a state does not know its job: every
+    /// failure that nobody asked for counts.
     pub fn may_be_tried_again(&self) -> bool {
-        self.job_id.parent().is_none() && matches!(self.cause(), Some(Cause::HostLost | Cause::Dependency))
+        let stopped = matches!(self.cause(), None | Some(Cause::Cancelled | Cause::Terminated));
+        self.job_id.parent().is_none() && !stopped
     }
 
     /// Every log stream of every attempt, each once, oldest first.
@@ -234,12 +273,21 @@ impl Job {
         &self.head.spec.job_name
     }
 
-    /// The latest submission's status; `None` where there is none.
+    /// The latest submission's status; `None` where there is none. An array FAILED whose children have all
+    /// SUCCEEDED at last is SUCCEEDED.
     pub fn status(&self) -> Option<JobStatus> {
         match &self.latest {
+            _ if self.head.has_recovered() => Some(JobStatus::Succeeded),
             Some(submission) => Some(submission.state.status),
             None => self.head.job_id.as_ref().map(|_| JobStatus::Submitted),
         }
+    }
+
+    /// Whether the latest submission is an array that FAILED with its children, and those that lost
+    /// their hosts are, or will be, run again: the job has not ended.
+    pub fn is_recovering(&self) -> bool {
+        let open = self.head.children().is_some_and(|children| children.outcome.is_none());
+        open && self.state().and_then(JobState::cause) == Some(Cause::Child)
     }
 
     /// The latest submission's state.

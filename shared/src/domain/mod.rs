@@ -10,13 +10,16 @@
 //! | `job` | the records kept of a job: head, claim, submission, state |
 //! | `transition` | which of two states of a submission stands |
 //! | `cause` | why a submission ended as it did |
-//! | `retry` | whether an ended job is submitted again |
+//! | `tries` | what a head keeps of each submission |
+//! | `retry` | whether an ended job is submitted again, and where |
+//! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
 //! | `s3_uri` | `S3Uri` |
 //! | `times`, `units` | milliseconds, durations, memory units |
 
 pub mod cause;
+pub mod children;
 pub mod definition;
 pub mod ids;
 pub mod job;
@@ -29,9 +32,11 @@ pub mod spec;
 pub mod status;
 pub mod times;
 pub mod transition;
+pub mod tries;
 pub mod units;
 
 pub use cause::Cause;
+pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
@@ -40,3 +45,4 @@ pub use s3_uri::S3Uri;
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
 pub use times::Timestamp;
+pub use tries::{Try, TryEnd};

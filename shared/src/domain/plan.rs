@@ -29,11 +29,15 @@ pub enum Skip {
     Changed,
     /// A submission of it is under way.
     InFlight(JobStatus),
+    /// It is an array of which children that lost their hosts are run again.
+    Recovering,
     /// Somebody is submitting it, or died doing so.
     Claimed,
     /// The run that asks has submitted it, and it has ended: the run was interrupted since, or its file
     /// names the job twice.
     SubmittedBefore,
+    /// It is to run an array's child again, and its name is another job's.
+    Taken,
 }
 
 impl Skip {
@@ -42,9 +46,10 @@ impl Skip {
         match self {
             Self::Succeeded => "SUCCEEDED",
             Self::Changed => "CHANGED",
-            Self::InFlight(_) => "IN_FLIGHT",
+            Self::InFlight(_) | Self::Recovering => "IN_FLIGHT",
             Self::Claimed => "CLAIMED",
             Self::SubmittedBefore => "SUBMITTED_BEFORE",
+            Self::Taken => "TAKEN",
         }
     }
 }
@@ -57,6 +62,8 @@ impl fmt::Display for Skip {
                 "it SUCCEEDED with another spec; give it a new jobName, or ask for it again with --rerun",
             ),
             Self::InFlight(status) => write!(f, "it is in flight ({status})"),
+            Self::Recovering => f.write_str("it is in flight: its lost children are run again"),
+            Self::Taken => f.write_str("its name is that of another job; give that one another name"),
             Self::Claimed => f.write_str("another submitter holds its claim"),
             Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
         }
@@ -70,6 +77,9 @@ pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool, run: Option<&RunId
     if job.head.claim.is_some() {
         return Plan::Skip(Skip::Claimed);
     }
+    if job.is_recovering() {
+        return Plan::Skip(Skip::Recovering);
+    }
     match job.status() {
         Some(JobStatus::Succeeded) if !rerun => {
             Plan::Skip(if job.head.spec.digest() == spec.digest() { Skip::Succeeded } else { Skip::Changed })
@@ -82,10 +92,31 @@ pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool, run: Option<&RunId
     }
 }
 
+/// Decides for the job that runs an array's child again: it is submitted once for each submission of
+/// the array, and tried again like any job.
+pub fn plan_child(spec: &JobSpec, known: Option<&Job>) -> Plan {
+    let Some(job) = known else { return Plan::Submit { replaces: None } };
+    let array = |spec: &JobSpec| spec.child_of.as_ref().map(|child| (child.job_name.clone(), child.index));
+    if array(&job.head.spec) != array(spec) {
+        return Plan::Skip(Skip::Taken);
+    }
+    if job.head.claim.is_some() {
+        return Plan::Skip(Skip::Claimed);
+    }
+    let same_submission = job.head.spec.child_of == spec.child_of;
+    match job.status() {
+        Some(JobStatus::Succeeded) if same_submission => Plan::Skip(Skip::Succeeded),
+        Some(status) if same_submission || !status.is_terminal() => Plan::Skip(Skip::InFlight(status)),
+        _ => Plan::Submit { replaces: job.head.job_id.clone() },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp};
+    use crate::domain::{
+        ChildOf, Children, Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp, Try,
+    };
 
     fn spec(definition: &str) -> JobSpec {
         JobSpec::new(JobName::parse("job").unwrap(), "queue", definition)
@@ -108,6 +139,7 @@ mod tests {
             claim: None,
             job_id: status.map(|_| id()),
             job_tries: status.map(|_| id()).into_iter().collect(),
+            tries: Vec::new(),
             tries_before: 0,
             refusal: None,
             submitted_at: None,
@@ -135,7 +167,7 @@ mod tests {
         }
         let mut claimed = known(Some(JobStatus::Failed));
         let nonce = Nonce::derive(claimed.name(), 2);
-        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default() });
+        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
         assert_eq!(
             plan(&spec("definition"), Some(&claimed), true, None),
             Plan::Skip(Skip::Claimed),
@@ -155,6 +187,64 @@ mod tests {
             job.head.run_id = RunId::derive("file", "2", "0");
             job.head.tries_before = 0;
             assert_eq!(planned(&job), Plan::Submit { replaces: Some(id()) }, "another run");
+        }
+    }
+
+    #[test]
+    fn an_array_whose_lost_children_are_run_again_is_in_flight_and_has_succeeded_when_they_have() {
+        let mut job = known(Some(JobStatus::Failed));
+        job.latest.as_mut().unwrap().state.status_reason = Some("Array Child Job failed".to_owned());
+        let spec = spec("definition");
+        assert_eq!(plan(&spec, Some(&job), false, None), Plan::Submit { replaces: Some(id()) });
+        let children = Children { lost: Some(vec![1]), ..Children::default() };
+        let told = |children: Children| Try {
+            job_id: id(),
+            job_queue: "queue".to_owned(),
+            submitted_at: None,
+            end: None,
+            children: Some(children),
+        };
+        job.head.tries = vec![told(children.clone())];
+        assert_eq!(
+            plan(&spec, Some(&job), true, None),
+            Plan::Skip(Skip::Recovering),
+            "whatever a person asks"
+        );
+        job.head.tries = vec![told(children.ended(true))];
+        assert_eq!(plan(&spec, Some(&job), false, None), Plan::Skip(Skip::Succeeded));
+        assert_eq!(plan(&spec, Some(&job), true, None), Plan::Submit { replaces: Some(id()) });
+        job.head.tries = vec![told(children.ended(false))];
+        assert_eq!(plan(&spec, Some(&job), false, None), Plan::Submit { replaces: Some(id()) });
+    }
+
+    #[test]
+    fn a_childs_job_is_submitted_once_for_each_submission_of_its_array() {
+        let of = |job_name: &str, job_id: &str| ChildOf {
+            job_name: JobName::parse(job_name).unwrap(),
+            job_id: JobId::parse(job_id).unwrap(),
+            index: 1,
+        };
+        let wanted = JobSpec { child_of: Some(of("array", "second")), ..spec("definition") };
+        let submit = |replaces| Plan::Submit { replaces };
+        assert_eq!(plan_child(&wanted, None), submit(None));
+        let failed = Some(JobStatus::Failed);
+        for (known_of, status, expected) in [
+            (None, failed, Plan::Skip(Skip::Taken)),
+            (Some(of("another", "second")), None, Plan::Skip(Skip::Taken)),
+            (Some(of("array", "first")), failed, submit(Some(id()))),
+            (Some(of("array", "first")), Some(JobStatus::Succeeded), submit(Some(id()))),
+            (
+                Some(of("array", "first")),
+                Some(JobStatus::Running),
+                Plan::Skip(Skip::InFlight(JobStatus::Running)),
+            ),
+            (Some(of("array", "second")), failed, Plan::Skip(Skip::InFlight(JobStatus::Failed))),
+            (Some(of("array", "second")), Some(JobStatus::Succeeded), Plan::Skip(Skip::Succeeded)),
+            (Some(of("array", "second")), None, submit(None)),
+        ] {
+            let mut job = known(status);
+            job.head.spec.child_of = known_of.clone();
+            assert_eq!(plan_child(&wanted, Some(&job)), expected, "{known_of:?} {status:?}");
         }
     }
 

@@ -6,9 +6,13 @@ use super::job_schema::JOB;
 use super::node::{Data, Node};
 use super::problem::Problem;
 use super::schema::Check;
+use crate::domain::children::child_spec;
 use crate::domain::limits::{CONTAINER_OVERRIDES_MAX_CHARS, SUBMIT_PAYLOAD_MAX_BYTES};
 use crate::domain::spec::{ContainerOverrides, EcsPropertiesOverride};
 use crate::domain::{JobId, JobSpec, Nonce, SubmitJobRequest};
+
+/// As long as every id.
+const ANY_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Checks one job as a job file has it and writes its short forms out.
 ///
@@ -53,7 +57,12 @@ fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
             check.member("ecsPropertiesOverride", |check| override_chars(node, overrides, check));
         }
     };
-    container(check, job.get("containerOverrides"), &spec.container_overrides);
+    // A child's own job has two variables more.
+    let largest = spec.array_properties.as_ref().map_or(0, |array| array.size);
+    let id = JobId::parse(ANY_ID).ok().filter(|_| spec.resubmit_children);
+    let child = id.and_then(|id| child_spec(spec, &id, largest));
+    let widest = child.as_ref().unwrap_or(spec);
+    container(check, job.get("containerOverrides"), &widest.container_overrides);
     ecs(check, job.get("ecsPropertiesOverride"), &spec.ecs_properties_override);
     let nodes = job.get("nodeOverrides").and_then(|nodes| nodes.get("nodePropertyOverrides"));
     let ranges = spec.node_overrides.iter().flat_map(|nodes| &nodes.node_property_overrides);
@@ -67,7 +76,7 @@ fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
             });
         });
     }
-    let bytes = request_bytes(spec);
+    let bytes = request_bytes(spec).max(child.as_ref().map_or(0, request_bytes));
     if bytes > SUBMIT_PAYLOAD_MAX_BYTES {
         check.problem(
             job,
@@ -93,7 +102,7 @@ fn override_chars(node: &Node, overrides: &impl serde::Serialize, check: &mut Ch
 
 /// Bytes of the request that will be made of the spec: with a nonce, and ids in place of names.
 fn request_bytes(spec: &JobSpec) -> usize {
-    let id = JobId::parse("00000000-0000-0000-0000-000000000000").ok();
+    let id = JobId::parse(ANY_ID).ok();
     let nonce = Nonce::derive(&spec.job_name, u32::MAX);
     SubmitJobRequest::new(spec, &nonce, |_| id.clone()).spec().payload_bytes()
 }
@@ -125,7 +134,8 @@ mod tests {
             "consumableResourcePropertiesOverride": {
                 "consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]
             },
-            "maxTries": 1
+            "maxTries": 1, "fallbackQueue": {"jobQueue": "od", "afterLosses": 2},
+            "retryOn": ["TIMEOUT", {"cause": "OUT_OF_MEMORY", "maxTries": 2}]
         });
         let spec = check_job(job.clone()).unwrap();
         let mut expected = job;
@@ -192,6 +202,27 @@ mod tests {
                 "jobname: unknown field; the nearest known one is \"jobName\"",
                 "tags.aws:x: must be a string, not a number; put it in quotes",
                 "tags.aws:x: begins with \"aws:\", which AWS keeps for itself; give it another key",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_childs_own_job_is_measured_too_and_has_a_name_that_no_other_may_have() {
+        let with = |length: usize, resubmit: bool| {
+            check_job(json!({
+                "jobName": "a", "jobQueue": "q", "jobDefinition": "d", "arrayProperties": {"size": 10_000},
+                "resubmitChildren": resubmit, "command": ["x".repeat(length)]
+            }))
+        };
+        let longest = (8_000..8_192).rfind(|&length| with(length, false).is_ok()).unwrap();
+        let told = with(longest, true).unwrap_err();
+        assert!(told[0].message.starts_with("has 8"), "{told:?}");
+        assert!(with(longest - 120, true).is_ok());
+        let taken = json!({"jobName": "a--bw-child-7", "jobQueue": "q", "jobDefinition": "d"});
+        assert_eq!(
+            problems(taken),
+            [
+                "jobName: ends in --bw-child- and a number: such names are kept for the children of arrays; give it another"
             ]
         );
     }

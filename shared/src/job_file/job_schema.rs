@@ -21,7 +21,10 @@ pub(super) static JOB: Object = Object {
         required("jobQueue", Kind::Text(text::ANY)),
         required("jobDefinition", Kind::Text(text::ANY)),
         optional("command", COMMAND),
-        optional("maxTries", Kind::Whole(1, MAX_TRIES_MAX)),
+        MAX_TRIES,
+        optional("fallbackQueue", Kind::Object(&FALLBACK_QUEUE)),
+        optional("retryOn", Kind::List(&RETRY_ON, ANY_NUMBER, rules::distinct_causes)),
+        optional("resubmitChildren", Kind::Flag),
         optional("shareIdentifier", Kind::Text(text::SHARE_IDENTIFIER)),
         optional("schedulingPriorityOverride", Kind::Whole(0, SCHEDULING_PRIORITY_MAX)),
         optional("arrayProperties", Kind::Object(&ARRAY_PROPERTIES)),
@@ -56,6 +59,21 @@ pub(super) static DEFINITION: Object = Object {
     ],
     rule: rules::definition,
 };
+
+const MAX_TRIES: Field = optional("maxTries", Kind::Whole(1, MAX_TRIES_MAX));
+
+static FALLBACK_QUEUE: Object = Object {
+    fields: &[
+        required("jobQueue", Kind::Text(text::ANY)),
+        optional("afterLosses", Kind::Whole(1, MAX_TRIES_MAX)),
+    ],
+    rule: anything,
+};
+
+static RETRY_ON: Kind = Kind::TextOrObject(
+    text::RETRIED_CAUSE,
+    &Object { fields: &[required("cause", Kind::Text(text::RETRIED_CAUSE)), MAX_TRIES], rule: anything },
+);
 
 static CONTAINER_PROPERTIES: Object =
     Object { fields: &[IMAGE, DEFINITION_COMMAND, ENVIRONMENT, RESOURCE_REQUIREMENTS], rule: anything };

@@ -155,5 +155,10 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::List(item, most, _) => json!({"type": "array", "items": of_kind(item), "maxItems": most}),
         Kind::Map(_) => json!({"type": "object", "additionalProperties": {"type": "string"}}),
         Kind::Object(object) => of_object(object).into(),
+        Kind::TextOrObject(rule, object) => {
+            let pattern = rule.pattern.unwrap_or_default();
+            let text = json!({"type": "string", "minLength": 1, "pattern": pattern});
+            json!({"anyOf": [text, of_object(object)]})
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::node::Node;
+use super::node::{Data, Node};
 use super::schema::Check;
 use crate::domain::Nonce;
+use crate::domain::children::{CHILD_MARK, is_child_name};
 use crate::domain::limits::{TAG_KEY_MAX_CHARS, TAG_VALUE_MAX_CHARS, TAGS_MAX};
 
 /// The fields by which a job says what its definition's containers change, of which it may use one.
@@ -42,6 +43,39 @@ pub(super) fn job(job: &Node, check: &mut Check) {
         array_dependencies(job, check);
     }
     self_dependencies(job, check);
+    resubmitted_children(job, check);
+    if let Some(name) = job.get("jobName").filter(|name| name.text().is_some_and(is_child_name)) {
+        let message = format!(
+            "ends in {CHILD_MARK} and a number: such names are kept for the children of arrays; give it another"
+        );
+        check.member("jobName", |check| check.problem(name, message));
+    }
+}
+
+/// What an array must keep to whose children are run again as jobs of their own.
+fn resubmitted_children(job: &Node, check: &mut Check) {
+    let Some(flag) = job.get("resubmitChildren").filter(|flag| flag.data == Data::Bool(true)) else { return };
+    let mut problem =
+        |message: String| check.member("resubmitChildren", |check| check.problem(flag, message));
+    if job.get("arrayProperties").is_none() {
+        problem("needs an array job; give arrayProperties.size or remove it".to_owned());
+    }
+    for other in &OVERRIDES[1..] {
+        if job.get(other).is_some() {
+            problem(format!(
+                "can't be combined with {other}: a child learns its index from containerOverrides.environment"
+            ));
+        }
+    }
+    let entries = job.get("dependsOn").map(Node::items).unwrap_or_default();
+    if entries.iter().any(|entry| entry.text_of("type") == Some("SEQUENTIAL")) {
+        problem("can't be combined with SEQUENTIAL: the children behind a lost one fail with it".to_owned());
+    }
+    if job.get("maxTries").is_some_and(|tries| tries.data == Data::Number(1.into())) {
+        problem(
+            "has no effect with maxTries 1, which leaves no try for a lost child; give 2 or more".to_owned(),
+        );
+    }
 }
 
 /// At most one kind of overrides.
@@ -136,6 +170,18 @@ pub(super) fn resources(resources: &Node, check: &mut Check) {
 
 pub(super) fn distinct_names(containers: &Node, check: &mut Check) {
     distinct(containers, "name", check, |name| format!("the container {name:?} is given twice; remove one"));
+}
+
+/// A cause stands alone or in an object.
+pub(super) fn distinct_causes(entries: &Node, check: &mut Check) {
+    let mut seen = HashSet::new();
+    for (index, entry) in entries.items().iter().enumerate() {
+        let Some(cause) = entry.text().or_else(|| entry.text_of("cause")) else { continue };
+        if !seen.insert(cause) {
+            let message = format!("{cause} is given twice; remove one");
+            check.item(index, |check| check.problem(entry, message));
+        }
+    }
 }
 
 fn distinct(list: &Node, key: &str, check: &mut Check, message: impl Fn(&str) -> String) {

@@ -49,6 +49,8 @@ pub(super) enum Kind {
     /// Strings by string.
     Map(Rule),
     Object(&'static Object),
+    /// A string that is not empty, or an object.
+    TextOrObject(TextRule, &'static Object),
 }
 
 /// The fields of an object and what must hold between them.
@@ -130,10 +132,10 @@ impl Check {
     fn value(&mut self, node: &Node, kind: &Kind) {
         match (kind, &node.data) {
             (_, Data::Null) => self.problem(node, "is null; give it a value or leave the field out"),
-            (Kind::Text(_), Data::Text(text)) if text.is_empty() => {
+            (Kind::Text(_) | Kind::TextOrObject(..), Data::Text(text)) if text.is_empty() => {
                 self.problem(node, "is empty; give it a value");
             }
-            (Kind::Text(rule), Data::Text(text)) => {
+            (Kind::Text(rule) | Kind::TextOrObject(rule, _), Data::Text(text)) => {
                 if let Err(message) = (rule.check)(text) {
                     self.problem(node, message);
                 }
@@ -164,7 +166,9 @@ impl Check {
                 }
                 rule(node, self);
             }
-            (Kind::Object(object), Data::Object(_)) => self.object(node, object),
+            (Kind::Object(object) | Kind::TextOrObject(_, object), Data::Object(_)) => {
+                self.object(node, object);
+            }
             _ => self.problem(node, wrong_kind(kind, node)),
         }
     }
@@ -208,6 +212,7 @@ fn wrong_kind(kind: &Kind, node: &Node) -> String {
         (Kind::List(..), _) => ("a list".to_owned(), ""),
         (Kind::Map(_), _) => ("an object of strings".to_owned(), ""),
         (Kind::Object(_), _) => ("an object".to_owned(), ""),
+        (Kind::TextOrObject(..), _) => ("a string or an object".to_owned(), ""),
     };
     format!("must be {expected}, not {}{remedy}", node.kind())
 }

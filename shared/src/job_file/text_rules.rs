@@ -1,11 +1,12 @@
 //! What must hold of a single text.
 
 use super::schema::TextRule;
+use super::suggest::nearest;
 use crate::domain::limits::{
     EVALUATE_ON_EXIT_PATTERN_MAX_CHARS, JOB_NAME_MAX_CHARS, RESERVED_ENVIRONMENT_PREFIX,
     SHARE_IDENTIFIER_MAX_CHARS,
 };
-use crate::domain::{JobId, JobName};
+use crate::domain::{Cause, JobId, JobName};
 
 type Answer = Result<(), String>;
 
@@ -26,6 +27,10 @@ pub(super) const ACTION: TextRule =
     TextRule { check: action, pattern: Some("^(RETRY|Retry|retry|EXIT|Exit|exit)$") };
 pub(super) const TARGET_NODES: TextRule =
     TextRule { check: target_nodes, pattern: Some("^([0-9]+|[0-9]*:[0-9]*)$") };
+pub(super) const RETRIED_CAUSE: TextRule = TextRule {
+    check: retried_cause,
+    pattern: Some("^(HOST_ERROR|TIMEOUT|OUT_OF_MEMORY|IMAGE|CONFIGURATION|CAPACITY|LOST|EXIT_CODE|UNKNOWN)$"),
+};
 
 /// Any text but an empty one.
 fn any(_: &str) -> Answer {
@@ -103,6 +108,25 @@ fn action(text: &str) -> Answer {
     }
 }
 
+/// Of `retryOn`.
+fn retried_cause(text: &str) -> Answer {
+    let words = || Cause::ALL.into_iter().map(Cause::as_str);
+    match Cause::ALL.into_iter().find(|cause| cause.as_str() == text) {
+        Some(cause) => match cause.not_retried_on() {
+            None => Ok(()),
+            Some(why) => Err(format!("can't be {text}: {why}; remove it")),
+        },
+        None => Err(match nearest(text, words()) {
+            Some(near) => format!("{text:?} is no cause; the nearest known one is {near:?}"),
+            None => {
+                let retried = Cause::ALL.into_iter().filter(|cause| cause.not_retried_on().is_none());
+                let retried: Vec<&str> = retried.map(Cause::as_str).collect();
+                format!("{text:?} is no cause, and no known one is near; known are {}", retried.join(", "))
+            }
+        }),
+    }
+}
+
 /// A node's index, or a range of which either end may be left out.
 fn target_nodes(text: &str) -> Answer {
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -146,6 +170,15 @@ mod tests {
     #[test]
     fn variables_of_batch_itself_are_reserved() {
         check(variable_name, &["A", "AWS_REGION", "a.b"], &["AWS_BATCH_JOB_ID", "AWS_BATCHES", "a=b"]);
+    }
+
+    #[test]
+    fn the_causes_of_the_pattern_are_those_that_the_check_takes() {
+        let pattern = RETRIED_CAUSE.pattern.unwrap();
+        for cause in Cause::ALL {
+            let in_pattern = pattern.split(['(', '|', ')']).any(|word| word == cause.as_str());
+            assert_eq!(retried_cause(cause.as_str()).is_ok(), in_pattern, "{cause}");
+        }
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 let unfinished = self.engine.unfinished() as u64;
                 return Ok((order.run_id, End::Stopped { unfinished }));
             };
-            let settled = take_up(&pump).await? == Reconciled::default();
+            let settled = take_up(&pump).await? == Reconciled::default() && engine.unfinished() == 0;
             match end {
                 RunEnd::Complete(counts) if settled => return Ok((order.run_id, End::Ended(counts))),
                 RunEnd::Complete(_) | RunEnd::ToBeContinued(_) => file = open_job_file(path).await?,

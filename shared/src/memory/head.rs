@@ -1,7 +1,7 @@
 //! What a store does to a head, as pure rules. A store that reads, decides and writes in one step
 //! decides by these.
 
-use crate::domain::{Claim, JobHead, JobId, Nonce, Timestamp};
+use crate::domain::{Children, Claim, JobHead, JobId, Nonce, Timestamp, Try};
 use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
 /// Grants a claim where none stands and the latest submission is the one expected. The head changes
@@ -15,6 +15,7 @@ pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcom
     }
     let claims = head.as_ref().map_or(0, |head| head.claims).saturating_add(1);
     let nonce = Nonce::derive(&claim.spec.job_name, claims);
+    let tries = head.as_mut().map(|head| ended_tries(head, claim)).unwrap_or_default();
     let job_tries = head.as_mut().map(|head| std::mem::take(&mut head.job_tries)).unwrap_or_default();
     let tries_before = if claim.resets_budget {
         u32::try_from(job_tries.len()).unwrap_or(u32::MAX)
@@ -25,15 +26,38 @@ pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcom
         spec: claim.spec.clone(),
         run_id: claim.run_id.clone(),
         claims,
-        claim: Some(Claim { nonce: nonce.clone(), expires_at: claim.expires_at }),
+        claim: Some(Claim {
+            nonce: nonce.clone(),
+            expires_at: claim.expires_at,
+            job_queue: claim.job_queue.clone(),
+        }),
         job_id: claim.replaces.clone(),
         job_tries,
+        tries,
         tries_before,
         refusal: None,
         submitted_at: head.as_ref().and_then(|head| head.submitted_at),
         updated_at: claim.now,
     });
     ClaimOutcome::Granted(nonce)
+}
+
+/// The head's tries, the one that is replaced with its end. One that an older version submitted is
+/// written down now.
+fn ended_tries(head: &mut JobHead, claim: &NewClaim) -> Vec<Try> {
+    let mut tries = std::mem::take(&mut head.tries);
+    let (Some(replaced), Some(end)) = (&claim.replaces, claim.replaced_end) else { return tries };
+    match tries.iter_mut().find(|known| known.job_id == *replaced) {
+        Some(known) => known.end = known.end.or(Some(end)),
+        None => tries.push(Try {
+            job_id: replaced.clone(),
+            job_queue: head.spec.job_queue.clone(),
+            submitted_at: head.submitted_at,
+            end: Some(end),
+            children: None,
+        }),
+    }
+    tries
 }
 
 /// Clears the claim of that nonce, where it stands.
@@ -56,6 +80,13 @@ pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> 
     if head.claim.as_ref().is_none_or(|claim| claim.nonce != submission.nonce) {
         return RecordOutcome::Surplus;
     }
+    head.tries.push(Try {
+        job_id: submission.job_id.clone(),
+        job_queue: head.claimed_queue().to_owned(),
+        submitted_at: Some(submission.now),
+        end: None,
+        children: head.spec.resubmit_children.then(Children::default),
+    });
     head.claim = None;
     head.job_id = Some(submission.job_id.clone());
     head.job_tries.push(submission.job_id.clone());
@@ -64,11 +95,26 @@ pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> 
     RecordOutcome::Recorded
 }
 
+/// Keeps what is known of the children of the latest submission. The head changes only where it is still
+/// the latest, its lost children are run again, and their end was not known before.
+pub(crate) fn save_children(head: &mut JobHead, job_id: &JobId, children: &Children, now: Timestamp) -> bool {
+    let is_latest = head.job_id.as_ref() == Some(job_id);
+    let known = head.tries.iter_mut().find(|known| is_latest && known.job_id == *job_id);
+    let Some(known) = known.and_then(|known| known.children.as_mut()) else { return false };
+    if known.outcome.is_some() {
+        return false;
+    }
+    known.clone_from(children);
+    head.updated_at = now;
+    true
+}
+
 /// Takes a submission out of the head; the last one left is the latest then. Returns whether it was
 /// there. `updated_at` stays: nothing happened to the job.
 pub(crate) fn forget(head: &mut JobHead, job_id: &JobId) -> bool {
     let Some(at) = head.job_tries.iter().position(|known| known == job_id) else { return false };
     head.job_tries.remove(at);
+    head.tries.retain(|known| known.job_id != *job_id);
     if u32::try_from(at).is_ok_and(|at| at < head.tries_before) {
         head.tries_before -= 1;
     }
@@ -79,7 +125,7 @@ pub(crate) fn forget(head: &mut JobHead, job_id: &JobId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{JobName, JobSpec, RunId};
+    use crate::domain::{Cause, JobName, JobSpec, JobStatus, RunId, TryEnd};
 
     fn id(text: &str) -> JobId {
         JobId::parse(text).unwrap()
@@ -90,6 +136,8 @@ mod tests {
             spec: JobSpec::new(JobName::parse("job").unwrap(), "q", "d"),
             run_id: RunId::parse("run-1").unwrap(),
             replaces: replaces.map(id),
+            replaced_end: None,
+            job_queue: None,
             resets_budget,
             now: Timestamp::from_millis(1),
             expires_at: Timestamp::from_millis(2),
@@ -146,6 +194,25 @@ mod tests {
         assert_eq!(head.as_ref().unwrap().tries_used(), 2);
         claim(&mut head, &wish(Some("b"), true));
         assert_eq!(head.unwrap().tries_used(), 0);
+    }
+
+    #[test]
+    fn a_try_is_kept_with_its_queue_and_how_it_ended() {
+        const LOST: TryEnd = TryEnd { status: JobStatus::Failed, cause: Some(Cause::HostLost) };
+        let mut head = tried(&["a"]);
+        head.as_mut().unwrap().tries.clear();
+        let elsewhere = Some("elsewhere".to_owned());
+        let again = NewClaim { replaced_end: Some(LOST), job_queue: elsewhere, ..wish(Some("a"), false) };
+        let ClaimOutcome::Granted(nonce) = claim(&mut head, &again) else { panic!("not granted") };
+        assert_eq!(head.as_ref().unwrap().claimed_queue(), "elsewhere");
+        record(head.as_mut(), &submission(&nonce, "b"));
+        let kept = |head: &JobHead| -> Vec<_> {
+            head.tries.iter().map(|known| (known.job_queue.clone(), known.end)).collect()
+        };
+        let both = [("q".to_owned(), Some(LOST)), ("elsewhere".to_owned(), None)];
+        assert_eq!(kept(head.as_ref().unwrap()), both, "also of one that an older version submitted");
+        assert!(forget(head.as_mut().unwrap(), &id("a")));
+        assert_eq!(kept(&head.unwrap()), both[1..]);
     }
 
     #[test]

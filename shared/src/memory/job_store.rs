@@ -7,7 +7,7 @@ use super::lists::page_of;
 use super::{head, lock};
 use crate::domain::transition::{Transition, transition};
 use crate::domain::{
-    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
+    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
     Submission, Timestamp,
 };
 use crate::ports::{
@@ -46,6 +46,9 @@ impl State {
 
     fn status(&self, head: &JobHead) -> Option<JobStatus> {
         let job_id = head.job_id.as_ref()?;
+        if head.has_recovered() {
+            return Some(JobStatus::Succeeded);
+        }
         let item = self.items.get(job_id);
         Some(item.map_or(JobStatus::Submitted, |item| item.submission.state.status))
     }
@@ -118,6 +121,18 @@ impl JobStore for InMemoryJobStore {
             state.insert(JobState::submitted(job_name, new.job_id.clone(), Some(nonce)), new.now);
         }
         Ok(outcome)
+    }
+
+    async fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        let mut state = lock(&self.state);
+        let known = state.heads.get_mut(job_name);
+        Ok(known.is_some_and(|known| head::save_children(known, job_id, children, now)))
     }
 
     async fn apply_state(&self, arrived: &JobState, now: Timestamp) -> Result<Applied, PortError> {

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use super::{Cursor, Page, PortError};
 use crate::domain::{
-    Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId,
+    StatusCounts, Submission, Timestamp, TryEnd,
 };
 
 /// A wish to submit a job.
@@ -17,6 +17,10 @@ pub struct NewClaim {
     pub run_id: RunId,
     /// The latest submission when the decision was made. The claim is granted only while it still is.
     pub replaces: Option<JobId>,
+    /// How that submission ended: the head keeps it from now on.
+    pub replaced_end: Option<TryEnd>,
+    /// Where the submission goes; `None`: into the spec's own queue.
+    pub job_queue: Option<String>,
     /// A person asks for the job: the budget of `maxTries` starts anew.
     pub resets_budget: bool,
     /// This moment.
@@ -75,7 +79,8 @@ pub enum Applied {
 /// that any number of writers may race; repeated, it changes nothing more.
 pub trait JobStore: Send + Sync {
     /// Grants a claim where no claim stands and `replaces` is still the latest submission, in one
-    /// step; then the head takes on the claim's spec and run. A new job gets its head by this.
+    /// step; then the head takes on the claim's spec and run, and how the submission ended that is
+    /// replaced. A new job gets its head by this.
     fn claim(&self, claim: &NewClaim) -> impl Future<Output = Result<ClaimOutcome, PortError>> + Send;
 
     /// Gives a claim up where it still stands with this nonce: nothing was submitted. `refusal` says
@@ -94,6 +99,18 @@ pub trait JobStore: Send + Sync {
         &self,
         submission: &NewSubmission,
     ) -> impl Future<Output = Result<RecordOutcome, PortError>> + Send;
+
+    /// Keeps what is known of the children of an array, of which those that lost their hosts are run
+    /// again: where `job_id` is the job's latest submission, was submitted so, and no outcome was written
+    /// before. Where the outcome is SUCCEEDED, the job counts as SUCCEEDED from then on; its submission
+    /// stays as it is. Returns whether it was written.
+    fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Writes a state where it is newer than the one known, by [`OrderKey`], or none is known.
     ///
@@ -158,14 +175,14 @@ pub trait JobStore: Send + Sync {
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Job>, PortError>> + Send;
 
-    /// The jobs whose latest submission has a status, a page at a time.
+    /// The jobs whose latest submission has a status, by [`Job::status`], a page at a time.
     fn jobs_with_status(
         &self,
         status: JobStatus,
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Job>, PortError>> + Send;
 
-    /// How many jobs have each status, by their latest submission.
+    /// How many jobs have each status, by [`Job::status`].
     fn count_by_status(&self) -> impl Future<Output = Result<StatusCounts, PortError>> + Send;
 
     /// Heads whose claim expired before a moment, a page at a time.

@@ -8,7 +8,7 @@ use super::error::Failure;
 use crate::domain::{Claim, Job, JobHead, JobId, Nonce, RunId, Submission, Timestamp};
 
 /// Columns of `sql::head_columns!`.
-const HEAD_COLUMNS: usize = 11;
+const HEAD_COLUMNS: usize = 13;
 
 pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(record).map_err(|why| Failure::Unwritable { what, why })
@@ -24,7 +24,8 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
     let expires_at: Option<i64> = row.get(4)?;
     let claim = match (nonce, expires_at) {
         (Some(nonce), Some(expires_at)) => {
-            Some(Claim { nonce: Nonce::parse(&nonce)?, expires_at: Timestamp::from_millis(expires_at) })
+            let expires_at = Timestamp::from_millis(expires_at);
+            Some(Claim { nonce: Nonce::parse(&nonce)?, expires_at, job_queue: row.get(12)? })
         }
         _ => None,
     };
@@ -36,6 +37,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
         claim,
         job_id: job_id.as_deref().map(JobId::parse).transpose()?,
         job_tries: from_json("a job's tries", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
+        tries: from_json("a job's tries", row.get_ref(11)?.as_str().map_err(rusqlite::Error::from)?)?,
         tries_before: row.get(7)?,
         refusal: row.get(8)?,
         submitted_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),

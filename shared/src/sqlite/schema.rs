@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -58,6 +58,19 @@ CREATE TABLE runs (
     run              TEXT NOT NULL               -- JSON
 ) STRICT;
 CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITTING';
+";
+
+/// What is kept of each try: where it was submitted and how it ended. An array counts as SUCCEEDED though
+/// its submission FAILED where all of its children have SUCCEEDED at last.
+const VERSION_2: &str = "
+ALTER TABLE jobs ADD COLUMN tries TEXT NOT NULL DEFAULT '[]'; -- JSON
+ALTER TABLE jobs ADD COLUMN claim_job_queue TEXT;
+
+ALTER TABLE submissions ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN job_status TEXT GENERATED ALWAYS AS
+    (CASE WHEN latest = 0 THEN NULL WHEN recovered = 1 THEN 'SUCCEEDED' ELSE status END) VIRTUAL;
+DROP INDEX submissions_latest;
+CREATE INDEX submissions_latest ON submissions (job_status, job_name) WHERE job_status IS NOT NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
@@ -126,6 +139,8 @@ fn version(connection: &Connection) -> Result<Version, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::JobName;
+    use crate::sqlite::reads;
 
     const FIRST: &str = "CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES (7);";
     const SECOND: &str = "ALTER TABLE t ADD COLUMN b INTEGER; UPDATE t SET b = a + 1;";
@@ -173,5 +188,20 @@ mod tests {
     fn an_empty_file_holds_no_state_yet() {
         let connection = Connection::open_in_memory().unwrap();
         assert!(matches!(check(&connection, MIGRATIONS), Err(Failure::Missing)));
+    }
+
+    #[test]
+    fn the_jobs_of_a_file_of_the_first_version_are_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS[..1]).unwrap();
+        let script = r#"
+            INSERT INTO jobs (job_name, run_id, spec, claims, claim_nonce, claim_expires_at, job_id, job_tries,
+                              tries_before, updated_at)
+            VALUES ('a', 'run-1', '{"jobName":"a","jobQueue":"q","jobDefinition":"d"}', 2, '2-a81fedad3740938a', 9,
+                    'a-1', '["a-1"]', 0, 1)"#;
+        connection.execute_batch(script).unwrap();
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let head = reads::head(&connection, &JobName::parse("a").unwrap()).unwrap().unwrap();
+        assert_eq!((head.tries_used(), head.tries.len(), head.claimed_queue()), (1, 0, "q"));
     }
 }

@@ -3,7 +3,7 @@
 macro_rules! head_columns {
     () => {
         "j.run_id, j.spec, j.claims, j.claim_nonce, j.claim_expires_at, j.job_id, j.job_tries, \
-         j.tries_before, j.refusal, j.submitted_at, j.updated_at"
+         j.tries_before, j.refusal, j.submitted_at, j.updated_at, j.tries, j.claim_job_queue"
     };
 }
 
@@ -42,13 +42,14 @@ pub(super) const HEAD: &str = select_head!("WHERE j.job_name = ?1");
 
 pub(super) const SAVE_HEAD: &str = "
     INSERT INTO jobs (job_name, run_id, spec, claims, claim_nonce, claim_expires_at, job_id, job_tries,
-                      tries_before, refusal, submitted_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                      tries_before, refusal, submitted_at, updated_at, tries, claim_job_queue)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
     ON CONFLICT (job_name) DO UPDATE SET
         run_id = excluded.run_id, spec = excluded.spec, claims = excluded.claims,
         claim_nonce = excluded.claim_nonce, claim_expires_at = excluded.claim_expires_at,
         job_id = excluded.job_id, job_tries = excluded.job_tries, tries_before = excluded.tries_before,
-        refusal = excluded.refusal, submitted_at = excluded.submitted_at, updated_at = excluded.updated_at";
+        refusal = excluded.refusal, submitted_at = excluded.submitted_at, updated_at = excluded.updated_at,
+        tries = excluded.tries, claim_job_queue = excluded.claim_job_queue";
 
 /// The condition is `domain::transition`: its key orders states as that does.
 pub(super) const APPLY_STATE: &str = "
@@ -60,6 +61,8 @@ pub(super) const APPLY_STATE: &str = "
     WHERE excluded.order_key > submissions.order_key";
 
 pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1";
+
+pub(super) const SET_RECOVERED: &str = "UPDATE submissions SET recovered = 1 WHERE job_id = ?1";
 
 pub(super) const SETTLE: &str = "UPDATE submissions SET unsettled = 0 WHERE job_id = ?1";
 
@@ -90,11 +93,11 @@ pub(super) const JOBS_WITH_STATUS: &str = concat!(
     ", ",
     item_columns!(),
     " FROM submissions s CROSS JOIN jobs j ON j.job_name = s.job_name
-      WHERE s.latest = 1 AND s.status = ?1 AND s.job_name > ?2 ORDER BY s.job_name LIMIT ?3"
+      WHERE s.job_status = ?1 AND s.job_name > ?2 ORDER BY s.job_name LIMIT ?3"
 );
 
 pub(super) const COUNT_BY_STATUS: &str =
-    "SELECT status, count(*) FROM submissions WHERE latest = 1 GROUP BY status";
+    "SELECT job_status, count(*) FROM submissions WHERE job_status IS NOT NULL GROUP BY job_status";
 
 pub(super) const COUNT_UNSUBMITTED: &str = "SELECT count(*) FROM jobs WHERE job_id IS NULL";
 
@@ -158,6 +161,7 @@ mod tests {
         SAVE_HEAD,
         APPLY_STATE,
         SET_LATEST,
+        SET_RECOVERED,
         SETTLE,
         UNSETTLED_ENDS,
         SAVE_LOGS,

@@ -2,7 +2,7 @@
 
 use super::{SqliteStore, reads, writes};
 use crate::domain::{
-    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
+    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
     Submission, Timestamp,
 };
 use crate::ports::{
@@ -27,6 +27,18 @@ impl JobStore for SqliteStore {
 
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         self.write("record a submission", |connection| writes::record_submission(connection, submission))
+    }
+
+    async fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.write("keep what is known of an array's children", |connection| {
+            writes::save_children(connection, job_name, job_id, children, now)
+        })
     }
 
     async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {

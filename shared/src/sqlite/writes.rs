@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::{reads, rows, sql};
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
+    Children, JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
 };
 use crate::memory::head;
 use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
@@ -54,6 +54,24 @@ pub(super) fn record_submission(
         move_latest(connection, before.as_ref(), head.job_id.as_ref())?;
     }
     Ok(outcome)
+}
+
+pub(super) fn save_children(
+    connection: &Connection,
+    job_name: &JobName,
+    job_id: &JobId,
+    children: &Children,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
+    let written = head::save_children(&mut known, job_id, children, now);
+    if written {
+        save_head(connection, &known)?;
+    }
+    if written && known.has_recovered() {
+        connection.prepare_cached(sql::SET_RECOVERED)?.execute([job_id.as_str()])?;
+    }
+    Ok(written)
 }
 
 fn move_latest(connection: &Connection, from: Option<&JobId>, to: Option<&JobId>) -> Result<(), Failure> {
@@ -147,6 +165,8 @@ fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
         head.refusal,
         head.submitted_at.map(Timestamp::as_millis),
         head.updated_at.as_millis(),
+        rows::to_json("a job's tries", &head.tries)?,
+        head.claim.as_ref().and_then(|claim| claim.job_queue.as_deref()),
     ])?;
     Ok(())
 }

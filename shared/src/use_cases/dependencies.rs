@@ -40,6 +40,10 @@ fn look_up(name: &JobName, job: Option<&Job>) -> Result<Option<JobId>, Resolved>
     if job.head.claim.is_some() {
         return Err(Resolved::NotYet(format!("it depends on {name}, which is being submitted")));
     }
+    if job.is_recovering() {
+        let why = format!("it depends on {name}, of which children that lost their hosts are run again");
+        return Err(Resolved::NotYet(why));
+    }
     match (job.status(), &job.head.job_id) {
         (Some(JobStatus::Succeeded), _) => Ok(None),
         (Some(_), Some(id)) => Ok(Some(id.clone())),

@@ -9,6 +9,7 @@
 //! - [`queries`]: what the job database answers.
 //! - [`read_logs`], [`plan_file`]: what people ask for.
 
+mod array_children;
 mod backoff;
 pub mod collect_logs;
 mod dependencies;

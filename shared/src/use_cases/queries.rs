@@ -153,6 +153,8 @@ mod tests {
             spec: spec(job),
             run_id: RunId::parse("run-1").unwrap(),
             replaces: head.and_then(|head| head.job_id),
+            replaced_end: None,
+            job_queue: None,
             resets_budget: false,
             now: NOW,
             expires_at: NOW.plus_millis(1),

@@ -142,13 +142,13 @@ where
         Ok(())
     }
 
-    /// What Batch has under the job's name and the head does not know of.
+    /// What Batch has under the job's name, where the claim's submission goes, and the head does not know of.
     async fn submissions_unknown_to(&self, head: &JobHead) -> Result<Vec<JobDetail>, PortError> {
         let engine = self.recorder.engine;
         let mut unknown: Vec<JobId> = Vec::new();
         let mut cursor: Option<Cursor> = None;
         loop {
-            let page = engine.list_jobs(&head.spec.job_queue, &head.spec.job_name, cursor.as_ref()).await?;
+            let page = engine.list_jobs(head.claimed_queue(), &head.spec.job_name, cursor.as_ref()).await?;
             let ids = page.items.into_iter().map(|summary| summary.job_id);
             unknown.extend(ids.filter(|id| !head.job_tries.contains(id)));
             match page.next {
@@ -229,7 +229,7 @@ where
         match self.recorder.record_state(state).await? {
             Recorded::Resubmitted(_) => self.done.resubmitted += 1,
             Recorded::Surplus => self.done.surplus_terminated += 1,
-            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) => {}
+            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! One state of a submission, from an event or from `DescribeJobs`, and what follows from its end.
 
+use std::fmt;
 use std::pin::Pin;
 
 use tracing::{debug, info};
 
 use super::submit::{Asked, Order, Outcome, SubmitPolicy, end_surplus, submit};
-use crate::domain::retry::{Next, next};
+use crate::domain::retry::{Again, Next, fallback, next};
 use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus};
 use crate::ports::{
     Applied, Clock, JobEngine, JobStore, NewSubmission, PortError, RecordOutcome, SubmissionPace,
@@ -22,8 +23,32 @@ pub enum Recorded {
     Noted(Applied),
     /// The job has ended.
     Ended(JobStatus, Option<Cause>),
-    /// The submission ended, and the job was submitted again.
-    Resubmitted(JobId),
+    /// The submission ended, and the job, or the child in a job of its own, was submitted again.
+    Resubmitted(Resubmission),
+    /// The submission ended, and what follows is decided when children of an array that are run again have
+    /// ended.
+    Waiting,
+}
+
+/// Another try of a job. Displayed as in `HOST_LOST, try 2 of 4, in the queue on-demand`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resubmission {
+    /// The new submission.
+    pub job_id: JobId,
+    /// Why, and which try it is.
+    pub again: Again,
+    /// Where it went, where that is not the job's own queue.
+    pub job_queue: Option<String>,
+}
+
+impl fmt::Display for Resubmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.again)?;
+        match &self.job_queue {
+            Some(job_queue) => write!(f, ", in the queue {job_queue}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The ports and rules that recording needs, together, because it recurs through dependencies.
@@ -60,11 +85,14 @@ where
         }
         let applied = self.store.apply_state(state, self.clock.now()).await?;
         debug!(job.name = %state.job_name, job.id = %state.job_id, status = %state.status, ?applied, "state");
-        if !state.status.is_terminal() || state.job_id.parent().is_some() {
+        if !state.status.is_terminal() {
             return Ok(Recorded::Noted(applied));
         }
+        if state.job_id.parent().is_some() {
+            return Ok(self.child_ended(state).await?.unwrap_or(Recorded::Noted(applied)));
+        }
         let followed = self.follow(&state.job_name, &state.job_id).await?;
-        if state.may_be_tried_again() {
+        if state.may_be_tried_again() && followed != Some(Recorded::Waiting) {
             self.store.settle(&state.job_id).await?;
         }
         Ok(followed.unwrap_or(Recorded::Noted(applied)))
@@ -100,22 +128,34 @@ where
             return Ok(None);
         };
         let again = match next(&job, state) {
-            Next::Resubmit => true,
-            Next::AfterDependencies => self.dependencies_recover(&job).await?,
-            Next::Done => false,
+            Next::Resubmit(again) => Some(again),
+            Next::AfterDependencies(again) => match self.dependencies_recover(&job).await? {
+                Recovers::Yes => Some(again),
+                Recovers::No => None,
+                Recovers::Later => return Ok(Some(Recorded::Waiting)),
+            },
+            Next::Children => return self.follow_children(&job, 0).await.map(Some),
+            Next::Done => None,
         };
-        if !again {
-            return Ok(Some(Recorded::Ended(state.status, state.cause())));
+        let followed = match again {
+            Some(again) => self.submit_again(&job, again).await?,
+            None if job.head.has_recovered() => Recorded::Ended(JobStatus::Succeeded, None),
+            None => Recorded::Ended(state.status, state.cause()),
+        };
+        if let (Recorded::Ended(..), Some(child)) = (&followed, &job.head.spec.child_of) {
+            self.own_job_ended(child).await?;
         }
-        self.submit_again(&job).await.map(Some)
+        Ok(Some(followed))
     }
 
-    async fn submit_again(&self, job: &Job) -> Result<Recorded, PortError> {
+    async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
         let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
             Outcome::Submitted(job_id) => {
-                info!(job.name = %job.name(), job.id = %job_id, "submitted again");
-                Ok(Recorded::Resubmitted(job_id))
+                let job_queue = fallback(job).map(str::to_owned);
+                let resubmission = Resubmission { job_id, again, job_queue };
+                info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
+                Ok(Recorded::Resubmitted(resubmission))
             }
             Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
             Outcome::Rejected(why) => {
@@ -127,29 +167,33 @@ where
         }
     }
 
-    /// Whether every job that this one depends on by name is on its way again, or SUCCEEDED. Those
-    /// that lost their host are submitted again by this, if nobody has done so before.
+    /// Whether every job that this one depends on by name is on its way again, or SUCCEEDED; an array
+    /// whose lost children are run again has to end first. Those
+    /// that have tries left are submitted again by this, if nobody has done so before.
     fn dependencies_recover<'b>(
         &'b self,
         job: &'b Job,
-    ) -> Pin<Box<dyn Future<Output = Result<bool, PortError>> + Send + 'b>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Recovers, PortError>> + Send + 'b>> {
         Box::pin(async move {
             let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
+            let mut all = Recovers::Yes;
             for name in &names {
-                if !self.recovers(name).await? {
-                    return Ok(false);
+                match self.recovers(name).await? {
+                    Recovers::No => return Ok(Recovers::No),
+                    Recovers::Later => all = Recovers::Later,
+                    Recovers::Yes => {}
                 }
             }
-            Ok(true)
+            Ok(all)
         })
     }
 
-    async fn recovers(&self, name: &JobName) -> Result<bool, PortError> {
-        let Some(job) = self.store.job(name).await? else { return Ok(false) };
+    async fn recovers(&self, name: &JobName) -> Result<Recovers, PortError> {
+        let Some(job) = self.store.job(name).await? else { return Ok(Recovers::No) };
         if job.head.claim.is_some() {
             return Err(PortError::retryable("resubmit", format!("{name} is being submitted")));
         }
-        let Some(job_id) = &job.head.job_id else { return Ok(false) };
+        let Some(job_id) = &job.head.job_id else { return Ok(Recovers::No) };
         // The event of the dependency's own end may be still on its way: ask, before it is believed
         // to be running.
         if job.status().is_some_and(|status| !status.is_terminal()) {
@@ -158,11 +202,22 @@ where
             }
         }
         match self.follow(name, job_id).await? {
-            None | Some(Recorded::Resubmitted(_) | Recorded::Ended(JobStatus::Succeeded, _)) => Ok(true),
-            Some(Recorded::Ended(..)) => Ok(false),
+            None | Some(Recorded::Resubmitted(_) | Recorded::Ended(JobStatus::Succeeded, _)) => {
+                Ok(Recovers::Yes)
+            }
+            Some(Recorded::Ended(..)) => Ok(Recovers::No),
+            Some(Recorded::Waiting) => Ok(Recovers::Later),
             Some(_) => Err(PortError::retryable("resubmit", format!("{name} is being submitted"))),
         }
     }
+}
+
+/// Whether a job that failed with its dependencies goes on.
+enum Recovers {
+    Yes,
+    No,
+    /// Not before an array's lost children were run again.
+    Later,
 }
 
 enum Owner {

@@ -4,8 +4,10 @@ use tracing::{info, warn};
 
 use super::backoff::backoff;
 use super::dependencies::{Resolved, resolve};
-use crate::domain::plan::{Plan, Skip, plan};
-use crate::domain::{JobId, JobName, JobSpec, JobStatus, Nonce, RunId, SubmitJobRequest, Timestamp};
+use crate::domain::plan::{Plan, Skip, plan, plan_child};
+use crate::domain::{
+    Job, JobId, JobName, JobSpec, JobStatus, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry,
+};
 use crate::ports::{
     ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, NewSubmission, PortError, RecordOutcome,
     SubmissionPace,
@@ -39,6 +41,9 @@ pub enum Asked {
     },
     /// batchwright itself, because a submission ended in a way that deserves another.
     ByRetry,
+    /// batchwright itself, because a child of an array lost its host: once for each of the array's
+    /// submissions.
+    ByArray,
 }
 
 /// What became of a job.
@@ -71,11 +76,12 @@ pub async fn submit<S: JobStore, E: JobEngine>(
     const RACES: u32 = 5;
     for _ in 0..RACES {
         let known = store.job(&order.spec.job_name).await?;
-        let (rerun, run) = match order.asked {
-            Asked::ByPerson { rerun } => (rerun, Some(order.run_id)),
-            Asked::ByRetry => (false, None),
+        let planned = match order.asked {
+            Asked::ByPerson { rerun } => plan(order.spec, known.as_ref(), rerun, Some(order.run_id)),
+            Asked::ByRetry => plan(order.spec, known.as_ref(), false, None),
+            Asked::ByArray => plan_child(order.spec, known.as_ref()),
         };
-        let replaces = match plan(order.spec, known.as_ref(), rerun, run) {
+        let replaces = match planned {
             Plan::Skip(skip) => return Ok(Outcome::Skipped(skip)),
             Plan::Submit { replaces } => replaces,
         };
@@ -87,10 +93,13 @@ pub async fn submit<S: JobStore, E: JobEngine>(
         pace.admit().await;
         let now = clock.now();
         let expires_at = now.plus_millis(policy.claim_ms);
+        let job_queue = order.queue(known.as_ref());
         let claim = NewClaim {
             spec: order.spec.clone(),
             run_id: order.run_id.clone(),
             replaces,
+            replaced_end: known.as_ref().and_then(Job::state).and_then(TryEnd::of),
+            job_queue: job_queue.clone(),
             resets_budget: order.asked != Asked::ByRetry,
             now,
             expires_at,
@@ -99,9 +108,10 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             ClaimOutcome::Held => return Ok(Outcome::Skipped(Skip::Claimed)),
             ClaimOutcome::Replaced => continue,
             ClaimOutcome::Granted(nonce) => {
-                let request = SubmitJobRequest::new(order.spec, &nonce, |name| {
-                    dependencies.get(name).cloned().flatten()
-                });
+                let mut spec = order.spec.clone();
+                spec.job_queue = job_queue.unwrap_or(spec.job_queue);
+                let request =
+                    SubmitJobRequest::new(&spec, &nonce, |name| dependencies.get(name).cloned().flatten());
                 let last_start = expires_at.plus_millis(-policy.claim_margin_ms);
                 let answer = call(engine, pace, clock, policy.attempts, last_start, &request, &nonce).await;
                 return settle(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
@@ -120,6 +130,14 @@ pub struct Order<'a> {
     pub run_id: &'a RunId,
     /// Who wants it.
     pub asked: Asked,
+}
+
+impl Order<'_> {
+    /// Where the submission goes, where that is not the spec's own queue: a person always gets that.
+    fn queue(&self, known: Option<&Job>) -> Option<String> {
+        let by_retry = self.asked == Asked::ByRetry;
+        known.filter(|_| by_retry).and_then(retry::fallback).map(str::to_owned)
+    }
 }
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take

@@ -1,5 +1,6 @@
 //! What every `JobStore` does.
 
+mod children;
 mod claims;
 mod lists;
 mod recording;
@@ -16,12 +17,16 @@ pub async fn holds<S: JobStore + Clone + 'static>(
     make: impl AsyncFn() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
     run_cases!(make;
+        children::what_is_known_of_lost_children_is_kept_until_their_end,
+        children::an_array_whose_children_succeeded_at_last_counts_as_succeeded,
+        children::a_later_submission_of_a_recovered_array_counts_by_itself,
         claims::a_new_job_gets_its_head_by_its_claim,
         claims::a_claim_that_stands_is_held_even_when_it_has_expired,
         claims::a_claim_that_expects_another_latest_submission_is_replaced_and_changes_nothing,
         claims::of_eight_concurrent_claimers_exactly_one_is_granted,
         claims::a_claim_is_released_by_its_own_nonce_alone_and_once,
         claims::a_later_claim_takes_on_its_spec_and_run_and_may_start_the_budget_anew,
+        claims::a_claim_keeps_how_the_submission_ended_that_it_replaces_and_where_the_next_goes,
         recording::a_recorded_submission_is_the_jobs_latest,
         recording::known_surplus_and_unknown_submissions_are_told_apart,
         recording::an_event_that_came_first_keeps_its_state,

@@ -18,7 +18,7 @@ use crate::domain::spec::{
     TaskPropertiesOverride,
 };
 
-/// The call that submits a spec: all of it but `maxTries`, which is ours.
+/// The call that submits a spec: all of it but what is said of resubmission, which is ours.
 pub(super) fn input(client: &Client, spec: &JobSpec) -> SubmitJobFluentBuilder {
     let JobSpec {
         job_name,
@@ -39,6 +39,10 @@ pub(super) fn input(client: &Client, spec: &JobSpec) -> SubmitJobFluentBuilder {
         ecs_properties_override,
         consumable_resource_properties_override,
         max_tries: _,
+        fallback_queue: _,
+        retry_on: _,
+        resubmit_children: _,
+        child_of: _,
     } = spec;
     client
         .submit_job()

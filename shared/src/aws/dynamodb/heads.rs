@@ -10,7 +10,7 @@ use super::call::{Written, transacted, unusable, written};
 use super::item::{self, Item};
 use super::table::PLACE;
 use super::{DynamoDbJobStore, keys};
-use crate::domain::{JobHead, JobId, JobName, JobState, Nonce, Timestamp};
+use crate::domain::{Children, JobHead, JobId, JobName, JobState, Nonce, Timestamp};
 use crate::memory::head as rules;
 use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, PortError, RecordOutcome};
 
@@ -50,6 +50,29 @@ impl DynamoDbJobStore {
         }
         let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         Ok((transacted(OPERATION, answer)? == Written::Done).then_some(outcome))
+    }
+
+    /// A job that has recovered is listed by its head, no longer by its latest submission.
+    pub(super) async fn try_save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<Option<bool>, PortError> {
+        let Some((mut head, revision)) = self.head(job_name).await? else { return Ok(Some(false)) };
+        if !rules::save_children(&mut head, job_id, children, now) {
+            return Ok(Some(false));
+        }
+        if !head.has_recovered() {
+            return Ok(self.write_head(&head, Some(revision)).await?.then_some(true));
+        }
+        let mut writes = vec![self.head_write(&head, Some(revision))?];
+        if self.item(&self.tables.jobs, item::submission_key(job_name, job_id)).await?.is_some() {
+            writes.push(self.place_write(job_name, job_id, keys::other_place(job_id))?);
+        }
+        let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        Ok((transacted("TransactWriteItems", answer)? == Written::Done).then_some(true))
     }
 
     /// Makes the submission its job's latest, and its item where no event has made it before.

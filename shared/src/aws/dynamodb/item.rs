@@ -9,7 +9,7 @@ use super::keys::{self, Work};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
-use crate::domain::{JobHead, JobId, JobName, JobState, LogsRecord, Run, RunState, Submission};
+use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, RunState, Submission};
 
 /// An item, or its key.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -92,8 +92,12 @@ pub(super) fn of_head(head: &JobHead, revision: u64) -> Result<Item, serde_json:
         put(&mut item, WORK, text(Work::Claim.of(job_name.as_str())));
         put(&mut item, WORK_AT, millis(claim.expires_at));
     }
-    if head.job_id.is_none() {
-        put(&mut item, STATUS_SHARD, text(keys::unsubmitted(job_name)));
+    let shard = match &head.job_id {
+        None => Some(keys::unsubmitted(job_name)),
+        Some(job_id) => head.has_recovered().then(|| keys::status_shard(JobStatus::Succeeded, job_id)),
+    };
+    if let Some(shard) = shard {
+        put(&mut item, STATUS_SHARD, text(shard));
         put(&mut item, PLACE, text(keys::latest_place(job_name)));
     }
     Ok(item)

@@ -5,8 +5,8 @@ use super::call::until_settled;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
-    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts, Submission,
-    Timestamp,
+    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
+    Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
@@ -29,6 +29,16 @@ impl JobStore for DynamoDbJobStore {
 
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         until_settled("TransactWriteItems", || self.try_record(submission)).await
+    }
+
+    async fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        until_settled("TransactWriteItems", || self.try_save_children(job_name, job_id, children, now)).await
     }
 
     async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {

@@ -13,7 +13,7 @@ use super::keys::{self, SHARDS, Work};
 use super::table::{
     BY_ENTRY, BY_MEMBERSHIP, BY_STATUS, BY_WORK, IndexDefinition, JOB_ID, JOB_NAME, PLACE, WORK_AT,
 };
-use crate::domain::{Job, JobHead, JobName, JobStatus, RunId, StatusCounts, Submission, Timestamp};
+use crate::domain::{Job, JobHead, JobId, JobName, JobStatus, RunId, StatusCounts, Submission, Timestamp};
 use crate::ports::{Cursor, Page, PortError};
 
 const QUERY: &str = "Query";
@@ -129,7 +129,9 @@ impl DynamoDbJobStore {
         list: &List,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        read(self.job_items(list, cursor).await?, item::to_submission)
+        let mut page = self.job_items(list, cursor).await?;
+        page.items.retain(|item| !is_head(item));
+        read(page, item::to_submission)
     }
 
     /// Logs may have been complete before the end was known: such items have no work left.
@@ -165,12 +167,18 @@ impl DynamoDbJobStore {
         status: JobStatus,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Job>, PortError> {
-        let page = self.list_submissions(&List::of_latest(status.as_str()), cursor).await?;
-        let names: Vec<JobName> = page.items.iter().map(|found| found.state.job_name.clone()).collect();
+        let page = self.job_items(&List::of_latest(status.as_str()), cursor).await?;
+        let named = |item: &Item| JobName::parse(item::text_in(item, JOB_NAME).unwrap_or_default());
+        let names: Result<Vec<JobName>, _> = page.items.iter().map(named).collect();
+        let names = names.map_err(unusable(QUERY))?;
         let jobs = self.named(&names).await?.into_iter().zip(page.items);
-        let still = |(job, listed): (Option<Job>, Submission)| {
+        // By its head where it has recovered, else by its latest submission.
+        let still = |(job, listed): (Option<Job>, Item)| {
             job.filter(|job| {
-                job.head.job_id.as_ref() == Some(&listed.state.job_id) && job.status() == Some(status)
+                let by_head = is_head(&listed) && job.head.has_recovered();
+                let id = item::text_in(&listed, JOB_ID);
+                let by_latest = job.head.job_id.as_ref().map(JobId::as_str) == id;
+                (by_head || by_latest) && job.status() == Some(status)
             })
         };
         Ok(Page { items: jobs.filter_map(still).collect(), next: page.next })

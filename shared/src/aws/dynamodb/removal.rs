@@ -48,7 +48,9 @@ impl DynamoDbJobStore {
             if let Some(latest) = &head.job_id
                 && self.item(&self.tables.jobs, item::submission_key(job_name, latest)).await?.is_some()
             {
-                writes.push(self.place_write(job_name, latest, keys::latest_place(job_name))?);
+                let recovered = head.has_recovered();
+                let place = if recovered { keys::other_place(latest) } else { keys::latest_place(job_name) };
+                writes.push(self.place_write(job_name, latest, place)?);
             }
         }
         let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;

@@ -7,6 +7,7 @@ mod ecs;
 mod eks;
 mod node;
 mod request;
+mod retries;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,9 @@ pub use eks::{
 };
 pub use node::{NodeOverrides, NodePropertyOverride};
 pub use request::SubmitJobRequest;
+pub use retries::{FallbackQueue, RetryOn};
 
+use super::children::ChildOf;
 use super::ids::{JobId, JobName, hex_digest};
 use super::limits::DEFAULT_MAX_TRIES;
 
@@ -63,6 +66,18 @@ pub struct JobSpec {
     /// Submissions in all, the first among them. Ours; 4 where the file does not say.
     #[serde(default = "default_max_tries")]
     pub max_tries: u32,
+    /// Where it goes after so many lost hosts. Ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_queue: Option<FallbackQueue>,
+    /// The failures of the job itself for which it is submitted again, each cause once. Ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_on: Vec<RetryOn>,
+    /// Each child of the array that lost its host is run again as a job of its own. Ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resubmit_children: bool,
+    /// This job is such a child. Ours, and never read from a job file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_of: Option<ChildOf>,
 }
 
 const fn default_max_tries() -> u32 {
@@ -91,6 +106,10 @@ impl JobSpec {
             ecs_properties_override: None,
             consumable_resource_properties_override: None,
             max_tries: DEFAULT_MAX_TRIES,
+            fallback_queue: None,
+            retry_on: Vec::new(),
+            resubmit_children: false,
+            child_of: None,
         }
     }
 
@@ -99,16 +118,28 @@ impl JobSpec {
         self.depends_on.iter().filter_map(|dependency| dependency.job_name.as_ref())
     }
 
-    /// A digest of all that Batch is told: equal for equal work. `maxTries` and tags do not count.
+    /// A digest of all that Batch is told: equal for equal work. Tags, and what is said of resubmission,
+    /// do not count.
     pub fn digest(&self) -> String {
         let work = Self {
             max_tries: DEFAULT_MAX_TRIES,
             tags: BTreeMap::new(),
             propagate_tags: None,
-            ..self.clone()
+            ..self.for_batch()
         };
         let text = serde_json::to_string(&work).expect("a spec has string keys only");
         hex_digest(&[&text])[..32].to_owned()
+    }
+
+    /// The job without what is said of resubmission, but `maxTries`.
+    pub(crate) fn for_batch(&self) -> Self {
+        Self {
+            fallback_queue: None,
+            retry_on: Vec::new(),
+            resubmit_children: false,
+            child_of: None,
+            ..self.clone()
+        }
     }
 
     /// Bytes of the `SubmitJob` payload.
@@ -231,12 +262,20 @@ pub struct ConsumableResourceRequirement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Cause;
 
     #[test]
     fn the_digest_tells_work_apart_and_nothing_else() {
         let spec = JobSpec::new(JobName::parse("a").unwrap(), "q", "d");
         let relabelled =
             JobSpec { max_tries: 9, tags: BTreeMap::from([("k".into(), "v".into())]), ..spec.clone() };
+        let retried = JobSpec {
+            fallback_queue: Some(FallbackQueue { job_queue: "r".into(), after_losses: 1 }),
+            retry_on: vec![RetryOn { cause: Cause::Timeout, max_tries: None }],
+            resubmit_children: true,
+            ..spec.clone()
+        };
+        assert_eq!(spec.digest(), retried.digest());
         assert_eq!(spec.digest(), relabelled.digest());
         assert_ne!(spec.digest(), JobSpec { job_definition: "e".into(), ..spec.clone() }.digest());
     }

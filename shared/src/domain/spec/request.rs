@@ -14,7 +14,7 @@ impl SubmitJobRequest {
     /// Puts the nonce in, and for each dependency by name the id that `resolve` gives; one for which
     /// it gives `None` is satisfied already and left out.
     pub fn new(spec: &JobSpec, nonce: &Nonce, resolve: impl Fn(&JobName) -> Option<JobId>) -> Self {
-        let mut spec = spec.clone();
+        let mut spec = spec.for_batch();
         spec.parameters.insert(Nonce::PARAMETER.to_owned(), nonce.to_string());
         spec.depends_on =
             spec.depends_on.into_iter().filter_map(|dependency| by_id(dependency, &resolve)).collect();

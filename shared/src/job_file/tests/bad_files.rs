@@ -27,6 +27,83 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         "x.json: line 1: maxTries: must be a whole number from 1 to 100, not a string; leave the quotes out",
     ),
     (r#""maxTries": true"#, "x.json: line 1: maxTries: must be a whole number from 1 to 100, not a boolean"),
+    (r#""fallbackQueue": "on-demand""#, "x.json: line 1: fallbackQueue: must be an object, not a string"),
+    (r#""fallbackQueue": {}"#, "x.json: line 1: fallbackQueue.jobQueue: is missing; it is required"),
+    (
+        r#""fallbackQueue": {"jobQueue": "od", "afterLosses": 0}"#,
+        "x.json: line 1: fallbackQueue.afterLosses: must be a whole number from 1 to 100, not 0",
+    ),
+    (
+        r#""fallbackQueue": {"jobQueue": "od", "afterLoss": 1}"#,
+        r#"x.json: line 1: fallbackQueue.afterLoss: unknown field; the nearest known one is "afterLosses""#,
+    ),
+    (r#""retryOn": "TIMEOUT""#, "x.json: line 1: retryOn: must be a list, not a string"),
+    (
+        r#""retryOn": ["TIMEOUT", 7]"#,
+        "x.json: line 1: retryOn[1]: must be a string or an object, not a number",
+    ),
+    (
+        r#""retryOn": ["TIME_OUT"]"#,
+        r#"x.json: line 1: retryOn[0]: "TIME_OUT" is no cause; the nearest known one is "TIMEOUT""#,
+    ),
+    (
+        r#""retryOn": [{"cause": "OutOfMemori", "maxTries": 2}]"#,
+        r#"x.json: line 1: retryOn[0].cause: "OutOfMemori" is no cause; the nearest known one is "OUT_OF_MEMORY""#,
+    ),
+    (
+        r#""retryOn": ["bad luck"]"#,
+        r#"x.json: line 1: retryOn[0]: "bad luck" is no cause, and no known one is near; known are HOST_ERROR, TIMEOUT, OUT_OF_MEMORY, IMAGE, CONFIGURATION, CAPACITY, LOST, EXIT_CODE, UNKNOWN"#,
+    ),
+    (
+        r#""retryOn": ["HOST_LOST"]"#,
+        "x.json: line 1: retryOn[0]: can't be HOST_LOST: a lost host is followed by another try in any case, up to maxTries; remove it",
+    ),
+    (
+        r#""retryOn": [{"cause": "DEPENDENCY"}]"#,
+        "x.json: line 1: retryOn[0].cause: can't be DEPENDENCY: a job follows the jobs that it depends on in any case; remove it",
+    ),
+    (
+        r#""retryOn": ["CHILD"]"#,
+        "x.json: line 1: retryOn[0]: can't be CHILD: an array is never run again because of its children; remove it",
+    ),
+    (
+        r#""retryOn": ["CANCELLED", "TERMINATED"]"#,
+        "x.json: 2 problems\n  line 1: retryOn[0]: can't be CANCELLED: a job that somebody stopped stays stopped; remove it\n  line 1: retryOn[1]: can't be TERMINATED: a job that somebody stopped stays stopped; remove it",
+    ),
+    (
+        r#""retryOn": ["SUCCEEDED"]"#,
+        r#"x.json: line 1: retryOn[0]: "SUCCEEDED" is no cause, and no known one is near; known are HOST_ERROR, TIMEOUT, OUT_OF_MEMORY, IMAGE, CONFIGURATION, CAPACITY, LOST, EXIT_CODE, UNKNOWN"#,
+    ),
+    (
+        r#""retryOn": ["TIMEOUT", {"cause": "TIMEOUT", "maxTries": 2}]"#,
+        "x.json: line 1: retryOn[1]: TIMEOUT is given twice; remove one",
+    ),
+    (r#""retryOn": [{"maxTries": 2}]"#, "x.json: line 1: retryOn[0].cause: is missing; it is required"),
+    (
+        r#""retryOn": [{"cause": "TIMEOUT", "maxTries": 0}]"#,
+        "x.json: line 1: retryOn[0].maxTries: must be a whole number from 1 to 100, not 0",
+    ),
+    (r#""resubmitChildren": "yes""#, "x.json: line 1: resubmitChildren: must be true or false, not a string"),
+    (
+        r#""resubmitChildren": true"#,
+        "x.json: line 1: resubmitChildren: needs an array job; give arrayProperties.size or remove it",
+    ),
+    (
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "eksPropertiesOverride": {}"#,
+        "x.json: line 1: resubmitChildren: can't be combined with eksPropertiesOverride: a child learns its index from containerOverrides.environment",
+    ),
+    (
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "dependsOn": [{"type": "SEQUENTIAL"}]"#,
+        "x.json: line 1: resubmitChildren: can't be combined with SEQUENTIAL: the children behind a lost one fail with it",
+    ),
+    (
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "maxTries": 1"#,
+        "x.json: line 1: resubmitChildren: has no effect with maxTries 1, which leaves no try for a lost child; give 2 or more",
+    ),
+    (
+        r#""childOf": {"jobName": "b", "jobId": "x", "index": 1}"#,
+        "x.json: line 1: childOf: unknown field, and no known one is near; remove it",
+    ),
     (r#""tags": null"#, "x.json: line 1: tags: is null; give it a value or leave the field out"),
     (
         r#""command": "echo hi""#,

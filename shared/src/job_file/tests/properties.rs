@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use super::{entries, gzip, now};
 use crate::domain::spec::{
-    ArrayProperties, ContainerOverrides, EvaluateOnExit, JobTimeout, KeyValuePair, ResourceRequirement,
-    ResourceType, RetryAction, RetryStrategy,
+    ArrayProperties, ContainerOverrides, EvaluateOnExit, FallbackQueue, JobTimeout, KeyValuePair,
+    ResourceRequirement, ResourceType, RetryAction, RetryOn, RetryStrategy,
 };
-use crate::domain::{JobName, JobSpec};
+use crate::domain::{Cause, JobName, JobSpec};
 use crate::job_file::{check_job, read_definitions};
 
 /// Any text, and what YAML too allows outside of escapes.
@@ -50,6 +50,14 @@ fn retries() -> impl Strategy<Value = RetryStrategy> {
     })
 }
 
+fn retry_on() -> impl Strategy<Value = Vec<RetryOn>> {
+    vec(option::of(1..=100_u32), 0..3).prop_map(|budgets| {
+        let causes = [Cause::Timeout, Cause::ExitCode, Cause::OutOfMemory];
+        let entries = causes.into_iter().zip(budgets);
+        entries.map(|(cause, max_tries)| RetryOn { cause, max_tries }).collect()
+    })
+}
+
 fn spec(text: &'static str) -> impl Strategy<Value = JobSpec> {
     (
         "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
@@ -58,21 +66,27 @@ fn spec(text: &'static str) -> impl Strategy<Value = JobSpec> {
         option::of(overrides(text)),
         option::of(retries()),
         option::of(60..100_000_u32),
-        (btree_map("[b-z]{1,8}", text, 0..4), option::of(any::<bool>()), 1..=100_u32),
+        (btree_map("[b-z]{1,8}", text, 0..4), option::of(any::<bool>()), 1..=100_u32, retry_on()),
     )
-        .prop_map(|(name, size, parameters, overrides, retries, seconds, (tags, propagate, tries))| {
-            JobSpec {
-                array_properties: size.map(|size| ArrayProperties { size }),
-                parameters,
-                container_overrides: overrides,
-                retry_strategy: retries,
-                timeout: seconds.map(|seconds| JobTimeout { attempt_duration_seconds: Some(seconds) }),
-                tags,
-                propagate_tags: propagate,
-                max_tries: tries,
-                ..JobSpec::new(JobName::parse(&name).unwrap(), "queue", "definition")
-            }
-        })
+        .prop_map(
+            |(name, size, parameters, overrides, retries, seconds, (tags, propagate, tries, retry_on))| {
+                JobSpec {
+                    array_properties: size.map(|size| ArrayProperties { size }),
+                    parameters,
+                    container_overrides: overrides,
+                    retry_strategy: retries,
+                    timeout: seconds.map(|seconds| JobTimeout { attempt_duration_seconds: Some(seconds) }),
+                    tags,
+                    propagate_tags: propagate,
+                    max_tries: tries,
+                    fallback_queue: retry_on
+                        .first()
+                        .map(|_| FallbackQueue { job_queue: "od".into(), after_losses: tries }),
+                    retry_on,
+                    ..JobSpec::new(JobName::parse(&name).unwrap(), "queue", "definition")
+                }
+            },
+        )
 }
 
 fn read(content: &[u8], name: &str) -> Result<Vec<JobSpec>, TestCaseError> {

@@ -1,9 +1,9 @@
 use anyhow::Context as _;
-use batchwright::domain::{Claim, JobHead, Nonce};
+use batchwright::domain::{Cause, Claim, JobHead, JobStatus, Nonce, Try, TryEnd};
 use batchwright::ports::{ClaimOutcome, JobStore, NewClaim};
 use tokio::task::JoinSet;
 
-use crate::contract::fixtures::{EXPIRY, NOW, at, granted, id, name, run_id, submit, wish};
+use crate::contract::fixtures::{EXPIRY, NOW, at, granted, id, name, run_id, submit, taken, walk, wish};
 
 async fn head<S: JobStore>(store: &S, job: &str) -> anyhow::Result<JobHead> {
     Ok(store.job(&name(job)).await?.context("the job is not known")?.head)
@@ -19,9 +19,10 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         spec: claim.spec,
         run_id: claim.run_id,
         claims: 1,
-        claim: Some(Claim { nonce, expires_at: EXPIRY }),
+        claim: Some(Claim { nonce, expires_at: EXPIRY, job_queue: None }),
         job_id: None,
         job_tries: vec![],
+        tries: vec![],
         tries_before: 0,
         refusal: None,
         submitted_at: None,
@@ -137,10 +138,64 @@ pub(super) async fn a_later_claim_takes_on_its_spec_and_run_and_may_start_the_bu
     let nonce = granted(store, &claim).await?;
     let job = store.job(&name("a")).await?.context("the job is not known")?;
     assert_eq!((&job.head.spec, &job.head.run_id), (&claim.spec, &claim.run_id));
-    assert_eq!(job.head.claim, Some(Claim { nonce, expires_at: at(4_000) }));
+    assert_eq!(job.head.claim, Some(Claim { nonce, expires_at: at(4_000), job_queue: None }));
     assert_eq!((job.head.claims, job.head.tries_before, job.head.tries_used()), (3, 2, 0));
     assert_eq!((job.head.job_id, job.head.updated_at), (Some(id("a-2")), at(3_000)));
     assert_eq!(job.head.job_tries, [id("a-1"), id("a-2")]);
     assert_eq!(job.latest.map(|latest| latest.state.job_id), Some(id("a-2")));
+    Ok(())
+}
+
+pub(super) async fn a_claim_keeps_how_the_submission_ended_that_it_replaces_and_where_the_next_goes<
+    S: JobStore,
+>(
+    store: &S,
+) -> anyhow::Result<()> {
+    const LOST: TryEnd = TryEnd { status: JobStatus::Failed, cause: Some(Cause::HostLost) };
+    submit(store, "a", "a-1").await?;
+    let first = Try {
+        job_id: id("a-1"),
+        job_queue: "queue".to_owned(),
+        submitted_at: Some(NOW),
+        end: None,
+        children: None,
+    };
+    assert_eq!(head(store, "a").await?.tries, std::slice::from_ref(&first));
+    let refused = NewClaim { replaced_end: Some(LOST), ..wish("a", Some("a-0")) };
+    assert_eq!(store.claim(&refused).await?, ClaimOutcome::Replaced);
+    assert_eq!(
+        head(store, "a").await?.tries,
+        std::slice::from_ref(&first),
+        "a claim that was not granted says nothing"
+    );
+
+    let elsewhere = Some("elsewhere".to_owned());
+    let again = NewClaim { replaced_end: Some(LOST), job_queue: elsewhere, ..wish("a", Some("a-1")) };
+    let nonce = granted(store, &again).await?;
+    let claimed = head(store, "a").await?;
+    let first = Try { end: Some(LOST), ..first };
+    assert_eq!((&claimed.tries[..], claimed.claimed_queue()), (std::slice::from_ref(&first), "elsewhere"));
+    assert_eq!(claimed.spec.job_queue, "queue", "the spec stays as it was given");
+    let expired = walk(async |page| store.expired_claims(at(9_000), page.as_ref()).await).await?;
+    assert_eq!(expired, [claimed], "the reconciler learns of it");
+
+    assert!(store.release(&name("a"), &nonce, None, at(1_100)).await?);
+    let released = head(store, "a").await?;
+    assert_eq!((&released.tries[..], released.claimed_queue()), (std::slice::from_ref(&first), "queue"));
+    let succeeded = TryEnd { status: JobStatus::Succeeded, cause: None };
+    let elsewhere = Some("elsewhere".to_owned());
+    let again = NewClaim { replaced_end: Some(succeeded), job_queue: elsewhere, ..wish("a", Some("a-1")) };
+    let nonce = granted(store, &again).await?;
+    store.record_submission(&taken("a", &nonce, "a-2")).await?;
+    let second = Try {
+        job_id: id("a-2"),
+        job_queue: "elsewhere".to_owned(),
+        submitted_at: Some(NOW),
+        end: None,
+        children: None,
+    };
+    assert_eq!(head(store, "a").await?.tries, [first, second.clone()], "an end never changes");
+    store.remove_submission(&id("a-1")).await?;
+    assert_eq!(head(store, "a").await?.tries, [second]);
     Ok(())
 }

@@ -213,6 +213,8 @@ pub(super) async fn ends_that_may_lead_to_another_try_stay_in_view_until_they_ar
         failed("host-lost:3", "Host EC2 (instance i-1) terminated."),
         failed("forgotten", LOST_STATUS_REASON),
         failed("program", "Essential container in task exited"),
+        JobState { is_cancelled: true, ..failed("cancelled", "no longer wanted") },
+        JobState { is_terminated: true, ..failed("terminated", "Host EC2 (instance i-1) terminated.") },
         state("a", "succeeded", JobStatus::Succeeded),
     ] {
         assert_eq!(store.apply_state(&ended, NOW).await?, Applied::Applied);
@@ -221,10 +223,14 @@ pub(super) async fn ends_that_may_lead_to_another_try_stay_in_view_until_they_ar
         let found = walk(async |page| store.unsettled_ends(page.as_ref()).await).await?;
         ids(&found)
     };
-    assert_eq!(unsettled().await?, set(["host-lost", "dependency"]), "settled before the end is not settled");
+    assert_eq!(
+        unsettled().await?,
+        set(["host-lost", "dependency", "forgotten", "program"]),
+        "settled before the end is not settled"
+    );
     for _ in 0..2 {
         store.settle(&id("host-lost")).await?;
-        assert_eq!(unsettled().await?, set(["dependency"]));
+        assert_eq!(unsettled().await?, set(["dependency", "forgotten", "program"]));
         assert_eq!(store.apply_state(&lost, NOW).await?, Applied::Stale, "delivered again, it stays settled");
     }
     Ok(())

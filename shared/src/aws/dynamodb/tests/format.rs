@@ -4,7 +4,8 @@ use super::super::item;
 use super::script::as_json;
 use super::{NOW, name, state, wish};
 use crate::domain::{
-    Attempt, Checkpoint, JobId, JobState, JobStatus, LogStream, LogsRecord, Run, RunCounts, RunState,
+    Attempt, Checkpoint, Children, JobId, JobState, JobStatus, LogStream, LogsRecord, Run, RunCounts,
+    RunState,
 };
 use crate::memory::head as rules;
 use crate::ports::{ClaimOutcome, NewSubmission};
@@ -42,17 +43,41 @@ fn items_are_as_they_were_persisted() {
     let job_id = JobId::parse(ID).unwrap();
     rules::record(Some(&mut head), &NewSubmission { job_name: name("tile-7"), nonce, job_id, now: NOW });
     let submitted = item::of_head(&head, 2).unwrap();
+    head.tries[0].children = Some(Children::default());
+    assert!(rules::save_children(
+        &mut head,
+        &JobId::parse(ID).unwrap(),
+        &Children::default().ended(true),
+        NOW
+    ));
+    let recovered = item::of_head(&head, 3).unwrap();
     let persisted: Value = serde_json::from_str(include_str!("../fixtures/items.json")).unwrap();
     let items = json!({
         "head, claimed": as_json(&claimed),
         "head, submitted": as_json(&submitted),
+        "head, recovered": as_json(&recovered),
         "state, in flight": as_json(&item::of_state(&state("tile-7", ID, JobStatus::Running), NOW).unwrap()),
         "state, host lost": as_json(&item::of_state(&lost(), NOW).unwrap()),
         "run, submitting": as_json(&item::of_run(&run(RunState::Submitting)).unwrap()),
         "run, submitted": as_json(&item::of_run(&run(RunState::Submitted)).unwrap()),
     });
     assert_eq!(items, persisted, "{items:#}");
-    assert_eq!(item::to_head(&submitted).unwrap(), (head, 2));
+    assert_eq!(item::to_head(&recovered).unwrap(), (head, 3));
+}
+
+#[test]
+fn a_head_without_what_was_added_later_is_read() {
+    let head = format!(
+        r#"{{"spec":{{"jobName":"tile-7","jobQueue":"queue","jobDefinition":"definition"}},"runId":"run-1","claims":2,
+           "claim":{{"nonce":"2-a81fedad3740938a","expiresAt":1700000060000}},"jobId":"{ID}","jobTries":["{ID}"],
+           "triesBefore":0,"refusal":null,"updatedAt":1700000000000}}"#
+    );
+    let mut item = item::head_key(&name("tile-7"));
+    item.insert(item::REVISION.to_owned(), item::number(2));
+    item.insert(item::HEAD.to_owned(), item::text(head));
+    let (head, _) = item::to_head(&item).unwrap();
+    assert_eq!((head.tries.len(), head.claimed_queue(), head.tries_used()), (0, "queue", 1));
+    assert_eq!((head.spec.retry_on, head.spec.fallback_queue), (vec![], None));
 }
 
 #[test]

@@ -1,0 +1,204 @@
+//! Children of an array that lost their hosts, each run again as a job of its own: Batch can't run a
+//! single index of an array again.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{JobId, JobName, hex_digest};
+use super::limits::JOB_NAME_MAX_CHARS;
+use super::spec::{FallbackQueue, JobSpec, KeyValuePair};
+use super::status::JobStatus;
+
+/// What stands between an array's name and the index in the name of a child's own job. Job files may
+/// not give such names.
+pub const CHILD_MARK: &str = "--bw-child-";
+
+/// Tells a child's own job the index that it had in the array: Batch's own variable can't be set.
+pub const INDEX_VARIABLE: &str = "BATCHWRIGHT_ARRAY_INDEX";
+
+/// Tells a child's own job how many children the array has.
+pub const SIZE_VARIABLE: &str = "BATCHWRIGHT_ARRAY_SIZE";
+
+/// Digits of the largest index.
+const INDEX_DIGITS: usize = 4;
+
+/// Of the array's name, where it is too long to be kept whole.
+const HASH_CHARS: usize = 12;
+
+/// Of whom a job runs a child again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildOf {
+    /// The array.
+    pub job_name: JobName,
+    /// The array's submission: the child of a later one is another.
+    pub job_id: JobId,
+    /// The child's index.
+    pub index: u32,
+}
+
+/// What is known of the children of an array's submission that are run again where they lost their hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Children {
+    /// The indexes of those that did, ascending, once all were looked at; empty again after the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Vec<u32>>,
+    /// Whether one failed otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub others_failed: bool,
+    /// SUCCEEDED or FAILED, once every child and every child's own job has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<JobStatus>,
+}
+
+impl Children {
+    /// The end: SUCCEEDED where no child is left that has not.
+    pub fn ended(&self, all_succeeded: bool) -> Children {
+        let well = all_succeeded && !self.others_failed;
+        let outcome = Some(if well { JobStatus::Succeeded } else { JobStatus::Failed });
+        Children { lost: Some(Vec::new()), outcome, ..self.clone() }
+    }
+}
+
+/// The name of a child's own job: the same for the same array and index, and another for any other. An
+/// array's name that leaves no room is cut and marked with its digest.
+pub fn child_name(array: &JobName, index: u32) -> JobName {
+    let room = JOB_NAME_MAX_CHARS - CHILD_MARK.len() - INDEX_DIGITS;
+    let name = array.as_str();
+    let base = if name.len() <= room {
+        name.to_owned()
+    } else {
+        format!("{}-{}", &name[..room - HASH_CHARS - 1], &hex_digest(&[name])[..HASH_CHARS])
+    };
+    let child = JobName::parse(&format!("{base}{CHILD_MARK}{index}"));
+    child.expect("an array's name is ASCII, and with at most 5 digits it stays short enough")
+}
+
+/// Whether a name is one that [`child_name`] gives.
+pub fn is_child_name(name: &str) -> bool {
+    let index = name.rsplit_once(CHILD_MARK).map(|(_, index)| index);
+    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The job that runs a child again: the array's, with the child's index in its environment and one try
+/// less. `None` where no try is left, or the job is no array.
+pub fn child_spec(array: &JobSpec, job_id: &JobId, index: u32) -> Option<JobSpec> {
+    let size = array.array_properties.as_ref()?.size;
+    let max_tries = array.max_tries.checked_sub(1).filter(|&tries| tries > 0)?;
+    let mut spec = JobSpec {
+        job_name: child_name(&array.job_name, index),
+        max_tries,
+        array_properties: None,
+        depends_on: Vec::new(),
+        resubmit_children: false,
+        fallback_queue: None,
+        child_of: Some(ChildOf { job_name: array.job_name.clone(), job_id: job_id.clone(), index }),
+        ..array.clone()
+    };
+    // The loss in the array counts.
+    match &array.fallback_queue {
+        Some(FallbackQueue { job_queue, after_losses: 0 | 1 }) => spec.job_queue.clone_from(job_queue),
+        Some(fallback) => {
+            let after_losses = fallback.after_losses - 1;
+            spec.fallback_queue = Some(FallbackQueue { after_losses, ..fallback.clone() });
+        }
+        None => {}
+    }
+    let environment = &mut spec.container_overrides.get_or_insert_default().environment;
+    for (name, value) in [(INDEX_VARIABLE, index), (SIZE_VARIABLE, size)] {
+        environment.retain(|variable| variable.name.as_deref() != Some(name));
+        environment.push(KeyValuePair { name: Some(name.to_owned()), value: Some(value.to_string()) });
+    }
+    Some(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::spec::{ArrayProperties, ContainerOverrides, Dependency};
+
+    fn name(text: &str) -> JobName {
+        JobName::parse(text).unwrap()
+    }
+
+    fn array(max_tries: u32) -> JobSpec {
+        JobSpec {
+            array_properties: Some(ArrayProperties { size: 3 }),
+            depends_on: vec![Dependency { job_name: Some(name("first")), ..Dependency::default() }],
+            resubmit_children: true,
+            max_tries,
+            ..JobSpec::new(name("tiles"), "spot", "d")
+        }
+    }
+
+    fn id() -> JobId {
+        JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap()
+    }
+
+    #[test]
+    fn a_childs_name_is_valid_and_its_own_however_long_the_arrays_is() {
+        assert_eq!(child_name(&name("tiles"), 7).as_str(), "tiles--bw-child-7");
+        let mut names = std::collections::BTreeSet::new();
+        for length in 100..=128 {
+            for last in ["a", "b"] {
+                for index in [0, 9_999] {
+                    let array = name(&format!("{}{last}", "x".repeat(length - 1)));
+                    let child = child_name(&array, index);
+                    assert!(child.as_str().len() <= 128 && is_child_name(child.as_str()), "{child}");
+                    names.insert(child);
+                }
+            }
+        }
+        assert_eq!(names.len(), 29 * 4);
+        for other in ["tiles", "tiles--bw-child-", "tiles--bw-child-x", "tiles-bw-child-1", "--bw-child-1-x"]
+        {
+            assert!(!is_child_name(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_childs_job_is_the_arrays_with_its_index_and_one_try_less() {
+        let mut array = array(4);
+        let variable =
+            |name: &str, value: &str| KeyValuePair { name: Some(name.into()), value: Some(value.into()) };
+        let environment = vec![variable(INDEX_VARIABLE, "stale"), variable("A", "b")];
+        let command = Some(vec!["sh".to_owned()]);
+        array.container_overrides =
+            Some(ContainerOverrides { command, environment, ..ContainerOverrides::default() });
+        let child = child_spec(&array, &id(), 2).unwrap();
+        assert_eq!((child.job_name.as_str(), child.max_tries), ("tiles--bw-child-2", 3));
+        assert_eq!(
+            (child.array_properties, child.depends_on, child.resubmit_children),
+            (None, vec![], false)
+        );
+        assert_eq!(child.child_of, Some(ChildOf { job_name: name("tiles"), job_id: id(), index: 2 }));
+        let overrides = child.container_overrides.unwrap();
+        assert_eq!(overrides.command, array.container_overrides.unwrap().command);
+        let expected = [variable("A", "b"), variable(INDEX_VARIABLE, "2"), variable(SIZE_VARIABLE, "3")];
+        assert_eq!(overrides.environment, expected);
+    }
+
+    #[test]
+    fn the_loss_in_the_array_counts_against_the_tries_and_for_the_fallback_queue() {
+        assert_eq!(child_spec(&array(1), &id(), 0), None, "no try is left");
+        assert_eq!(child_spec(&JobSpec::new(name("single"), "q", "d"), &id(), 0), None);
+        for (after_losses, queue, left) in [(1, "od", None), (2, "spot", Some(1)), (3, "spot", Some(2))] {
+            let fallback_queue = Some(FallbackQueue { job_queue: "od".to_owned(), after_losses });
+            let child = child_spec(&JobSpec { fallback_queue, ..array(4) }, &id(), 0).unwrap();
+            assert_eq!(child.job_queue, queue, "{after_losses}");
+            assert_eq!(child.fallback_queue.map(|fallback| fallback.after_losses), left);
+        }
+    }
+
+    #[test]
+    fn the_children_have_succeeded_where_none_is_left_that_has_not() {
+        for (others_failed, all_succeeded, outcome) in [
+            (false, true, JobStatus::Succeeded),
+            (false, false, JobStatus::Failed),
+            (true, true, JobStatus::Failed),
+        ] {
+            let children = Children { lost: Some(vec![1]), others_failed, outcome: None };
+            assert_eq!(children.ended(all_succeeded).outcome, Some(outcome));
+        }
+    }
+}
