@@ -10,13 +10,14 @@ use batchwright::use_cases::submit::Outcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000 };
+    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 1_000 };
 
 async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain::Nonce> {
     let claim = NewClaim {
         spec: spec(name),
         run_id: run_id(),
         replaces: None,
+        takes_over: None,
         resets_budget: true,
         now: world.now(),
         expires_at: world.now().plus_millis(5_000),

@@ -64,7 +64,8 @@ where
             return Ok(Recorded::Noted(applied));
         }
         let followed = self.follow(&state.job_name, &state.job_id).await?;
-        if state.may_be_tried_again() {
+        // A parent's children may not have been heard of yet: the reconciler settles it.
+        if state.may_be_tried_again() && state.parts() == 0 {
             self.store.settle(&state.job_id).await?;
         }
         Ok(followed.unwrap_or(Recorded::Noted(applied)))

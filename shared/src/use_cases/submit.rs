@@ -91,6 +91,7 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             spec: order.spec.clone(),
             run_id: order.run_id.clone(),
             replaces,
+            takes_over: None,
             resets_budget: order.asked != Asked::ByRetry,
             now,
             expires_at,
@@ -124,7 +125,7 @@ pub struct Order<'a> {
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
 /// effect is repeated, and none is started after `last_start`.
-async fn call<E: JobEngine>(
+pub(super) async fn call<E: JobEngine>(
     engine: &E,
     pace: &impl SubmissionPace,
     clock: &impl Clock,
@@ -159,7 +160,7 @@ async fn call<E: JobEngine>(
 }
 
 /// Writes down what `SubmitJob` answered.
-async fn settle<S: JobStore, E: JobEngine>(
+pub(super) async fn settle<S: JobStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,
