@@ -143,6 +143,7 @@ async fn store_and_engine_agree(seed: u64) -> anyhow::Result<()> {
         seed,
         dropped_permille: 300,
         doubled_permille: 300,
+        copies_max: 5,
         delayed_permille: 300,
         delay_max: Duration::from_secs(600),
     };
