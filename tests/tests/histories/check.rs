@@ -100,7 +100,8 @@ pub(crate) async fn agree<S: JobStore, E: JobEngine>(
         agreed.duplicates += made.difference(&known).count() as u64;
         ensure!(known == made, "{name}: known {known:?}, made {made:?}");
         ensure!(!made.is_empty(), "{name} was never submitted: {:?}", job.head.refusal);
-        ensure!(made.len() <= spec.max_tries as usize, "{name}: {} of {} tries", made.len(), spec.max_tries);
+        let used = job.head.tries_used();
+        ensure!(used <= spec.max_tries, "{name}: {used} of {} tries", spec.max_tries);
         ensure!(never_together(&roots), "{name}: two submissions were in flight at once");
         let items = snapshot.items.iter().filter(|(_, item)| item.state.job_name == *name);
         let items: BTreeMap<&JobId, &JobState> = items.map(|(id, item)| (id, &item.state)).collect();

@@ -29,6 +29,9 @@ use crate::store::FaultyStore;
 const POLICY: ReconcilePolicy =
     ReconcilePolicy { quarantine_ms: 300_000, silence_ms: 900_000, lost_after_ms: 86_400_000, asked_max: 3 };
 
+/// From one pass to the next.
+const PASS: Duration = Duration::from_secs(1_000);
+
 /// Passes in which the store still fails now and then.
 const STORMY_PASSES: u32 = 4;
 
@@ -69,10 +72,11 @@ pub(crate) async fn run<S: JobStore>(seed: u64, store: S) -> anyhow::Result<Told
         last: Snapshot::default(),
     };
     history.submit_all().await?;
-    history.come_to_rest().await?;
+    history.come_to_rest(events.delay_max).await?;
     // The last late events find everything as it is.
     history.pass(events.delay_max).await?;
-    ensure!(history.reconcile().await? == Reconciled::default(), "late events moved something");
+    let moved = history.reconcile().await?;
+    ensure!(moved == Reconciled::default(), "late events moved something: {moved:?}");
     history.end(faring).await
 }
 
@@ -101,9 +105,11 @@ impl<S: JobStore> History<S> {
         Ok(())
     }
 
-    /// Until two passes in a row find nothing.
-    async fn come_to_rest(&mut self) -> anyhow::Result<()> {
-        let mut quiet = 0;
+    /// Until passes find nothing for longer than an event may be late: a late one is a sign of life, by which
+    /// a submission is not silent.
+    async fn come_to_rest(&mut self, delay_max: Duration) -> anyhow::Result<()> {
+        let quiet_passes = 2 + delay_max.as_secs() / PASS.as_secs();
+        let (mut quiet, mut last) = (0, Reconciled::default());
         for number in 0..200 {
             if number == STORMY_PASSES {
                 self.store.calm();
@@ -111,13 +117,14 @@ impl<S: JobStore> History<S> {
             while self.engine.local().unfinished() > 0 {
                 self.pass(Duration::from_secs(60)).await?;
             }
-            self.pass(Duration::from_secs(1_000)).await?;
-            quiet = if self.reconcile().await? == Reconciled::default() { quiet + 1 } else { 0 };
-            if quiet == 2 && number > STORMY_PASSES && self.queue.is_empty() {
+            self.pass(PASS).await?;
+            last = self.reconcile().await?;
+            quiet = if last == Reconciled::default() { quiet + 1 } else { 0 };
+            if quiet >= quiet_passes && number > STORMY_PASSES && self.queue.is_empty() {
                 return Ok(());
             }
         }
-        anyhow::bail!("the reconciler never came to rest")
+        anyhow::bail!("the reconciler never came to rest: {last:?}")
     }
 
     /// Time passes, and events are handled as they come.
