@@ -145,7 +145,7 @@ impl<S: JobStore> History<S> {
             if batch.is_empty() {
                 return Ok(());
             }
-            let sent = self.queue.to_json(&batch);
+            let sent = self.queue.sqs_event(&batch);
             let invocation = Invocation {
                 request_id: "request".to_owned(),
                 function_name: "state-handler".to_owned(),

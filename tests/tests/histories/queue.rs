@@ -60,7 +60,7 @@ impl Queue {
     }
 
     /// The batch as Lambda hands it on. Now and then one of its messages can't be read.
-    pub(crate) fn to_json(&mut self, batch: &[Message]) -> Value {
+    pub(crate) fn sqs_event(&mut self, batch: &[Message]) -> Value {
         let record =
             |id: &str, body: String| json!({"eventSource": "aws:sqs", "messageId": id, "body": body});
         let mut records: Vec<Value> = batch

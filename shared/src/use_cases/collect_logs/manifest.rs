@@ -108,12 +108,7 @@ impl Manifest {
 
     /// Itself, where an archive was begun that is worth going on with: not where what it holds was read
     /// before the log had settled, and the log has settled now.
-    pub(super) fn to_go_on_with(
-        self,
-        submission: &Submission,
-        now: Timestamp,
-        settle_ms: i64,
-    ) -> Option<Self> {
+    pub(super) fn resumable(self, submission: &Submission, now: Timestamp, settle_ms: i64) -> Option<Self> {
         let settled = |at: Timestamp, ended_at: Timestamp| at.millis_since(ended_at) >= settle_ms;
         let stopped_at = submission.state.times.stopped_at;
         let is_worth_it = stopped_at

@@ -61,7 +61,7 @@ pub async fn collect_in_parts<S: JobStore, L: LogSource, O: ObjectStore>(
     let now = clock.now();
     let archivist = Archivist { store, source, archive, clock, policy, limits, submission: &submission, now };
     let begun = manifest_of(archive, &submission).await?;
-    let record = match begun.and_then(|begun| begun.to_go_on_with(&submission, now, policy.settle_ms)) {
+    let record = match begun.and_then(|begun| begun.resumable(&submission, now, policy.settle_ms)) {
         None => archivist.archive(Manifest::new(&submission, now)).await?,
         Some(begun) => match archivist.archive(begun).await {
             Ok(record) => record,
