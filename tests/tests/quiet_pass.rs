@@ -119,7 +119,10 @@ async fn multiply(client: &Client, table: &str, copies: usize) -> anyhow::Result
     }
     for writes in writes.chunks(25) {
         let answer = client.batch_write_item().request_items(table, writes.to_vec()).send().await?;
-        anyhow::ensure!(answer.unprocessed_items().is_none_or(|left| left.is_empty()), "left over");
+        anyhow::ensure!(
+            answer.unprocessed_items().is_none_or(std::collections::HashMap::is_empty),
+            "left over"
+        );
     }
     Ok(items.len() * (copies + 1))
 }
