@@ -161,14 +161,14 @@ async fn archived(
     job_id: &JobId,
 ) -> anyhow::Result<Vec<LogEvent>> {
     let gone = InMemoryLogSource::new(100, 0);
-    let submission = store.submission(job_id).await?.unwrap();
+    let submission = store.submission(job_id).await?.expect("it is known");
     let mut found = Vec::new();
     read_logs(&gone, archive, &submission, |_, event| found.push(event.clone())).await?;
     Ok(found)
 }
 
 fn manifest_in(archive: &InMemoryObjectStore, record: &LogsRecord) -> anyhow::Result<Manifest> {
-    Ok(serde_json::from_slice(&archive.bytes(&record.manifest_key).unwrap())?)
+    Ok(serde_json::from_slice(&archive.bytes(&record.manifest_key).expect("it was written"))?)
 }
 
 #[tokio::test(start_paused = true)]
