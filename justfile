@@ -20,6 +20,10 @@ lint:
 check:
     .ci/run
 
+# So many histories of events, dropped, repeated and out of order; CI plays 10,000
+histories n="100000":
+    HISTORIES={{n}} cargo test --workspace --locked --test histories -- --nocapture
+
 # Time and memory of `run` by the number of jobs
 bench:
     python3 benches/scale.py

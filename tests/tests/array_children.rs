@@ -16,7 +16,7 @@ use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000 };
+    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 10_000 };
 
 fn array(size: u32) -> JobSpec {
     JobSpec { array_properties: Some(ArrayProperties { size }), resubmit_children: true, ..spec("tiles") }
@@ -434,6 +434,7 @@ async fn arrays_are_decided_as_the_books_say(seed: u64) -> anyhow::Result<Vec<bo
         seed,
         dropped_permille: 300,
         doubled_permille: 300,
+        copies_max: 5,
         delayed_permille: 300,
         delay_max: Duration::from_secs(600),
     };

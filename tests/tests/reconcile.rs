@@ -10,7 +10,7 @@ use batchwright::use_cases::submit::Outcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000 };
+    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 1_000 };
 
 async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain::Nonce> {
     let claim = NewClaim {
@@ -19,6 +19,7 @@ async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain:
         replaces: None,
         replaced_end: None,
         job_queue: None,
+        takes_over: None,
         resets_budget: true,
         now: world.now(),
         expires_at: world.now().plus_millis(5_000),
@@ -144,6 +145,7 @@ async fn store_and_engine_agree(seed: u64) -> anyhow::Result<()> {
         seed,
         dropped_permille: 300,
         doubled_permille: 300,
+        copies_max: 5,
         delayed_permille: 300,
         delay_max: Duration::from_secs(600),
     };

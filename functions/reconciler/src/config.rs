@@ -19,6 +19,8 @@ pub struct Config {
     pub submitter: String,
     /// Calls of `SubmitJob` a second, at most, for jobs that are submitted again.
     pub submit_rate: u32,
+    /// Calls of `DescribeJobs`, `ListJobs` and `TerminateJob` a second, at most.
+    pub batch_rate: u32,
     /// When claims and submissions are looked into.
     pub policy: ReconcilePolicy,
     /// How long logs may still grow.
@@ -43,10 +45,12 @@ impl Config {
             bucket: text(look_up, "BATCHWRIGHT_BUCKET", "the name of the bucket of archived logs")?,
             submitter: text(look_up, "BATCHWRIGHT_SUBMITTER", "the name of the submitter function")?,
             submit_rate: number(look_up, "BATCHWRIGHT_SUBMIT_RATE", 50, 1..=10_000)?,
+            batch_rate: number(look_up, "BATCHWRIGHT_BATCH_RATE", 5, 1..=1_000)?,
             policy: ReconcilePolicy {
                 quarantine_ms: seconds("BATCHWRIGHT_QUARANTINE_SECONDS", defaults.quarantine_ms, 0)?,
                 silence_ms: seconds("BATCHWRIGHT_SILENCE_SECONDS", defaults.silence_ms, 1)?,
                 lost_after_ms: seconds("BATCHWRIGHT_LOST_AFTER_SECONDS", defaults.lost_after_ms, 1)?,
+                asked_max: number(look_up, "BATCHWRIGHT_ASKED_MAX", defaults.asked_max, 1..=1_000_000)?,
             },
             collect: CollectPolicy { settle_ms: seconds("BATCHWRIGHT_LOG_SETTLE_SECONDS", 60_000, 0)? },
             run_silence_ms: seconds("BATCHWRIGHT_RUN_SILENCE_SECONDS", 1_200_000, 1)?,

@@ -6,7 +6,7 @@ use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
     Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
 };
-use batchwright::use_cases::reconcile::{Reconciled, reconcile};
+use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde::Serialize;
@@ -41,8 +41,8 @@ pub struct Ports<S, E, P, C, L, O, I> {
 pub struct Response {
     /// Runs that the submitter was told to go on with.
     pub runs_continued: u64,
-    /// Claims, submissions, ends. `None`: the time was over before the pass was.
-    pub reconciled: Option<Reconciled>,
+    /// Claims, ends, submissions.
+    pub reconciled: Reconciled,
     /// Submissions whose logs are archived whole now.
     pub logs_archived: u64,
     /// Submissions whose logs may still grow.
@@ -76,11 +76,13 @@ where
     let end = Instant::now() + invocation.time_left(clock, config.stop_margin);
     let recorder = Recorder { store, engine, pace, clock, policy: SubmitPolicy::default() };
     let mut runs = Continued::default();
+    let mut reconciled = Reconciled::default();
     let mut logs = Archived::default();
     let continuing =
         continue_runs(store, invoker, clock, &config.submitter, config.run_silence_ms, &mut runs);
     let all_continued = until(end, continuing).await?.is_some();
-    let reconciled = until(end, reconcile(&recorder, &config.policy)).await?;
+    let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled);
+    let all_reconciled = until(end, reconciling).await?.is_some();
     let archiving = archive_logs(store, source, archive, clock, &config.collect, &mut logs);
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
@@ -89,7 +91,7 @@ where
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
         postponed: runs.postponed + logs.postponed,
-        cut_short: !(all_continued && reconciled.is_some() && all_archived),
+        cut_short: !(all_continued && all_reconciled && all_archived),
     };
     if response.cut_short {
         warn!(?response, "the time was over before the pass was; the next one goes on");
@@ -124,7 +126,7 @@ async fn until<T>(
 }
 
 fn metrics(response: &Response) -> Vec<Metric> {
-    let reconciled = response.reconciled.unwrap_or_default();
+    let reconciled = response.reconciled;
     vec![
         Metric::count("RunsContinued", response.runs_continued),
         Metric::count("ClaimsAdopted", reconciled.claims_adopted),

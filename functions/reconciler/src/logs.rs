@@ -1,5 +1,6 @@
 //! Logs that are not archived whole.
 
+use batchwright::domain::{Submission, Timestamp};
 use batchwright::ports::{Clock, Cursor, JobStore, LogSource, ObjectStore, PortError};
 use batchwright::use_cases::collect_logs::{CollectPolicy, collect_logs};
 use futures_util::{StreamExt, stream};
@@ -7,6 +8,9 @@ use tracing::warn;
 
 /// Submissions whose logs are archived at once: one with long logs does not hold up the others.
 const CONCURRENCY: usize = 8;
+
+/// Milliseconds after its last part in which an archive is believed to be in another's hands.
+const IN_HAND_MS: i64 = 180_000;
 
 /// What was done about logs.
 #[derive(Debug, Default)]
@@ -29,7 +33,9 @@ pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore>(
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_logs(before, cursor.as_ref()).await?;
-        let mut results = stream::iter(&page.items)
+        let now = clock.now();
+        let left_alone = page.items.iter().filter(|submission| !is_in_hand(submission, now));
+        let mut results = stream::iter(left_alone)
             .map(|submission| async move {
                 let job_id = &submission.state.job_id;
                 (job_id, collect_logs(store, source, archive, clock, policy, job_id).await)
@@ -51,4 +57,9 @@ pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore>(
             None => return Ok(()),
         }
     }
+}
+
+/// Whether somebody wrote a part of its archive a moment ago: the collector, which has more time.
+fn is_in_hand(submission: &Submission, now: Timestamp) -> bool {
+    submission.logs.is_some() && now.millis_since(submission.updated_at) < IN_HAND_MS
 }

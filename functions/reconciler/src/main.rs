@@ -7,7 +7,7 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
 };
 use batchwright::function::{environment, main as start, serve};
-use batchwright::ports::{SystemClock, TokenBucket};
+use batchwright::ports::{PacedEngine, SystemClock, TokenBucket};
 use reconciler::{Config, Ports, handle};
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,7 +21,10 @@ async fn run() -> Result<(), lambda_runtime::Error> {
     let tables = Tables { jobs: config.jobs_table.clone(), runs: config.runs_table.clone() };
     let ports = Ports {
         store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables),
-        engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
+        engine: PacedEngine::new(
+            BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
+            TokenBucket::new(f64::from(config.batch_rate)),
+        ),
         pace: TokenBucket::new(f64::from(config.submit_rate)),
         clock: SystemClock,
         source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&aws)),

@@ -20,7 +20,12 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
     let mut function = Function::start(PROGRAM, VARIABLES).await?;
     let event = json!({"source": "aws.events", "detail-type": "Scheduled Event"});
     let expected = json!({
-        "runsContinued": 0, "reconciled": null, "logsArchived": 0, "logsIncomplete": 0, "postponed": 0, "cutShort": true,
+        "runsContinued": 0,
+        "reconciled": {
+            "claimsAdopted": 0, "claimsReleased": 0, "surplusTerminated": 0, "described": 0, "lost": 0,
+            "resubmitted": 0, "postponed": 0,
+        },
+        "logsArchived": 0, "logsIncomplete": 0, "postponed": 0, "cutShort": true,
     });
     assert_eq!(function.invoke(event.clone(), Duration::ZERO).await?, Answer::Response(expected));
     let error = json!({"errorType": "Refused", "errorMessage": "the reconciler takes a schedule's event or an empty object, not 7"});

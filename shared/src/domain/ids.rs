@@ -124,6 +124,11 @@ impl JobId {
     pub fn array_child(&self, index: u32) -> JobId {
         Self(format!("{}:{index}", self.0))
     }
+
+    /// The id of a node of this multi-node job.
+    pub fn node(&self, index: u32) -> JobId {
+        Self(format!("{}#{index}", self.0))
+    }
 }
 
 text_id! {
@@ -164,6 +169,12 @@ impl Nonce {
     /// The nonce of a job's n-th claim.
     pub fn derive(job: &JobName, claim: u32) -> Nonce {
         Self(format!("{claim}-{}", &hex_digest(&[job.as_str(), &claim.to_string()])[..16]))
+    }
+
+    /// Whether it is the nonce of one of a job's first `claims` claims.
+    pub fn is_of(&self, job: &JobName, claims: u32) -> bool {
+        let number = self.0.split_once('-').and_then(|(claim, _)| claim.parse().ok());
+        number.is_some_and(|number| (1..=claims).contains(&number) && Self::derive(job, number) == *self)
     }
 
     /// Accepts what [`Nonce::derive`] makes: a number, a hyphen, 16 hexadecimal digits.
@@ -238,6 +249,9 @@ mod tests {
         assert_ne!(nonce, Nonce::derive(&name, 3));
         assert_ne!(nonce, Nonce::derive(&JobName::parse("tile-8").unwrap(), 2));
         assert_eq!(Nonce::parse(nonce.as_str()).unwrap(), nonce);
+        assert!(nonce.is_of(&name, 2) && nonce.is_of(&name, 7));
+        assert!(!nonce.is_of(&name, 1), "that claim has not been made");
+        assert!(!nonce.is_of(&JobName::parse("tile-8").unwrap(), 2));
         assert!(Nonce::parse("somebody else's").is_err());
     }
 }

@@ -167,12 +167,27 @@ impl JobState {
         (self.status == JobStatus::Failed).then(|| cause::classify(self))
     }
 
-    /// Whether its end may lead to another submission: then the store keeps it in view until that has
-    /// been decided. Which causes do is for the job to say, and a state does not know its job: every
-    /// failure that nobody asked for counts.
+    /// Whether its end may lead to another submission. Which causes do is for the job to say, and a state
+    /// does not know its job: every failure that nobody asked for counts.
     pub fn may_be_tried_again(&self) -> bool {
         let stopped = matches!(self.cause(), None | Some(Cause::Cancelled | Cause::Terminated));
         self.job_id.parent().is_none() && !stopped
+    }
+
+    /// Whether it has ended and something is left to be looked into: whether the job is submitted again,
+    /// whether its children or nodes have ended too. Then the store keeps it in view until that is done.
+    pub fn has_loose_ends(&self) -> bool {
+        self.may_be_tried_again() || (self.status.is_terminal() && self.parts() > 0)
+    }
+
+    /// Children and nodes that it has.
+    pub fn parts(&self) -> u32 {
+        self.array_size.or(self.num_nodes).unwrap_or(0)
+    }
+
+    /// The id of its n-th child or node.
+    pub fn part(&self, index: u32) -> JobId {
+        if self.array_size.is_some() { self.job_id.array_child(index) } else { self.job_id.node(index) }
     }
 
     /// Every log stream of every attempt, each once, oldest first.
@@ -238,7 +253,7 @@ pub struct Submission {
     pub state: JobState,
     /// Its archived logs, once they were looked for.
     pub logs: Option<LogsRecord>,
-    /// When the item changed last.
+    /// When it was last heard of: the item changed, or Batch said that nothing had.
     pub updated_at: Timestamp,
 }
 

@@ -40,7 +40,7 @@ pub use books::{Books, BooksError, MemoryBooks};
 #[cfg(feature = "sqlite")]
 pub use books::{Durability, SqliteBooks};
 pub use config::EngineConfig;
-pub use faults::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents};
+pub use faults::{EventCounts, EventFaults, FaultPlan, FaultyEngine, FaultyEvents};
 pub use local_engine::LocalEngine;
 pub use logs::LogDirectory;
 pub use process::{ProcessRunner, ProcessRunnerError};

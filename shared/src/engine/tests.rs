@@ -289,6 +289,7 @@ async fn faulty_events_lose_nothing_but_what_they_drop() {
         let faults = EventFaults {
             seed,
             doubled_permille: 300,
+            copies_max: 5,
             delayed_permille: 500,
             delay_max: seconds(900),
             ..EventFaults::default()
@@ -301,9 +302,10 @@ async fn faulty_events_lose_nothing_but_what_they_drop() {
         engine.idle().await;
         let described = engine.describe_jobs(&ids).await.unwrap();
         drop(engine);
-        passing.await.unwrap();
+        let counts = passing.await.unwrap();
         let arrived = received(&mut arrived);
-        assert!(arrived.len() > 4 * ids.len(), "some come twice");
+        assert_eq!((counts.deliveries, counts.dropped), (arrived.len() as u64, 0));
+        assert!(counts.deliveries > counts.sent + 2 * counts.doubled, "some come more often than twice");
         let known = settle(&arrived);
         for detail in described {
             assert_eq!(known[&detail.job_id], detail.state());

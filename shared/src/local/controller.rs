@@ -100,8 +100,12 @@ const ROUNDS: u32 = 10;
 
 /// At the start every claim is a dead process's, because this one holds the folder's lock, and every
 /// submission may have moved on unseen. The engine's answers are consistent: nothing is waited for.
-const AT_START: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: -86_400_000, silence_ms: -1_000, lost_after_ms: 0 };
+const AT_START: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: -86_400_000,
+    silence_ms: -1_000,
+    lost_after_ms: 0,
+    asked_max: usize::MAX,
+};
 
 /// The controller of one state folder. Holds the folder's lock as long as it lives.
 pub struct Controller<C> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::lists::page_of;
 use super::{head, lock};
-use crate::domain::transition::{Transition, transition};
+use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{
     Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
     Submission, Timestamp,
@@ -34,8 +34,18 @@ struct Item {
     submission: Submission,
     /// `stoppedAt`, or where Batch reports none, when the end was written.
     ended_at: Option<Timestamp>,
-    /// Its end may lead to another submission, and has not been settled.
+    /// Its end has loose ends, and has not been settled.
     is_unsettled: bool,
+    /// When it was last heard of, or Batch was asked about it.
+    silent_since: Timestamp,
+}
+
+impl Item {
+    /// Orders by time: the sign is turned, so that earlier moments than 1970 come first.
+    fn silence_key(&self) -> String {
+        let order = self.silent_since.as_millis().cast_unsigned() ^ (1 << 63);
+        format!("{order:020} {}", self.submission.state.job_id)
+    }
 }
 
 impl State {
@@ -58,9 +68,9 @@ impl State {
         self.items_of_jobs.entry(job_name).or_default().insert(job_id.clone());
         let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now));
         let logs = self.items.remove(&job_id).and_then(|item| item.submission.logs);
-        let is_unsettled = state.may_be_tried_again();
+        let is_unsettled = state.has_loose_ends();
         let submission = Submission { state, logs, updated_at: now };
-        self.items.insert(job_id, Item { submission, ended_at, is_unsettled });
+        self.items.insert(job_id, Item { submission, ended_at, is_unsettled, silent_since: now });
     }
 
     fn remove(&mut self, job_id: &JobId) -> Option<Submission> {
@@ -163,6 +173,7 @@ impl JobStore for InMemoryJobStore {
         let Some(item) = state.items.get_mut(job_id) else { return Ok(false) };
         item.submission.logs = Some(logs.clone());
         item.submission.updated_at = now;
+        item.silent_since = now;
         Ok(true)
     }
 
@@ -241,8 +252,31 @@ impl JobStore for InMemoryJobStore {
         since: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        let silent = |item: &Item| item.ended_at.is_none() && item.submission.updated_at < since;
-        Ok(lock(&self.state).items_where(page, silent))
+        let state = lock(&self.state);
+        let is_silent = |item: &&Item| item.ended_at.is_none() && item.silent_since < since;
+        let by_time: BTreeMap<String, &Item> =
+            state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
+        let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
+        Ok(map(page_of(entries, page), |item| item.submission.clone()))
+    }
+
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        let mut state = lock(&self.state);
+        for asked in submissions {
+            let Some(item) = state.items.get_mut(&asked.state.job_id) else { continue };
+            let known = &mut item.submission;
+            if item.ended_at.is_some() || OrderKey::of(&known.state) != OrderKey::of(&asked.state) {
+                continue;
+            }
+            item.silent_since = asked_at;
+            known.updated_at = heard_at.unwrap_or(known.updated_at);
+        }
+        Ok(())
     }
 
     async fn unfinished_logs(

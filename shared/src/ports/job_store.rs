@@ -21,6 +21,9 @@ pub struct NewClaim {
     pub replaced_end: Option<TryEnd>,
     /// Where the submission goes; `None`: into the spec's own queue.
     pub job_queue: Option<String>,
+    /// An expired claim under which nothing was submitted, given up in the same step: granted only while
+    /// it stands.
+    pub takes_over: Option<Nonce>,
     /// A person asks for the job: the budget of `maxTries` starts anew.
     pub resets_budget: bool,
     /// This moment.
@@ -78,9 +81,9 @@ pub enum Applied {
 /// Heads and submissions of all jobs. Every write is one condition and one change, applied as one, so
 /// that any number of writers may race; repeated, it changes nothing more.
 pub trait JobStore: Send + Sync {
-    /// Grants a claim where no claim stands and `replaces` is still the latest submission, in one
-    /// step; then the head takes on the claim's spec and run, and how the submission ended that is
-    /// replaced. A new job gets its head by this.
+    /// Grants a claim where no claim stands, or the one that it takes over, and `replaces` is still the
+    /// latest submission, in one step; then the head takes on the claim's spec and run, and how the
+    /// submission ended that is replaced. A new job gets its head by this.
     fn claim(&self, claim: &NewClaim) -> impl Future<Output = Result<ClaimOutcome, PortError>> + Send;
 
     /// Gives a claim up where it still stands with this nonce: nothing was submitted. `refusal` says
@@ -124,8 +127,8 @@ pub trait JobStore: Send + Sync {
     /// What follows from a submission's end has been done: it leaves [`JobStore::unsettled_ends`].
     fn settle(&self, job_id: &JobId) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Submissions whose end may lead to another one, by [`JobState::may_be_tried_again`], and has not
-    /// been settled, a page at a time.
+    /// Submissions whose end has loose ends, by [`JobState::has_loose_ends`], and has not been settled, a
+    /// page at a time.
     fn unsettled_ends(
         &self,
         page: Option<&Cursor>,
@@ -192,12 +195,24 @@ pub trait JobStore: Send + Sync {
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<JobHead>, PortError>> + Send;
 
-    /// Submissions, children and nodes that have not ended and have not changed since a moment.
+    /// Submissions, children and nodes that have not ended and of which nothing was heard, and Batch was
+    /// not asked, since a moment. What waits longest comes first, in each part of a store that is in parts;
+    /// none of these comes first in every list.
     fn silent_submissions(
         &self,
         since: Timestamp,
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+
+    /// Batch was asked about submissions in flight and had no news of them: they leave
+    /// [`JobStore::silent_submissions`] of moments up to `asked_at`. With `heard_at` Batch knows them, and
+    /// their `updated_at` is that moment. One that has changed since it was read is left as it is.
+    fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Submissions, children and nodes that ended before a moment and whose logs are not complete.
     fn unfinished_logs(

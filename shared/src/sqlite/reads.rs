@@ -123,10 +123,7 @@ pub(super) fn silent_submissions(
     since: Timestamp,
     after: Option<&Cursor>,
 ) -> Result<Page<Submission>, Failure> {
-    let (time, id) = time_and_text(after)?;
-    let key = |found: &Submission| timed_key(found.updated_at, found.state.job_id.as_str());
-    let parameters = params![since.as_millis(), time, id, limit()];
-    page(connection, sql::SILENT_SUBMISSIONS, parameters, rows::submission, key)
+    timed_page(connection, sql::SILENT_SUBMISSIONS, since, after)
 }
 
 pub(super) fn unfinished_logs(
@@ -134,11 +131,21 @@ pub(super) fn unfinished_logs(
     before: Timestamp,
     after: Option<&Cursor>,
 ) -> Result<Page<Submission>, Failure> {
+    timed_page(connection, sql::UNFINISHED_LOGS, before, after)
+}
+
+/// Submissions in the order of a time that follows the record's own columns.
+fn timed_page(
+    connection: &Connection,
+    sql: &str,
+    before: Timestamp,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
     let (time, id) = time_and_text(after)?;
     let parameters = params![before.as_millis(), time, id, limit()];
-    let with_end = |row: &Row<'_>| Ok((rows::submission(row)?, Timestamp::from_millis(row.get(3)?)));
-    let key = |(found, ended_at): &(Submission, Timestamp)| timed_key(*ended_at, found.state.job_id.as_str());
-    let found = page(connection, sql::UNFINISHED_LOGS, parameters, with_end, key)?;
+    let with_time = |row: &Row<'_>| Ok((rows::submission(row)?, Timestamp::from_millis(row.get(3)?)));
+    let key = |(found, time): &(Submission, Timestamp)| timed_key(*time, found.state.job_id.as_str());
+    let found = page(connection, sql, parameters, with_time, key)?;
     Ok(Page { items: found.items.into_iter().map(|(submission, _)| submission).collect(), next: found.next })
 }
 

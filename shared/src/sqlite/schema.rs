@@ -40,12 +40,13 @@ CREATE TABLE submissions (
     state            TEXT NOT NULL,              -- JSON
     logs             TEXT,                       -- JSON
     logs_complete    INTEGER NOT NULL DEFAULT 0,
-    updated_at       INTEGER NOT NULL
+    updated_at       INTEGER NOT NULL,
+    silent_since     INTEGER NOT NULL            -- updated_at, or when Batch was asked and had no news
 ) STRICT;
 CREATE INDEX submissions_of_jobs ON submissions (job_name, job_id);
 CREATE INDEX submissions_by_status ON submissions (status, job_id);
 CREATE INDEX submissions_latest ON submissions (status, job_name) WHERE latest = 1;
-CREATE INDEX submissions_silent ON submissions (updated_at, job_id) WHERE ended_at IS NULL;
+CREATE INDEX submissions_silent ON submissions (silent_since, job_id) WHERE ended_at IS NULL;
 CREATE INDEX submissions_unsettled ON submissions (job_id) WHERE unsettled = 1;
 CREATE INDEX submissions_without_logs ON submissions (ended_at, job_id)
     WHERE ended_at IS NOT NULL AND logs_complete = 0;

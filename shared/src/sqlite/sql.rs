@@ -53,11 +53,13 @@ pub(super) const SAVE_HEAD: &str = "
 
 /// The condition is `domain::transition`: its key orders states as that does.
 pub(super) const APPLY_STATE: &str = "
-    INSERT INTO submissions (job_id, job_name, status, order_key, ended_at, unsettled, state, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    INSERT INTO submissions (job_id, job_name, status, order_key, ended_at, unsettled, state, updated_at,
+                             silent_since)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
     ON CONFLICT (job_id) DO UPDATE SET
         status = excluded.status, order_key = excluded.order_key, ended_at = excluded.ended_at,
-        unsettled = excluded.unsettled, state = excluded.state, updated_at = excluded.updated_at
+        unsettled = excluded.unsettled, state = excluded.state, updated_at = excluded.updated_at,
+        silent_since = excluded.silent_since
     WHERE excluded.order_key > submissions.order_key";
 
 pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1";
@@ -69,8 +71,13 @@ pub(super) const SETTLE: &str = "UPDATE submissions SET unsettled = 0 WHERE job_
 pub(super) const UNSETTLED_ENDS: &str =
     select_item!("WHERE s.unsettled = 1 AND s.job_id > ?1 ORDER BY s.job_id LIMIT ?2");
 
-pub(super) const SAVE_LOGS: &str =
-    "UPDATE submissions SET logs = ?2, logs_complete = ?3, updated_at = ?4 WHERE job_id = ?1";
+pub(super) const SAVE_LOGS: &str = "
+    UPDATE submissions SET logs = ?2, logs_complete = ?3, updated_at = ?4, silent_since = ?4
+    WHERE job_id = ?1";
+
+pub(super) const NO_NEWS: &str = "
+    UPDATE submissions SET silent_since = ?3, updated_at = coalesce(?4, updated_at)
+    WHERE job_id = ?1 AND order_key = ?2 AND ended_at IS NULL";
 
 pub(super) const JOB: &str = select_job!("WHERE j.job_name = ?1");
 
@@ -106,9 +113,13 @@ pub(super) const EXPIRED_CLAIMS: &str = select_head!(
      ORDER BY j.claim_expires_at, j.job_name LIMIT ?4"
 );
 
-pub(super) const SILENT_SUBMISSIONS: &str = select_item!(
-    "WHERE s.ended_at IS NULL AND s.updated_at < ?1 AND (s.updated_at, s.job_id) > (?2, ?3)
-     ORDER BY s.updated_at, s.job_id LIMIT ?4"
+/// `silent_since` comes last: it is the cursor's, and part of no record.
+pub(super) const SILENT_SUBMISSIONS: &str = concat!(
+    "SELECT ",
+    item_columns!(),
+    ", s.silent_since FROM submissions s
+      WHERE s.ended_at IS NULL AND s.silent_since < ?1 AND (s.silent_since, s.job_id) > (?2, ?3)
+      ORDER BY s.silent_since, s.job_id LIMIT ?4"
 );
 
 /// `ended_at` comes last: it is the cursor's, and part of no record.
@@ -165,6 +176,7 @@ mod tests {
         SETTLE,
         UNSETTLED_ENDS,
         SAVE_LOGS,
+        NO_NEWS,
         JOB,
         SUBMISSION,
         SUBMISSIONS,

@@ -129,6 +129,15 @@ impl JobStore for SqliteStore {
         })
     }
 
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        self.write("note silence", |connection| writes::no_news(connection, submissions, heard_at, asked_at))
+    }
+
     async fn unfinished_logs(
         &self,
         before: Timestamp,

@@ -97,7 +97,7 @@ pub(super) fn apply_state(
         state.status.as_str(),
         OrderKey::of(state).as_i64(),
         ended_at,
-        state.may_be_tried_again(),
+        state.has_loose_ends(),
         rows::to_json("a job's state", state)?,
         now.as_millis(),
     ])?;
@@ -118,6 +118,21 @@ pub(super) fn save_logs(
     let text = rows::to_json("a record of logs", logs)?;
     let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis()];
     Ok(connection.prepare_cached(sql::SAVE_LOGS)?.execute(parameters)? > 0)
+}
+
+pub(super) fn no_news(
+    connection: &Connection,
+    submissions: &[Submission],
+    heard_at: Option<Timestamp>,
+    asked_at: Timestamp,
+) -> Result<(), Failure> {
+    let mut no_news = connection.prepare_cached(sql::NO_NEWS)?;
+    for Submission { state, .. } in submissions {
+        let heard_at = heard_at.map(Timestamp::as_millis);
+        let order_key = OrderKey::of(state).as_i64();
+        no_news.execute(params![state.job_id.as_str(), order_key, asked_at.as_millis(), heard_at])?;
+    }
+    Ok(())
 }
 
 pub(super) fn remove_submission(

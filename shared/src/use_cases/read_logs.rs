@@ -3,7 +3,7 @@
 use async_compression::tokio::bufread::GzipDecoder;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::collect_logs::stream_key;
+use super::collect_logs::{Manifest, manifest_of, stream_key};
 use crate::domain::{LogStream, Submission};
 use crate::ports::{LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
 
@@ -16,16 +16,36 @@ pub async fn read_logs<L: LogSource, O: ObjectStore>(
     mut each: impl FnMut(&LogStream, &LogEvent) + Send,
 ) -> Result<u64, PortError> {
     let mut events = 0;
+    let mut manifest = None;
     for (index, stream) in submission.state.all_log_streams().into_iter().enumerate() {
         let mut count = |event: &LogEvent| {
             events += 1;
             each(stream, event);
         };
         if !from_source(source, stream, &mut count).await? {
-            from_archive(archive, &stream_key(submission, index, stream), &mut count).await?;
+            if manifest.is_none() {
+                manifest = Some(manifest_of(archive, submission).await?);
+            }
+            for key in archived_keys(manifest.as_ref().and_then(Option::as_ref), submission, index, stream) {
+                from_archive(archive, &key, &mut count).await?;
+            }
         }
     }
     Ok(events)
+}
+
+/// The objects of the n-th stream: those that the manifest names, or without one the only one there can be.
+fn archived_keys(
+    manifest: Option<&Manifest>,
+    submission: &Submission,
+    index: usize,
+    stream: &LogStream,
+) -> Vec<String> {
+    let listed = manifest.and_then(|manifest| manifest.streams.get(index));
+    match listed.filter(|listed| listed.log_stream == stream.name) {
+        Some(listed) => listed.keys().cloned().collect(),
+        None => vec![stream_key(submission, index, stream)],
+    }
 }
 
 /// `false` where there is no such stream, before any event was handed out.

@@ -92,7 +92,8 @@ where
             return Ok(self.child_ended(state).await?.unwrap_or(Recorded::Noted(applied)));
         }
         let followed = self.follow(&state.job_name, &state.job_id).await?;
-        if state.may_be_tried_again() && followed != Some(Recorded::Waiting) {
+        // A parent's children may not have been heard of yet: the reconciler settles it.
+        if state.may_be_tried_again() && state.parts() == 0 && followed != Some(Recorded::Waiting) {
             self.store.settle(&state.job_id).await?;
         }
         Ok(followed.unwrap_or(Recorded::Noted(applied)))

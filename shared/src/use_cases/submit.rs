@@ -100,6 +100,7 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             replaces,
             replaced_end: known.as_ref().and_then(Job::state).and_then(TryEnd::of),
             job_queue: job_queue.clone(),
+            takes_over: None,
             resets_budget: order.asked != Asked::ByRetry,
             now,
             expires_at,
@@ -142,7 +143,7 @@ impl Order<'_> {
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
 /// effect is repeated, and none is started after `last_start`.
-async fn call<E: JobEngine>(
+pub(super) async fn call<E: JobEngine>(
     engine: &E,
     pace: &impl SubmissionPace,
     clock: &impl Clock,
@@ -177,7 +178,7 @@ async fn call<E: JobEngine>(
 }
 
 /// Writes down what `SubmitJob` answered.
-async fn settle<S: JobStore, E: JobEngine>(
+pub(super) async fn settle<S: JobStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,

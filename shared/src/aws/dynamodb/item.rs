@@ -125,7 +125,7 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
     put(&mut item, UPDATED_AT, millis(now));
     put(&mut item, WORK, text(work.of(job_id.as_str())));
     put(&mut item, WORK_AT, millis(work_at));
-    if state.may_be_tried_again() {
+    if state.has_loose_ends() {
         put(&mut item, MEMBERSHIP, text(keys::unsettled(job_id)));
     }
     Ok(item)

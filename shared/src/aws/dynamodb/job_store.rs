@@ -1,5 +1,7 @@
 //! The port on DynamoDB.
 
+use futures_util::{TryStreamExt as _, stream};
+
 use super::DynamoDbJobStore;
 use super::call::until_settled;
 use super::keys::Work;
@@ -11,6 +13,9 @@ use crate::domain::{
 use crate::ports::{
     Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
 };
+
+/// Submissions of one call whose silence is written at once.
+const NOTES_AT_ONCE: usize = 16;
 
 impl JobStore for DynamoDbJobStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
@@ -118,6 +123,20 @@ impl JobStore for DynamoDbJobStore {
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
         self.list_submissions(&List::of_work(Work::InFlight, since), page).await
+    }
+
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        let notes = submissions.iter().filter(|submission| !submission.state.status.is_terminal());
+        stream::iter(notes.map(Ok))
+            .try_for_each_concurrent(NOTES_AT_ONCE, |submission| {
+                until_settled("UpdateItem", move || self.try_no_news(&submission.state, heard_at, asked_at))
+            })
+            .await
     }
 
     async fn unfinished_logs(

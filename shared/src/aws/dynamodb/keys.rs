@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{JobId, JobName, JobStatus, RunId};
+use crate::domain::{JobId, JobName, JobStatus, RunId, Timestamp};
 
 /// The sort key of a job's head. A job id holds no white space.
 pub(crate) const HEAD: &str = " head";
@@ -15,6 +15,12 @@ pub(crate) const SHARDS: u8 = 16;
 /// The shard of a name or id.
 fn shard(text: &str) -> u8 {
     Sha256::digest(text.as_bytes())[0] % SHARDS
+}
+
+/// The shard that a list of what was before a moment begins with: not the same in every list, so that
+/// where lists are cut short none comes last for ever.
+pub(crate) fn first_shard(before: Timestamp) -> u8 {
+    shard(&before.as_millis().to_string())
 }
 
 /// The shard of an item: a head's by its job, a submission's by its own id, because the children of one
@@ -64,7 +70,7 @@ pub(crate) fn other_place(job_id: &JobId) -> String {
 pub(crate) enum Work {
     /// A head's claim stands; it expires then.
     Claim,
-    /// A submission has not ended; it changed then.
+    /// A submission has not ended; it was heard of then, or Batch was asked about it.
     InFlight,
     /// A submission ended then; its logs are not complete.
     Logs,
@@ -97,7 +103,7 @@ pub(crate) fn run_membership(run_id: &RunId, job_name: &JobName) -> String {
     sharded(&run_kind(run_id), job_name.as_str())
 }
 
-/// Of `MEMBERSHIP`: ends that may lead to another submission, not settled.
+/// Of `MEMBERSHIP`: ends with loose ends, not settled.
 pub(crate) const UNSETTLED: &str = "unsettled";
 
 pub(crate) fn unsettled(job_id: &JobId) -> String {

@@ -27,6 +27,8 @@ pub(super) struct List {
     index: IndexDefinition,
     kind: String,
     sort: Sort,
+    /// Where it begins; it goes on with the next, and after the last with the first.
+    first_shard: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,8 @@ enum Sort {
 
 impl List {
     pub(super) fn of_work(work: Work, before: Timestamp) -> Self {
-        Self { index: BY_WORK, kind: work.as_str().to_owned(), sort: Sort::Before(before) }
+        let first_shard = keys::first_shard(before);
+        Self { index: BY_WORK, kind: work.as_str().to_owned(), sort: Sort::Before(before), first_shard }
     }
 
     fn of_heads(run_id: Option<&RunId>) -> Self {
@@ -48,24 +51,29 @@ impl List {
             Some(run_id) => (BY_MEMBERSHIP, keys::run_kind(run_id)),
             None => (BY_ENTRY, keys::HEADS.to_owned()),
         };
-        Self { index, kind, sort: Sort::Any }
+        Self { index, kind, sort: Sort::Any, first_shard: 0 }
     }
 
     pub(super) fn of_unsettled() -> Self {
-        Self { index: BY_MEMBERSHIP, kind: keys::UNSETTLED.to_owned(), sort: Sort::Any }
+        Self { index: BY_MEMBERSHIP, kind: keys::UNSETTLED.to_owned(), sort: Sort::Any, first_shard: 0 }
     }
 
     pub(super) fn of_status(status: JobStatus) -> Self {
-        Self { index: BY_STATUS, kind: status.as_str().to_owned(), sort: Sort::Any }
+        Self { index: BY_STATUS, kind: status.as_str().to_owned(), sort: Sort::Any, first_shard: 0 }
     }
 
     fn of_latest(kind: &str) -> Self {
-        Self { index: BY_STATUS, kind: kind.to_owned(), sort: Sort::Latest }
+        Self { index: BY_STATUS, kind: kind.to_owned(), sort: Sort::Latest, first_shard: 0 }
     }
 
-    /// One shard of it.
+    /// The index partition of its n-th shard.
+    fn partition(&self, shard: u8) -> String {
+        keys::in_shard(&self.kind, self.first_shard.wrapping_add(shard) % SHARDS)
+    }
+
+    /// Its n-th shard.
     fn query(&self, query: QueryFluentBuilder, shard: u8) -> QueryFluentBuilder {
-        let partition = item::text(keys::in_shard(&self.kind, shard));
+        let partition = item::text(self.partition(shard));
         let query = query
             .index_name(self.index.name)
             .expression_attribute_names("#partition", self.index.key.partition.name)
@@ -86,7 +94,7 @@ impl List {
     /// Whether an item belongs to the shard still.
     fn holds(&self, item: &Item, shard: u8) -> bool {
         let partition = item::text_in(item, self.index.key.partition.name);
-        partition == Some(keys::in_shard(&self.kind, shard).as_str())
+        partition == Some(self.partition(shard).as_str())
             && match self.sort {
                 Sort::Any => true,
                 Sort::Before(moment) => item::moment_in(item, WORK_AT).is_some_and(|at| at < moment),

@@ -8,6 +8,7 @@ use super::change::Change;
 use super::item::{self, Item};
 use super::keys::{self, Work};
 use super::table::{ENTRY, MEMBERSHIP, PLACE, STATUS_SHARD, WORK, WORK_AT};
+use crate::domain::transition::OrderKey;
 use crate::domain::{JobState, LogsRecord, Submission, Timestamp};
 use crate::ports::{Applied, PortError};
 
@@ -54,6 +55,23 @@ impl DynamoDbJobStore {
         let change = Change::default().remove(MEMBERSHIP).name(item::ORDER_KEY);
         let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
         let update = change.apply(update).condition_expression("attribute_exists(#orderKey)");
+        Ok((written(OPERATION, update.send().await)? != Written::Contended).then_some(()))
+    }
+
+    pub(super) async fn try_no_news(
+        &self,
+        known: &JobState,
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<Option<()>, PortError> {
+        let mut change = Change::default().set(WORK_AT, item::millis(asked_at));
+        if let Some(heard_at) = heard_at {
+            change = change.set(item::UPDATED_AT, item::millis(heard_at));
+        }
+        let change = change.value(item::ORDER_KEY, item::number(OrderKey::of(known).as_i64()));
+        let key = item::submission_key(&known.job_name, &known.job_id);
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key));
+        let update = change.apply(update).condition_expression("#orderKey = :orderKey");
         Ok((written(OPERATION, update.send().await)? != Written::Contended).then_some(()))
     }
 

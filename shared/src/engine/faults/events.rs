@@ -1,4 +1,4 @@
-//! Events that come twice, late, in another order, or never.
+//! Events that come more than once, late, in another order, or never.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,12 +16,27 @@ pub struct EventFaults {
     pub seed: u64,
     /// Never delivered.
     pub dropped_permille: u64,
-    /// Delivered twice.
+    /// Delivered more than once.
     pub doubled_permille: u64,
+    /// The most copies of these: from 2 to so many, each late or not by itself. Less than 2 stands for 2.
+    pub copies_max: u64,
     /// Deliveries that are late, and so may come after younger ones.
     pub delayed_permille: u64,
     /// The latest that a delivery comes, on tokio's clock.
     pub delay_max: Duration,
+}
+
+/// How events fared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EventCounts {
+    /// Events that the engine sent.
+    pub sent: u64,
+    /// Of these, never delivered.
+    pub dropped: u64,
+    /// Of these, delivered more than once.
+    pub doubled: u64,
+    /// Deliveries, on time or late.
+    pub deliveries: u64,
 }
 
 /// Stands between an engine's events and their consumer.
@@ -31,16 +46,17 @@ pub struct FaultyEvents {
     /// Deliveries to come, by their moment; the number keeps equal moments apart.
     late: BTreeMap<(Instant, u64), JobStateChange>,
     number: u64,
+    counts: EventCounts,
 }
 
 impl FaultyEvents {
     /// Delivers to `output`.
     pub fn new(faults: EventFaults, output: mpsc::UnboundedSender<JobStateChange>) -> Self {
-        Self { faults, output, late: BTreeMap::new(), number: 0 }
+        Self { faults, output, late: BTreeMap::new(), number: 0, counts: EventCounts::default() }
     }
 
     /// Passes events on until the engine is gone and the last late one is delivered.
-    pub async fn run(mut self, mut input: mpsc::UnboundedReceiver<JobStateChange>) {
+    pub async fn run(mut self, mut input: mpsc::UnboundedReceiver<JobStateChange>) -> EventCounts {
         let mut open = true;
         while open || !self.late.is_empty() {
             let first = self.late.first_key_value().map(|((at, _), _)| *at);
@@ -56,14 +72,22 @@ impl FaultyEvents {
                 }
             }
         }
+        self.counts
     }
 
     fn take_in(&mut self, event: &JobStateChange) {
         let mut dice = Dice::for_parts(self.faults.seed, &[&event.id]);
+        self.counts.sent += 1;
         if dice.permille(self.faults.dropped_permille) {
+            self.counts.dropped += 1;
             return;
         }
-        let copies = if dice.permille(self.faults.doubled_permille) { 2 } else { 1 };
+        let mut copies = 1;
+        if dice.permille(self.faults.doubled_permille) {
+            self.counts.doubled += 1;
+            copies = 2 + dice.below(self.faults.copies_max.saturating_sub(1));
+        }
+        self.counts.deliveries += copies;
         for _ in 0..copies {
             if dice.permille(self.faults.delayed_permille) {
                 let longest = u64::try_from(self.faults.delay_max.as_millis()).unwrap_or(u64::MAX);

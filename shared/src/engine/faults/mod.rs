@@ -4,4 +4,4 @@ mod engine;
 mod events;
 
 pub use engine::{FaultPlan, FaultyEngine};
-pub use events::{EventFaults, FaultyEvents};
+pub use events::{EventCounts, EventFaults, FaultyEvents};

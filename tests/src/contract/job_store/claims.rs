@@ -1,6 +1,6 @@
 use anyhow::Context as _;
 use batchwright::domain::{Cause, Claim, JobHead, JobStatus, Nonce, Try, TryEnd};
-use batchwright::ports::{ClaimOutcome, JobStore, NewClaim};
+use batchwright::ports::{ClaimOutcome, JobStore, NewClaim, RecordOutcome};
 use tokio::task::JoinSet;
 
 use crate::contract::fixtures::{EXPIRY, NOW, at, granted, id, name, run_id, submit, taken, walk, wish};
@@ -91,6 +91,51 @@ pub(super) async fn of_eight_concurrent_claimers_exactly_one_is_granted<S: JobSt
         let standing = head(store, &job).await?.claim.map(|claim| claim.nonce);
         assert_eq!(granted, Vec::from_iter(standing), "exactly one is granted, and it stands");
     }
+    Ok(())
+}
+
+fn taking_over(nonce: &Nonce) -> NewClaim {
+    NewClaim { takes_over: Some(nonce.clone()), expires_at: at(9_000), ..wish("a", Some("a-1")) }
+}
+
+pub(super) async fn a_claim_takes_the_place_of_an_expired_one_while_that_stands<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let recorded = submit(store, "a", "a-1").await?;
+    assert_eq!(store.claim(&taking_over(&recorded)).await?, ClaimOutcome::Replaced, "none stands");
+    let first = granted(store, &wish("a", Some("a-1"))).await?;
+    assert_eq!(store.claim(&taking_over(&recorded)).await?, ClaimOutcome::Held, "another stands");
+    let of_another = NewClaim { replaces: None, ..taking_over(&first) };
+    assert_eq!(store.claim(&of_another).await?, ClaimOutcome::Replaced);
+    let second = granted(store, &taking_over(&first)).await?;
+    assert_ne!(first, second);
+    assert_eq!(store.claim(&taking_over(&first)).await?, ClaimOutcome::Held, "it is given up already");
+    assert_eq!(store.record_submission(&taken("a", &first, "a-2")).await?, RecordOutcome::Surplus);
+    assert!(!store.release(&name("a"), &first, None, NOW).await?);
+    let claimed = head(store, "a").await?;
+    assert_eq!(claimed.claim.map(|claim| (claim.nonce, claim.expires_at)), Some((second.clone(), at(9_000))));
+    assert_eq!((claimed.claims, claimed.job_tries), (3, vec![id("a-1")]));
+    assert_eq!(store.record_submission(&taken("a", &second, "a-3")).await?, RecordOutcome::Recorded);
+    Ok(())
+}
+
+pub(super) async fn of_eight_concurrent_claimers_one_takes_an_expired_claim_over<
+    S: JobStore + Clone + 'static,
+>(
+    store: &S,
+) -> anyhow::Result<()> {
+    submit(store, "a", "a-1").await?;
+    let expired = granted(store, &wish("a", Some("a-1"))).await?;
+    let mut claimers = JoinSet::new();
+    for _ in 0..8 {
+        let (store, claim) = (store.clone(), taking_over(&expired));
+        claimers.spawn(async move { store.claim(&claim).await });
+    }
+    let mut granted = 0;
+    while let Some(joined) = claimers.join_next().await {
+        granted += usize::from(matches!(joined??, ClaimOutcome::Granted(_)));
+    }
+    assert_eq!(granted, 1);
     Ok(())
 }
 

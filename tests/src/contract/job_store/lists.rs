@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
-use batchwright::domain::{Job, JobHead, JobState, JobStatus, LogsRecord};
+use batchwright::domain::{Job, JobHead, JobState, JobStatus, LogsRecord, Submission};
 use batchwright::ports::{JobStore, NewClaim, Page};
 
 use crate::contract::fixtures::{
-    EXPIRY, NOW, advance, at, each_once, granted, id, ids, name, run_id, set, state, submit, taken, walk,
-    wish,
+    EXPIRY, NOW, advance, at, each_once, granted, id, ids, known, name, run_id, set, state, submit, taken,
+    walk, wish,
 };
 
 /// More than any adapter puts on one page.
@@ -132,6 +132,67 @@ pub(super) async fn only_what_has_not_ended_and_not_changed_is_silent<S: JobStor
     store.apply_state(&state("other", "old#1", JobStatus::Pending), at(3_000)).await?;
     assert_eq!(silent(2_000).await?, set(["old#1", "a-1"]), "a stale state is no sign of life");
     Ok(())
+}
+
+pub(super) async fn what_batch_had_no_news_of_is_silent_again_later<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    for job_id in ["heard", "unheard:3", "moved", "ended"] {
+        store.apply_state(&state("a", job_id, JobStatus::Starting), at(500)).await?;
+    }
+    let silent = async |since: i64| {
+        ids(&walk(async |page| store.silent_submissions(at(since), page.as_ref()).await).await?)
+    };
+    let (heard, unheard) = (known(store, "heard").await?, known(store, "unheard:3").await?);
+    let read_before = [known(store, "moved").await?, known(store, "ended").await?];
+    let absent = Submission { state: state("a", "absent", JobStatus::Running), ..heard.clone() };
+    store.no_news(std::slice::from_ref(&heard), Some(at(1_500)), at(2_000)).await?;
+    store.no_news(&[unheard.clone(), absent], None, at(2_000)).await?;
+    store.no_news(&[], None, at(9_000)).await?;
+    assert_eq!(silent(2_000).await?, set(["moved", "ended"]));
+    assert_eq!(silent(2_001).await?, set(["heard", "unheard:3", "moved", "ended"]));
+    assert_eq!(known(store, "heard").await?, Submission { updated_at: at(1_500), ..heard });
+    assert_eq!(known(store, "unheard:3").await?, unheard, "asking is no sign of life");
+    assert_eq!(store.submission(&id("absent")).await?, None);
+
+    store.apply_state(&state("a", "moved", JobStatus::Running), at(600)).await?;
+    let mut ended = state("a", "ended", JobStatus::Failed);
+    ended.times.stopped_at = Some(at(550));
+    store.apply_state(&ended, at(600)).await?;
+    let now = [known(store, "moved").await?, known(store, "ended").await?];
+    for stale in [&read_before, &now] {
+        store.no_news(&stale[usize::from(stale == &now)..], Some(at(7_000)), at(8_000)).await?;
+        assert_eq!([known(store, "moved").await?, known(store, "ended").await?], now, "{stale:?}");
+    }
+    assert_eq!(silent(700).await?, set(["moved"]));
+    let unfinished = walk(async |page| store.unfinished_logs(at(560), page.as_ref()).await).await?;
+    assert_eq!(ids(&unfinished)?, set(["ended"]), "its end is where it was");
+    store.apply_state(&state("a", "heard", JobStatus::Running), at(2_500)).await?;
+    assert_eq!(silent(2_400).await?, set(["moved", "unheard:3"]), "a state is a sign of life");
+    Ok(())
+}
+
+pub(super) async fn lists_that_are_cut_short_leave_nobody_waiting_for_ever<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    const SUBMISSIONS: usize = 24;
+    const ASKED: usize = 4;
+    for number in 0..SUBMISSIONS {
+        store.apply_state(&state("a", &format!("a-{number}"), JobStatus::Running), at(500)).await?;
+    }
+    let mut asked = BTreeSet::new();
+    for pass in 1..=200 {
+        // By then all are silent again.
+        let since = at(pass * 1_000);
+        let mut page = store.silent_submissions(since, None).await?;
+        page.items.truncate(ASKED);
+        store.no_news(&page.items, None, since).await?;
+        asked.extend(ids(&page.items)?);
+        if asked.len() == SUBMISSIONS {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("only {asked:?} were ever asked about")
 }
 
 pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: JobStore>(

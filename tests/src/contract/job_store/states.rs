@@ -196,7 +196,7 @@ pub(super) async fn logs_are_kept_and_survive_a_later_state<S: JobStore>(store: 
     Ok(())
 }
 
-pub(super) async fn ends_that_may_lead_to_another_try_stay_in_view_until_they_are_settled<S: JobStore>(
+pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: JobStore>(
     store: &S,
 ) -> anyhow::Result<()> {
     let failed = |job_id: &str, reason: &str| JobState {
@@ -216,6 +216,9 @@ pub(super) async fn ends_that_may_lead_to_another_try_stay_in_view_until_they_ar
         JobState { is_cancelled: true, ..failed("cancelled", "no longer wanted") },
         JobState { is_terminated: true, ..failed("terminated", "Host EC2 (instance i-1) terminated.") },
         state("a", "succeeded", JobStatus::Succeeded),
+        JobState { array_size: Some(2), ..state("a", "array", JobStatus::Succeeded) },
+        JobState { num_nodes: Some(2), ..state("a", "nodes", JobStatus::Failed) },
+        JobState { array_size: Some(2), ..state("a", "in-flight", JobStatus::Pending) },
     ] {
         assert_eq!(store.apply_state(&ended, NOW).await?, Applied::Applied);
     }
@@ -223,6 +226,10 @@ pub(super) async fn ends_that_may_lead_to_another_try_stay_in_view_until_they_ar
         let found = walk(async |page| store.unsettled_ends(page.as_ref()).await).await?;
         ids(&found)
     };
+    for parent in ["array", "nodes"] {
+        assert!(unsettled().await?.contains(parent), "its children may have ended unheard");
+        store.settle(&id(parent)).await?;
+    }
     assert_eq!(
         unsettled().await?,
         set(["host-lost", "dependency", "forgotten", "program"]),

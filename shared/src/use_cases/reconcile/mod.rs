@@ -1,0 +1,123 @@
+//! What events, submitters and collectors left behind, found and finished.
+
+mod claims;
+mod ends;
+mod silence;
+
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::record_state::{Recorded, Recorder};
+use crate::domain::JobState;
+use crate::ports::{Clock, JobEngine, JobStore, PortError, SubmissionPace};
+
+/// When the reconciler believes what.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconcilePolicy {
+    /// Milliseconds from a claim's expiry until an empty answer of `ListJobs` is believed.
+    pub quarantine_ms: i64,
+    /// Milliseconds without news after which Batch is asked about a submission, and after a parent's end
+    /// about the children and nodes whose end is not known.
+    pub silence_ms: i64,
+    /// Milliseconds without news after which a submission that Batch does not know is LOST.
+    pub lost_after_ms: i64,
+    /// Submissions that one pass asks about at most. The next pass goes on with those that wait longest.
+    pub asked_max: usize,
+}
+
+impl Default for ReconcilePolicy {
+    fn default() -> Self {
+        Self { quarantine_ms: 300_000, silence_ms: 900_000, lost_after_ms: 86_400_000, asked_max: 10_000 }
+    }
+}
+
+/// What one pass found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciled {
+    /// Claims whose submission was found in Batch.
+    pub claims_adopted: u64,
+    /// Claims under which nothing was submitted.
+    pub claims_released: u64,
+    /// Submissions that were one too many.
+    pub surplus_terminated: u64,
+    /// Submissions, children and nodes that Batch described.
+    pub described: u64,
+    /// Submissions that Batch no longer knows.
+    pub lost: u64,
+    /// Jobs submitted again.
+    pub resubmitted: u64,
+    /// Things that a failing port left for the next pass.
+    pub postponed: u64,
+}
+
+/// One pass: expired claims, ends that nobody followed up, silent submissions.
+///
+/// Idempotent. What fails for one job is postponed and does not keep the others waiting; errs only
+/// where the store itself can't be read.
+pub async fn reconcile<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    policy: &ReconcilePolicy,
+) -> Result<Reconciled, PortError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    let mut done = Reconciled::default();
+    reconcile_counting(recorder, policy, &mut done).await?;
+    Ok(done)
+}
+
+/// The same, for callers that may drop it before its end: `done` says how far it came.
+pub async fn reconcile_counting<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    policy: &ReconcilePolicy,
+    done: &mut Reconciled,
+) -> Result<(), PortError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    let mut pass = Pass { recorder, policy, done };
+    pass.settle_claims().await?;
+    pass.follow_unsettled_ends().await?;
+    pass.ask_about_silent_submissions().await?;
+    if *pass.done != Reconciled::default() {
+        info!(reconciled = ?pass.done, "reconciled");
+    }
+    Ok(())
+}
+
+struct Pass<'a, S, E, P, C> {
+    recorder: &'a Recorder<'a, S, E, P, C>,
+    policy: &'a ReconcilePolicy,
+    done: &'a mut Reconciled,
+}
+
+impl<S, E, P, C> Pass<'_, S, E, P, C>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    async fn record(&mut self, state: &JobState) -> Result<Recorded, PortError> {
+        let recorded = self.recorder.record_state(state).await?;
+        match recorded {
+            Recorded::Resubmitted(_) => self.done.resubmitted += 1,
+            Recorded::Surplus => self.done.surplus_terminated += 1,
+            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
+        }
+        Ok(recorded)
+    }
+
+    fn postpone(&mut self, name: &impl std::fmt::Display, error: &PortError) {
+        warn!(job.name = %name, %error, "postponed to the next pass");
+        self.done.postponed += 1;
+    }
+}
