@@ -141,6 +141,7 @@ async fn claim(store: &impl JobStore, spec: &JobSpec, milliseconds: i64) -> anyh
         replaces: None,
         replaced_end: None,
         job_queue: None,
+        takes_over: None,
         resets_budget: true,
         now,
         expires_at: now.plus_millis(milliseconds),

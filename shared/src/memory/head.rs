@@ -4,10 +4,11 @@
 use crate::domain::{Children, Claim, JobHead, JobId, Nonce, Timestamp, Try};
 use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
-/// Grants a claim where none stands and the latest submission is the one expected. The head changes
-/// only then.
+/// Grants a claim where none stands, or the one to take over, and the latest submission is the one
+/// expected. The head changes only then.
 pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
-    if head.as_ref().is_some_and(|head| head.claim.is_some()) {
+    let standing = head.as_ref().and_then(|head| head.claim.as_ref()).map(|claim| &claim.nonce);
+    if standing != claim.takes_over.as_ref() {
         return ClaimOutcome::Held;
     }
     if head.as_ref().and_then(|head| head.job_id.as_ref()) != claim.replaces.as_ref() {
@@ -138,6 +139,7 @@ mod tests {
             replaces: replaces.map(id),
             replaced_end: None,
             job_queue: None,
+            takes_over: None,
             resets_budget,
             now: Timestamp::from_millis(1),
             expires_at: Timestamp::from_millis(2),

@@ -21,6 +21,9 @@ pub struct NewClaim {
     pub replaced_end: Option<TryEnd>,
     /// Where the submission goes; `None`: into the spec's own queue.
     pub job_queue: Option<String>,
+    /// A claim that expired, of which Batch was asked: the new one takes its place in the same step, so
+    /// that the wish to submit is never without a claim. Granted only while that one stands.
+    pub takes_over: Option<Nonce>,
     /// A person asks for the job: the budget of `maxTries` starts anew.
     pub resets_budget: bool,
     /// This moment.
@@ -34,7 +37,7 @@ pub struct NewClaim {
 pub enum ClaimOutcome {
     /// It was: submit with this nonce.
     Granted(Nonce),
-    /// It was not: another claim stands, live or expired.
+    /// It was not: another claim stands, live or expired, or the one to take over stands no longer.
     Held,
     /// It was not: the latest submission is another by now. Look again.
     Replaced,
@@ -78,9 +81,9 @@ pub enum Applied {
 /// Heads and submissions of all jobs. Every write is one condition and one change, applied as one, so
 /// that any number of writers may race; repeated, it changes nothing more.
 pub trait JobStore: Send + Sync {
-    /// Grants a claim where no claim stands and `replaces` is still the latest submission, in one
-    /// step; then the head takes on the claim's spec and run, and how the submission ended that is
-    /// replaced. A new job gets its head by this.
+    /// Grants a claim where no claim stands, or the one that it takes over, and `replaces` is still the
+    /// latest submission, in one step; then the head takes on the claim's spec and run, and how the
+    /// submission ended that is replaced. A new job gets its head by this.
     fn claim(&self, claim: &NewClaim) -> impl Future<Output = Result<ClaimOutcome, PortError>> + Send;
 
     /// Gives a claim up where it still stands with this nonce: nothing was submitted. `refusal` says

@@ -155,6 +155,7 @@ mod tests {
             replaces: head.and_then(|head| head.job_id),
             replaced_end: None,
             job_queue: None,
+            takes_over: None,
             resets_budget: false,
             now: NOW,
             expires_at: NOW.plus_millis(1),

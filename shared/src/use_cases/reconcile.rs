@@ -4,7 +4,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder};
-use super::submit::{Asked, Order, Outcome, end_surplus, submit};
+use super::submit::{Outcome, end_surplus, submit_instead};
 use crate::domain::cause::LOST_STATUS_REASON;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::{JobHead, JobId, JobState, JobStatus, Submission};
@@ -37,7 +37,7 @@ impl Default for ReconcilePolicy {
 pub struct Reconciled {
     /// Claims whose submission was found in Batch.
     pub claims_adopted: u64,
-    /// Claims under which nothing was submitted.
+    /// Claims under which nothing was submitted: the job was submitted under another, or refused.
     pub claims_released: u64,
     /// Submissions that were one too many.
     pub surplus_terminated: u64,
@@ -105,21 +105,24 @@ where
         }
     }
 
-    /// Asks Batch what became of a claim: adopts its submission, or gives the claim up and submits.
+    /// Asks Batch what became of a claim: adopts its submission, or submits under a claim that takes its
+    /// place. Ends what was submitted under earlier claims and is one too many.
     async fn settle_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
         let Some(claim) = &head.claim else { return Ok(()) };
         let Recorder { store, engine, pace, clock, .. } = self.recorder;
         let name = &head.spec.job_name;
+        let mut adopted = false;
         for detail in self.submissions_unknown_to(head).await? {
             let state = detail.state();
-            if state.nonce.as_ref() != Some(&claim.nonce) {
-                continue;
-            }
-            let (nonce, job_id) = (claim.nonce.clone(), state.job_id.clone());
+            let Some(nonce) = state.nonce.clone() else { continue };
+            let job_id = state.job_id.clone();
             let submission = NewSubmission { job_name: name.clone(), nonce, job_id, now: clock.now() };
             match store.record_submission(&submission).await? {
-                RecordOutcome::Recorded => self.done.claims_adopted += 1,
-                RecordOutcome::Known | RecordOutcome::Unknown => {}
+                RecordOutcome::Recorded => {
+                    self.done.claims_adopted += 1;
+                    adopted = true;
+                }
+                RecordOutcome::Known | RecordOutcome::Unknown => adopted = true,
                 RecordOutcome::Surplus if state.status.is_terminal() => continue,
                 RecordOutcome::Surplus => {
                     end_surplus(*engine, name, &state.job_id).await?;
@@ -129,16 +132,19 @@ where
             }
             self.record(&state).await?;
         }
-        if !store.release(name, &claim.nonce, None, clock.now()).await? {
+        if adopted {
             return Ok(());
         }
-        self.done.claims_released += 1;
-        let order = Order { spec: &head.spec, run_id: &head.run_id, asked: Asked::ByRetry };
-        if let Outcome::Submitted(_) =
-            submit(*store, *engine, *pace, *clock, &self.recorder.policy, &order).await?
-        {
-            self.done.resubmitted += 1;
+        let policy = &self.recorder.policy;
+        match submit_instead(*store, *engine, *pace, *clock, policy, head, &claim.nonce).await? {
+            // Another has settled the claim meanwhile.
+            Outcome::Skipped(_) => return Ok(()),
+            Outcome::Deferred(why) => return Err(PortError::retryable("submit", why)),
+            Outcome::Submitted(_) => self.done.resubmitted += 1,
+            Outcome::Surplus(_) => self.done.surplus_terminated += 1,
+            Outcome::Rejected(_) | Outcome::Unknown(_) => {}
         }
+        self.done.claims_released += 1;
         Ok(())
     }
 

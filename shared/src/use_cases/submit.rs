@@ -1,12 +1,14 @@
 //! One job, submitted once: claim, `SubmitJob`, record.
 
+use std::collections::BTreeMap;
+
 use tracing::{info, warn};
 
 use super::backoff::backoff;
 use super::dependencies::{Resolved, resolve};
 use crate::domain::plan::{Plan, Skip, plan, plan_child};
 use crate::domain::{
-    Job, JobId, JobName, JobSpec, JobStatus, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry,
+    Job, JobHead, JobId, JobName, JobSpec, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry,
 };
 use crate::ports::{
     ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, NewSubmission, PortError, RecordOutcome,
@@ -59,6 +61,9 @@ pub enum Outcome {
     Deferred(String),
     /// Batch may have taken it or not. The claim stands until the reconciler has found out.
     Unknown(String),
+    /// It was submitted too late: its claim had been taken for dead, and another submission may stand.
+    /// This one was terminated.
+    Surplus(JobId),
 }
 
 /// Submits a job unless it SUCCEEDED, is in flight, or is claimed by another.
@@ -100,6 +105,7 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             replaces,
             replaced_end: known.as_ref().and_then(Job::state).and_then(TryEnd::of),
             job_queue: job_queue.clone(),
+            takes_over: None,
             resets_budget: order.asked != Asked::ByRetry,
             now,
             expires_at,
@@ -110,15 +116,62 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             ClaimOutcome::Granted(nonce) => {
                 let mut spec = order.spec.clone();
                 spec.job_queue = job_queue.unwrap_or(spec.job_queue);
-                let request =
-                    SubmitJobRequest::new(&spec, &nonce, |name| dependencies.get(name).cloned().flatten());
-                let last_start = expires_at.plus_millis(-policy.claim_margin_ms);
-                let answer = call(engine, pace, clock, policy.attempts, last_start, &request, &nonce).await;
+                let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
                 return settle(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
             }
         }
     }
     Ok(Outcome::Deferred(format!("its latest submission changed {RACES} times while it was looked at")))
+}
+
+/// Submits a job under a claim that takes the place of one that expired, under which nothing was
+/// submitted as far as Batch knows.
+///
+/// The wish to submit outlives every stop: until it has an outcome a claim stands, by which the next pass
+/// finds it. So the claim of a job that is `Deferred` is not given up.
+pub(super) async fn submit_instead<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    pace: &impl SubmissionPace,
+    clock: &impl Clock,
+    policy: &SubmitPolicy,
+    head: &JobHead,
+    expired: &Nonce,
+) -> Result<Outcome, PortError> {
+    let (spec, name) = (&head.spec, &head.spec.job_name);
+    let dependencies = match resolve(store, spec).await? {
+        Resolved::Ready(ids) => ids,
+        Resolved::Blocked(why) => {
+            store.release(name, expired, Some(&why), clock.now()).await?;
+            return Ok(Outcome::Rejected(why));
+        }
+        Resolved::NotYet(why) => return Ok(Outcome::Deferred(why)),
+    };
+    pace.admit().await;
+    let now = clock.now();
+    let claim = NewClaim {
+        spec: spec.clone(),
+        run_id: head.run_id.clone(),
+        replaces: head.job_id.clone(),
+        // The head keeps it since the claim that expired.
+        replaced_end: None,
+        job_queue: head.claim.as_ref().and_then(|claim| claim.job_queue.clone()),
+        takes_over: Some(expired.clone()),
+        resets_budget: false,
+        now,
+        expires_at: now.plus_millis(policy.claim_ms),
+    };
+    let ClaimOutcome::Granted(nonce) = store.claim(&claim).await? else {
+        return Ok(Outcome::Skipped(Skip::Claimed));
+    };
+    let spec = JobSpec { job_queue: head.claimed_queue().to_owned(), ..spec.clone() };
+    let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
+    match answer {
+        Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
+            Ok(Outcome::Deferred(error.to_string()))
+        }
+        answer => settle(store, engine, clock, name, &nonce, answer).await,
+    }
 }
 
 /// A job to submit, and for whom.
@@ -141,19 +194,21 @@ impl Order<'_> {
 }
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
-/// effect is repeated, and none is started after `last_start`.
+/// effect is repeated, and none is started near the end of the claim, which was made at `claimed_at`.
 async fn call<E: JobEngine>(
     engine: &E,
     pace: &impl SubmissionPace,
     clock: &impl Clock,
-    attempts: u32,
-    last_start: Timestamp,
-    request: &SubmitJobRequest,
-    nonce: &Nonce,
+    policy: &SubmitPolicy,
+    spec: &JobSpec,
+    dependencies: &BTreeMap<JobName, Option<JobId>>,
+    (nonce, claimed_at): (&Nonce, Timestamp),
 ) -> Result<JobId, PortError> {
+    let request = SubmitJobRequest::new(spec, nonce, |name| dependencies.get(name).cloned().flatten());
+    let last_start = claimed_at.plus_millis(policy.claim_ms - policy.claim_margin_ms);
     let mut attempt = 0;
     loop {
-        let error = match engine.submit_job(request).await {
+        let error = match engine.submit_job(&request).await {
             Ok(job_id) => return Ok(job_id),
             Err(error) => error,
         };
@@ -169,7 +224,7 @@ async fn call<E: JobEngine>(
         };
         attempt += 1;
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        if attempt >= attempts || clock.now().plus_millis(wait_ms) > last_start {
+        if attempt >= policy.attempts || clock.now().plus_millis(wait_ms) > last_start {
             return Err(error);
         }
         tokio::time::sleep(wait).await;
@@ -227,7 +282,7 @@ async fn record<S: JobStore, E: JobEngine>(
         }
         RecordOutcome::Surplus | RecordOutcome::Unknown => {
             end_surplus(engine, job_name, &job_id).await?;
-            Ok(Outcome::Skipped(Skip::InFlight(JobStatus::Submitted)))
+            Ok(Outcome::Surplus(job_id))
         }
     }
 }

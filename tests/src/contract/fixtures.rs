@@ -44,6 +44,7 @@ pub fn wish(job: &str, replaces: Option<&str>) -> NewClaim {
         replaces: replaces.map(id),
         replaced_end: None,
         job_queue: None,
+        takes_over: None,
         resets_budget: false,
         now: NOW,
         expires_at: EXPIRY,

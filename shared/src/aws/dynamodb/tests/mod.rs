@@ -20,6 +20,7 @@ fn wish(job: &str) -> NewClaim {
         replaces: None,
         replaced_end: None,
         job_queue: None,
+        takes_over: None,
         resets_budget: false,
         now: NOW,
         expires_at: NOW.plus_millis(60_000),
