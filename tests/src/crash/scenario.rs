@@ -53,6 +53,8 @@ pub struct Expected {
     pub least: usize,
     /// The most submissions of it.
     pub most: usize,
+    /// It stands in the report of its run: every job does but those that run an array's children again.
+    pub reported: bool,
 }
 
 /// The name of the bucket.
@@ -79,11 +81,11 @@ pub fn after(name: &str, dependency: &str) -> Value {
 }
 
 const fn once(name: &'static str) -> Expected {
-    Expected { name, status: Some(JobStatus::Succeeded), least: 1, most: 1 }
+    Expected { name, status: Some(JobStatus::Succeeded), least: 1, most: 1, reported: true }
 }
 
 const fn tried(name: &'static str, least: usize, most: usize) -> Expected {
-    Expected { name, status: Some(JobStatus::Succeeded), least, most }
+    Expected { name, status: Some(JobStatus::Succeeded), least, most, reported: true }
 }
 
 fn all_succeed(_: &Scene<'_>) -> Ends {
@@ -104,6 +106,10 @@ fn long(_: &Scene<'_>) -> Ends {
 
 fn long_after_lost_host(scene: &Scene<'_>) -> Ends {
     if scene.submission == 1 { loses_host() } else { long(scene) }
+}
+
+fn second_child_loses_host(scene: &Scene<'_>) -> Ends {
+    if scene.array_index == Some(1) { loses_host() } else { succeeds() }
 }
 
 fn short_after_lost_host(scene: &Scene<'_>) -> Ends {
@@ -200,7 +206,8 @@ impl Scenario {
         let mut refused = job("refused");
         refused["containerOverrides"] = json!({});
         let text = format!("{}\n{refused}\n", job("a"));
-        let expected = [once("a"), Expected { name: "refused", status: None, least: 0, most: 0 }];
+        let expected =
+            [once("a"), Expected { name: "refused", status: None, least: 0, most: 0, reported: true }];
         Self::of_text("a refused job", "jobs/lines.jsonl", text, &expected)
     }
 
@@ -211,7 +218,8 @@ impl Scenario {
 
     /// A job that fails by its own fault is not submitted again.
     pub fn failed() -> Self {
-        let expected = Expected { name: "a", status: Some(JobStatus::Failed), least: 1, most: 1 };
+        let expected =
+            Expected { name: "a", status: Some(JobStatus::Failed), least: 1, most: 1, reported: true };
         Self { script: fails, ..Self::of_file("a failed job", &[job("a")], &[expected]) }
     }
 
@@ -241,6 +249,22 @@ impl Scenario {
     /// One job whose host is lost, and every event comes twice.
     pub fn doubled_events() -> Self {
         Self { name: "events that come twice", events_doubled: true, ..Self::lost_host() }
+    }
+
+    /// An array, one child of which loses its host and is run again, and a job that depends on the array.
+    pub fn array() -> Self {
+        let mut array = job("a");
+        array["arrayProperties"] = json!({"size": 2});
+        array["resubmitChildren"] = json!(true);
+        let child = Expected { reported: false, ..once("a--bw-child-1") };
+        let jobs = [array, after("next", "a")];
+        let scenario = Self::of_file("an array", &jobs, &[once("a"), child, tried("next", 1, 2)]);
+        Self { script: second_child_loses_host, ..scenario }
+    }
+
+    /// The same, and no event comes.
+    pub fn array_in_silence() -> Self {
+        Self { name: "an array in silence", events_lost: true, ..Self::array() }
     }
 
     /// One job whose host is lost, in no time.
@@ -276,6 +300,8 @@ impl Scenario {
             Self::doubled_events(),
             Self::dependant(),
             Self::dependant_in_silence(),
+            Self::array(),
+            Self::array_in_silence(),
             Self::continued(),
             Self::continued_by_the_reconciler(),
         ]
