@@ -1,6 +1,7 @@
 //! What the suites under `tests/` share.
 
 pub mod contract;
+pub mod crash;
 pub mod emulators;
 pub mod loopback;
 pub mod recorded;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use batchwright::domain::{Cause, JobId, JobState, JobStatus};
-use batchwright::engine::{EventFaults, FaultPlan, FaultyEvents, Scene};
+use batchwright::engine::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents, Scene};
 use batchwright::ports::{ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::submit::Outcome;
@@ -43,6 +43,48 @@ async fn a_claim_whose_submitter_died_before_the_call_is_given_up_and_the_job_su
     world.settle().await?;
     assert_eq!(world.status("job").await?, Some(JobStatus::Succeeded));
     assert_eq!(world.submissions_in_engine("job").await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_without_a_successor_at_no_moment_until_the_job_is_submitted() -> anyhow::Result<()> {
+    let faults = FaultPlan { throttled_permille: 1_000, ..FaultPlan::default() };
+    let mut world = World::with_faults(|_| succeeds(), faults).await?;
+    let first = claim(&world, "job").await?;
+    world.pass(6_500).await;
+    let done = world.reconcile(&POLICY).await?;
+    assert_eq!((done.claims_released, done.resubmitted, done.postponed), (0, 0, 1));
+    let standing = world.job("job").await?.unwrap().head.claim.map(|claim| claim.nonce);
+    assert!(standing.is_some_and(|nonce| nonce != first), "the wish to submit has another claim");
+    world.engine = FaultyEngine::new(world.engine.inner().clone(), FaultPlan::default());
+    world.pass(302_000).await;
+    assert_eq!(world.reconcile(&POLICY).await?.resubmitted, 1, "the next pass that may, submits it");
+    world.settle().await?;
+    assert_eq!(world.status("job").await?, Some(JobStatus::Succeeded));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_dependency_was_forgotten_is_given_up_with_the_reason() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let wish = NewClaim {
+        spec: after("next", "forgotten"),
+        run_id: run_id(),
+        replaces: None,
+        replaced_end: None,
+        job_queue: None,
+        takes_over: None,
+        resets_budget: true,
+        now: world.now(),
+        expires_at: world.now().plus_millis(5_000),
+    };
+    assert!(matches!(world.store.claim(&wish).await?, ClaimOutcome::Granted(_)));
+    world.pass(6_500).await;
+    let done = world.reconcile(&POLICY).await?;
+    assert_eq!((done.claims_released, done.resubmitted), (1, 0));
+    let head = world.job("next").await?.unwrap().head;
+    assert_eq!(head.claim, None);
+    assert_eq!(head.refusal.as_deref(), Some("it depends on forgotten, which was never submitted"));
     Ok(())
 }
 

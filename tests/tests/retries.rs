@@ -178,6 +178,7 @@ async fn claimed_for_the_fallback_queue(world: &mut World) -> anyhow::Result<bat
         replaces: Some(first),
         replaced_end: None,
         job_queue: Some("on-demand".to_owned()),
+        takes_over: None,
         resets_budget: false,
         now: world.now(),
         expires_at: world.now().plus_millis(5_000),

@@ -42,6 +42,7 @@ fn refusal(line: &ReportLine) -> Option<String> {
         ReportOutcome::Rejected if line.job_name.is_none() => Some(format!("rejected: {reason}")),
         ReportOutcome::Rejected => Some(format!("{job} rejected: {reason}")),
         ReportOutcome::Unknown => Some(format!("{job} unknown: {reason}")),
+        ReportOutcome::Surplus => Some(format!("{job} submitted too late: {reason}")),
     }
 }
 

@@ -98,6 +98,7 @@ fn metrics(runs: &[RunSummary]) -> Vec<Metric> {
                 Metric::count("JobsSkipped", skipped),
                 Metric::count("JobsRejected", rejected),
                 Metric::count("SubmissionsUnknown", unknown),
+                Metric::count("SurplusTerminated", run.surplus),
                 Metric::count("FilesRejected", u64::from(!run.problems.is_empty())),
             ]
         })

@@ -7,7 +7,9 @@ use batchwright::ports::{
     Clock, FunctionInvoker, JobEngine, JobStore, ObjectStore, ObjectWriter, PortError, RunStore,
     SubmissionPace,
 };
-use batchwright::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
+use batchwright::use_cases::run_file::{
+    ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
+};
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde::Serialize;
 use serde_json::Value;
@@ -42,6 +44,9 @@ pub struct RunSummary {
     /// Those of them that became so in this invocation.
     #[serde(skip)]
     pub(crate) new_counts: RunCounts,
+    /// Submissions of this invocation that were one too many, and were terminated.
+    #[serde(skip)]
+    pub(crate) surplus: u64,
     /// What is wrong with the file, where it was rejected: the first twenty problems.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -81,10 +86,11 @@ where
     };
     let before = ports.store.run(&order.run_id).await?;
     if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {
-        return Ok(RunSummary::of(run.clone(), &run.counts, Vec::new()));
+        return Ok(RunSummary::of(run.clone(), &run.counts, Vec::new(), 0));
     }
     let (checkpoint, counts) = before.map(|run| (run.checkpoint, run.counts)).unwrap_or_default();
-    let problems = submit_all(ports, &uri, &order).await?;
+    let mut surplus = 0;
+    let problems = submit_all(ports, &uri, &order, &mut surplus).await?;
     let run = ports.store.run(&order.run_id).await?.ok_or_else(|| {
         PortError::retryable("run", format!("the run {} was removed while it was under way", order.run_id))
     })?;
@@ -92,13 +98,14 @@ where
         go_on(ports, invocation, &order, checkpoint < run.checkpoint).await;
     }
     info!(run.id = %run.run_id, run.source = run.source, run.state = ?run.state, run.checkpoint = run.checkpoint.0, "run");
-    Ok(RunSummary::of(run, &counts, problems))
+    Ok(RunSummary::of(run, &counts, problems, surplus))
 }
 
 impl RunSummary {
-    fn of(run: Run, before: &RunCounts, problems: Vec<String>) -> Self {
+    fn of(run: Run, before: &RunCounts, problems: Vec<String>, surplus: u64) -> Self {
         let Run { run_id, source, state, checkpoint, counts, .. } = run;
-        Self { run_id, source, state, checkpoint, new_counts: since(before, &counts), counts, problems }
+        let new_counts = since(before, &counts);
+        Self { run_id, source, state, checkpoint, counts, new_counts, surplus, problems }
     }
 }
 
@@ -114,6 +121,7 @@ async fn submit_all<S, E, P, C, O, I>(
     ports: &Ports<S, E, P, C, O, I>,
     uri: &S3Uri,
     order: &RunFile,
+    surplus: &mut u64,
 ) -> Result<Vec<String>, FunctionError>
 where
     S: JobStore + RunStore,
@@ -137,7 +145,8 @@ where
                 return Err(RunFileError::File(error));
             }
         };
-        run_file(store, engine, pace, clock, objects, &mut file, order, |_| ()).await
+        let each = |line: &ReportLine| *surplus += u64::from(line.outcome == ReportOutcome::Surplus);
+        run_file(store, engine, pace, clock, objects, &mut file, order, each).await
     };
     let ended = tokio::select! {
         ended = running => ended,

@@ -21,8 +21,8 @@ pub struct NewClaim {
     pub replaced_end: Option<TryEnd>,
     /// Where the submission goes; `None`: into the spec's own queue.
     pub job_queue: Option<String>,
-    /// An expired claim under which nothing was submitted, given up in the same step: granted only while
-    /// it stands.
+    /// A claim that expired, of which Batch was asked: the new one takes its place in the same step, so
+    /// that the wish to submit is never without a claim. Granted only while that one stands.
     pub takes_over: Option<Nonce>,
     /// A person asks for the job: the budget of `maxTries` starts anew.
     pub resets_budget: bool,
@@ -37,7 +37,7 @@ pub struct NewClaim {
 pub enum ClaimOutcome {
     /// It was: submit with this nonce.
     Granted(Nonce),
-    /// It was not: another claim stands, live or expired.
+    /// It was not: another claim stands, live or expired, or the one to take over stands no longer.
     Held,
     /// It was not: the latest submission is another by now. Look again.
     Replaced,

@@ -195,7 +195,7 @@ where
                 warn!(job.name = %spec.job_name, array.id = %job_id, index, why = %skip, "child not submitted again");
                 Ok(OwnJob::Failed)
             }
-            Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(OwnJob::UnderWay),
+            Outcome::Skipped(_) | Outcome::Unknown(_) | Outcome::Surplus(_) => Ok(OwnJob::UnderWay),
             Outcome::Rejected(why) => {
                 info!(job.name = %spec.job_name, array.id = %job_id, index, %why, "child not submitted again");
                 Ok(OwnJob::Failed)

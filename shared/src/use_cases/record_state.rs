@@ -17,9 +17,10 @@ use crate::ports::{
 pub enum Recorded {
     /// The job is not one of ours, or was removed.
     NotOurs,
-    /// The submission is one too many: it was terminated.
+    /// A submission was one too many: it was terminated.
     Surplus,
-    /// The submission goes on, or the state was known, or a child or node has ended.
+    /// The submission goes on, or the state was known, or a child or node has ended, or another submits
+    /// the job again.
     Noted(Applied),
     /// The job has ended.
     Ended(JobStatus, Option<Cause>),
@@ -92,8 +93,10 @@ where
             return Ok(self.child_ended(state).await?.unwrap_or(Recorded::Noted(applied)));
         }
         let followed = self.follow(&state.job_name, &state.job_id).await?;
-        // A parent's children may not have been heard of yet: the reconciler settles it.
-        if state.may_be_tried_again() && state.parts() == 0 && followed != Some(Recorded::Waiting) {
+        // While another submits the job again, nobody knows yet what follows: the end stays in view. So does
+        // a parent's, whose children may not have been heard of yet: the reconciler settles it.
+        let open = matches!(followed, Some(Recorded::Waiting | Recorded::Noted(_)));
+        if state.may_be_tried_again() && state.parts() == 0 && !open {
             self.store.settle(&state.job_id).await?;
         }
         Ok(followed.unwrap_or(Recorded::Noted(applied)))
@@ -128,6 +131,9 @@ where
         else {
             return Ok(None);
         };
+        if state.may_be_tried_again() && job.head.claim.is_some() {
+            return Ok(Some(Recorded::Noted(Applied::Stale)));
+        }
         let again = match next(&job, state) {
             Next::Resubmit(again) => Some(again),
             Next::AfterDependencies(again) => match self.dependencies_recover(&job).await? {
@@ -159,6 +165,7 @@ where
                 Ok(Recorded::Resubmitted(resubmission))
             }
             Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
+            Outcome::Surplus(_) => Ok(Recorded::Surplus),
             Outcome::Rejected(why) => {
                 info!(job.name = %job.name(), %why, "not submitted again");
                 let state = job.state();

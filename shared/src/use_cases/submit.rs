@@ -1,13 +1,13 @@
 //! One job, submitted once: claim, `SubmitJob`, record.
 
+use std::collections::BTreeMap;
+
 use tracing::{info, warn};
 
 use super::backoff::backoff;
 use super::dependencies::{Resolved, resolve};
 use crate::domain::plan::{Plan, Skip, plan, plan_child};
-use crate::domain::{
-    Job, JobId, JobName, JobSpec, JobStatus, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry,
-};
+use crate::domain::{Job, JobId, JobName, JobSpec, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry};
 use crate::ports::{
     ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, NewSubmission, PortError, RecordOutcome,
     SubmissionPace,
@@ -59,6 +59,9 @@ pub enum Outcome {
     Deferred(String),
     /// Batch may have taken it or not. The claim stands until the reconciler has found out.
     Unknown(String),
+    /// It was submitted too late: its claim had been taken for dead, and another submission may stand.
+    /// This one was terminated.
+    Surplus(JobId),
 }
 
 /// Submits a job unless it SUCCEEDED, is in flight, or is claimed by another.
@@ -111,10 +114,7 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             ClaimOutcome::Granted(nonce) => {
                 let mut spec = order.spec.clone();
                 spec.job_queue = job_queue.unwrap_or(spec.job_queue);
-                let request =
-                    SubmitJobRequest::new(&spec, &nonce, |name| dependencies.get(name).cloned().flatten());
-                let last_start = expires_at.plus_millis(-policy.claim_margin_ms);
-                let answer = call(engine, pace, clock, policy.attempts, last_start, &request, &nonce).await;
+                let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
                 return settle(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
             }
         }
@@ -142,19 +142,25 @@ impl Order<'_> {
 }
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
-/// effect is repeated, and none is started after `last_start`.
+/// effect is repeated, and none is started near the end of the claim, which was made at `claimed_at`: nor
+/// the first, because the claim itself may have been long in coming.
 pub(super) async fn call<E: JobEngine>(
     engine: &E,
     pace: &impl SubmissionPace,
     clock: &impl Clock,
-    attempts: u32,
-    last_start: Timestamp,
-    request: &SubmitJobRequest,
-    nonce: &Nonce,
+    policy: &SubmitPolicy,
+    spec: &JobSpec,
+    dependencies: &BTreeMap<JobName, Option<JobId>>,
+    (nonce, claimed_at): (&Nonce, Timestamp),
 ) -> Result<JobId, PortError> {
+    let request = SubmitJobRequest::new(spec, nonce, |name| dependencies.get(name).cloned().flatten());
+    let last_start = claimed_at.plus_millis(policy.claim_ms - policy.claim_margin_ms);
+    if clock.now() > last_start {
+        return Err(PortError::retryable("SubmitJob", "it was not called: too little is left of the claim"));
+    }
     let mut attempt = 0;
     loop {
-        let error = match engine.submit_job(request).await {
+        let error = match engine.submit_job(&request).await {
             Ok(job_id) => return Ok(job_id),
             Err(error) => error,
         };
@@ -170,7 +176,7 @@ pub(super) async fn call<E: JobEngine>(
         };
         attempt += 1;
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        if attempt >= attempts || clock.now().plus_millis(wait_ms) > last_start {
+        if attempt >= policy.attempts || clock.now().plus_millis(wait_ms) > last_start {
             return Err(error);
         }
         tokio::time::sleep(wait).await;
@@ -228,7 +234,7 @@ async fn record<S: JobStore, E: JobEngine>(
         }
         RecordOutcome::Surplus | RecordOutcome::Unknown => {
             end_surplus(engine, job_name, &job_id).await?;
-            Ok(Outcome::Skipped(Skip::InFlight(JobStatus::Submitted)))
+            Ok(Outcome::Surplus(job_id))
         }
     }
 }

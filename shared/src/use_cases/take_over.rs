@@ -4,7 +4,7 @@
 use super::dependencies::{Resolved, resolve};
 use super::submit::{Outcome, SubmitPolicy, call, settle};
 use crate::domain::plan::Skip;
-use crate::domain::{JobHead, Nonce, SubmitJobRequest};
+use crate::domain::{JobHead, JobSpec, Nonce};
 use crate::ports::{
     ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, PortError, SubmissionPace,
 };
@@ -33,26 +33,23 @@ pub(super) async fn take_over<S: JobStore, E: JobEngine>(
     };
     pace.admit().await;
     let now = clock.now();
-    let expires_at = now.plus_millis(policy.claim_ms);
     let claim = NewClaim {
         spec: head.spec.clone(),
         run_id: head.run_id.clone(),
         replaces: head.job_id.clone(),
+        // The head keeps it since the claim that expired.
         replaced_end: None,
         job_queue: head.claim.as_ref().and_then(|claim| claim.job_queue.clone()),
         takes_over: Some(expired.clone()),
         resets_budget: false,
         now,
-        expires_at,
+        expires_at: now.plus_millis(policy.claim_ms),
     };
     let ClaimOutcome::Granted(nonce) = store.claim(&claim).await? else {
         return Ok(Outcome::Skipped(Skip::Claimed));
     };
-    let mut spec = head.spec.clone();
-    spec.job_queue = head.claimed_queue().to_owned();
-    let request = SubmitJobRequest::new(&spec, &nonce, |name| dependencies.get(name).cloned().flatten());
-    let last_start = expires_at.plus_millis(-policy.claim_margin_ms);
-    match call(engine, pace, clock, policy.attempts, last_start, &request, &nonce).await {
+    let spec = JobSpec { job_queue: head.claimed_queue().to_owned(), ..head.spec.clone() };
+    match call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await {
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
             Ok(Outcome::Deferred(error.to_string()))
         }

@@ -57,6 +57,10 @@ where
                 self.done.claims_released += 1;
                 self.done.resubmitted += 1;
             }
+            Outcome::Surplus(_) => {
+                self.done.claims_released += 1;
+                self.done.surplus_terminated += 1;
+            }
             Outcome::Rejected(_) | Outcome::Unknown(_) => self.done.claims_released += 1,
             Outcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),
             // Another has settled it meanwhile.

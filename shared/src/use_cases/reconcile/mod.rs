@@ -38,7 +38,7 @@ impl Default for ReconcilePolicy {
 pub struct Reconciled {
     /// Claims whose submission was found in Batch.
     pub claims_adopted: u64,
-    /// Claims under which nothing was submitted.
+    /// Claims under which nothing was submitted: the job was submitted under another, or refused.
     pub claims_released: u64,
     /// Submissions that were one too many.
     pub surplus_terminated: u64,

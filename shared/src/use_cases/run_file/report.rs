@@ -40,6 +40,9 @@ pub enum ReportOutcome {
     Rejected,
     /// Batch may have taken it: the reconciler finds out.
     Unknown,
+    /// This run submitted it too late, when another submission of it stood or had been decided on: this
+    /// one was terminated. Counted as skipped.
+    Surplus,
 }
 
 impl ReportLine {
@@ -53,6 +56,10 @@ impl ReportLine {
             Outcome::Skipped(skip) => (ReportOutcome::Skipped, None, Some(skip.to_string())),
             Outcome::Rejected(why) => (ReportOutcome::Rejected, None, Some(why)),
             Outcome::Unknown(why) => (ReportOutcome::Unknown, None, Some(why)),
+            Outcome::Surplus(job_id) => {
+                let why = "it came too late: its claim had expired; this submission was terminated";
+                (ReportOutcome::Surplus, Some(job_id), Some(why.to_owned()))
+            }
             Outcome::Deferred(why) => return Err(why),
         };
         Ok(ReportLine { line, job_name: Some(job_name), outcome, job_id, reason })
@@ -68,7 +75,7 @@ impl ReportLine {
     pub(super) fn count(&self, counts: &mut RunCounts) {
         match self.outcome {
             ReportOutcome::Submitted => counts.submitted += 1,
-            ReportOutcome::Skipped => counts.skipped += 1,
+            ReportOutcome::Skipped | ReportOutcome::Surplus => counts.skipped += 1,
             ReportOutcome::Changed => {
                 counts.skipped += 1;
                 counts.changed += 1;

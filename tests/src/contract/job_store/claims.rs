@@ -166,6 +166,24 @@ pub(super) async fn a_claim_is_released_by_its_own_nonce_alone_and_once<S: JobSt
     Ok(())
 }
 
+pub(super) async fn a_claim_takes_the_place_of_the_one_it_names_and_of_no_other<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let first = granted(store, &wish("a", None)).await?;
+    let over =
+        |nonce: &Nonce| NewClaim { takes_over: Some(nonce.clone()), now: at(9_000), ..wish("a", None) };
+    let other = Nonce::derive(&name("a"), 77);
+    assert_eq!(store.claim(&over(&other)).await?, ClaimOutcome::Held);
+    let second = granted(store, &over(&first)).await?;
+    assert_ne!(first, second);
+    assert_eq!(head(store, "a").await?.claim.map(|claim| claim.nonce), Some(second.clone()));
+    assert_eq!(store.claim(&over(&first)).await?, ClaimOutcome::Held, "it stands no longer");
+    assert!(!store.release(&name("a"), &first, None, at(9_100)).await?);
+    assert!(store.release(&name("a"), &second, None, at(9_200)).await?);
+    assert_eq!(store.claim(&over(&second)).await?, ClaimOutcome::Held, "nothing is left to take over");
+    Ok(())
+}
+
 pub(super) async fn a_later_claim_takes_on_its_spec_and_run_and_may_start_the_budget_anew<S: JobStore>(
     store: &S,
 ) -> anyhow::Result<()> {

@@ -1,0 +1,209 @@
+//! Every port, with a fuse in each of its calls.
+//!
+//! The methods are no `async fn`: the caller's place is taken when the call is made, by `#[track_caller]`.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use batchwright::domain::{
+    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Nonce, Run, RunId,
+    StatusCounts, Submission, SubmitJobRequest, Timestamp,
+};
+use batchwright::events::JobDetail;
+use batchwright::ports::{
+    Applied, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary, LogPage, LogSource,
+    LogSourceError, NewClaim, NewSubmission, ObjectStore, ObjectWriter, Page, PortError, RecordOutcome,
+    RunStore, SubmissionPace,
+};
+use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+
+use super::fuse::{Fuse, Moment, Site};
+
+/// A port whose process may die at any of its calls.
+#[derive(Debug, Clone)]
+pub struct Fused<P> {
+    inner: P,
+    fuse: Fuse,
+}
+
+impl<P> Fused<P> {
+    /// Lets calls through to `inner` while the process lives.
+    pub fn new(inner: P, fuse: &Fuse) -> Self {
+        Self { inner, fuse: fuse.clone() }
+    }
+}
+
+macro_rules! fused {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        $(
+            #[track_caller]
+            fn $name(&self, $($argument: $kind),*) -> impl Future<Output = $answer> + Send {
+                self.fuse.call(stringify!($name), self.inner.$name($($argument),*))
+            }
+        )*
+    };
+}
+
+type Answer<T> = Result<T, PortError>;
+
+impl<S: JobStore> JobStore for Fused<S> {
+    fused! {
+        claim(claim: &NewClaim) -> Answer<ClaimOutcome>;
+        release(job_name: &JobName, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> Answer<bool>;
+        record_submission(submission: &NewSubmission) -> Answer<RecordOutcome>;
+        apply_state(state: &JobState, now: Timestamp) -> Answer<Applied>;
+        settle(job_id: &JobId) -> Answer<()>;
+        unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        save_logs(job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Answer<bool>;
+        job(job_name: &JobName) -> Answer<Option<Job>>;
+        jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;
+        submission(job_id: &JobId) -> Answer<Option<Submission>>;
+        submissions(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        submissions_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        jobs(run_id: Option<&RunId>, page: Option<&Cursor>) -> Answer<Page<Job>>;
+        jobs_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Job>>;
+        count_by_status() -> Answer<StatusCounts>;
+        expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
+        silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        save_children(job_name: &JobName, job_id: &JobId, children: &Children, now: Timestamp) -> Answer<bool>;
+        no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;
+        unfinished_logs(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        remove_submission(job_id: &JobId) -> Answer<Option<Submission>>;
+        remove_job(job_name: &JobName) -> Answer<Vec<JobId>>;
+    }
+}
+
+impl<S: RunStore> RunStore for Fused<S> {
+    fused! {
+        create_run(run: &Run) -> Answer<Option<Run>>;
+        save_run(run: &Run) -> Answer<bool>;
+        run(run_id: &RunId) -> Answer<Option<Run>>;
+        unfinished_runs(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Run>>;
+    }
+}
+
+impl<E: JobEngine> JobEngine for Fused<E> {
+    fused! {
+        submit_job(request: &SubmitJobRequest) -> Answer<JobId>;
+        describe_jobs(job_ids: &[JobId]) -> Answer<Vec<JobDetail>>;
+        list_jobs(job_queue: &str, job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<JobSummary>>;
+        cancel_job(job_id: &JobId, reason: &str) -> Answer<()>;
+        terminate_job(job_id: &JobId, reason: &str) -> Answer<()>;
+    }
+}
+
+impl<L: LogSource> LogSource for Fused<L> {
+    fused! {
+        log_events(stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError>;
+    }
+}
+
+impl<P: SubmissionPace> SubmissionPace for Fused<P> {
+    fused! {
+        admit() -> ();
+    }
+
+    fn throttled(&self) {
+        self.inner.throttled();
+    }
+}
+
+impl<I: FunctionInvoker> FunctionInvoker for Fused<I> {
+    fused! {
+        invoke_later(function: &str, payload: &[u8]) -> Answer<()>;
+    }
+}
+
+impl<O: ObjectStore> ObjectStore for Fused<O> {
+    type Reader = FusedReader<O::Reader>;
+    type Writer = FusedWriter<O::Writer>;
+
+    #[track_caller]
+    fn open_object(&self, key: &str) -> impl Future<Output = Answer<Option<Self::Reader>>> + Send {
+        let (fuse, site) = (self.fuse.clone(), Site::caller("open_object"));
+        let opening = self.fuse.call("open_object", self.inner.open_object(key));
+        async move { Ok(opening.await?.map(|inner| FusedReader { inner, fuse, site, asked: None })) }
+    }
+
+    #[track_caller]
+    fn create_object(
+        &self,
+        key: &str,
+        content_type: &str,
+    ) -> impl Future<Output = Answer<Self::Writer>> + Send {
+        let fuse = self.fuse.clone();
+        let creating = self.fuse.call("create_object", self.inner.create_object(key, content_type));
+        async move { Ok(FusedWriter { inner: creating.await?, fuse }) }
+    }
+}
+
+/// Writes until its process dies.
+#[derive(Debug)]
+pub struct FusedWriter<W> {
+    inner: W,
+    fuse: Fuse,
+}
+
+impl<W: ObjectWriter> ObjectWriter for FusedWriter<W> {
+    #[track_caller]
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Answer<()>> + Send {
+        self.fuse.call("write", self.inner.write(bytes))
+    }
+
+    #[track_caller]
+    fn finish(self) -> impl Future<Output = Answer<()>> + Send {
+        self.fuse.call("finish", self.inner.finish())
+    }
+}
+
+/// Reads until its process dies. Each piece is a call, made where the object was opened.
+#[derive(Debug)]
+pub struct FusedReader<R> {
+    inner: R,
+    fuse: Fuse,
+    site: Site,
+    /// A piece was asked for; whether the process dies once it is there.
+    asked: Option<bool>,
+}
+
+impl<R> FusedReader<R> {
+    /// Whether the process dies once the piece is there; pending where it is dead.
+    fn ask(&mut self) -> Poll<bool> {
+        let dies = *self.asked.get_or_insert_with(|| self.fuse.begin(self.site));
+        if self.fuse.is_dead() { Poll::Pending } else { Poll::Ready(dies) }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for FusedReader<R> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let dies = ready!(this.ask());
+        let read = ready!(Pin::new(&mut this.inner).poll_read(cx, buf));
+        this.asked = None;
+        if dies {
+            this.fuse.die(this.site, Moment::After);
+            return Poll::Pending;
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl<R: AsyncBufRead + Unpin> AsyncBufRead for FusedReader<R> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        let dies = ready!(this.ask());
+        let piece = ready!(Pin::new(&mut this.inner).poll_fill_buf(cx));
+        this.asked = None;
+        if dies {
+            this.fuse.die(this.site, Moment::After);
+            return Poll::Pending;
+        }
+        Poll::Ready(piece)
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        Pin::new(&mut self.get_mut().inner).consume(amount);
+    }
+}

@@ -1,0 +1,134 @@
+//! How a deployment must have ended, by Batch's own books.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+use batchwright::domain::{JobName, JobStatus, RunState};
+use batchwright::events::JobDetail;
+use batchwright::ports::{JobStore, RunStore};
+use batchwright::use_cases::run_file::ReportLine;
+use serde_json::Value;
+
+use super::deployment::{Deployment, LINES};
+use super::inbox::Function;
+use super::scenario::{Expected, Scenario};
+
+/// Returns how many submissions were one too many, each of which was terminated and counted. Each job was submitted as often as it had to be and never twice at once; the store says what Batch's
+/// books say; every job stands in its run's report, once; every log is archived, whole.
+///
+/// # Errors
+///
+/// Where something of it does not hold.
+pub async fn judge<S: JobStore + RunStore + Clone>(
+    deployment: &Deployment<S>,
+    scenario: &Scenario,
+) -> anyhow::Result<usize> {
+    let most = deployment.network.most_in_flight();
+    ensure!(most <= 1 + scenario.surplus, "{most} submissions of one job were in flight at once");
+    let mut surplus = 0;
+    for job in &scenario.jobs {
+        surplus += judge_job(deployment, job).await.with_context(|| format!("job {}", job.name))?;
+    }
+    ensure!(surplus <= scenario.surplus, "{surplus} submissions were one too many");
+    let functions = [Function::Submitter, Function::StateHandler, Function::Reconciler];
+    let counted: u64 =
+        functions.map(|function| deployment.metric(function, "SurplusTerminated")).into_iter().sum();
+    ensure!(counted >= surplus as u64, "{surplus} surplus submissions, {counted} were counted");
+    ensure!(surplus > 0 || counted == 0, "{counted} surplus submissions were counted, and none was made");
+    judge_reports(deployment, scenario).await?;
+    Ok(surplus)
+}
+
+/// Returns how many submissions were one too many.
+async fn judge_job<S: JobStore + RunStore + Clone>(
+    deployment: &Deployment<S>,
+    expected: &Expected,
+) -> anyhow::Result<usize> {
+    let name = JobName::parse(expected.name)?;
+    let books = deployment.network.books(&name).await?;
+    let store = deployment.store();
+    let job = store.job(&name).await?.context("it is lost")?;
+    ensure!(job.head.claim.is_none(), "a claim stands");
+    let known: Vec<&JobDetail> =
+        books.iter().filter(|detail| job.head.job_tries.contains(&detail.job_id)).collect();
+    ensure!(known.len() == job.head.job_tries.len(), "{:?} are not all in the books", job.head.job_tries);
+    let count = known.len();
+    ensure!(
+        (expected.least..=expected.most).contains(&count),
+        "{count} submissions, expected {} to {}",
+        expected.least,
+        expected.most
+    );
+    let status = job.status();
+    ensure!(status == expected.status, "it is {status:?}, expected {:?}", expected.status);
+    for detail in &known {
+        let submission = store.submission(&detail.job_id).await?.context("a submission is lost")?;
+        let (kept, real) = (&submission.state, detail.state());
+        let parts = |state: &batchwright::domain::JobState| {
+            (state.status, state.exit_code, state.status_reason.clone())
+        };
+        ensure!(parts(kept) == parts(&real), "known {:?}, real {:?}", parts(kept), parts(&real));
+        ensure!(real.status.is_terminal(), "{} has not ended", detail.job_id);
+        judge_logs(deployment, &submission, real.all_log_streams().len() as u64)?;
+    }
+    let surplus: Vec<_> =
+        books.iter().filter(|detail| !job.head.job_tries.contains(&detail.job_id)).collect();
+    for detail in &surplus {
+        let terminated = detail.status == JobStatus::Failed && detail.is_terminated == Some(true);
+        ensure!(terminated, "{} is one too many and was not terminated", detail.job_id);
+    }
+    Ok(surplus.len())
+}
+
+fn judge_logs<S>(
+    deployment: &Deployment<S>,
+    submission: &batchwright::domain::Submission,
+    streams: u64,
+) -> anyhow::Result<()> {
+    let logs = submission.logs.as_ref().context("its logs are not archived")?;
+    ensure!(logs.complete, "its logs are not whole: {:?}", logs.incomplete_reason);
+    ensure!(logs.events == streams * LINES, "{} lines of {streams} streams are archived", logs.events);
+    let manifest = deployment.objects.bytes(&logs.manifest_key).context("its manifest is missing")?;
+    let manifest: Value = serde_json::from_slice(&manifest)?;
+    let archived = manifest["streams"].as_array().context("a manifest without streams")?;
+    for stream in archived {
+        let Some(key) = stream["key"].as_str() else { continue };
+        ensure!(deployment.objects.bytes(key).is_some(), "{key} is missing");
+    }
+    Ok(())
+}
+
+async fn judge_reports<S: JobStore + RunStore + Clone>(
+    deployment: &Deployment<S>,
+    scenario: &Scenario,
+) -> anyhow::Result<()> {
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    let mut invalid = 0;
+    let mut runs = BTreeMap::new();
+    for key in deployment.objects.keys() {
+        let Some(run_id) = key.strip_prefix("reports/").and_then(|rest| rest.split('/').next()) else {
+            continue;
+        };
+        let part = deployment.objects.bytes(&key).unwrap_or_default();
+        for line in String::from_utf8(part)?.lines() {
+            let line: ReportLine = serde_json::from_str(line)?;
+            *runs.entry(run_id.to_owned()).or_insert(0) += 1;
+            match line.job_name {
+                Some(name) => *named.entry(name.to_string()).or_default() += 1,
+                None => invalid += 1,
+            }
+        }
+    }
+    for job in &scenario.jobs {
+        let times = named.get(job.name).copied().unwrap_or(0);
+        ensure!(times == usize::from(job.reported), "{} stands in the report {times} times", job.name);
+    }
+    ensure!(invalid == scenario.invalid_lines, "{invalid} invalid lines are reported");
+    for (run_id, lines) in runs {
+        let run_id = batchwright::domain::RunId::parse(&run_id)?;
+        let run = deployment.store().run(&run_id).await?.context("a run is lost")?;
+        ensure!(run.state != RunState::Submitting, "{run_id} is not done");
+        ensure!(run.counts.total() == lines, "{run_id} counts {:?}, and reports {lines}", run.counts);
+    }
+    Ok(())
+}

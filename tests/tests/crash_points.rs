@@ -1,0 +1,97 @@
+//! Once, whatever dies: every function, stopped for good at every call it makes.
+
+use std::collections::BTreeSet;
+
+use batchwright_tests::crash::scenario::Scenario;
+use batchwright_tests::crash::sources::{CallSite, calls, methods};
+use batchwright_tests::crash::sweep::{Figures, in_memory, pairs, singles};
+
+/// Where use cases and functions call ports.
+const SOURCES: [&str; 5] = [
+    "shared/src/use_cases",
+    "functions/submitter/src",
+    "functions/state-handler/src",
+    "functions/log-collector/src",
+    "functions/reconciler/src",
+];
+
+/// Calls that no function dies at: by file, the text of their line, and why.
+const EXCEPTIONS: [(&str, &str, &str); 4] = [
+    ("use_cases/queries.rs", "", "answers to people's questions: it reads alone"),
+    ("use_cases/plan_file.rs", "", "shows what would be done: it reads alone"),
+    ("use_cases/read_logs.rs", "", "shows a log: it reads alone"),
+    (
+        "use_cases/submit.rs",
+        "store.release(name, expired, Some(&why), clock.now()).await?;",
+        "comes where a dependency was forgotten under a dead submitter's claim; what follows is what follows \
+         from the other refusals, which are died at",
+    ),
+];
+
+fn is_excepted(site: &CallSite, exception: &(&str, &str, &str)) -> bool {
+    let (file, text, _) = exception;
+    site.file.ends_with(file) && site.text.contains(text)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_dies_at_any_call_does_everything_once() -> anyhow::Result<()> {
+    let mut all = Figures::default();
+    for scenario in Scenario::all() {
+        let figures = singles(&scenario, in_memory, 1, false).await?;
+        println!("crash: {}: {figures}", scenario.name);
+        all += figures;
+    }
+    let visited = |site: &CallSite, before: bool| {
+        all.sites.iter().any(|(seen, at)| {
+            *at == before
+                && (seen.line, seen.column) == (site.line, site.column)
+                && seen.file.ends_with(&site.file)
+        })
+    };
+    let methods = methods()?;
+    let mut sites = BTreeSet::new();
+    for source in SOURCES {
+        sites.extend(calls(&methods, source)?);
+    }
+    let mut missed: Vec<&CallSite> =
+        sites.iter().filter(|site| !(visited(site, true) && visited(site, false))).collect();
+    let open = missed.len();
+    for exception in &EXCEPTIONS {
+        let before = missed.len();
+        missed.retain(|site| !is_excepted(site, exception));
+        assert!(missed.len() < before, "this exception is none any more: {exception:?}");
+    }
+    let excepted = open - missed.len();
+    println!(
+        "crash: calls in the sources {}, died at {}, excepted {excepted}",
+        sites.len(),
+        sites.len() - open
+    );
+    println!("crash: every death: {all}");
+    assert!(missed.is_empty(), "no function died at these calls: {missed:#?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_dies_again_while_it_recovers_does_everything_once() -> anyhow::Result<()> {
+    let mut all = Figures::default();
+    for (scenario, stride) in [(Scenario::one_job(), 2), (Scenario::lost_host(), 7)] {
+        all += pairs(&scenario, stride).await?;
+    }
+    println!("crash: every pair of deaths: {all}");
+    Ok(())
+}
+
+/// Hours: `cargo test --workspace --test crash_points -- --ignored --nocapture`.
+#[tokio::test(start_paused = true)]
+#[ignore = "takes hours: every pair of deaths of every scenario"]
+async fn a_deployment_that_dies_twice_at_any_calls_does_everything_once() -> anyhow::Result<()> {
+    let mut all = Figures::default();
+    for scenario in Scenario::all() {
+        let figures = pairs(&scenario, 1).await?;
+        println!("crash: {}: {figures}", scenario.name);
+        all += figures;
+    }
+    println!("crash: all pairs of deaths: {all}");
+    Ok(())
+}
