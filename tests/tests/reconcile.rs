@@ -17,6 +17,7 @@ async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain:
         spec: spec(name),
         run_id: run_id(),
         replaces: None,
+        takes_over: None,
         resets_budget: true,
         now: world.now(),
         expires_at: world.now().plus_millis(5_000),

@@ -140,6 +140,7 @@ async fn an_event_that_comes_before_the_answer_adopts_its_submission() -> anyhow
         spec: spec.clone(),
         run_id: run_id(),
         replaces: None,
+        takes_over: None,
         resets_budget: true,
         now: world.now(),
         expires_at: world.now().plus_millis(60_000),

@@ -11,6 +11,8 @@ pub enum Next {
     Resubmit,
     /// The job failed because one it depends on did. Where that one is submitted again, so is this.
     AfterDependencies,
+    /// A claim stands that may become the next submission, or be given up.
+    Undecided,
     /// The job has ended.
     Done,
 }
@@ -21,13 +23,14 @@ pub enum Next {
 /// A failure of the program itself is never resubmitted: `retryStrategy` is the place for that.
 pub fn next(job: &Job, ended: &JobState) -> Next {
     let is_latest = job.head.job_id.as_ref() == Some(&ended.job_id);
-    if !is_latest || job.head.claim.is_some() || ended.status != JobStatus::Failed {
+    if !is_latest || ended.status != JobStatus::Failed {
         return Next::Done;
     }
     if job.head.tries_used() >= job.head.spec.max_tries {
         return Next::Done;
     }
     match ended.cause() {
+        Some(Cause::HostLost | Cause::Dependency) if job.head.claim.is_some() => Next::Undecided,
         Some(Cause::HostLost) => Next::Resubmit,
         Some(Cause::Dependency) if job.head.spec.dependency_names().next().is_some() => {
             Next::AfterDependencies
@@ -104,7 +107,10 @@ mod tests {
         let mut job = job(&["b"], 4);
         let nonce = Nonce::derive(job.name(), 2);
         job.head.claim = Some(Claim { nonce, expires_at: Timestamp::default() });
-        assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Done);
+        assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Undecided);
+        assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Dependent Job failed")), Next::Undecided);
+        assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Essential container exited")), Next::Done);
+        assert_eq!(next(&job, &ended("a", JobStatus::Failed, HOST_LOST)), Next::Done);
     }
 
     #[test]

@@ -4,11 +4,15 @@
 use crate::domain::{Claim, JobHead, JobId, Nonce, Timestamp};
 use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
-/// Grants a claim where none stands and the latest submission is the one expected. The head changes
-/// only then.
-pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
-    if head.as_ref().is_some_and(|head| head.claim.is_some()) {
-        return ClaimOutcome::Held;
+/// Grants a claim where none stands, or the one that it takes over, and the latest submission is the one
+/// expected. The head changes only then.
+pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
+    let standing = head.as_ref().and_then(|head| head.claim.as_ref()).map(|claim| &claim.nonce);
+    match (standing, &claim.takes_over) {
+        (None, None) => {}
+        (None, Some(_)) => return ClaimOutcome::Replaced,
+        (Some(standing), Some(expired)) if standing == expired => {}
+        (Some(_), _) => return ClaimOutcome::Held,
     }
     if head.as_ref().and_then(|head| head.job_id.as_ref()) != claim.replaces.as_ref() {
         return ClaimOutcome::Replaced;
@@ -37,7 +41,7 @@ pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcom
 }
 
 /// Clears the claim of that nonce, where it stands.
-pub(crate) fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> bool {
+pub fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> bool {
     let stands = head.claim.as_ref().is_some_and(|claim| claim.nonce == *nonce);
     if stands {
         head.claim = None;
@@ -48,7 +52,7 @@ pub(crate) fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, 
 }
 
 /// Turns the claim into the latest submission. The head changes only where it is `Recorded`.
-pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
+pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
     let Some(head) = head else { return RecordOutcome::Unknown };
     if head.job_tries.contains(&submission.job_id) {
         return RecordOutcome::Known;
@@ -90,6 +94,7 @@ mod tests {
             spec: JobSpec::new(JobName::parse("job").unwrap(), "q", "d"),
             run_id: RunId::parse("run-1").unwrap(),
             replaces: replaces.map(id),
+            takes_over: None,
             resets_budget,
             now: Timestamp::from_millis(1),
             expires_at: Timestamp::from_millis(2),
@@ -128,6 +133,21 @@ mod tests {
         assert_eq!(head.as_ref().unwrap().refusal.as_deref(), Some("no such queue"));
         assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(Nonce::derive(&name, 2)));
         assert_eq!(head.unwrap().refusal, None);
+    }
+
+    #[test]
+    fn a_claim_takes_over_the_one_that_it_names_and_no_other() {
+        let name = JobName::parse("job").unwrap();
+        let [first, second, third] = [1, 2, 3].map(|number| Nonce::derive(&name, number));
+        let over = |nonce: &Nonce| NewClaim { takes_over: Some(nonce.clone()), ..wish(None, false) };
+        let mut head = None;
+        assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Replaced, "a claim that never was");
+        claim(&mut head, &wish(None, false));
+        assert_eq!(claim(&mut head, &over(&second)), ClaimOutcome::Held);
+        assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Granted(second.clone()));
+        assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Held, "it stands no longer");
+        assert_eq!(record(head.as_mut(), &submission(&first, "a")), RecordOutcome::Surplus);
+        assert_eq!(claim(&mut head, &over(&second)), ClaimOutcome::Granted(third));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub struct NewClaim {
     pub run_id: RunId,
     /// The latest submission when the decision was made. The claim is granted only while it still is.
     pub replaces: Option<JobId>,
+    /// An expired claim under which nothing was submitted, given up in the same step: granted only while
+    /// it stands.
+    pub takes_over: Option<Nonce>,
     /// A person asks for the job: the budget of `maxTries` starts anew.
     pub resets_budget: bool,
     /// This moment.
@@ -74,7 +77,7 @@ pub enum Applied {
 /// Heads and submissions of all jobs. Every write is one condition and one change, applied as one, so
 /// that any number of writers may race; repeated, it changes nothing more.
 pub trait JobStore: Send + Sync {
-    /// Grants a claim where no claim stands and `replaces` is still the latest submission, in one
+    /// Grants a claim where no claim stands, or the one that it takes over, and `replaces` is still the latest submission, in one
     /// step; then the head takes on the claim's spec and run. A new job gets its head by this.
     fn claim(&self, claim: &NewClaim) -> impl Future<Output = Result<ClaimOutcome, PortError>> + Send;
 

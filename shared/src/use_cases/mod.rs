@@ -19,3 +19,4 @@ pub mod reconcile;
 pub mod record_state;
 pub mod run_file;
 pub mod submit;
+mod take_over;

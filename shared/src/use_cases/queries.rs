@@ -153,6 +153,7 @@ mod tests {
             spec: spec(job),
             run_id: RunId::parse("run-1").unwrap(),
             replaces: head.and_then(|head| head.job_id),
+            takes_over: None,
             resets_budget: false,
             now: NOW,
             expires_at: NOW.plus_millis(1),

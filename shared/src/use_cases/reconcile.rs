@@ -4,7 +4,8 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder};
-use super::submit::{Asked, Order, Outcome, end_surplus, submit};
+use super::submit::{Outcome, end_surplus};
+use super::take_over::take_over;
 use crate::domain::cause::LOST_STATUS_REASON;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::{JobHead, JobId, JobState, JobStatus, Submission};
@@ -105,17 +106,16 @@ where
         }
     }
 
-    /// Asks Batch what became of a claim: adopts its submission, or gives the claim up and submits.
+    /// Asks Batch what became of a claim: adopts its submission, or takes the claim over.
     async fn settle_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
         let Some(claim) = &head.claim else { return Ok(()) };
         let Recorder { store, engine, pace, clock, .. } = self.recorder;
         let name = &head.spec.job_name;
         for detail in self.submissions_unknown_to(head).await? {
             let state = detail.state();
-            if state.nonce.as_ref() != Some(&claim.nonce) {
-                continue;
-            }
-            let (nonce, job_id) = (claim.nonce.clone(), state.job_id.clone());
+            // Also what was made late, under an earlier claim.
+            let Some(nonce) = state.nonce.clone() else { continue };
+            let job_id = state.job_id.clone();
             let submission = NewSubmission { job_name: name.clone(), nonce, job_id, now: clock.now() };
             match store.record_submission(&submission).await? {
                 RecordOutcome::Recorded => self.done.claims_adopted += 1,
@@ -129,15 +129,16 @@ where
             }
             self.record(&state).await?;
         }
-        if !store.release(name, &claim.nonce, None, clock.now()).await? {
-            return Ok(());
-        }
-        self.done.claims_released += 1;
-        let order = Order { spec: &head.spec, run_id: &head.run_id, asked: Asked::ByRetry };
-        if let Outcome::Submitted(_) =
-            submit(*store, *engine, *pace, *clock, &self.recorder.policy, &order).await?
-        {
-            self.done.resubmitted += 1;
+        let policy = &self.recorder.policy;
+        match take_over(*store, *engine, *pace, *clock, policy, head, &claim.nonce).await? {
+            Outcome::Submitted(_) => {
+                self.done.claims_released += 1;
+                self.done.resubmitted += 1;
+            }
+            Outcome::Rejected(_) | Outcome::Unknown(_) => self.done.claims_released += 1,
+            Outcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),
+            // Another has settled it meanwhile.
+            Outcome::Skipped(_) => {}
         }
         Ok(())
     }

@@ -64,7 +64,9 @@ where
             return Ok(Recorded::Noted(applied));
         }
         let followed = self.follow(&state.job_name, &state.job_id).await?;
-        if state.may_be_tried_again() {
+        // While another's claim stands nothing is decided: it may be given up, and nobody would look again.
+        let undecided = matches!(followed, Some(Recorded::Noted(_)));
+        if state.may_be_tried_again() && !undecided {
             self.store.settle(&state.job_id).await?;
         }
         Ok(followed.unwrap_or(Recorded::Noted(applied)))
@@ -102,6 +104,7 @@ where
         let again = match next(&job, state) {
             Next::Resubmit => true,
             Next::AfterDependencies => self.dependencies_recover(&job).await?,
+            Next::Undecided => return Ok(Some(Recorded::Noted(Applied::Stale))),
             Next::Done => false,
         };
         if !again {

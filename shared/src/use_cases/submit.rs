@@ -91,6 +91,7 @@ pub async fn submit<S: JobStore, E: JobEngine>(
             spec: order.spec.clone(),
             run_id: order.run_id.clone(),
             replaces,
+            takes_over: None,
             resets_budget: order.asked != Asked::ByRetry,
             now,
             expires_at,
@@ -123,8 +124,9 @@ pub struct Order<'a> {
 }
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
-/// effect is repeated, and none is started after `last_start`.
-async fn call<E: JobEngine>(
+/// effect is repeated, and none is started after `last_start`: nor the first, because the claim itself may
+/// have been long in coming.
+pub(super) async fn call<E: JobEngine>(
     engine: &E,
     pace: &impl SubmissionPace,
     clock: &impl Clock,
@@ -133,6 +135,9 @@ async fn call<E: JobEngine>(
     request: &SubmitJobRequest,
     nonce: &Nonce,
 ) -> Result<JobId, PortError> {
+    if clock.now() > last_start {
+        return Err(PortError::retryable("SubmitJob", "it was not called: too little is left of the claim"));
+    }
     let mut attempt = 0;
     loop {
         let error = match engine.submit_job(request).await {
@@ -159,7 +164,7 @@ async fn call<E: JobEngine>(
 }
 
 /// Writes down what `SubmitJob` answered.
-async fn settle<S: JobStore, E: JobEngine>(
+pub(super) async fn settle<S: JobStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,

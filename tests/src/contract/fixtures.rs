@@ -42,6 +42,7 @@ pub fn wish(job: &str, replaces: Option<&str>) -> NewClaim {
         spec: JobSpec::new(name(job), "queue", "definition"),
         run_id: run_id("run-1"),
         replaces: replaces.map(id),
+        takes_over: None,
         resets_budget: false,
         now: NOW,
         expires_at: EXPIRY,

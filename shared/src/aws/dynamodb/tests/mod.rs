@@ -18,6 +18,7 @@ fn wish(job: &str) -> NewClaim {
         spec: JobSpec::new(name(job), "queue", "definition"),
         run_id: RunId::parse("run-1").unwrap(),
         replaces: None,
+        takes_over: None,
         resets_budget: false,
         now: NOW,
         expires_at: NOW.plus_millis(60_000),

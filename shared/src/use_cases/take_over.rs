@@ -1,0 +1,57 @@
+//! A job whose submitter died before it submitted: submitted under a new claim, which takes the old one's
+//! place in one step, so that at no moment nobody has the job in hand.
+
+use super::dependencies::{Resolved, resolve};
+use super::submit::{Outcome, SubmitPolicy, call, settle};
+use crate::domain::plan::Skip;
+use crate::domain::{JobHead, Nonce, SubmitJobRequest};
+use crate::ports::{
+    ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, PortError, SubmissionPace,
+};
+
+/// Submits the job of an expired claim under which nothing was submitted.
+///
+/// That it is to be submitted was decided when it was claimed: it is not looked at again. Where it can't
+/// be submitted now (`Deferred`), a claim stands and expires, by which the next pass finds it.
+pub(super) async fn take_over<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    pace: &impl SubmissionPace,
+    clock: &impl Clock,
+    policy: &SubmitPolicy,
+    head: &JobHead,
+    expired: &Nonce,
+) -> Result<Outcome, PortError> {
+    let name = &head.spec.job_name;
+    let dependencies = match resolve(store, &head.spec).await? {
+        Resolved::Ready(ids) => ids,
+        Resolved::Blocked(why) => {
+            store.release(name, expired, Some(&why), clock.now()).await?;
+            return Ok(Outcome::Rejected(why));
+        }
+        Resolved::NotYet(why) => return Ok(Outcome::Deferred(why)),
+    };
+    pace.admit().await;
+    let now = clock.now();
+    let expires_at = now.plus_millis(policy.claim_ms);
+    let claim = NewClaim {
+        spec: head.spec.clone(),
+        run_id: head.run_id.clone(),
+        replaces: head.job_id.clone(),
+        takes_over: Some(expired.clone()),
+        resets_budget: false,
+        now,
+        expires_at,
+    };
+    let ClaimOutcome::Granted(nonce) = store.claim(&claim).await? else {
+        return Ok(Outcome::Skipped(Skip::Claimed));
+    };
+    let request = SubmitJobRequest::new(&head.spec, &nonce, |name| dependencies.get(name).cloned().flatten());
+    let last_start = expires_at.plus_millis(-policy.claim_margin_ms);
+    match call(engine, pace, clock, policy.attempts, last_start, &request, &nonce).await {
+        Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
+            Ok(Outcome::Deferred(error.to_string()))
+        }
+        answer => settle(store, engine, clock, name, &nonce, answer).await,
+    }
+}
