@@ -6,6 +6,7 @@ use batchwright_tests::model::{Explored, Protocol, Scope, Step, Violation, explo
 /// A file delivered twice, two faults, and a submission that fails by itself.
 const FILE: Scope = Scope {
     deliveries: 2,
+    one_run: false,
     faults: 2,
     max_tries: 2,
     hosts_lost: 0,
@@ -56,6 +57,12 @@ fn fails(
 #[test]
 fn a_file_delivered_twice_submits_its_job_once_at_a_time_and_loses_nothing() {
     holds("file delivered twice, two faults", &FILE, Step::is_certain);
+}
+
+#[test]
+fn a_run_that_goes_on_submits_its_job_once_at_a_time_and_loses_nothing() {
+    let scope = Scope { one_run: true, ..FILE };
+    holds("one run, delivered twice, two faults", &scope, Step::is_certain);
 }
 
 #[test]

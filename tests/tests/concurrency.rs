@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::Client;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::domain::{JobId, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
+use batchwright::domain::{JobId, JobName, JobSpec, JobState, JobStatus, RunId, SubmitJobRequest};
 use batchwright::engine::{
     Ending, EngineConfig, EventFaults, FaultPlan, FaultyEngine, FaultyEvents, JobIds, LocalEngine,
     MemoryBooks, Outcome as Ends, Scene, SimulatedRunner,
@@ -28,7 +28,7 @@ use batchwright_tests::emulators::dynoxide::Dynoxide;
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::shifted_clock::ShiftedClock;
 use batchwright_tests::wire::{Endpoint, options};
-use batchwright_tests::world::{run_id, spec};
+use batchwright_tests::world::spec;
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex, MutexGuard};
@@ -330,7 +330,9 @@ async fn submit_until_told<S: JobStore>(
     clock: &ShiftedClock,
     job: &JobSpec,
 ) -> anyhow::Result<()> {
-    let run_id = run_id();
+    // Each call is a run of its own: a run submits what failed no second time.
+    static RUN: AtomicUsize = AtomicUsize::new(0);
+    let run_id = RunId::derive("concurrency", &RUN.fetch_add(1, Ordering::SeqCst).to_string(), "0");
     let order = Order { spec: job, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
     loop {
         match submit(store, engine, &Unpaced, clock, &SubmitPolicy::default(), &order).await {

@@ -131,6 +131,7 @@ async fn claim(store: &impl JobStore, spec: &JobSpec, milliseconds: i64) -> anyh
         spec: spec.clone(),
         run_id: RunId::derive("policies", "1", "0"),
         replaces: None,
+        takes_over: None,
         resets_budget: true,
         now,
         expires_at: now.plus_millis(milliseconds),

@@ -91,7 +91,7 @@ pub fn explore(
     recovers: impl Fn(&Step) -> bool,
     minds: impl Fn(Violation) -> bool,
 ) -> Explored {
-    let rules = Rules::new(scope.max_tries);
+    let rules = Rules::new(scope);
     let mut graph = Graph { worlds: Vec::new(), numbers: HashMap::new(), from: Vec::new() };
     graph.add(World::first(scope).normal(), 0, None);
     let mut seen = Explored { states: 0, steps: 0, depth: 0, settled: 0, found: None };

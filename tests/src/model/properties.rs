@@ -66,9 +66,8 @@ pub fn is_settled(world: &World, rules: &Rules) -> bool {
     let Some(head) = &world.head else { return false };
     let Some(latest) = head.latest() else { return false };
     let idle = world.deliveries == 0 && world.stacks.iter().all(Vec::is_empty) && world.requests.is_empty();
+    let alone = world.own().all(|(number, job)| number == latest || job.status.has_ended());
     let status = world.job(latest).status;
-    idle && head.claim.is_none()
-        && world.own().all(|(number, job)| number == latest || job.status.has_ended())
-        && world.known() == Some(status)
-        && !(status.has_ended() && !matches!(rules.next(head, status), Next::Done))
+    let followed = !status.has_ended() || rules.next(head, status) == Next::Done;
+    idle && head.claim.is_none() && alone && world.known() == Some(status) && followed
 }

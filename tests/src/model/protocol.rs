@@ -225,7 +225,7 @@ impl Process<'_> {
     }
 
     fn look(&self, next: &mut World, by_person: bool) {
-        match self.rules.plan(next.head.as_ref(), next.known()) {
+        match self.rules.plan(next.head.as_ref(), next.known(), by_person) {
             Some(replaces) => self.push(next, Frame::Claim { by_person, replaces, takes_over: None }),
             None => undecided(next, self.actor, self.protocol),
         }
@@ -338,7 +338,7 @@ impl Process<'_> {
         if follows == Next::Undecided && !self.protocol.settles_undecided {
             return;
         }
-        let look = matches!(follows, Next::Resubmit { .. }).then_some(Frame::Look { by_person: false });
+        let look = (follows == Next::Resubmit).then_some(Frame::Look { by_person: false });
         let settle = self.rules.may_be_tried_again(status).then_some(Frame::Settle { job });
         let order = if self.protocol.settles_first { [look, settle] } else { [settle, look] };
         next.stack(self.actor).extend(order.into_iter().flatten());

@@ -13,21 +13,29 @@ use batchwright::domain::{
 use batchwright::memory::head as rules;
 use batchwright::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
-use super::world::{ClaimNo, Head, JobNo, Status};
+use super::world::{ClaimNo, Head, JobNo, Scope, Status};
 
 /// As many claims and submissions as any path makes.
 const NUMBERS: u8 = 24;
+
+/// Head, what it replaces, what it takes over, whether a person asks.
+type Wish = (Option<Head>, Option<JobNo>, Option<ClaimNo>, bool);
+
+/// Head, what is known of the latest submission, whether a person asks.
+type Look = (Option<Head>, Option<Status>, bool);
 
 /// The job's names and numbers, and what the rules said so far.
 #[derive(Debug)]
 pub struct Rules {
     spec: JobSpec,
+    /// The run that a delivery of the file is of, or goes on with.
+    asking: RunId,
     ids: Vec<JobId>,
     nonces: Vec<Nonce>,
-    claims: Memory<(Option<Head>, Option<JobNo>, Option<ClaimNo>, bool), (ClaimOutcome, Option<Head>)>,
+    claims: Memory<Wish, (ClaimOutcome, Option<Head>)>,
     releases: Memory<(Head, ClaimNo), (bool, Head)>,
     records: Memory<(Head, Option<ClaimNo>, JobNo), (RecordOutcome, Head)>,
-    plans: Memory<(Option<Head>, Option<Status>), Option<Option<JobNo>>>,
+    plans: Memory<Look, Option<Option<JobNo>>>,
     nexts: Memory<(Head, Status), Next>,
     newer: Memory<(Status, Status), bool>,
 }
@@ -51,13 +59,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Memory<K, V> {
 }
 
 impl Rules {
-    /// The rules for a job with that `maxTries`.
-    pub fn new(max_tries: u32) -> Self {
+    /// The rules for the job of a scope.
+    pub fn new(scope: &Scope) -> Self {
+        let max_tries = scope.max_tries;
         let name = JobName::parse("job").expect("the name is valid");
         let id = |number| JobId::parse(&format!("id-{number}")).expect("the id is valid");
         Self {
             ids: (0..NUMBERS).map(id).collect(),
             nonces: (0..=NUMBERS).map(|number| Nonce::derive(&name, number.into())).collect(),
+            asking: if scope.one_run { run() } else { RunId::derive("file", "2", "0") },
             spec: JobSpec { max_tries, ..JobSpec::new(name, "queue", "definition") },
             claims: Memory::new(),
             releases: Memory::new(),
@@ -117,10 +127,16 @@ impl Rules {
     }
 
     /// What a submitter of the file, or a retry, would do: `Some(replaces)` where it would submit.
-    pub(super) fn plan(&self, head: Option<&Head>, known: Option<Status>) -> Option<Option<JobNo>> {
-        self.plans.of((head.cloned(), known), |_| {
+    pub(super) fn plan(
+        &self,
+        head: Option<&Head>,
+        known: Option<Status>,
+        by_person: bool,
+    ) -> Option<Option<JobNo>> {
+        self.plans.of((head.cloned(), known, by_person), |_| {
+            let asking = by_person.then_some(&self.asking);
             let job = head.map(|head| self.job(head, known));
-            match plan(&self.spec, job.as_ref(), false) {
+            match plan(&self.spec, job.as_ref(), false, asking) {
                 Plan::Submit { replaces } => Some(replaces.map(|id| self.number(&id))),
                 Plan::Skip(_) => None,
             }

@@ -13,6 +13,8 @@ pub(super) type JobNo = u8;
 pub struct Scope {
     /// Deliveries of the job file's notification.
     pub deliveries: u8,
+    /// They are one run, which goes on; otherwise each is a run of its own.
+    pub one_run: bool,
     /// Crashes, processes that hang, lost answers, time-outs, throttles and late requests, all told.
     pub faults: u8,
     /// `maxTries` of the job.
