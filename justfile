@@ -28,6 +28,14 @@ histories n="100000":
 bench:
     python3 benches/scale.py
 
+# How often a job is submitted when things go wrong, side by side with aio-aws
+once *parameters="":
+    python3 benches/once.py {{parameters}}
+
+# What the exhaustive tests went through: crash points, histories, states of the claim protocol
+prove:
+    python3 benches/prove.py
+
 # The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":
     infra/build {{platform}}

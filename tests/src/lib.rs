@@ -3,10 +3,13 @@
 pub mod contract;
 pub mod crash;
 pub mod emulators;
+pub mod fault_proxy;
 pub mod loopback;
+pub mod model;
 pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
+pub mod shifted_clock;
 pub mod stack;
 pub mod template;
 pub mod wire;

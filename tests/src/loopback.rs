@@ -165,7 +165,7 @@ async fn write_head(
 }
 
 /// `None` at the end of the connection.
-async fn read_request(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Request>> {
+pub(crate) async fn read_request(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Request>> {
     let Some(line) = read_line(stream).await? else { return Ok(None) };
     let line = line.trim_end_matches(" HTTP/1.1").to_owned();
     let mut headers = Vec::new();

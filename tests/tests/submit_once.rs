@@ -11,7 +11,7 @@ use batchwright::ports::{JobEngine, JobStore, RunStore, SystemClock};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::run_file::{RunFile, run_file};
-use batchwright::use_cases::submit::{Outcome, SubmitPolicy};
+use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
 use batchwright_tests::world::{World, after, spec, succeeds};
 
 const SUBMITTERS: usize = 8;
@@ -175,5 +175,20 @@ async fn a_refused_job_is_rejected_with_the_engines_words_and_so_is_its_dependan
     let unknown = world.submit(&after("other", "nobody")).await?;
     assert_eq!(unknown, Outcome::Rejected("it depends on nobody, which was never submitted".to_owned()));
     assert!(matches!(world.submit(&spec("job")).await?, Outcome::Submitted(_)), "mended, it is submitted");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_which_too_little_is_left_is_not_used_for_the_first_call_either() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let (job, run_id) = (spec("job"), batchwright_tests::world::run_id());
+    let order = Order { spec: &job, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+    // The margin is longer than the claim: as if the claim's own write had taken all of it.
+    let policy = SubmitPolicy { claim_ms: 1_000, claim_margin_ms: 2_000, ..SubmitPolicy::default() };
+    let (store, engine) = (&world.store, &world.engine);
+    let outcome = submit(store, engine, engine, &world.clock, &policy, &order).await?;
+    assert!(matches!(&outcome, Outcome::Deferred(why) if why.contains("it was not called")), "{outcome:?}");
+    assert!(world.submissions_in_engine("job").await?.is_empty());
+    assert!(matches!(world.submit(&job).await?, Outcome::Submitted(_)), "the claim was given up");
     Ok(())
 }

@@ -20,6 +20,8 @@ pub enum Next {
     AfterDependencies(Again),
     /// The array failed with its children, and those that lost their hosts are run again.
     Children,
+    /// A claim stands that may become the next submission, or be given up.
+    Undecided,
     /// The job has ended.
     Done,
 }
@@ -47,8 +49,11 @@ impl fmt::Display for Again {
 /// A failure of the program itself is resubmitted only where the job asks for it with `retryOn`.
 pub fn next(job: &Job, ended: &JobState) -> Next {
     let is_latest = job.head.job_id.as_ref() == Some(&ended.job_id);
-    if !is_latest || job.head.claim.is_some() || ended.status != JobStatus::Failed {
+    if !is_latest || ended.status != JobStatus::Failed {
         return Next::Done;
+    }
+    if job.head.claim.is_some() {
+        return if ended.may_be_tried_again() { Next::Undecided } else { Next::Done };
     }
     let Some(cause) = ended.cause() else { return Next::Done };
     if job.is_recovering() {
@@ -286,7 +291,9 @@ mod tests {
         let mut job = job(&["b"], 4);
         let nonce = Nonce::derive(job.name(), 2);
         job.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
-        assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Done);
+        assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Undecided);
+        assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Dependent Job failed")), Next::Undecided);
+        assert_eq!(next(&job, &ended("a", JobStatus::Failed, HOST_LOST)), Next::Done);
     }
 
     #[test]

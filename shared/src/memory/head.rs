@@ -6,7 +6,7 @@ use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
 /// Grants a claim where none stands, or the one that it takes over, and the latest submission is the one
 /// expected. The head changes only then.
-pub(crate) fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
+pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
     let standing = head.as_ref().and_then(|head| head.claim.as_ref()).map(|claim| &claim.nonce);
     match (standing, &claim.takes_over) {
         (None, None) => {}
@@ -65,7 +65,7 @@ fn ended_tries(head: &mut JobHead, claim: &NewClaim) -> Vec<Try> {
 }
 
 /// Clears the claim of that nonce, where it stands.
-pub(crate) fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> bool {
+pub fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> bool {
     let stands = head.claim.as_ref().is_some_and(|claim| claim.nonce == *nonce);
     if stands {
         head.claim = None;
@@ -76,7 +76,7 @@ pub(crate) fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, 
 }
 
 /// Turns the claim into the latest submission. The head changes only where it is `Recorded`.
-pub(crate) fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
+pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
     let Some(head) = head else { return RecordOutcome::Unknown };
     if head.job_tries.contains(&submission.job_id) {
         return RecordOutcome::Known;
@@ -181,6 +181,21 @@ mod tests {
         assert_eq!(head.as_ref().unwrap().refusal.as_deref(), Some("no such queue"));
         assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(Nonce::derive(&name, 2)));
         assert_eq!(head.unwrap().refusal, None);
+    }
+
+    #[test]
+    fn a_claim_takes_over_the_one_that_it_names_and_no_other() {
+        let name = JobName::parse("job").unwrap();
+        let [first, second, third] = [1, 2, 3].map(|number| Nonce::derive(&name, number));
+        let over = |nonce: &Nonce| NewClaim { takes_over: Some(nonce.clone()), ..wish(None, false) };
+        let mut head = None;
+        assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Replaced, "a claim that never was");
+        claim(&mut head, &wish(None, false));
+        assert_eq!(claim(&mut head, &over(&second)), ClaimOutcome::Held);
+        assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Granted(second.clone()));
+        assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Held, "it stands no longer");
+        assert_eq!(record(head.as_mut(), &submission(&first, "a")), RecordOutcome::Surplus);
+        assert_eq!(claim(&mut head, &over(&second)), ClaimOutcome::Granted(third));
     }
 
     #[test]

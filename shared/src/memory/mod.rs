@@ -8,7 +8,7 @@
 //! | `object_store` | [`InMemoryObjectStore`] |
 //! | `log_source` | [`InMemoryLogSource`] |
 
-pub(crate) mod head;
+pub mod head;
 mod job_store;
 mod lists;
 mod log_source;

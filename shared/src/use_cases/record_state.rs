@@ -131,9 +131,6 @@ where
         else {
             return Ok(None);
         };
-        if state.may_be_tried_again() && job.head.claim.is_some() {
-            return Ok(Some(Recorded::Noted(Applied::Stale)));
-        }
         let again = match next(&job, state) {
             Next::Resubmit(again) => Some(again),
             Next::AfterDependencies(again) => match self.dependencies_recover(&job).await? {
@@ -142,6 +139,7 @@ where
                 Recovers::Later => return Ok(Some(Recorded::Waiting)),
             },
             Next::Children => return self.follow_children(&job, 0).await.map(Some),
+            Next::Undecided => return Ok(Some(Recorded::Noted(Applied::Stale))),
             Next::Done => None,
         };
         let followed = match again {
