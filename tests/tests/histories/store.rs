@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use batchwright::domain::{
-    Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts, Submission,
-    Timestamp,
+    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
+    Submission, Timestamp,
 };
 use batchwright::ports::{
     Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
@@ -78,6 +78,16 @@ impl<S: JobStore> JobStore for FaultyStore<S> {
 
     async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
         self.faulty(self.inner.apply_state(state, now)).await
+    }
+
+    async fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.faulty(self.inner.save_children(job_name, job_id, children, now)).await
     }
 
     async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
