@@ -177,7 +177,7 @@ fn change(job_id: &JobId, name: &str, status: &str, reason: &str, nonce: Option<
 const CHILD_FAILED: &str = "Array Child Job failed";
 const HOST_LOST: &str = "Host EC2 (instance i-1) terminated.";
 
-/// Loses the claim while its job is submitted: what a reconciler does that takes a submitter for dead.
+/// Loses the claim of one job while it is submitted: what a reconciler does that takes a submitter for dead.
 struct Overtaken<'a> {
     engine: &'a BatchJobEngine,
     store: DynamoDbJobStore,
@@ -186,6 +186,9 @@ struct Overtaken<'a> {
 impl JobEngine for Overtaken<'_> {
     async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
         let job_id = self.engine.submit_job(request).await?;
+        if request.spec().job_name.as_str() != "overtaken" {
+            return Ok(job_id);
+        }
         let nonce = request.spec().parameters[Nonce::PARAMETER].clone();
         let nonce: Nonce = serde_json::from_value(nonce.into()).unwrap();
         self.store.release(&request.spec().job_name, &nonce, None, SystemClock.now()).await?;
@@ -229,6 +232,12 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
         "dependsOn": [{"jobName": "overtaken"}],
     });
     handle(50.0, vec![job("overtaken"), dependant], 60).await?;
+    // What failed is replaced.
+    let failed = submitted(cloud, &spec("failed")).await?;
+    let event = change(&failed, "failed", "FAILED", "Essential container in task exited", None);
+    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
+    cloud.adapters().store.apply_state(&detail.state(), SystemClock.now()).await?;
+    handle(50.0, vec![job("failed")], 60).await?;
     // It hands on what it can't do in two seconds.
     handle(2.0, (0..12).map(|n| job(&format!("slow-{n}"))).collect(), 3).await?;
     Ok(calls)

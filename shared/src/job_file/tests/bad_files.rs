@@ -183,7 +183,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
     (r#""dependsOn": ["b"]"#, "x.json: line 1: dependsOn[0]: must be an object, not a string"),
     (
         r#""dependsOn": [{"jobId": "x y"}]"#,
-        r#"x.json: line 1: dependsOn[0].jobId: job id "x y" contains white space"#,
+        r#"x.json: line 1: dependsOn[0].jobId: job id "x y" contains white space or what is not ASCII"#,
     ),
     (
         r#""retryStrategy": {"attempts": 0}"#,
