@@ -43,6 +43,9 @@ const LATE_MS: i64 = 3_000_000;
 /// Deliveries of a message before it is left in its dead-letter queue.
 const DELIVERIES_MAX: u32 = 4;
 
+/// Longer than the silence after which Batch is asked.
+const LONG_SILENCE_MS: i64 = 1_000_000;
+
 /// More means that it never comes to rest.
 const STEPS_MAX: usize = 1_000;
 
@@ -148,15 +151,18 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
         self.state().metrics.get(&(function, name)).copied().unwrap_or(0)
     }
 
-    /// Delivers, passes and lets time go by until a pass of the reconciler finds nothing.
+    /// Delivers, passes and lets time go by until a pass of the reconciler finds nothing, nor does one after
+    /// a long silence.
     ///
     /// # Errors
     ///
     /// Where it never comes to rest, where a terminal status changed, and where the store fails.
     pub async fn live(&self) -> anyhow::Result<()> {
+        let mut rested = false;
         for _ in 0..STEPS_MAX {
             let letters = self.inbox.take_due(self.clock.now(), most);
             if !letters.is_empty() {
+                rested = false;
                 self.deliver(letters).await?;
                 continue;
             }
@@ -165,7 +171,13 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
             let pass = self.next_pass(at_rest);
             if self.clock.now() >= pass {
                 if self.reconcile().await? && at_rest && self.inbox.next_due().is_none() {
-                    return Ok(());
+                    if rested {
+                        return Ok(());
+                    }
+                    rested = true;
+                    self.clock.pass_until(self.clock.now().plus_millis(LONG_SILENCE_MS), idle).await;
+                } else {
+                    rested = false;
                 }
                 continue;
             }

@@ -267,6 +267,14 @@ impl Scenario {
         Self { name: "an array in silence", events_lost: true, ..Self::array() }
     }
 
+    /// An array that succeeds, and no event of its children comes.
+    pub fn unheard_children() -> Self {
+        let mut array = job("a");
+        array["arrayProperties"] = json!({"size": 2});
+        let scenario = Self::of_file("unheard children", &[array], &[once("a")]);
+        Self { events_lost: true, ..scenario }
+    }
+
     /// One job whose host is lost, in no time.
     pub fn short_lost_host() -> Self {
         Self { script: short_after_lost_host, ..Self::lost_host() }
@@ -302,6 +310,7 @@ impl Scenario {
             Self::dependant_in_silence(),
             Self::array(),
             Self::array_in_silence(),
+            Self::unheard_children(),
             Self::continued(),
             Self::continued_by_the_reconciler(),
         ]
