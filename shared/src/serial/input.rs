@@ -22,6 +22,8 @@ type Start<R> = Chain<Cursor<Vec<u8>>, Counted<R>>;
 
 /// An open input.
 pub(super) struct Input<R> {
+    /// Bytes that were looked at, and are yet to be handed out.
+    held: Vec<u8>,
     bytes: Bytes<R>,
     /// The packing that was found.
     pub(super) compression: Compression,
@@ -30,9 +32,9 @@ pub(super) struct Input<R> {
 }
 
 enum Bytes<R> {
-    Plain(Chain<Cursor<Vec<u8>>, BufReader<Start<R>>>),
-    Gzip(Chain<Cursor<Vec<u8>>, BufReader<GzipDecoder<Start<R>>>>),
-    Zstd(Chain<Cursor<Vec<u8>>, BufReader<ZstdDecoder<Start<R>>>>),
+    Plain(BufReader<Start<R>>),
+    Gzip(BufReader<GzipDecoder<Start<R>>>),
+    Zstd(BufReader<ZstdDecoder<Start<R>>>),
 }
 
 macro_rules! each {
@@ -57,19 +59,19 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
         };
         let start = Cursor::new(start).chain(reader);
         let bytes = match compression {
-            Compression::None => Bytes::Plain(Cursor::new(Vec::new()).chain(buffered(start))),
+            Compression::None => Bytes::Plain(buffered(start)),
             Compression::Gzip => {
                 let mut decoder = GzipDecoder::new(start);
                 decoder.multiple_members(true);
-                Bytes::Gzip(Cursor::new(Vec::new()).chain(buffered(decoder)))
+                Bytes::Gzip(buffered(decoder))
             }
             Compression::Zstd => {
                 let mut decoder = ZstdDecoder::new(start);
                 decoder.multiple_members(true);
-                Bytes::Zstd(Cursor::new(Vec::new()).chain(buffered(decoder)))
+                Bytes::Zstd(buffered(decoder))
             }
         };
-        let mut input = Self { bytes, compression, start: Place::START };
+        let mut input = Self { held: Vec::new(), bytes, compression, start: Place::START };
         input.skip_bom().await?;
         Ok(input)
     }
@@ -80,7 +82,7 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
         if start == BOM {
             start.drain(..).for_each(|byte| self.start.pass(byte));
         }
-        each!(&mut self.bytes, bytes => *bytes.get_mut().0 = Cursor::new(start));
+        self.held = start;
         Ok(())
     }
 
@@ -103,6 +105,9 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
 
     /// The bytes that come next, none at the end.
     pub(super) async fn chunk(&mut self) -> Result<&[u8], SerialError> {
+        if !self.held.is_empty() {
+            return Ok(&self.held);
+        }
         // Asked twice because the borrow of a failed call would last as long as that of its answer.
         let filled = each!(&mut self.bytes, bytes => bytes.fill_buf().await.map(<[u8]>::len));
         filled.map_err(|error| self.failed(error))?;
@@ -111,7 +116,11 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
 
     /// Takes bytes of the chunk.
     pub(super) fn consume(&mut self, count: usize) {
-        each!(&mut self.bytes, bytes => Pin::new(bytes).consume(count));
+        if self.held.is_empty() {
+            each!(&mut self.bytes, bytes => Pin::new(bytes).consume(count));
+        } else {
+            self.held.drain(..count);
+        }
     }
 
     /// Bytes read so far, as stored.
@@ -121,9 +130,9 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
 
     fn counted(&self) -> &Counted<R> {
         match &self.bytes {
-            Bytes::Plain(bytes) => bytes.get_ref().1.get_ref().get_ref().1,
-            Bytes::Gzip(bytes) => bytes.get_ref().1.get_ref().get_ref().get_ref().1,
-            Bytes::Zstd(bytes) => bytes.get_ref().1.get_ref().get_ref().get_ref().1,
+            Bytes::Plain(bytes) => bytes.get_ref().get_ref().1,
+            Bytes::Gzip(bytes) => bytes.get_ref().get_ref().get_ref().1,
+            Bytes::Zstd(bytes) => bytes.get_ref().get_ref().get_ref().1,
         }
     }
 

@@ -3,6 +3,9 @@
 /// Levels of nesting, as serde_json reads them.
 pub const DEPTH_MAX: u32 = 127;
 
+/// Levels of nesting in YAML, whose reader and writer take a stack's room for each.
+pub const YAML_DEPTH_MAX: u32 = 48;
+
 /// Bounds on what is held at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -47,7 +47,7 @@
 //!
 //! gzip and zstd are recognised by how the bytes begin, whatever the name says. A byte order mark at the
 //! start is passed over. Refused, with the place and the remedy: what is no JSON by RFC 8259 (NaN and
-//! Infinity too, which Python writes), invalid UTF-8, more than [`DEPTH_MAX`] levels, text that breaks off,
+//! Infinity too, which Python writes), invalid UTF-8, more than [`DEPTH_MAX`] levels ([`YAML_DEPTH_MAX`] in YAML), text that breaks off,
 //! and anything behind the end.
 
 mod compact;
@@ -79,7 +79,7 @@ pub use error::SerialError;
 pub use format::{Compression, Format, Syntax, UnknownFormat};
 pub use geojson::{Finding, Severity};
 pub use header::Header;
-pub use limits::{DEPTH_MAX, Limits};
+pub use limits::{DEPTH_MAX, Limits, YAML_DEPTH_MAX};
 pub use load::{Loaded, load_json, load_text};
 pub use place::{Fault, Place};
 pub use sink::AsyncSink;

@@ -186,6 +186,15 @@ impl Tree {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
+    /// Levels of containers.
+    pub(super) fn depth(&self) -> u32 {
+        match self {
+            Self::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Object(members) => 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// A number's nearest double.
     pub(super) fn as_f64(&self) -> Option<f64> {
         if let Self::Number(digits) = self { digits.parse().ok() } else { None }

@@ -70,20 +70,25 @@ pub async fn validate<R>(
 where
     R: AsyncBufRead + Send + Unpin,
 {
-    let input = Input::open(reader).await?;
-    let from = Format { syntax: from.syntax, compression: input.compression };
     let mut judge = Judge {
         findings: Findings::up_to(options.listed_max),
         is_geo: options.as_geojson || from.syntax.is_geo(),
         warns: options.warnings,
         prefix: "",
     };
+    let input = match Input::open(reader).await {
+        Err(SerialError::Invalid(fault)) => {
+            judge.findings.add_fault(*fault);
+            return Ok(judge.validation(from, 0, 0));
+        }
+        input => input?,
+    };
+    let from = Format { syntax: from.syntax, compression: input.compression };
     let (records, bytes_in) = match from.syntax {
         Syntax::Yaml => judge.yaml(input, options).await?,
         _ => judge.records(input, from.syntax, options).await?,
     };
-    let Findings { listed, errors, warnings, .. } = judge.findings;
-    Ok(Validation { from, records, bytes_in, errors, warnings, findings: listed })
+    Ok(judge.validation(from, records, bytes_in))
 }
 
 struct Judge {
@@ -95,6 +100,11 @@ struct Judge {
 }
 
 impl Judge {
+    fn validation(self, from: Format, records: u64, bytes_in: u64) -> Validation {
+        let Findings { listed, errors, warnings, .. } = self.findings;
+        Validation { from, records, bytes_in, errors, warnings, findings: listed }
+    }
+
     async fn yaml<R>(
         &mut self,
         mut input: Input<R>,

@@ -9,7 +9,7 @@ use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Options};
 
-use super::limits::DEPTH_MAX;
+use super::limits::YAML_DEPTH_MAX;
 use super::place::{Fault, Place};
 use super::tree::Tree;
 
@@ -31,12 +31,18 @@ pub(super) fn read(text: &str, max_bytes: usize) -> Result<Tree, Fault> {
 /// Writes a document. Members keep their order; texts that look like something else are quoted. Errs
 /// where a number can't be held.
 pub(super) fn write(tree: &Tree) -> Result<String, Fault> {
+    if tree.depth() > YAML_DEPTH_MAX {
+        let message = format!(
+            "nested more than {YAML_DEPTH_MAX} deep, which YAML is not written; flatten it, or write JSON"
+        );
+        return Err(Fault::of_input(message));
+    }
     serde_saphyr::to_string(tree)
         .map_err(|error| Fault::of_input(format!("can't be written as YAML: {error}")))
 }
 
 fn options(max_bytes: usize) -> Options {
-    let depth_max = DEPTH_MAX as usize;
+    let depth_max = YAML_DEPTH_MAX as usize;
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_reader_input_bytes: Some(max_bytes),
