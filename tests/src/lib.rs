@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod emulators;
 pub mod loopback;
+pub mod npm;
 pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
