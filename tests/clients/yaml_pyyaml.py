@@ -26,7 +26,7 @@ def main():
             differs = None if same(value, found) else f"reads {found!r}"
         except yaml.YAMLError as error:
             differs = f"refuses: {error}"
-        print(json.dumps({"differs": differs, "dumped": yaml.safe_dump(value, allow_unicode=True)}))
+        print(json.dumps({"differs": differs, "dumped": yaml.safe_dump(value)}))
 
 
 main()

@@ -128,7 +128,18 @@ async fn yaml_is_what_the_yaml_test_suite_says() {
             (Err(_), None) => same += 1,
         }
     }
-    eprintln!("{same} same\nother {other:?}\nrefused {refused:?}\ntaken {taken:?}");
+    let names = |ids: &BTreeSet<String>| {
+        ids.iter().map(|id| id.split('/').next().unwrap()).collect::<Vec<_>>().join(" ")
+    };
+    assert!(same > 330, "{same}");
+    // No document at all is null here; and 450.00 is a double, not 450.
+    assert_eq!(names(&other), "8G76 98YD AVM7 HWV9 QT73 UGM3");
+    // Several documents; two tags whose values JSON does not have.
+    let several =
+        "35KP 565N 5TYM 6WLZ 6XDY 6ZKB 7Z25 9DXL 9KAX 9WXW JHB9 KSS4 L383 M7A3 PUW8 RZT7 U9NS UT92 W4TN";
+    assert_eq!(names(&refused), several);
+    // Lines of a flow or a quoted text that are indented less than they should be, and a tab.
+    assert_eq!(names(&taken), "9C9N DK95 QB6E");
 }
 
 #[tokio::test]
@@ -162,7 +173,8 @@ async fn pyyaml_reads_what_is_written_and_what_it_writes_is_read() {
     let (Some(packages), Some(venv)) = (packages(), Venv::of_group("pyyaml").unwrap()) else { return };
     let mut texts: Vec<String> = json_cases(&packages, "data/parsing.js")
         .into_iter()
-        .filter(|(name, _)| name.starts_with('y'))
+        // JSON's -0 is a whole number to Python, and a double to others.
+        .filter(|(name, input)| name.starts_with('y') && input != "[-0]")
         .map(|(_, input)| input)
         .collect();
     texts.extend(yaml_cases(&packages).into_iter().filter_map(|(_, _, json)| json));
