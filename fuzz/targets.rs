@@ -6,9 +6,7 @@
 use batchwright::domain::S3Uri;
 use batchwright::events::Event;
 use batchwright::job_file;
-use batchwright::serial::{
-    AsyncSink, ConvertOptions, Format, Limits, ValidateOptions, convert, validate,
-};
+use batchwright::serial::{AsyncSink, ConvertOptions, Format, Limits, ValidateOptions, convert, validate};
 
 /// A target's name, and the target.
 pub type Target = (&'static str, fn(&[u8]));
@@ -56,7 +54,10 @@ pub fn job_file(data: &[u8]) {
                 Ok(Some(entry)) => {
                     count += 1;
                     if let Err(problems) = entry.job {
-                        assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.to_string().is_empty()));
+                        assert!(
+                            !problems.is_empty()
+                                && problems.iter().all(|problem| !problem.to_string().is_empty())
+                        );
                     }
                 }
                 Ok(None) => break,
@@ -81,7 +82,11 @@ pub fn geojson_seq(data: &[u8]) {
         done.map(|_| sink.0).map_err(|error| error.to_string())
     });
     assert_eq!(by_byte, lines);
-    let found = block_on(validate(data, format("geojsonl"), &ValidateOptions { limits: limits(), ..ValidateOptions::default() }));
+    let found = block_on(validate(
+        data,
+        format("geojsonl"),
+        &ValidateOptions { limits: limits(), ..ValidateOptions::default() },
+    ));
     let Ok(lines) = lines else { return };
     assert!(found.is_ok());
     assert_eq!(converted(&lines, "geojsonl", "geojsonl", &options).as_ref(), Ok(&lines));
@@ -103,7 +108,8 @@ pub fn json(data: &[u8]) {
         return;
     }
     let bare = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
-    let reads = std::str::from_utf8(bare).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(bare).is_ok();
+    let reads =
+        std::str::from_utf8(bare).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(bare).is_ok();
     match copied {
         Ok(copied) => {
             assert!(reads && copied == bare, "what serde_json refuses was copied, or not as it was");

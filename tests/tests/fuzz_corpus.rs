@@ -14,8 +14,30 @@ const MUTATIONS: u64 = 2_000;
 
 /// What mutations put in, beside single bytes.
 const TOKENS: [&[u8]; 24] = [
-    b"{", b"}", b"[", b"]", b",", b":", b"\"", b"\\", b"\n", b"\x1e", b"null", b"NaN", b"-0", b"1e400", b"\\ud800", b"\xef\xbb\xbf",
-    b"\xc3\xa9", b"\"type\":\"Feature\"", b"\"features\":[", b"s3://", b"- ", b"&a ", b"*a", b"jobName",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"\\",
+    b"\n",
+    b"\x1e",
+    b"null",
+    b"NaN",
+    b"-0",
+    b"1e400",
+    b"\\ud800",
+    b"\xef\xbb\xbf",
+    b"\xc3\xa9",
+    b"\"type\":\"Feature\"",
+    b"\"features\":[",
+    b"s3://",
+    b"- ",
+    b"&a ",
+    b"*a",
+    b"jobName",
 ];
 
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {

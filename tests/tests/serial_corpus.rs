@@ -167,7 +167,10 @@ async fn geojson_of_others_goes_to_a_sequence_and_back() {
     }
 }
 
-/// What Python, and so aio-aws, makes of it: PyYAML reads YAML 1.1.
+/// Texts that PyYAML leaves bare, because YAML 1.1 knows no such numbers, and that YAML 1.2 has as numbers.
+const NUMBERS_SINCE_1_2: [&str; 4] = ["0o7", "1e3", "1.5e3", "1e+3"];
+
+/// What Python, and so aio-aws, makes of it: PyYAML reads and writes YAML 1.1.
 #[tokio::test]
 async fn pyyaml_reads_what_is_written_and_what_it_writes_is_read() {
     let (Some(packages), Some(venv)) = (packages(), Venv::of_group("pyyaml").unwrap()) else { return };
@@ -242,6 +245,7 @@ async fn pyyaml_reads_what_is_written_and_what_it_writes_is_read() {
         let (back, _) = converted(dumped.as_bytes(), "yaml", "json").await.unwrap();
         let (back, value): (Value, Value) =
             (serde_json::from_slice(&back).unwrap(), serde_json::from_str(text).unwrap());
-        assert_eq!(back, value, "{text} by {dumped}");
+        let is_number = NUMBERS_SINCE_1_2.iter().any(|number| text.contains(&format!("{{\"{number}\":")));
+        assert_eq!(back == value, !is_number, "{text} by {dumped}");
     }
 }

@@ -29,7 +29,8 @@
 //! breaks and the indentation behind them are left out. A FeatureCollection's members beside `features` are
 //! handed back as a [`Header`], and come back from it in a conversion to a FeatureCollection.
 //! YAML has one kind of number with a fraction, the double, and no mapping with a key twice: what would be
-//! lost on the way is refused, except digits beyond a double's.
+//! lost on the way is refused, except digits beyond a double's. YAML is read as 1.2 has it, and written so that
+//! 1.1 reads the same; a writer of 1.1 leaves texts such as `0o7` and `1e3` bare, which are numbers in 1.2.
 //!
 //! # What is read
 //!
