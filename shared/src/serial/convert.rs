@@ -3,19 +3,21 @@
 use tokio::io::AsyncBufRead;
 
 use super::cutter::{Cut, Cutter};
-use super::document::{DocumentCutter, Shape};
+use super::document::DocumentCutter;
 use super::error::SerialError;
 use super::format::{Format, Syntax};
-use super::header::{self, Header};
+use super::header::Header;
 use super::input::Input;
 use super::layout::Layout;
 use super::limits::Limits;
 use super::load::read_text;
 use super::output::{Output, Written};
-use super::place::{Fault, Place};
+use super::place::Place;
 use super::records::Records;
 use super::sequence::SequenceCutter;
 use super::sink::Memory;
+use super::wanted::Wanted;
+use super::way::{Way, shape, way};
 use super::{tree, yaml};
 use crate::ports::ObjectWriter;
 
@@ -131,42 +133,6 @@ pub(super) struct Passed {
     pub(super) written: Written,
 }
 
-/// How one syntax becomes another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Byte for byte, checked.
-    Copy,
-    /// Record by record.
-    Lines,
-    Sequence,
-    Array,
-    Collection,
-}
-
-/// Between JSON's syntaxes; `is_array` where the input is a document that begins with `[`.
-fn way(from: Syntax, to: Syntax, is_array: bool) -> Way {
-    use Syntax::{GeoJson, GeoJsonSeq, Json, JsonLines, Yaml};
-    match (from, to) {
-        (Json, GeoJson) if is_array => Way::Collection,
-        (Json | GeoJson | Yaml, Json | GeoJson | Yaml) => Way::Copy,
-        (_, JsonLines) => Way::Lines,
-        (_, GeoJsonSeq) => Way::Sequence,
-        (JsonLines, Json | Yaml) => Way::Array,
-        (JsonLines | GeoJsonSeq, _) => Way::Collection,
-    }
-}
-
-/// How a document is cut for its way.
-fn shape(from: Syntax, to: Syntax, way: Way) -> Shape {
-    match (from, to) {
-        (Syntax::GeoJson, _) => Shape::Features { or_array: false },
-        (_, Syntax::GeoJson) if way == Way::Copy => Shape::Features { or_array: false },
-        (_, Syntax::GeoJsonSeq) => Shape::Features { or_array: true },
-        _ if way == Way::Copy => Shape::Counted,
-        _ => Shape::Items,
-    }
-}
-
 /// Passes an input through, JSON to JSON. Also the bytes read.
 pub(super) async fn pass<R, W>(
     mut input: Input<R>,
@@ -265,41 +231,6 @@ where
     layout.close(records.count(), &mut text);
     output.write(&text).await?;
     output.finish().await
-}
-
-/// What a record must be where it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Feature,
-    GeoJson,
-}
-
-/// A record's member `type`.
-#[derive(serde::Deserialize)]
-struct Kind<'a> {
-    #[serde(rename = "type", borrow)]
-    name: Option<std::borrow::Cow<'a, str>>,
-}
-
-impl Wanted {
-    fn check(self, record: &[u8], place: Place) -> Result<(), Fault> {
-        let kind =
-            if record.starts_with(b"{") { serde_json::from_slice::<Kind<'_>>(record).ok() } else { None };
-        let name = kind.and_then(|kind| kind.name);
-        match (self, name.as_deref()) {
-            (_, Some("Feature")) => Ok(()),
-            (Self::GeoJson, Some(name)) if header::TYPES.contains(&name) => Ok(()),
-            (Self::Feature, Some(name)) if header::TYPES.contains(&name) => {
-                let message =
-                    format!("a {name} can't be among the features of a collection; make a Feature of it");
-                Err(Fault::at(place, message))
-            }
-            (_, Some(name)) => Err(Fault::at(place, format!("the type {name:?} is none of GeoJSON's"))),
-            (_, None) => {
-                Err(Fault::at(place, "a record must be a GeoJSON object with one \"type\"; this is none"))
-            }
-        }
-    }
 }
 
 async fn copy_text<W: ObjectWriter>(text: &str, sink: &mut W, to: Format) -> Result<Passed, SerialError> {

@@ -50,6 +50,19 @@
 //! start is passed over. Refused, with the place and the remedy: what is no JSON by RFC 8259 (NaN and
 //! Infinity too, which Python writes), invalid UTF-8, more than [`DEPTH_MAX`] levels ([`YAML_DEPTH_MAX`] in YAML), text that breaks off,
 //! and anything behind the end.
+//!
+//! # The files
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `scanner` | JSON byte by byte: what is wrong, where values and keys begin and end |
+//! | `document`, `sequence`, `cutter`, `header` | records cut out of a document or a sequence |
+//! | `input`, `records` | bytes unpacked and counted, and the records in them |
+//! | `layout`, `compact`, `output`, `sink` | what stands around records; bytes packed, counted, digested |
+//! | `convert`, `way`, `wanted`, `load`, `validate` | the operations |
+//! | `tree`, `yaml` | values with their digits, and YAML |
+//! | `geojson` | RFC 7946's rules |
+//! | `format`, `limits`, `place`, `error` | names, bounds, places and what fails |
 
 mod compact;
 mod convert;
@@ -73,6 +86,8 @@ mod sink;
 mod tests;
 mod tree;
 mod validate;
+mod wanted;
+mod way;
 mod yaml;
 
 pub use convert::{ConvertOptions, Report, convert, dump};
