@@ -9,10 +9,10 @@ use batchwright::job_file;
 use batchwright::serial::{AsyncSink, ConvertOptions, Format, Limits, ValidateOptions, convert, validate};
 
 /// A target's name, and the target.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub(crate) const TARGETS: [Target; 6] = [
     ("event", event),
     ("geojson_seq", geojson_seq),
     ("job_file", job_file),
@@ -22,7 +22,7 @@ pub const TARGETS: [Target; 6] = [
 ];
 
 /// An event is read or refused, from bytes as from a value.
-pub fn event(data: &[u8]) {
+pub(crate) fn event(data: &[u8]) {
     let parsed = Event::parse(data);
     if let Ok(value) = serde_json::from_slice(data) {
         assert_eq!(parsed.is_ok(), Event::from_value(value).is_ok());
@@ -30,7 +30,7 @@ pub fn event(data: &[u8]) {
 }
 
 /// A URI is what it was written as.
-pub fn s3_uri(data: &[u8]) {
+pub(crate) fn s3_uri(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(uri) = S3Uri::parse(text) {
         assert_eq!(uri.to_string(), text);
@@ -40,7 +40,7 @@ pub fn s3_uri(data: &[u8]) {
 
 /// A job file is read to its end or refused with problems, each of which can be shown. The first byte
 /// chooses the name.
-pub fn job_file(data: &[u8]) {
+pub(crate) fn job_file(data: &[u8]) {
     let [first, data @ ..] = data else { return };
     let name = ["jobs.json", "jobs.jsonl", "jobs.yaml", "jobs"][usize::from(first % 4)];
     block_on(async {
@@ -70,7 +70,7 @@ pub fn job_file(data: &[u8]) {
 
 /// A sequence that is read is read again the same from what is written of it, with separators and without,
 /// through a collection, and byte by byte. It is valid only where it can be read.
-pub fn geojson_seq(data: &[u8]) {
+pub(crate) fn geojson_seq(data: &[u8]) {
     let options = ConvertOptions { limits: limits(), ..ConvertOptions::default() };
     let separated = ConvertOptions { record_separators: true, ..options.clone() };
     let lines = converted(data, "geojsonl", "geojsonl", &options);
@@ -99,7 +99,7 @@ pub fn geojson_seq(data: &[u8]) {
 }
 
 /// What is copied as JSON is what serde_json reads, and comes out as it went in; its records are read too.
-pub fn json(data: &[u8]) {
+pub(crate) fn json(data: &[u8]) {
     let options = ConvertOptions { limits: limits(), ..ConvertOptions::default() };
     let copied = converted(data, "json", "json", &options);
     let lines = converted(data, "json", "jsonl", &options);
@@ -123,7 +123,7 @@ pub fn json(data: &[u8]) {
 }
 
 /// YAML that is read is read the same from what is written of it.
-pub fn yaml(data: &[u8]) {
+pub(crate) fn yaml(data: &[u8]) {
     let options = ConvertOptions { limits: limits(), ..ConvertOptions::default() };
     let Ok(json) = converted(data, "yaml", "json", &options) else { return };
     let Ok(yaml) = converted(&json, "json", "yaml", &options) else { return };

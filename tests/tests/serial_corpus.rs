@@ -121,10 +121,18 @@ async fn yaml_is_what_the_yaml_test_suite_says() {
                 // Several documents are one JSON value each.
                 let values: Result<Vec<Value>, _> =
                     serde_json::Deserializer::from_str(&json).into_iter().collect();
-                if values.unwrap() == [found] { same += 1 } else { drop(other.insert(id)) }
+                if values.unwrap() == [found] {
+                    same += 1;
+                } else {
+                    other.insert(id);
+                }
             }
-            (Err(_), Some(_)) => drop(refused.insert(id)),
-            (Ok(_), None) => drop(taken.insert(id)),
+            (Err(_), Some(_)) => {
+                refused.insert(id);
+            }
+            (Ok(_), None) => {
+                taken.insert(id);
+            }
             (Err(_), None) => same += 1,
         }
     }

@@ -86,7 +86,7 @@ fn geometry_members(check: &mut Check<'_>, name: &str, tree: &Tree, is_nested: b
     if name != "GeometryCollection" {
         match tree.get("coordinates") {
             Some(coordinates) => {
-                check.at("coordinates", |check| geometry::coordinates(check, name, coordinates))
+                check.at("coordinates", |check| geometry::coordinates(check, name, coordinates));
             }
             None => check.error(format!("a {name} must have \"coordinates\"")),
         }
@@ -122,7 +122,7 @@ fn common_members(check: &mut Check<'_>, tree: &Tree) {
 fn foreign(check: &mut Check<'_>, tree: &Tree, name: &str, members: &[&str]) {
     for member in members.iter().filter(|member| tree.get(member).is_some()) {
         check.at(member, |check| {
-            check.error(format!("a {name} must not have {member:?}: another type is told by it"))
+            check.error(format!("a {name} must not have {member:?}: another type is told by it"));
         });
     }
 }
