@@ -74,14 +74,17 @@ pub(crate) fn geojson_seq(data: &[u8]) {
     let options = ConvertOptions { limits: limits(), ..ConvertOptions::default() };
     let separated = ConvertOptions { record_separators: true, ..options.clone() };
     let lines = converted(data, "geojsonl", "geojsonl", &options);
-    // Only what is not packed comes byte by byte the same: a packer's buffers differ.
     let by_byte = block_on(async {
         let reader = tokio::io::BufReader::with_capacity(1, data);
         let mut sink = AsyncSink(Vec::new());
         let done = convert(reader, format("geojsonl"), &mut sink, format("geojsonl"), &options).await;
         done.map(|_| sink.0).map_err(|error| error.to_string())
     });
-    assert_eq!(by_byte, lines);
+    // Of packed data that is broken, the message tells how far it was read.
+    assert!(
+        by_byte == lines || is_packed(data) && by_byte.is_err() && lines.is_err(),
+        "{by_byte:?} {lines:?}"
+    );
     let found = block_on(validate(
         data,
         format("geojsonl"),
@@ -104,7 +107,7 @@ pub(crate) fn json(data: &[u8]) {
     let copied = converted(data, "json", "json", &options);
     let lines = converted(data, "json", "jsonl", &options);
     let geojson = converted(data, "geojson", "geojson", &options);
-    if data.starts_with(b"\x1f\x8b") || data.starts_with(b"\x28\xb5\x2f\xfd") {
+    if is_packed(data) {
         return;
     }
     let bare = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
@@ -129,6 +132,10 @@ pub(crate) fn yaml(data: &[u8]) {
     let Ok(yaml) = converted(&json, "json", "yaml", &options) else { return };
     let back = converted(&yaml, "yaml", "json", &options);
     assert_eq!(back.as_ref(), Ok(&json), "{}", String::from_utf8_lossy(&yaml));
+}
+
+fn is_packed(data: &[u8]) -> bool {
+    data.starts_with(b"\x1f\x8b") || data.starts_with(b"\x28\xb5\x2f\xfd")
 }
 
 fn limits() -> Limits {

@@ -1,5 +1,5 @@
 //! The serialiser's formats, held against suites and data of others: JSONTestSuite, the YAML test suite,
-//! GeoJSON fixtures and a map of the world's countries, and PyYAML.
+//! GeoJSON fixtures and a map of the world's countries, PyYAML, and zstd's own library.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -181,7 +181,7 @@ const NUMBERS_SINCE_1_2: [&str; 4] = ["0o7", "1e3", "1.5e3", "1e+3"];
 /// What Python, and so aio-aws, makes of it: PyYAML reads and writes YAML 1.1.
 #[tokio::test]
 async fn pyyaml_reads_what_is_written_and_what_it_writes_is_read() {
-    let (Some(packages), Some(venv)) = (packages(), Venv::of_group("pyyaml").unwrap()) else { return };
+    let (Some(packages), Some(venv)) = (packages(), Venv::of_group("serial").unwrap()) else { return };
     let mut texts: Vec<String> = json_cases(&packages, "data/parsing.js")
         .into_iter()
         // JSON's -0 is a whole number to Python, and a double to others.
@@ -256,4 +256,23 @@ async fn pyyaml_reads_what_is_written_and_what_it_writes_is_read() {
         let is_number = NUMBERS_SINCE_1_2.iter().any(|number| text.contains(&format!("{{\"{number}\":")));
         assert_eq!(back == value, !is_number, "{text} by {dumped}");
     }
+}
+
+#[tokio::test]
+async fn zstds_own_library_reads_what_is_packed_and_what_it_packs_is_read() {
+    let (Some(packages), Some(venv)) = (packages(), Venv::of_group("serial").unwrap()) else { return };
+    let map = packages.folder("@geo-maps/countries-land-10km").join("map.geo.json");
+    let plain = fs::read(&map).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (folder.path().join("ours.zst"), folder.path().join("theirs.zst"));
+    let (packed, _) = converted(&plain, "geojson", "geojson.zst").await.unwrap();
+    assert!(packed.len() < plain.len() / 2);
+    fs::write(&ours, &packed).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/zstd_frames.py");
+    let output =
+        Command::new(venv.program("python")).arg(script).args([&ours, &map, &theirs]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, plain);
+    let (unpacked, report) = converted(&fs::read(&theirs).unwrap(), "geojson", "geojson").await.unwrap();
+    assert_eq!((unpacked, report.from.to_string().as_str()), (plain, "geojson.zst"));
 }

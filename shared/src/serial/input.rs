@@ -4,7 +4,7 @@ use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use async_compression::tokio::bufread::GzipDecoder;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, Chain, ReadBuf,
 };
@@ -12,6 +12,7 @@ use tokio::io::{
 use super::error::SerialError;
 use super::format::Compression;
 use super::place::{Fault, Place};
+use super::zstd::ZstdDecoder;
 
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -65,11 +66,7 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
                 decoder.multiple_members(true);
                 Bytes::Gzip(buffered(decoder))
             }
-            Compression::Zstd => {
-                let mut decoder = ZstdDecoder::new(start);
-                decoder.multiple_members(true);
-                Bytes::Zstd(buffered(decoder))
-            }
+            Compression::Zstd => Bytes::Zstd(buffered(ZstdDecoder::new(start))),
         };
         let mut input = Self { held: Vec::new(), bytes, compression, start: Place::START };
         input.skip_bom().await?;

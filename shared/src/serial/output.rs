@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+use async_compression::tokio::write::GzipEncoder;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
 use super::error::SerialError;
 use super::format::Compression;
+use super::zstd::ZstdEncoder;
 use crate::ports::{ObjectWriter, PortError};
 
 /// Bytes gathered before they are handed on.
@@ -31,7 +32,7 @@ pub(super) struct Written {
 enum Packer {
     None(Vec<u8>),
     Gzip(GzipEncoder<Vec<u8>>),
-    Zstd(ZstdEncoder<Vec<u8>>),
+    Zstd(ZstdEncoder),
 }
 
 impl<'a, W: ObjectWriter> Output<'a, W> {
@@ -39,7 +40,7 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
         let packer = match compression {
             Compression::None => Packer::None(Vec::new()),
             Compression::Gzip => Packer::Gzip(GzipEncoder::new(Vec::new())),
-            Compression::Zstd => Packer::Zstd(ZstdEncoder::new(Vec::new())),
+            Compression::Zstd => Packer::Zstd(ZstdEncoder::default()),
         };
         Self { sink, packer, digest: Sha256::new(), bytes: 0 }
     }
@@ -51,7 +52,10 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
                 Ok(())
             }
             Packer::Gzip(encoder) => encoder.write_all(bytes).await,
-            Packer::Zstd(encoder) => encoder.write_all(bytes).await,
+            Packer::Zstd(encoder) => {
+                encoder.write(bytes);
+                Ok(())
+            }
         };
         packed.map_err(|error| PortError::permanent("pack the output", error))?;
         if self.held().len() >= GATHERED_BYTES { self.hand_on().await } else { Ok(()) }
@@ -62,7 +66,10 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
         let packed = match &mut self.packer {
             Packer::None(_) => Ok(()),
             Packer::Gzip(encoder) => encoder.shutdown().await,
-            Packer::Zstd(encoder) => encoder.shutdown().await,
+            Packer::Zstd(encoder) => {
+                encoder.finish();
+                Ok(())
+            }
         };
         packed.map_err(|error| PortError::permanent("pack the output", error))?;
         self.hand_on().await?;
@@ -89,7 +96,7 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
         match &mut self.packer {
             Packer::None(held) => held,
             Packer::Gzip(encoder) => encoder.get_mut(),
-            Packer::Zstd(encoder) => encoder.get_mut(),
+            Packer::Zstd(encoder) => &mut encoder.packed,
         }
     }
 }

@@ -17,7 +17,7 @@ fn unpacked(bytes: &[u8]) -> Result<(String, String), String> {
 /// Poorly compressible, longer than any buffer on the way.
 fn long() -> String {
     let numbers: Vec<String> =
-        (0..60_000u64).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_string()).collect();
+        (0..120_000u64).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_string()).collect();
     format!("[{}]", numbers.join(","))
 }
 
@@ -43,21 +43,55 @@ fn members_and_frames_follow_each_other() {
 
 /// Packs what need not be JSON.
 fn pack_raw(bytes: &[u8], packing: &str) -> Vec<u8> {
-    use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+    use async_compression::tokio::write::GzipEncoder;
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
     use tokio::io::AsyncWriteExt as _;
+    if packing.ends_with("zst") {
+        return compress_to_vec(bytes, CompressionLevel::Fastest);
+    }
     block_on(async {
-        if packing.ends_with("gz") {
-            let mut encoder = GzipEncoder::new(Vec::new());
-            encoder.write_all(bytes).await.unwrap();
-            encoder.shutdown().await.unwrap();
-            encoder.into_inner()
-        } else {
-            let mut encoder = ZstdEncoder::new(Vec::new());
-            encoder.write_all(bytes).await.unwrap();
-            encoder.shutdown().await.unwrap();
-            encoder.into_inner()
-        }
+        let mut encoder = GzipEncoder::new(Vec::new());
+        encoder.write_all(bytes).await.unwrap();
+        encoder.shutdown().await.unwrap();
+        encoder.into_inner()
     })
+}
+
+/// Skippable frames, a frame without a checksum in one stored block, and one in one repeated byte.
+#[test]
+fn zstd_frames_of_every_kind_are_read_wherever_chunks_end() {
+    let magic = [0x28, 0xB5, 0x2F, 0xFD];
+    let stored = |text: &[u8]| {
+        [&magic, &[0x20, text.len() as u8][..], &[(text.len() as u8) << 3 | 1, 0, 0], text].concat()
+    };
+    let repeated = [&magic[..], &[0x20, 5], &[5 << 3 | 0b011, 0, 0], b"1"].concat();
+    let skipped = [0x5A, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 9, 9, 9];
+    let empty_skipped = [0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0];
+    let packed = pack_raw(b",2", "zst");
+    let bytes =
+        [&stored(b"["), &skipped[..], &repeated, &empty_skipped, &packed, &stored(b"]"), &skipped].concat();
+    for at in 0..=bytes.len() {
+        let mut sink = AsyncSink(Vec::new());
+        let (json, options) = (format("json"), ConvertOptions::default());
+        block_on(convert(Pieces::cut_at(&bytes, at), json, &mut sink, json, &options)).unwrap();
+        assert_eq!(String::from_utf8(sink.0).unwrap(), "[11111,2]");
+    }
+    for end in bytes.len() - skipped.len() + 1..bytes.len() {
+        assert!(unpacked(&bytes[..end]).unwrap_err().contains("the zstd data breaks off"), "{end}");
+    }
+    assert!(unpacked(&[&bytes, &b"x"[..]].concat()).unwrap_err().contains("the zstd data breaks off"));
+    let garbage = [&bytes, &b"something that is no frame"[..]].concat();
+    assert!(unpacked(&garbage).unwrap_err().contains("the zstd data can't be unpacked"));
+}
+
+#[test]
+fn nothing_at_all_is_an_empty_frame() {
+    for packing in ["jsonl.gz", "jsonl.zst"] {
+        let done = block_on(converted_by(b"", "jsonl", packing, &ConvertOptions::default())).unwrap();
+        assert!(done.1.bytes_out > 4, "{packing}");
+        let back = block_on(converted_by(&done.0, "jsonl", "jsonl", &ConvertOptions::default())).unwrap();
+        assert_eq!((back.0, back.1.from.to_string().as_str()), (Vec::new(), packing));
+    }
 }
 
 #[test]
