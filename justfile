@@ -27,6 +27,7 @@ bench:
 # The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":
     infra/build {{platform}}
+
 # A GeoJSON FeatureCollection to a sequence, beside Python: time and memory
 bench-convert *options="":
     python3 benches/convert.py {{options}}
@@ -34,10 +35,6 @@ bench-convert *options="":
 # Coverage-guided fuzzing of a target in fuzz/corpus, for so many seconds, on the stable toolchain
 fuzz target seconds="60":
     fuzz/run {{target}} {{seconds}}
-
-# The functions for Lambda (arm64), by cargo-lambda: `pip install cargo-lambda` brings it with its linker
-build-functions:
-    cargo lambda build --release --arm64 --locked -p batchwright-submitter -p batchwright-state-handler -p batchwright-log-collector -p batchwright-reconciler
 
 # Both stacks, in the account and Region of the environment: see infra/README.md
 deploy name="batchwright" *parameters="": build-functions
