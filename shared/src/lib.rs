@@ -26,6 +26,8 @@ pub mod memory;
 pub mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;
+#[cfg(feature = "serializer")]
+pub mod serial;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod use_cases;
