@@ -119,6 +119,11 @@ impl Checkpoint {
         }
     }
 
+    /// Whether every item has its result.
+    pub fn is_complete(&self) -> bool {
+        self.state == State::Complete
+    }
+
     /// Whether another invocation is believed to run it.
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.state == State::Running && now < self.leased_until

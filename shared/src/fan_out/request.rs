@@ -9,6 +9,7 @@ use super::limits::{
     CONCURRENCY_MAX, DEFAULT_CONCURRENCY, DEFAULT_MAX_ATTEMPTS, MAX_ATTEMPTS_MAX, TIMEOUT_MAX_SECONDS,
 };
 use super::{FunctionName, RetryPolicy, Targets, check_fields, client_context};
+use crate::domain::ids::hex_digest;
 use crate::domain::{RunId, S3Uri};
 use crate::ports::{InvocationType, LogType};
 
@@ -225,9 +226,15 @@ pub(crate) fn invocation_of(value: Value) -> Result<Invocation, String> {
 }
 
 impl FanOutCall {
+    /// Tells calls apart, whatever their ids.
+    pub fn digest(&self) -> String {
+        let call = FanOutCall { run_id: None, ..self.clone() };
+        hex_digest(&[&serde_json::to_string(&call).expect("a call has string keys only")])
+    }
+
     /// Checks the call as a whole: what it invokes, how often, and what of the two is missing. Errs by field.
     pub fn check(self, targets: &Targets) -> Result<Order, InvalidCall> {
-        let terms = self.terms(targets).map_err(InvalidCall)?;
+        let terms = self.terms(targets)?;
         let source = self.source().map_err(InvalidCall)?;
         let per_item = matches!(source, Source::Invocations(_) | Source::InvocationsUri(_));
         if terms.function.is_none() && !per_item {
@@ -248,7 +255,12 @@ impl FanOutCall {
         Ok(Order { run_id: self.run_id, source, terms, results, tree: self.tree })
     }
 
-    fn terms(&self, targets: &Targets) -> Result<Terms, String> {
+    /// How every item is to be invoked, wherever the items come from. Errs by field.
+    pub fn terms(&self, targets: &Targets) -> Result<Terms, InvalidCall> {
+        self.checked_terms(targets).map_err(InvalidCall)
+    }
+
+    fn checked_terms(&self, targets: &Targets) -> Result<Terms, String> {
         let function = self.function_name.as_deref().map(|text| function_of(text, targets)).transpose()?;
         let qualifier = match &function {
             Some(function) => function.with_qualifier(self.qualifier.as_deref())?,
@@ -439,7 +451,7 @@ mod tests {
             (with("clientContext", json!("%")), "clientContext: not base64: Invalid symbol 37, offset 0.; give the object itself, or encode it with padding"),
             (with("invocationType", json!("Sync")), "malformed call of the fan-out: unknown variant `Sync`, expected one of `RequestResponse`, `Event`, `DryRun`"),
             (with("logType", json!("tail")), "malformed call of the fan-out: unknown variant `tail`, expected `None` or `Tail`"),
-            (with("runId", json!("a/b")), "malformed call of the fan-out: invalid run id \"a/b\": may hold only letters, digits, '_', '-' and '.'"),
+            (with("runId", json!("a/b")), "malformed call of the fan-out: run id \"a/b\" may hold only letters, digits, '_', '-' and '.'"),
             (
                 with("functionName", json!("other")),
                 "functionName: other is not among the functions that may be invoked (task*); add it to the stack's FanOutTargets",

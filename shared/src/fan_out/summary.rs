@@ -39,6 +39,18 @@ impl Counts {
         self.not_run += others.not_run;
     }
 
+    /// What was added to others to make these.
+    #[must_use]
+    pub fn since(&self, others: &Counts) -> Counts {
+        Counts {
+            succeeded: self.succeeded.saturating_sub(others.succeeded),
+            function_error: self.function_error.saturating_sub(others.function_error),
+            rejected: self.rejected.saturating_sub(others.rejected),
+            unknown: self.unknown.saturating_sub(others.unknown),
+            not_run: self.not_run.saturating_sub(others.not_run),
+        }
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         self.succeeded + self.failures() + self.not_run

@@ -189,7 +189,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Ru
         !self.stopping
             && !self.has_read_all
             && self.next_start < self.started
-            && self.next_start - self.reorder.next() < reorder_window(self.terms.ceiling)
+            && self.next_start.saturating_sub(self.reorder.next()) < reorder_window(self.terms.ceiling)
             && held < HELD_RESULTS_MAX_BYTES
             && (self.is_over() || self.has_room())
     }

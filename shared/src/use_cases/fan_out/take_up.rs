@@ -11,7 +11,7 @@ use super::tree::Tree;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::S3Uri;
 use crate::fan_out::limits::started_ahead;
-use crate::fan_out::{Checkpoint, FanOutCall, Order, Source, State, Terms};
+use crate::fan_out::{Checkpoint, Counts, FanOutCall, Order, Source, State, Terms};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore, PortError, Version};
 
 /// What is run, by whom, and until when.
@@ -53,14 +53,15 @@ pub enum End {
 
 /// A checkpoint, read.
 #[derive(Debug)]
-pub enum TakenUp {
+enum TakenUp {
     /// It is ours now: as it was, as it is, and its version.
     Ours(Box<(Checkpoint, Checkpoint, Version)>),
     /// There is nothing to do, or somebody else does it.
     Not(End),
 }
 
-/// Runs a fan-out from where it stands until it is complete or its time is over.
+/// Runs a fan-out from where it stands until it is complete or its time is over. Also returns what items came to
+/// on the way.
 ///
 /// # Errors
 ///
@@ -71,12 +72,12 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
     objects: &O,
     clock: &T,
     fan_out: &FanOut<'_>,
-) -> Result<End, FanOutError> {
+) -> Result<(End, Counts), FanOutError> {
     let FanOut { order, place, .. } = fan_out;
     let terms = &order.terms;
     let (before, ours, version) = match take_up(objects, clock, fan_out).await? {
         TakenUp::Ours(taken) => *taken,
-        TakenUp::Not(end) => return Ok(end),
+        TakenUp::Not(end) => return Ok((end, Counts::default())),
     };
     let tolerated = tolerated(objects, fan_out).await?;
     let items = open(objects, &order.source, terms, before.next, fan_out.end).await?;
@@ -96,12 +97,13 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
         Stop { starting: sleep_until(fan_out.stop_starting), waiting: sleep_until(fan_out.stop_waiting) };
     let (ended, _) = invoke_all(caller, &ledger, items, terms, start, stop).await?;
     let checkpoint = ledger.into_checkpoint();
+    let new = checkpoint.progress.counts.since(&before.progress.counts);
     if ended == Ended::Complete {
-        return Ok(End::Complete(checkpoint));
+        return Ok((End::Complete(checkpoint), new));
     }
     let early_after = read_early(objects, &checkpoint).await?.len();
     let came_further = checkpoint.next > before.next || early_after > early_before;
-    Ok(End::ToBeContinued { checkpoint, came_further })
+    Ok((End::ToBeContinued { checkpoint, came_further }, new))
 }
 
 /// Reads the checkpoint, and makes it ours where nobody else has it.

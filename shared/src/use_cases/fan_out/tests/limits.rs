@@ -83,7 +83,10 @@ async fn a_slow_item_holds_up_no_more_results_than_the_window() {
     let read = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&read);
     let items = inline(&order.source, &order.terms, 0, None).unwrap();
-    let items = items.inspect(move |_| drop(counted.fetch_add(1, Ordering::Relaxed))).boxed();
+    let items = items.inspect(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let items = items.boxed();
     let ledger = StreamedLedger::new(Plain(Vec::new()));
     let held = tokio::time::sleep(Duration::from_secs(900));
     let stop = Stop { starting: held, waiting: std::future::pending() };

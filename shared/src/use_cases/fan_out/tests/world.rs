@@ -57,7 +57,7 @@ pub(super) async fn run_for<C: FunctionCaller, O: ObjectStore + CheckpointStore>
         stop_starting: Instant::now() + starting,
         stop_waiting: Instant::now() + waiting,
     };
-    run_fan_out(caller, objects, clock, &fan_out).await
+    run_fan_out(caller, objects, clock, &fan_out).await.map(|(end, _)| end)
 }
 
 pub(super) const FOREVER: (Duration, Duration) = (Duration::from_secs(1 << 30), Duration::from_secs(1 << 31));
