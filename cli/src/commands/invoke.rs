@@ -1,7 +1,8 @@
 //! `batchwright invoke`.
 
+use std::os::fd::AsFd;
+
 use anyhow::Context;
-use aws_config::SdkConfig;
 use aws_config::SdkConfig;
 use batchwright::aws::{Connection, LambdaCaller, S3ObjectReader, S3ObjectStore, connect, s3_client};
 use batchwright::domain::S3Uri;
@@ -13,7 +14,7 @@ use batchwright::use_cases::fan_out::{
 };
 use serde_json::{Value, json};
 use tokio::fs::File;
-use tokio::io::{AsyncBufRead, BufReader, BufWriter, stdin, stdout};
+use tokio::io::{AsyncBufRead, BufReader, BufWriter};
 
 use crate::args::InvokeArgs;
 use crate::exit::{Exit, Failure};
@@ -41,7 +42,10 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<Exit, Failure> {
     let items = list.items(&terms).await?;
     let caller = LambdaCaller::new(&aws);
     let (ended, progress) = match args.results.as_deref().map(Place::of) {
-        None => run(&caller, items, &terms, start, Plain(BufWriter::new(stdout()))).await?.0,
+        None => {
+            let stdout = stream(&std::io::stdout(), "standard output")?;
+            run(&caller, items, &terms, start, Plain(BufWriter::new(stdout))).await?.0
+        }
         Some(Place::File(path)) => {
             let file = File::create(path).await.with_context(|| format!("{path} can't be written"))?;
             run(&caller, items, &terms, start, Plain(BufWriter::new(file))).await?.0
@@ -165,7 +169,9 @@ impl List {
             Self::Here(source) => {
                 inline(source, terms, 0, None).ok_or_else(|| Failure::Usage("no payloads".to_owned()))
             }
-            Self::StandardInput => opened(BufReader::new(stdin()), "standard input", terms).await,
+            Self::StandardInput => {
+                opened(BufReader::new(stream(&std::io::stdin(), "standard input")?), "standard input", terms).await
+            },
             Self::File(path) => opened(file(path).await?, path, terms).await,
             Self::S3(bucket, uri) => opened(object(bucket, uri).await?, &uri.to_string(), terms).await,
         }
@@ -193,6 +199,12 @@ async fn opened<'a, R: AsyncBufRead + Send + Unpin + 'a>(
 ) -> Result<Items<'a>, Failure> {
     let opened = lines(reader, name, Kind::Payloads, terms, 0, None).await;
     Ok(opened.context("the payloads can't be read")?)
+}
+
+/// A stream of this process as a file: what waits for it does not hold the program up.
+fn stream(of: &impl AsFd, name: &str) -> Result<File, Failure> {
+    let own = of.as_fd().try_clone_to_owned().with_context(|| format!("{name} can't be used"))?;
+    Ok(File::from_std(own.into()))
 }
 
 async fn file(path: &str) -> Result<BufReader<File>, Failure> {

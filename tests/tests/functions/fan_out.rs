@@ -1,6 +1,5 @@
 //! The fan-out's handler on functions and objects in memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use batchwright::engine::VirtualClock;
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::world::{BUCKET, Invocations};
 
-type Behaviour = Arc<dyn Fn(&str, u32) -> Reply + Send + Sync>;
+type Behaviour = Box<dyn Fn(&str, u32) -> Reply + Send + Sync>;
 
 struct World {
     ports: Ports<InMemoryFunctions<Behaviour>, InMemoryObjectStore, VirtualClock, Invocations>,
@@ -24,7 +23,7 @@ struct World {
 impl World {
     fn new(behaviour: impl Fn(&str, u32) -> Reply + Send + Sync + 'static) -> Self {
         let clock = VirtualClock::starting_at(batchwright::domain::Timestamp::from_millis(1_700_000_000_000));
-        let caller = InMemoryFunctions::new(Arc::new(behaviour) as Behaviour);
+        let caller = InMemoryFunctions::new(Box::new(behaviour) as Behaviour);
         let ports = Ports { caller, objects: InMemoryObjectStore::default(), clock, invoker: Invocations::default() };
         let config = Config {
             bucket: BUCKET.to_owned(),
