@@ -31,7 +31,9 @@ async fn call(server: &Loopback, call: &FunctionCall<'_>) -> anyhow::Result<Resu
 
 #[tokio::test]
 async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
-    let reply = Reply::new(200, "[1.10]").with("x-amz-executed-version", "7").with("x-amz-log-result", "U1RBUlQKw6Q=");
+    let reply = Reply::new(200, "[1.10]")
+        .with("x-amz-executed-version", "7")
+        .with("x-amz-log-result", "U1RBUlQKw6Q=");
     let server = Loopback::start([reply]).await?;
     let asked = FunctionCall {
         function: "arn:aws:lambda:eu-west-1:123456789012:function:resize",
@@ -86,34 +88,102 @@ async fn a_function_that_ran_and_failed_is_an_answer() -> anyhow::Result<()> {
     let said = r#"{"errorMessage":"bad","errorType":"ValueError"}"#;
     let server = Loopback::start([Reply::new(200, said).with("x-amz-function-error", "Unhandled")]).await?;
     let answer = call(&server, &plain()).await??;
-    assert_eq!((answer.function_error.as_deref(), answer.payload), (Some("Unhandled"), said.as_bytes().to_vec()));
+    assert_eq!(
+        (answer.function_error.as_deref(), answer.payload),
+        (Some("Unhandled"), said.as_bytes().to_vec())
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn every_call_is_one_request_whatever_comes_back() -> anyhow::Result<()> {
-    let throttled = |seconds: Option<u64>| ErrorKind::Throttled { retry_after: seconds.map(Duration::from_secs) };
+    let throttled =
+        |seconds: Option<u64>| ErrorKind::Throttled { retry_after: seconds.map(Duration::from_secs) };
     let busy = || Reply::error(429, "TooManyRequestsException", "Rate Exceeded.");
     let table = [
         ("429", busy(), throttled(None), "TooManyRequestsException", Some(429)),
-        ("429 with a hint", busy().with("retry-after", "7"), throttled(Some(7)), "TooManyRequestsException", Some(429)),
-        ("502 EC2", Reply::error(502, "EC2ThrottledException", "slow"), throttled(None), "EC2ThrottledException", Some(502)),
-        ("409", Reply::error(409, "ResourceConflictException", "updating"), ErrorKind::Retryable, "ResourceConflictException", Some(409)),
-        ("408 EFS", Reply::error(408, "EFSMountTimeoutException", "slow"), ErrorKind::Retryable, "EFSMountTimeoutException", Some(408)),
-        ("404", Reply::error(404, "ResourceNotFoundException", "no such function"), ErrorKind::Permanent, "ResourceNotFoundException", Some(404)),
-        ("413", Reply::error(413, "RequestTooLargeException", "too large"), ErrorKind::Permanent, "RequestTooLargeException", Some(413)),
-        ("403", Reply::error(403, "AccessDeniedException", "not yours"), ErrorKind::Permanent, "AccessDeniedException", Some(403)),
-        ("502 KMS", Reply::error(502, "KMSDisabledException", "disabled"), ErrorKind::Permanent, "KMSDisabledException", Some(502)),
-        ("500", Reply::error(500, "ServiceException", "oops"), ErrorKind::Ambiguous, "ServiceException", Some(500)),
+        (
+            "429 with a hint",
+            busy().with("retry-after", "7"),
+            throttled(Some(7)),
+            "TooManyRequestsException",
+            Some(429),
+        ),
+        (
+            "502 EC2",
+            Reply::error(502, "EC2ThrottledException", "slow"),
+            throttled(None),
+            "EC2ThrottledException",
+            Some(502),
+        ),
+        (
+            "409",
+            Reply::error(409, "ResourceConflictException", "updating"),
+            ErrorKind::Retryable,
+            "ResourceConflictException",
+            Some(409),
+        ),
+        (
+            "408 EFS",
+            Reply::error(408, "EFSMountTimeoutException", "slow"),
+            ErrorKind::Retryable,
+            "EFSMountTimeoutException",
+            Some(408),
+        ),
+        (
+            "404",
+            Reply::error(404, "ResourceNotFoundException", "no such function"),
+            ErrorKind::Permanent,
+            "ResourceNotFoundException",
+            Some(404),
+        ),
+        (
+            "413",
+            Reply::error(413, "RequestTooLargeException", "too large"),
+            ErrorKind::Permanent,
+            "RequestTooLargeException",
+            Some(413),
+        ),
+        (
+            "403",
+            Reply::error(403, "AccessDeniedException", "not yours"),
+            ErrorKind::Permanent,
+            "AccessDeniedException",
+            Some(403),
+        ),
+        (
+            "502 KMS",
+            Reply::error(502, "KMSDisabledException", "disabled"),
+            ErrorKind::Permanent,
+            "KMSDisabledException",
+            Some(502),
+        ),
+        (
+            "500",
+            Reply::error(500, "ServiceException", "oops"),
+            ErrorKind::Ambiguous,
+            "ServiceException",
+            Some(500),
+        ),
         ("503 without a body", Reply::new(503, ""), ErrorKind::Ambiguous, "Status503", Some(503)),
         ("closed", Reply::Close, ErrorKind::Ambiguous, "AnswerLost", None),
         ("silence", Reply::Silence, ErrorKind::Ambiguous, "Timeout", None),
-        ("half an answer", Reply::Torn { headers: vec![], body: b"[]".repeat(9), sent: 3 }, ErrorKind::Ambiguous, "AnswerLost", None),
+        (
+            "half an answer",
+            Reply::Torn { headers: vec![], body: b"[]".repeat(9), sent: 3 },
+            ErrorKind::Ambiguous,
+            "AnswerLost",
+            None,
+        ),
     ];
     for (name, reply, kind, error_type, status) in table {
         let server = Loopback::start([reply]).await?;
         let error = call(&server, &plain()).await?.unwrap_err();
-        assert_eq!((error.kind, error.error_type.as_str(), error.status), (kind, error_type, status), "{name}: {error}");
+        assert_eq!(
+            (error.kind, error.error_type.as_str(), error.status),
+            (kind, error_type, status),
+            "{name}: {error}"
+        );
         assert_eq!(server.requests().len(), 1, "{name}");
     }
     Ok(())
@@ -123,6 +193,10 @@ async fn every_call_is_one_request_whatever_comes_back() -> anyhow::Result<()> {
 async fn a_connection_that_is_refused_tells_that_nothing_ran() -> anyhow::Result<()> {
     let nobody = format!("http://127.0.0.1:{}", free_port()?);
     let error = LambdaCaller::new(&sdk_config(&nobody).await?).call(&plain()).await.unwrap_err();
-    assert_eq!((error.kind, error.error_type.as_str()), (ErrorKind::Retryable, "ConnectionFailed"), "{error}");
+    assert_eq!(
+        (error.kind, error.error_type.as_str()),
+        (ErrorKind::Retryable, "ConnectionFailed"),
+        "{error}"
+    );
     Ok(())
 }

@@ -9,8 +9,8 @@ use batchwright::domain::S3Uri;
 use batchwright::fan_out::{FanOutCall, Progress, Source, Summary, Targets, Terms, read_call};
 use batchwright::ports::{ObjectStore, ObjectWriter};
 use batchwright::use_cases::fan_out::{
-    Ended, InObject, Items, Kind, LineWriter, Plain, Start, Stop, StreamedLedger, count_lines, inline, invoke_all,
-    lines,
+    Ended, InObject, Items, Kind, LineWriter, Plain, Start, Stop, StreamedLedger, count_lines, inline,
+    invoke_all, lines,
 };
 use serde_json::{Value, json};
 use tokio::fs::File;
@@ -81,7 +81,9 @@ async fn run<W: LineWriter>(
     let stop = Stop {
         starting: async {
             interrupted().await;
-            eprintln!("interrupted: nothing more is started; waiting for what is under way, Ctrl-C again does not");
+            eprintln!(
+                "interrupted: nothing more is started; waiting for what is under way, Ctrl-C again does not"
+            );
         },
         waiting: async {
             interrupted().await;
@@ -112,10 +114,16 @@ fn call(args: &InvokeArgs) -> Result<FanOutCall, Failure> {
     let context = args.client_context.as_deref();
     for (name, value) in [
         ("qualifier", args.qualifier.as_deref().map(Value::from)),
-        ("clientContext", context.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))),
+        (
+            "clientContext",
+            context.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))),
+        ),
         ("maxAttempts", args.max_attempts.map(Value::from)),
         ("timeoutSeconds", args.timeout.map(Value::from)),
-        ("tolerated", args.tolerated.as_deref().map(|text| text.parse::<u64>().map_or(text.into(), Value::from))),
+        (
+            "tolerated",
+            args.tolerated.as_deref().map(|text| text.parse::<u64>().map_or(text.into(), Value::from)),
+        ),
     ] {
         if let Some(value) = value {
             call[name] = value;
@@ -148,8 +156,9 @@ impl List {
     fn of(args: &InvokeArgs, aws: &SdkConfig) -> Result<Self, Failure> {
         let Some(name) = args.payloads.as_deref() else {
             let read = |text: &String| {
-                serde_json::from_str(text)
-                    .map_err(|error| Failure::Usage(format!("--payload {text}: not JSON: {error}; put text in \"quotes\"")))
+                serde_json::from_str(text).map_err(|error| {
+                    Failure::Usage(format!("--payload {text}: not JSON: {error}; put text in \"quotes\""))
+                })
             };
             let payloads: Result<Vec<Value>, Failure> = args.payload.iter().map(read).collect();
             return Ok(Self::Here(Source::Payloads(payloads?)));
@@ -170,8 +179,9 @@ impl List {
                 inline(source, terms, 0, None).ok_or_else(|| Failure::Usage("no payloads".to_owned()))
             }
             Self::StandardInput => {
-                opened(BufReader::new(stream(&std::io::stdin(), "standard input")?), "standard input", terms).await
-            },
+                opened(BufReader::new(stream(&std::io::stdin(), "standard input")?), "standard input", terms)
+                    .await
+            }
             Self::File(path) => opened(file(path).await?, path, terms).await,
             Self::S3(bucket, uri) => opened(object(bucket, uri).await?, &uri.to_string(), terms).await,
         }
@@ -224,7 +234,8 @@ fn usage(error: impl ToString) -> Failure {
 
 /// What all came to.
 fn tell(progress: &Progress) {
-    let Summary { items, counts, retries, latency_ms, wall_time_ms, peak_concurrency } = Summary::from(progress);
+    let Summary { items, counts, retries, latency_ms, wall_time_ms, peak_concurrency } =
+        Summary::from(progress);
     let named = [
         (counts.succeeded, "succeeded"),
         (counts.function_error, "failed"),

@@ -19,7 +19,8 @@ pub struct Config {
 impl Config {
     /// Errs where a variable is missing or wrong, naming it and its value.
     pub fn read(look_up: &impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let targets = "names of the functions that may be invoked, with * for any characters, parted by commas";
+        let targets =
+            "names of the functions that may be invoked, with * for any characters, parted by commas";
         Ok(Self {
             bucket: text(look_up, "BATCHWRIGHT_BUCKET", "the name of the bucket")?,
             targets: Targets::matching(&text(look_up, "BATCHWRIGHT_FAN_OUT_TARGETS", targets)?),
@@ -54,7 +55,10 @@ mod tests {
     #[test]
     fn what_may_be_invoked_has_no_default() {
         let config = Config::read(&look_up).unwrap();
-        assert_eq!((config.stop_margin, config.give_up_margin()), (Duration::from_secs(120), Duration::from_secs(30)));
+        assert_eq!(
+            (config.stop_margin, config.give_up_margin()),
+            (Duration::from_secs(120), Duration::from_secs(30))
+        );
         for missing in ["BATCHWRIGHT_BUCKET", "BATCHWRIGHT_FAN_OUT_TARGETS"] {
             let error = Config::read(&|name: &str| look_up(name).filter(|_| name != missing)).unwrap_err();
             assert!(error.to_string().contains(missing), "{error}");

@@ -90,11 +90,13 @@ where
         stop_starting: now + invocation.time_left(&ports.clock, config.stop_margin),
         stop_waiting: now + invocation.time_left(&ports.clock, config.give_up_margin()),
     };
-    let (end, new) = run_fan_out(&ports.caller, &ports.objects, &ports.clock, &fan_out).await.map_err(failed)?;
+    let (end, new) =
+        run_fan_out(&ports.caller, &ports.objects, &ports.clock, &fan_out).await.map_err(failed)?;
     let part = match end {
         End::Complete(checkpoint) => Part::Complete(checkpoint),
         End::Elsewhere(checkpoint) if checkpoint.owner == invocation.request_id => {
-            let why = format!("the fan-out {} may still be run by this request's first delivery", job.place.run_id);
+            let why =
+                format!("the fan-out {} may still be run by this request's first delivery", job.place.run_id);
             return Err(FunctionError::NotYet(why));
         }
         End::Elsewhere(checkpoint) => Part::Open(AnswerState::Running, checkpoint.progress),
@@ -138,7 +140,12 @@ pub(crate) async fn complete<F, O: ObjectStore, C, I>(
     let response = Response::complete(root, &progress, results);
     let summary = Response { results: None, ..response.clone() };
     let mut object = ports.objects.create_object(&root.summary(), "application/json").await?;
-    object.write(&serde_json::to_vec(&summary).map_err(|error| PortError::permanent("write the summary", error))?).await?;
+    object
+        .write(
+            &serde_json::to_vec(&summary)
+                .map_err(|error| PortError::permanent("write the summary", error))?,
+        )
+        .await?;
     object.finish().await?;
     info!(run.id = %root.run_id, items = progress.counts.total(), failures = progress.counts.failures(), "complete");
     Ok(response)

@@ -7,7 +7,8 @@ use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
 use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fan-out");
-const VARIABLES: &[(&str, &str)] = &[("BATCHWRIGHT_BUCKET", "bucket"), ("BATCHWRIGHT_FAN_OUT_TARGETS", "task-*")];
+const VARIABLES: &[(&str, &str)] =
+    &[("BATCHWRIGHT_BUCKET", "bucket"), ("BATCHWRIGHT_FAN_OUT_TARGETS", "task-*")];
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -15,7 +16,10 @@ async fn it_refuses_by_field_and_lives_on() -> Result<()> {
     let mut function = Function::start(PROGRAM, VARIABLES).await?;
     for (event, message) in [
         (json!(7), "the call: must be an object"),
-        (json!({"functionName": "task-1", "payload": [1]}), "payload: unknown field; the nearest known one is \"payloads\""),
+        (
+            json!({"functionName": "task-1", "payload": [1]}),
+            "payload: unknown field; the nearest known one is \"payloads\"",
+        ),
         (
             json!({"functionName": "other", "payloads": [1]}),
             "functionName: other is not among the functions that may be invoked (task-*); add it to the stack's FanOutTargets",

@@ -52,7 +52,8 @@ impl Concurrency {
         if (under_way as f64) < self.limit / 2.0 {
             return;
         }
-        let growth = if self.limit < self.careful_from { 1.0 } else { (self.limit * INCREASE).max(1.0) / self.limit };
+        let growth =
+            if self.limit < self.careful_from { 1.0 } else { (self.limit * INCREASE).max(1.0) / self.limit };
         self.limit = (self.limit + growth).min(self.ceiling);
     }
 

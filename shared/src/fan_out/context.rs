@@ -12,7 +12,9 @@ pub(crate) fn client_context(value: &Value) -> Result<String, String> {
         Value::Object(_) => STANDARD.encode(value.to_string()),
         Value::String(text) => {
             let decoded = STANDARD.decode(text).map_err(|error| {
-                format!("clientContext: not base64: {error}; give the object itself, or encode it with padding")
+                format!(
+                    "clientContext: not base64: {error}; give the object itself, or encode it with padding"
+                )
             })?;
             match serde_json::from_slice(&decoded) {
                 Ok(Value::Object(_)) => text.clone(),

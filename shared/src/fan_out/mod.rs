@@ -18,8 +18,8 @@ mod checkpoint;
 mod concurrency;
 mod context;
 mod fields;
-pub mod limits;
 mod latencies;
+pub mod limits;
 mod reorder;
 mod request;
 mod result;
@@ -32,7 +32,8 @@ pub use concurrency::{Concurrency, Ticket};
 pub use latencies::Latencies;
 pub use reorder::{Reorder, Settled};
 pub use request::{
-    Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, Order, Source, Terms, Tolerated, read_call,
+    Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, Order, Source, Terms, Tolerated,
+    read_call,
 };
 pub use result::{ItemResult, Outcome, Payload};
 pub use retry::{Next, Ran, RetryPolicy};

@@ -202,9 +202,25 @@ pub struct Order {
 
 /// The fields of a call.
 const CALL_FIELDS: &[&str] = &[
-    "runId", "functionName", "qualifier", "payloads", "payloadsUri", "invocations", "invocationsUri",
-    "invocationType", "logType", "clientContext", "concurrency", "maxAttempts", "timeoutSeconds", "tolerated",
-    "resultsUri", "idempotent", "retryFunctionErrors", "tree", "largePayloads",
+    "runId",
+    "functionName",
+    "qualifier",
+    "payloads",
+    "payloadsUri",
+    "invocations",
+    "invocationsUri",
+    "invocationType",
+    "logType",
+    "clientContext",
+    "concurrency",
+    "maxAttempts",
+    "timeoutSeconds",
+    "tolerated",
+    "resultsUri",
+    "idempotent",
+    "retryFunctionErrors",
+    "tree",
+    "largePayloads",
 ];
 
 /// The fields of an invocation.
@@ -216,7 +232,8 @@ pub fn read_call(value: Value) -> Result<FanOutCall, InvalidCall> {
     for (n, invocation) in value["invocations"].as_array().into_iter().flatten().enumerate() {
         check_fields(invocation, &format!("invocations[{n}]."), INVOCATION_FIELDS).map_err(InvalidCall)?;
     }
-    serde_json::from_value(value).map_err(|error| InvalidCall(format!("malformed call of the fan-out: {error}")))
+    serde_json::from_value(value)
+        .map_err(|error| InvalidCall(format!("malformed call of the fan-out: {error}")))
 }
 
 /// Reads the invocation of a line.
@@ -249,7 +266,8 @@ impl FanOutCall {
         let results = self.results_uri.as_deref().map(|uri| uri_of("resultsUri", uri)).transpose();
         let results = results.map_err(InvalidCall)?;
         if self.tree && matches!(self.tolerated, Some(Tolerated::Count(_))) {
-            let why = "tolerated: copies of the fan-out can't count together; with tree, give a part as in \"5%\"";
+            let why =
+                "tolerated: copies of the fan-out can't count together; with tree, give a part as in \"5%\"";
             return Err(InvalidCall(why.to_owned()));
         }
         Ok(Order { run_id: self.run_id, source, terms, results, tree: self.tree })
@@ -265,13 +283,16 @@ impl FanOutCall {
         let qualifier = match &function {
             Some(function) => function.with_qualifier(self.qualifier.as_deref())?,
             None if self.qualifier.is_some() => {
-                return Err("qualifier: is of no use without functionName; give it with each invocation".to_owned());
+                return Err(
+                    "qualifier: is of no use without functionName; give it with each invocation".to_owned()
+                );
             }
             None => None,
         };
         let sync = self.invocation_type == InvocationType::RequestResponse;
         let ceiling = within("concurrency", self.concurrency, DEFAULT_CONCURRENCY, CONCURRENCY_MAX)?;
-        let timeout = within("timeoutSeconds", self.timeout_seconds, TIMEOUT_MAX_SECONDS, TIMEOUT_MAX_SECONDS)?;
+        let timeout =
+            within("timeoutSeconds", self.timeout_seconds, TIMEOUT_MAX_SECONDS, TIMEOUT_MAX_SECONDS)?;
         Ok(Terms {
             function,
             qualifier,
@@ -282,7 +303,12 @@ impl FanOutCall {
             ceiling,
             timeout: Duration::from_secs(timeout.into()),
             retry: RetryPolicy {
-                max_attempts: within("maxAttempts", self.max_attempts, DEFAULT_MAX_ATTEMPTS, MAX_ATTEMPTS_MAX)?,
+                max_attempts: within(
+                    "maxAttempts",
+                    self.max_attempts,
+                    DEFAULT_MAX_ATTEMPTS,
+                    MAX_ATTEMPTS_MAX,
+                )?,
                 idempotent: self.idempotent,
                 retry_function_errors: self.retry_function_errors,
             },
@@ -396,9 +422,14 @@ mod tests {
     fn a_call_is_filled_in() {
         let order = checked(json!({"functionName": "task:live", "payloads": [1, null]})).unwrap();
         let Terms { ceiling, timeout, retry, log_type, .. } = &order.terms;
-        assert_eq!((*ceiling, timeout.as_secs(), retry.max_attempts, *log_type), (100, 960, 10, LogType::None));
+        assert_eq!(
+            (*ceiling, timeout.as_secs(), retry.max_attempts, *log_type),
+            (100, 960, 10, LogType::None)
+        );
         assert_eq!((order.results, order.tree), (None, false));
-        let order = checked(json!({"functionName": "task", "payloads": [1], "invocationType": "Event", "logType": "Tail"}));
+        let order = checked(
+            json!({"functionName": "task", "payloads": [1], "invocationType": "Event", "logType": "Tail"}),
+        );
         assert_eq!(order.unwrap().terms.log_type, LogType::None, "an event has no log to wait for");
     }
 
@@ -435,23 +466,59 @@ mod tests {
         };
         for (call, expected) in [
             (json!(7), "the call: must be an object"),
-            (json!({"functionName": "task"}), "no payloads; give payloads, payloadsUri, invocations or invocationsUri"),
+            (
+                json!({"functionName": "task"}),
+                "no payloads; give payloads, payloadsUri, invocations or invocationsUri",
+            ),
             (json!({"payloads": [1]}), "functionName: is missing; name the function to invoke"),
             (with("payloads", json!([])), "payloads: is empty; give one entry at least"),
-            (with("payloadUri", json!("s3://b/k")), "payloadUri: unknown field; the nearest known one is \"payloadsUri\""),
+            (
+                with("payloadUri", json!("s3://b/k")),
+                "payloadUri: unknown field; the nearest known one is \"payloadsUri\"",
+            ),
             (with("colour", json!(1)), "colour: unknown field, and no known one is near; remove it"),
-            (with("payloadsUri", json!("s3://b/k")), "a call has one of payloads, payloadsUri, invocations and invocationsUri"),
+            (
+                with("payloadsUri", json!("s3://b/k")),
+                "a call has one of payloads, payloadsUri, invocations and invocationsUri",
+            ),
             (with("concurrency", json!(0)), "concurrency: must be a whole number from 1 to 10000, not 0"),
-            (with("concurrency", json!(10_001)), "concurrency: must be a whole number from 1 to 10000, not 10001"),
-            (with("timeoutSeconds", json!(961)), "timeoutSeconds: must be a whole number from 1 to 960, not 961"),
+            (
+                with("concurrency", json!(10_001)),
+                "concurrency: must be a whole number from 1 to 10000, not 10001",
+            ),
+            (
+                with("timeoutSeconds", json!(961)),
+                "timeoutSeconds: must be a whole number from 1 to 960, not 961",
+            ),
             (with("maxAttempts", json!(101)), "maxAttempts: must be a whole number from 1 to 100, not 101"),
-            (with("tolerated", json!("half")), "tolerated: \"half\" is no number and no part of all; write it as 5 or \"5%\""),
-            (with("tolerated", json!("101%")), "tolerated: \"101%\" is no number and no part of all; write it as 5 or \"5%\""),
-            (with("resultsUri", json!("k")), "resultsUri: \"k\" is not an S3 URI; write it as s3://bucket/key"),
-            (with("clientContext", json!("%")), "clientContext: not base64: Invalid symbol 37, offset 0.; give the object itself, or encode it with padding"),
-            (with("invocationType", json!("Sync")), "malformed call of the fan-out: unknown variant `Sync`, expected one of `RequestResponse`, `Event`, `DryRun`"),
-            (with("logType", json!("tail")), "malformed call of the fan-out: unknown variant `tail`, expected `None` or `Tail`"),
-            (with("runId", json!("a/b")), "malformed call of the fan-out: run id \"a/b\" may hold only letters, digits, '_', '-' and '.'"),
+            (
+                with("tolerated", json!("half")),
+                "tolerated: \"half\" is no number and no part of all; write it as 5 or \"5%\"",
+            ),
+            (
+                with("tolerated", json!("101%")),
+                "tolerated: \"101%\" is no number and no part of all; write it as 5 or \"5%\"",
+            ),
+            (
+                with("resultsUri", json!("k")),
+                "resultsUri: \"k\" is not an S3 URI; write it as s3://bucket/key",
+            ),
+            (
+                with("clientContext", json!("%")),
+                "clientContext: not base64: Invalid symbol 37, offset 0.; give the object itself, or encode it with padding",
+            ),
+            (
+                with("invocationType", json!("Sync")),
+                "malformed call of the fan-out: unknown variant `Sync`, expected one of `RequestResponse`, `Event`, `DryRun`",
+            ),
+            (
+                with("logType", json!("tail")),
+                "malformed call of the fan-out: unknown variant `tail`, expected `None` or `Tail`",
+            ),
+            (
+                with("runId", json!("a/b")),
+                "malformed call of the fan-out: run id \"a/b\" may hold only letters, digits, '_', '-' and '.'",
+            ),
             (
                 with("functionName", json!("other")),
                 "functionName: other is not among the functions that may be invoked (task*); add it to the stack's FanOutTargets",
@@ -465,7 +532,10 @@ mod tests {
                 "invocations[1].functionNam: unknown field; the nearest known one is \"functionName\"",
             ),
             (json!({"invocations": [1]}), "invocations[0]: must be an object"),
-            (json!({"invocations": [{}]}), "invocations[0].functionName: is missing; name the function to invoke"),
+            (
+                json!({"invocations": [{}]}),
+                "invocations[0].functionName: is missing; name the function to invoke",
+            ),
             (
                 json!({"functionName": "task", "payloads": [1], "tree": true, "tolerated": 3}),
                 "tolerated: copies of the fan-out can't count together; with tree, give a part as in \"5%\"",

@@ -84,7 +84,8 @@ impl Ran {
 mod tests {
     use super::*;
 
-    const POLICY: RetryPolicy = RetryPolicy { max_attempts: 3, idempotent: false, retry_function_errors: false };
+    const POLICY: RetryPolicy =
+        RetryPolicy { max_attempts: 3, idempotent: false, retry_function_errors: false };
     const THROTTLED: ErrorKind = ErrorKind::Throttled { retry_after: None };
 
     #[test]

@@ -97,8 +97,7 @@ pub struct Quantiles {
 impl From<&Progress> for Summary {
     fn from(progress: &Progress) -> Self {
         let of = |percent| progress.latencies.percentile(percent);
-        let latency_ms =
-            of(50).zip(of(90)).zip(of(99)).map(|((p50, p90), p99)| Quantiles { p50, p90, p99 });
+        let latency_ms = of(50).zip(of(90)).zip(of(99)).map(|((p50, p90), p99)| Quantiles { p50, p90, p99 });
         Self {
             items: progress.counts.total(),
             counts: progress.counts,

@@ -119,13 +119,17 @@ impl Targets {
     /// Errs where a function may not be invoked, saying why.
     pub fn check(&self, function: &FunctionName) -> Result<(), String> {
         if self.own.as_deref() == Some(function.name()) {
-            return Err(format!("{function} is the fan-out itself, and would call itself without end; name another"));
+            return Err(format!(
+                "{function} is the fan-out itself, and would call itself without end; name another"
+            ));
         }
         match &self.patterns {
-            Some(patterns) if !patterns.iter().any(|pattern| matches(pattern, function.name())) => Err(format!(
-                "{function} is not among the functions that may be invoked ({}); add it to the stack's FanOutTargets",
-                patterns.join(", ")
-            )),
+            Some(patterns) if !patterns.iter().any(|pattern| matches(pattern, function.name())) => {
+                Err(format!(
+                    "{function} is not among the functions that may be invoked ({}); add it to the stack's FanOutTargets",
+                    patterns.join(", ")
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -163,7 +167,10 @@ mod tests {
             (long.as_str(), long.as_str(), None),
         ] {
             let function = FunctionName::parse(text).unwrap();
-            assert_eq!((function.as_str(), function.name(), function.qualifier.as_deref()), (text, name, qualifier));
+            assert_eq!(
+                (function.as_str(), function.name(), function.qualifier.as_deref()),
+                (text, name, qualifier)
+            );
         }
     }
 
@@ -171,8 +178,17 @@ mod tests {
     fn what_is_none_of_them_is_refused() {
         let too_long = "f".repeat(65);
         for text in [
-            "", "a b", "a:b:c", "a:", ":a", "12:function:a", "arn:aws:s3:::bucket", too_long.as_str(),
-            "arn:aws:lambda:eu-west-1:12345678901x:function:a", "arn:aws:lambda::123456789012:function:a", "a:$",
+            "",
+            "a b",
+            "a:b:c",
+            "a:",
+            ":a",
+            "12:function:a",
+            "arn:aws:s3:::bucket",
+            too_long.as_str(),
+            "arn:aws:lambda:eu-west-1:12345678901x:function:a",
+            "arn:aws:lambda::123456789012:function:a",
+            "a:$",
             "123456789012:function:a:b:c",
         ] {
             let error = FunctionName::parse(text).unwrap_err();

@@ -83,8 +83,5 @@ pub struct CallError {
 /// Calls functions.
 pub trait FunctionCaller: Send + Sync {
     /// Sends one request and waits for its answer. Never repeats it: the function may run twice otherwise.
-    fn call(
-        &self,
-        call: &FunctionCall<'_>,
-    ) -> impl Future<Output = Result<CallAnswer, CallError>> + Send;
+    fn call(&self, call: &FunctionCall<'_>) -> impl Future<Output = Result<CallAnswer, CallError>> + Send;
 }

@@ -24,7 +24,8 @@ impl World {
     fn new(behaviour: impl Fn(&str, u32) -> Reply + Send + Sync + 'static) -> Self {
         let clock = VirtualClock::starting_at(batchwright::domain::Timestamp::from_millis(1_700_000_000_000));
         let caller = InMemoryFunctions::new(Box::new(behaviour) as Behaviour);
-        let ports = Ports { caller, objects: InMemoryObjectStore::default(), clock, invoker: Invocations::default() };
+        let ports =
+            Ports { caller, objects: InMemoryObjectStore::default(), clock, invoker: Invocations::default() };
         let config = Config {
             bucket: BUCKET.to_owned(),
             targets: Targets::matching("task*"),
@@ -84,7 +85,12 @@ async fn a_short_list_is_answered_at_once() {
     assert_eq!(value["summary"]["counts"]["succeeded"], 2);
     let summary = world.lines(&answer.body.summary_uri).remove(0);
     assert_eq!(summary["summary"], value["summary"]);
-    assert!(answer.metrics.iter().any(|metric| *metric == batchwright::function::Metric::count("InvocationsSucceeded", 2)));
+    assert!(
+        answer
+            .metrics
+            .iter()
+            .any(|metric| *metric == batchwright::function::Metric::count("InvocationsSucceeded", 2))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,10 +153,22 @@ async fn what_can_t_be_done_is_refused_by_field() {
     let call = |field: &str, value: &str| json!({"functionName": "task", field: value});
     for (event, expected) in [
         (json!({"functionName": "task", "payloads": []}), "payloads: is empty; give one entry at least"),
-        (call("payloadsUri", "s3://bucket/jobs/a"), "payloadsUri: s3://bucket/jobs/a is not under s3://bucket/fan-out/; copy it there"),
-        (call("payloadsUri", "s3://bucket/fan-out/absent"), "s3://bucket/fan-out/absent: there is no such object; upload it first"),
-        (json!({"functionName": "other", "payloads": [1]}), "functionName: other is not among the functions that may be invoked (task*); add it to the stack's FanOutTargets"),
-        (json!({"functionName": "task", "payloads": [1], "resultsUri": "s3://bucket/logs/x"}), "resultsUri: s3://bucket/logs/x is not under s3://bucket/fan-out/, or is under fan-out/runs/; choose another key"),
+        (
+            call("payloadsUri", "s3://bucket/jobs/a"),
+            "payloadsUri: s3://bucket/jobs/a is not under s3://bucket/fan-out/; copy it there",
+        ),
+        (
+            call("payloadsUri", "s3://bucket/fan-out/absent"),
+            "s3://bucket/fan-out/absent: there is no such object; upload it first",
+        ),
+        (
+            json!({"functionName": "other", "payloads": [1]}),
+            "functionName: other is not among the functions that may be invoked (task*); add it to the stack's FanOutTargets",
+        ),
+        (
+            json!({"functionName": "task", "payloads": [1], "resultsUri": "s3://bucket/logs/x"}),
+            "resultsUri: s3://bucket/logs/x is not under s3://bucket/fan-out/, or is under fan-out/runs/; choose another key",
+        ),
         (json!({"continue": {"runId": "nobody"}}), "there is no fan-out nobody to go on with"),
     ] {
         let error = world.invoke(event, "r").await.unwrap_err();

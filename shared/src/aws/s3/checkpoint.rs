@@ -12,7 +12,9 @@ impl CheckpointStore for S3ObjectStore {
         let object = self.object(key);
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                return Ok(None);
+            }
             Err(error) => return Err(object.failed(LOAD, &error)),
         };
         let named = |why: String| PortError::retryable(LOAD, format!("s3://{}/{key}: {why}", self.bucket));

@@ -14,7 +14,9 @@ use super::items::{Item, Items};
 use super::ledger::{LastStep, Ledger, Step};
 use super::{FanOutError, HEARTBEAT};
 use crate::fan_out::limits::{HELD_RESULTS_MAX_BYTES, reorder_window};
-use crate::fan_out::{Concurrency, ItemResult, Next, Open, Outcome, Progress, Ran, Reorder, Settled, Terms, Ticket};
+use crate::fan_out::{
+    Concurrency, ItemResult, Next, Open, Outcome, Progress, Ran, Reorder, Settled, Terms, Ticket,
+};
 use crate::ports::{ErrorKind, FunctionCaller, PortError};
 use crate::use_cases::backoff::backoff;
 
@@ -248,7 +250,9 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Ru
                     let why = "the fan-out was cut off; it may have been invoked before";
                     self.settle(ItemResult::unsent(index, Outcome::Unknown, "CutOff", why));
                 }
-                Some(Open { attempts, ran, .. }) if self.is_over() => self.settle(not_run(index, ran, attempts)),
+                Some(Open { attempts, ran, .. }) if self.is_over() => {
+                    self.settle(not_run(index, ran, attempts))
+                }
                 Some(Open { attempts, ran, .. }) => self.send(Sendable { index, prepared, attempts, ran }),
             },
         }
@@ -304,7 +308,10 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Ru
                 continue;
             }
             let why = "the fan-out's time was over before the answer came";
-            self.settle(ItemResult { attempts, ..ItemResult::unsent(index, Outcome::Unknown, "AnswerLost", why) });
+            self.settle(ItemResult {
+                attempts,
+                ..ItemResult::unsent(index, Outcome::Unknown, "AnswerLost", why)
+            });
         }
     }
 

@@ -118,7 +118,8 @@ pub async fn lines<'a, R: AsyncBufRead + Send + Unpin + 'a>(
         }
         let index = list.index;
         let content = list.next(|number, line| Prepared::of_line(terms, kind, number, line)).await?;
-        Ok(content.map(|content| (Item { index, content: content.and_then(|content| content) }, (list, first))))
+        Ok(content
+            .map(|content| (Item { index, content: content.and_then(|content| content) }, (list, first))))
     });
     Ok(items.boxed())
 }
@@ -165,7 +166,8 @@ impl<R: AsyncBufRead + Send + Unpin> List<R> {
                 }
                 Ok(Some(Line::TooLong(number))) => {
                     self.index += 1;
-                    let why = format!("line {number}: has more than {LINE_MAX_BYTES} bytes; put its payload on S3");
+                    let why =
+                        format!("line {number}: has more than {LINE_MAX_BYTES} bytes; put its payload on S3");
                     return Ok(Some(Err(why)));
                 }
                 Err(error) => return Err(self.broken(&error)),
@@ -178,10 +180,15 @@ impl<R: AsyncBufRead + Send + Unpin> List<R> {
         let message = format!("{}: {error}", self.name);
         let is_packed = matches!(self.source, Unpacked::Gzip(_));
         match error.kind() {
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput | std::io::ErrorKind::UnexpectedEof
+            std::io::ErrorKind::InvalidData
+            | std::io::ErrorKind::InvalidInput
+            | std::io::ErrorKind::UnexpectedEof
                 if is_packed =>
             {
-                PortError::permanent("read the list", format!("{message}; the gzip data is damaged, write it again"))
+                PortError::permanent(
+                    "read the list",
+                    format!("{message}; the gzip data is damaged, write it again"),
+                )
             }
             _ => PortError::retryable("read the list", message),
         }

@@ -57,7 +57,7 @@ pub use finish::{Results, finish};
 pub use invoke_all::{Ended, Start, Stop, invoke_all};
 pub use items::{Item, Items, Kind, count_lines, inline, lines};
 pub use ledger::{InObject, LastStep, Ledger, LineWriter, Plain, Step, StreamedLedger};
-pub use place::{Place, PREFIX, readable, writable};
+pub use place::{PREFIX, Place, readable, writable};
 pub use take_up::{End, FanOut, StoredOrder, load_order, run_fan_out, store_order};
 pub use tree::{Branch, Tree, plan_tree};
 

@@ -250,5 +250,7 @@ pub async fn load_order<O: CheckpointStore>(
 ) -> Result<Option<StoredOrder>, PortError> {
     let Some(stored) = objects.load(&place.order()).await? else { return Ok(None) };
     let order = serde_json::from_slice(&stored.bytes);
-    order.map(Some).map_err(|error| PortError::permanent("read an order", format!("{}: {error}", place.order())))
+    order
+        .map(Some)
+        .map_err(|error| PortError::permanent("read an order", format!("{}: {error}", place.order())))
 }

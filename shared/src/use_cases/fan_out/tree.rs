@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FanOutError;
 use super::place::Place;
 use super::take_up::total;
-use super::FanOutError;
 use crate::fan_out::limits::{BRANCH_ITEMS, BRANCHES_MAX};
 use crate::fan_out::{Checkpoint, Progress, Source, State};
 use crate::ports::{CheckpointStore, ObjectStore, PortError};

@@ -98,11 +98,15 @@ async fn lines_of_an_object_are_items_and_a_wrong_line_is_its_items_error() {
     objects.put("fan-out/in.jsonl", "application/x-ndjson", lines);
     let order = crate::fan_out::read_call(json!({"invocationsUri": "s3://bucket/fan-out/in.jsonl"})).unwrap();
     let order = order.check(&crate::fan_out::Targets::any()).unwrap();
-    let functions = InMemoryFunctions::new(|payload: &str, _| Reply::well(Duration::ZERO, format!("[{payload}]")));
+    let functions =
+        InMemoryFunctions::new(|payload: &str, _| Reply::well(Duration::ZERO, format!("[{payload}]")));
     let end = run_for(&functions, &objects, &TestClock::new(), &order, FOREVER).await.unwrap();
     let results = results_of(&objects, &order, end).await;
     assert_eq!(outcomes(&results), ["SUCCEEDED", "REJECTED", "REJECTED", "SUCCEEDED"]);
-    assert_eq!(results[1]["errorMessage"], "line 3: functionNam: unknown field; the nearest known one is \"functionName\"");
+    assert_eq!(
+        results[1]["errorMessage"],
+        "line 3: functionNam: unknown field; the nearest known one is \"functionName\""
+    );
     assert!(results[2]["errorMessage"].as_str().unwrap().starts_with("line 4: not JSON: "), "{results:?}");
     assert_eq!((&results[0]["payload"], &results[3]["payload"]), (&json!([1]), &json!([])));
 }
@@ -110,7 +114,9 @@ async fn lines_of_an_object_are_items_and_a_wrong_line_is_its_items_error() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_not_there_is_refused_and_leaves_nothing_behind() {
     let objects = InMemoryObjectStore::default();
-    let order = crate::fan_out::read_call(json!({"functionName": "a", "payloadsUri": "s3://bucket/fan-out/in.jsonl"}));
+    let order = crate::fan_out::read_call(
+        json!({"functionName": "a", "payloadsUri": "s3://bucket/fan-out/in.jsonl"}),
+    );
     let order = order.unwrap().check(&crate::fan_out::Targets::any()).unwrap();
     let functions = InMemoryFunctions::new(|_: &str, _| well(1));
     let error = run_for(&functions, &objects, &TestClock::new(), &order, FOREVER).await.unwrap_err();

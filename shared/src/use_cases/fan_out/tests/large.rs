@@ -14,7 +14,9 @@ fn text(bytes: usize) -> Value {
 }
 
 fn echoing() -> InMemoryFunctions<impl Fn(&str, u32) -> Reply> {
-    InMemoryFunctions::new(|payload: &str, _| Reply::well(Duration::from_millis(1), format!("{}", payload.len())))
+    InMemoryFunctions::new(|payload: &str, _| {
+        Reply::well(Duration::from_millis(1), format!("{}", payload.len()))
+    })
 }
 
 #[tokio::test]
@@ -32,7 +34,8 @@ async fn a_payload_beyond_the_limit_of_its_invocation_type_is_its_items_error() 
 #[tokio::test]
 async fn it_goes_by_reference_where_the_call_allows_that() {
     let large = text(EVENT_PAYLOAD_MAX_BYTES + 1);
-    let order = call(0, json!({"payloads": [1, large], "invocationType": "Event", "largePayloads": "REFERENCE"}));
+    let order =
+        call(0, json!({"payloads": [1, large], "invocationType": "Event", "largePayloads": "REFERENCE"}));
     let (functions, objects) = (echoing(), InMemoryObjectStore::default());
     let end = run_for(&functions, &objects, &TestClock::new(), &order, FOREVER).await.unwrap();
     assert_eq!(outcomes(&results_of(&objects, &order, end).await), ["SUCCEEDED", "SUCCEEDED"]);
@@ -68,7 +71,11 @@ async fn results_are_an_object_where_one_is_asked_for_or_they_are_many() {
         let (order, objects) = (call(60, fields), InMemoryObjectStore::default());
         let end = run_for(&functions, &objects, &TestClock::new(), &order, FOREVER).await.unwrap();
         assert_eq!(results_of(&objects, &order, end).await.len(), 60);
-        let written: Vec<String> = objects.keys().into_iter().filter(|key| key.ends_with("mine.jsonl") || key.ends_with("/results.jsonl")).collect();
+        let written: Vec<String> = objects
+            .keys()
+            .into_iter()
+            .filter(|key| key.ends_with("mine.jsonl") || key.ends_with("/results.jsonl"))
+            .collect();
         assert_eq!(written.first().map(String::as_str), expected);
     }
 }

@@ -50,7 +50,11 @@ async fn a_hint_to_wait_is_followed_by_all() {
         let waits = begun.elapsed() > Duration::from_millis(20) && begun.elapsed() < hint;
         counted.fetch_add(u64::from(waits), Ordering::Relaxed);
         match (payload, tries) {
-            ("0", 1) => Reply::error(Duration::from_millis(10), crate::ports::ErrorKind::Throttled { retry_after: Some(hint) }, false),
+            ("0", 1) => Reply::error(
+                Duration::from_millis(10),
+                crate::ports::ErrorKind::Throttled { retry_after: Some(hint) },
+                false,
+            ),
             _ => well(50),
         }
     });
@@ -63,7 +67,8 @@ async fn a_hint_to_wait_is_followed_by_all() {
 async fn past_what_is_tolerated_the_rest_is_not_run_and_said_so() {
     for (tolerated, least_failed) in [(json!(4), 5), (json!("2%"), 5), (json!(0), 1)] {
         let functions = InMemoryFunctions::new(|_: &str, _| Reply::failed(Duration::from_millis(10)));
-        let results = results(&functions, &call(200, json!({"concurrency": 3, "tolerated": tolerated}))).await;
+        let results =
+            results(&functions, &call(200, json!({"concurrency": 3, "tolerated": tolerated}))).await;
         let failed = outcomes(&results).iter().filter(|outcome| **outcome == "FUNCTION_ERROR").count();
         let not_run = outcomes(&results).iter().filter(|outcome| **outcome == "NOT_RUN").count();
         assert!((least_failed..least_failed + 3).contains(&failed), "{tolerated}: {failed}");
@@ -78,7 +83,8 @@ async fn past_what_is_tolerated_the_rest_is_not_run_and_said_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_item_holds_up_no_more_results_than_the_window() {
-    let functions = InMemoryFunctions::new(|payload: &str, _| well(if payload == "0" { 1_000_000 } else { 1 }));
+    let functions =
+        InMemoryFunctions::new(|payload: &str, _| well(if payload == "0" { 1_000_000 } else { 1 }));
     let order = call(5_000, json!({"concurrency": 4, "timeoutSeconds": 960}));
     let read = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&read);
@@ -94,7 +100,11 @@ async fn a_slow_item_holds_up_no_more_results_than_the_window() {
     let (ended, progress) = run.await.unwrap();
     let window = reorder_window(4);
     assert_eq!(read.load(Ordering::Relaxed), window, "nothing is read that can't be started");
-    assert_eq!((ended, progress.counts.total()), (Ended::Stopped, window), "the slow one ran into its time-out");
+    assert_eq!(
+        (ended, progress.counts.total()),
+        (Ended::Stopped, window),
+        "the slow one ran into its time-out"
+    );
     assert_eq!((progress.counts.unknown, progress.counts.succeeded), (1, window - 1));
     let lines = String::from_utf8(ledger.into_writer().0).unwrap();
     assert_eq!(lines.lines().count() as u64, window);

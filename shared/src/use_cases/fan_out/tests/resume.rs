@@ -12,8 +12,8 @@ use super::world::{FOREVER, TestClock, call, outcomes, place, results_of, run_fo
 use crate::fan_out::{Checkpoint, Order};
 use crate::memory::{InMemoryFunctions, InMemoryObjectStore, Reply};
 use crate::ports::{
-    CallAnswer, CallError, CheckpointStore, FunctionCall, FunctionCaller, ObjectStore, ObjectWriter, PortError,
-    Stored, Version,
+    CallAnswer, CallError, CheckpointStore, FunctionCall, FunctionCaller, ObjectStore, ObjectWriter,
+    PortError, Stored, Version,
 };
 use crate::use_cases::fan_out::{End, FanOutError};
 
@@ -57,7 +57,12 @@ impl<O: CheckpointStore> CheckpointStore for Mortal<O> {
         self.1.around(self.0.load(key)).await
     }
 
-    async fn save(&self, key: &str, bytes: &[u8], over: Option<&Version>) -> Result<Option<Version>, PortError> {
+    async fn save(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        over: Option<&Version>,
+    ) -> Result<Option<Version>, PortError> {
         self.1.around(self.0.save(key, bytes, over)).await
     }
 }
@@ -99,7 +104,8 @@ async fn run_until_death<C: FunctionCaller + Clone>(
     order: &Order,
     death: &Death,
 ) -> bool {
-    let (functions, objects) = (Mortal(functions.clone(), death.clone()), Mortal(objects.clone(), death.clone()));
+    let (functions, objects) =
+        (Mortal(functions.clone(), death.clone()), Mortal(objects.clone(), death.clone()));
     tokio::select! {
         biased;
         () = death.comes.notified() => true,
@@ -234,7 +240,11 @@ async fn a_second_invocation_leaves_a_living_one_alone() {
         }
     };
     let (end, ()) = tokio::join!(first, second);
-    assert!(outcomes(&results_of(&objects, &order, end.unwrap()).await).iter().all(|outcome| *outcome == "SUCCEEDED"));
+    assert!(
+        outcomes(&results_of(&objects, &order, end.unwrap()).await)
+            .iter()
+            .all(|outcome| *outcome == "SUCCEEDED")
+    );
     assert_eq!(functions.seen().calls, 6);
 }
 
@@ -277,6 +287,7 @@ async fn an_id_is_one_calls_alone() {
         stop_starting: tokio::time::Instant::now(),
         stop_waiting: tokio::time::Instant::now(),
     };
-    let error = crate::use_cases::fan_out::run_fan_out(&functions, &objects, &clock, &other).await.unwrap_err();
+    let error =
+        crate::use_cases::fan_out::run_fan_out(&functions, &objects, &clock, &other).await.unwrap_err();
     assert_eq!(error.to_string(), "the run id run is another call's; choose another");
 }

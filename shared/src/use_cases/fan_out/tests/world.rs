@@ -76,7 +76,9 @@ pub(super) async fn results_of(objects: &InMemoryObjectStore, order: &Order, end
     assert_eq!(total, checkpoint.next, "each result is counted once");
     let finished = finish(objects, &place(), order.results.as_ref(), &[(place(), checkpoint)]).await.unwrap();
     let results: Vec<Value> = match finished {
-        Results::Inline(results) => results.iter().map(|line| serde_json::from_str(line.get()).unwrap()).collect(),
+        Results::Inline(results) => {
+            results.iter().map(|line| serde_json::from_str(line.get()).unwrap()).collect()
+        }
         Results::At(uri) => {
             let key = uri.strip_prefix("s3://bucket/").unwrap();
             let text = String::from_utf8(objects.bytes(key).unwrap()).unwrap();
