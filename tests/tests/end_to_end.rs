@@ -291,9 +291,8 @@ async fn a_job_file_runs_once(deployed: &Deployed) -> anyhow::Result<()> {
 /// A list of calls of another function: from the call, and from S3 to S3.
 async fn a_fan_out_invokes_its_list(deployed: &Deployed) -> anyhow::Result<()> {
     let target = format!("{NAME}-reconciler");
-    let here = deployed
-        .invoke("fan-out", &json!({"functionName": target, "payloads": [{}, {}, {"source": "aws.events"}]}));
-    let here = here.await?;
+    let call = json!({"functionName": target, "payloads": [{}, {}, {"source": "aws.events"}]});
+    let here = deployed.invoke("fan-out", &call).await?;
     ensure!(here["state"] == "COMPLETE" && here["summary"]["counts"]["succeeded"] == 3, "{here}");
     ensure!(here["results"][2]["payload"]["cutShort"] == false, "{here}");
 
@@ -312,9 +311,9 @@ async fn a_fan_out_invokes_its_list(deployed: &Deployed) -> anyhow::Result<()> {
         "a run id is one fan-out"
     );
 
-    let refused =
-        deployed.invoke("fan-out", &json!({"functionName": format!("{NAME}-submitter"), "payloads": [{}]}));
-    let refused = refused.await.map_or_else(|error| error.to_string(), |answer| answer.to_string());
+    let call = json!({"functionName": format!("{NAME}-submitter"), "payloads": [{}]});
+    let refused = deployed.invoke("fan-out", &call).await;
+    let refused = refused.map_or_else(|error| error.to_string(), |answer| answer.to_string());
     ensure!(refused.contains("is not among the functions that may be invoked"), "{refused}");
     Ok(())
 }
