@@ -1,6 +1,7 @@
 //! The loop: what is started, tried again, settled and written down.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -205,7 +206,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Ru
         }
         while !self.stopping && self.has_room() {
             let due = self.delayed.first_entry().filter(|entry| entry.key().0 <= Instant::now());
-            let Some(item) = due.map(|entry| entry.remove()) else { break };
+            let Some(item) = due.map(OccupiedEntry::remove) else { break };
             self.send(item);
         }
         while self.may_read() {
@@ -251,7 +252,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Ru
                     self.settle(ItemResult::unsent(index, Outcome::Unknown, "CutOff", why));
                 }
                 Some(Open { attempts, ran, .. }) if self.is_over() => {
-                    self.settle(not_run(index, ran, attempts))
+                    self.settle(not_run(index, ran, attempts));
                 }
                 Some(Open { attempts, ran, .. }) => self.send(Sendable { index, prepared, attempts, ran }),
             },

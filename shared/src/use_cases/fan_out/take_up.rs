@@ -57,7 +57,7 @@ enum TakenUp {
     /// It is ours now: as it was, as it is, and its version.
     Ours(Box<(Checkpoint, Checkpoint, Version)>),
     /// There is nothing to do, or somebody else does it.
-    Not(End),
+    Not(Box<End>),
 }
 
 /// Runs a fan-out from where it stands until it is complete or its time is over. Also returns what items came to
@@ -77,7 +77,7 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
     let terms = &order.terms;
     let (before, ours, version) = match take_up(objects, clock, fan_out).await? {
         TakenUp::Ours(taken) => *taken,
-        TakenUp::Not(end) => return Ok((end, Counts::default())),
+        TakenUp::Not(end) => return Ok((*end, Counts::default())),
     };
     let tolerated = tolerated(objects, fan_out).await?;
     let items = open(objects, &order.source, terms, before.next, fan_out.end).await?;
@@ -132,10 +132,10 @@ async fn take_up<O: ObjectStore + CheckpointStore, T: Clock>(
     }
     let now = clock.now();
     if before.state == State::Complete {
-        return Ok(TakenUp::Not(End::Complete(before)));
+        return Ok(TakenUp::Not(Box::new(End::Complete(before))));
     }
     if before.is_leased(now) {
-        return Ok(TakenUp::Not(End::Elsewhere(before)));
+        return Ok(TakenUp::Not(Box::new(End::Elsewhere(before))));
     }
     let mut ours = before.clone().taken_over(owner, now.plus_millis(LEASE_MS));
     ours.started = before.started.max(before.next + started_ahead(order.terms.ceiling));
