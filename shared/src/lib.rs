@@ -7,6 +7,7 @@
 //! - [`domain`]: names, statuses, the job's spec, and every rule, pure and synchronous.
 //! - [`job_file`]: job files, read as a stream, checked, with the line and field of what is wrong.
 //! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
+//! - [`fan_out`]: the rules of invoking many functions at once.
 //! - [`use_cases`]: submit, record a state, collect logs, reconcile, run a file.
 
 #[cfg(feature = "aws")]
@@ -17,6 +18,7 @@ pub mod domain;
 #[cfg(feature = "local")]
 pub mod engine;
 pub mod events;
+pub mod fan_out;
 #[cfg(feature = "function")]
 pub mod function;
 pub mod job_file;

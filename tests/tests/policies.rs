@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, s3_client};
+use batchwright::aws::{
+    BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3ObjectStore, s3_client,
+};
 use batchwright::domain::{
     JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, SubmitJobRequest,
 };
@@ -51,6 +53,7 @@ struct Adapters {
     objects: S3ObjectStore,
     source: CloudWatchLogSource,
     invoker: LambdaInvoker,
+    caller: LambdaCaller,
 }
 
 /// Emulators, and what the functions find there.
@@ -83,6 +86,7 @@ impl Cloud {
             objects: S3ObjectStore::new(s3_client(&aws), BUCKET),
             source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&batch)),
             invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),
+            caller: LambdaCaller::new(&aws),
             calls,
         }
     }
@@ -98,6 +102,7 @@ fn look_up(name: &str) -> Option<String> {
         "BATCHWRIGHT_RUNS_TABLE" => "policies-runs",
         "BATCHWRIGHT_BUCKET" => BUCKET,
         "BATCHWRIGHT_SUBMITTER" => "submitter",
+        "BATCHWRIGHT_FAN_OUT_TARGETS" => "task-*",
         "BATCHWRIGHT_STOP_MARGIN_SECONDS" | "BATCHWRIGHT_SILENCE_SECONDS" => "1",
         "BATCHWRIGHT_RUN_SILENCE_SECONDS" => "1",
         "BATCHWRIGHT_SUBMIT_CONCURRENCY" => "2",
@@ -305,7 +310,7 @@ async fn log_collector(cloud: &Cloud) -> anyhow::Result<Calls> {
 }
 
 async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
-    let Adapters { calls, store, engine, objects, source, invoker } = cloud.adapters();
+    let Adapters { calls, store, engine, objects, source, invoker, .. } = cloud.adapters();
     let aside = cloud.adapters();
     // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
     // that nobody goes on with, an end whose log was begun to be archived, one of a parent, and an array that
@@ -345,6 +350,16 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     Ok(calls)
 }
 
+async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let Adapters { calls, objects, invoker, caller, .. } = cloud.adapters();
+    let ports = fan_out::Ports { caller, objects, clock: SystemClock, invoker };
+    let config = fan_out::Config::read(&look_up)?;
+    let call = json!({"functionName": "task-1", "payloads": [1, 2]});
+    let answer = fan_out::handle(&ports, &config, call, &invocation(60)).await?;
+    assert_eq!(answer.body.summary.counts.rejected, 2, "there is no such function: {:?}", answer.body);
+    Ok(calls)
+}
+
 /// What writing one object takes: in one piece, in parts, and given up.
 async fn object_written(cloud: &Cloud) -> anyhow::Result<BTreeSet<String>> {
     let Adapters { calls, objects, .. } = cloud.adapters();
@@ -370,10 +385,11 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let Some(cloud) = Cloud::new(folder.path()).await? else { return Ok(()) };
     let written = object_written(&cloud).await?;
-    let functions: [(&str, Calls, &[&[&str]]); 4] = [
+    let functions: [(&str, Calls, &[&[&str]]); 5] = [
         ("SubmitterRole", submitter(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("StateHandlerRole", state_handler(&cloud).await?, &[FROM_A_QUEUE]),
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
+        ("FanOutRole", fan_out(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("ReconcilerRole", reconciler(&cloud).await?, &[]),
     ];
     let template = read("app.yaml");

@@ -27,6 +27,8 @@ fn generated() -> Vec<(&'static str, Value)> {
         ("functions/state-handler/schemas/answer.json", state_handler::schema::answer()),
         ("functions/log-collector/schemas/call.json", log_collector::schema::call()),
         ("functions/log-collector/schemas/answer.json", log_collector::schema::answer()),
+        ("functions/fan-out/schemas/call.json", fan_out::schema::call()),
+        ("functions/fan-out/schemas/answer.json", fan_out::schema::answer()),
         ("functions/reconciler/schemas/call.json", reconciler::schema::call()),
         ("functions/reconciler/schemas/answer.json", reconciler::schema::answer()),
     ]
@@ -223,6 +225,29 @@ fn calls_conform_and_nonsense_does_not() {
             json!({"continue": {"runId": "r", "source": "s3://b/a.json"}, "rerun": true}),
             json!({"uri": "s3://b/a.json", "defaults": {}}),
             json!({"continue": {"runId": "r"}}),
+        ],
+    );
+
+    let schema = fan_out::schema::call();
+    all_conform(
+        &schema,
+        [
+            json!({"functionName": "f", "payloads": [1, null, {}]}),
+            json!({"functionName": "f", "payloadsUri": "s3://b/k", "tolerated": "5%", "invocationType": "Event"}),
+            json!({"invocations": [{"functionName": "f", "payload": 1}], "tolerated": 5}),
+            json!({"continue": {"runId": "r", "branch": 3}}),
+        ],
+    );
+    none_conforms(
+        &schema,
+        [
+            json!({}),
+            json!({"payloads": [1]}),
+            json!({"functionName": "f", "payloads": []}),
+            json!({"functionName": "f", "payloads": [1], "payloadsUri": "s3://b/k"}),
+            json!({"functionName": "f", "payloads": [1], "concurrency": 0}),
+            json!({"functionName": "f", "payloads": [1], "colour": "red"}),
+            json!({"functionName": "f", "payloads": [1], "logType": "tail"}),
         ],
     );
 

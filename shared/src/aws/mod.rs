@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `batch` | `BatchJobEngine`: the jobs |
 //! | `clients` | the one place where clients are configured: behaviour version, TLS, time-outs, retries, endpoints |
-//! | `lambda` | `LambdaInvoker`: the functions |
+//! | `lambda` | `LambdaInvoker`, `LambdaCaller`: the functions |
 //! | `logs` | `CloudWatchLogSource`: the jobs' logs |
 //! | `s3` | `S3ObjectStore`: archives, reports and job files |
 //! | `error` | the one place where an SDK error becomes throttled, retryable, ambiguous or permanent |
@@ -29,7 +29,7 @@ pub use batch::BatchJobEngine;
 pub use clients::s3_client;
 pub use clients::{Connection, connect};
 #[cfg(feature = "aws-lambda")]
-pub use lambda::{Answer, LambdaInvoker};
+pub use lambda::{Answer, LambdaCaller, LambdaInvoker};
 #[cfg(feature = "aws-logs")]
 pub use logs::CloudWatchLogSource;
 #[cfg(feature = "aws-s3")]

@@ -24,14 +24,14 @@ mod job_schema;
 mod json;
 #[cfg(feature = "schema")]
 mod json_schema;
-mod lines;
+pub(crate) mod lines;
 mod node;
 mod order;
 mod problem;
 mod rules;
 mod schema;
-mod source;
-mod suggest;
+pub(crate) mod source;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;

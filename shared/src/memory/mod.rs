@@ -2,12 +2,14 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `functions` | [`InMemoryFunctions`] |
 //! | `head` | what a store does to a head, as pure rules |
 //! | `job_store`, `run_store` | [`InMemoryJobStore`] |
 //! | `lists` | its lists, a page at a time |
 //! | `object_store` | [`InMemoryObjectStore`] |
 //! | `log_source` | [`InMemoryLogSource`] |
 
+mod functions;
 pub mod head;
 mod job_store;
 mod lists;
@@ -15,6 +17,7 @@ mod log_source;
 mod object_store;
 mod run_store;
 
+pub use functions::{InMemoryFunctions, Reply, Seen};
 pub use job_store::InMemoryJobStore;
 pub use log_source::InMemoryLogSource;
 pub use object_store::{InMemoryObjectStore, InMemoryObjectWriter};

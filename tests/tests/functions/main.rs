@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod fan_out;
 mod log_collector;
 mod reconciler;
 mod state_handler;

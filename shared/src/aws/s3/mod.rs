@@ -2,10 +2,12 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `checkpoint` | small objects that are saved on condition |
 //! | `reader` | an object that is being read, and read on where a connection was lost |
 //! | `writer` | an object that is being written, in one piece or in parts |
 //! | `upload` | a multipart upload, which ends with its object or leaves nothing |
 
+mod checkpoint;
 mod reader;
 mod upload;
 mod writer;
