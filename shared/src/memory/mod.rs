@@ -5,9 +5,11 @@
 //! | `head` | what a store does to a head, as pure rules |
 //! | `job_store`, `run_store` | [`InMemoryJobStore`] |
 //! | `lists` | its lists, a page at a time |
+//! | `buckets` | [`InMemoryBuckets`] |
 //! | `object_store` | [`InMemoryObjectStore`] |
 //! | `log_source` | [`InMemoryLogSource`] |
 
+mod buckets;
 pub(crate) mod head;
 mod job_store;
 mod lists;
@@ -15,6 +17,7 @@ mod log_source;
 mod object_store;
 mod run_store;
 
+pub use buckets::{InMemoryBucketWriter, InMemoryBuckets};
 pub use job_store::InMemoryJobStore;
 pub use log_source::InMemoryLogSource;
 pub use object_store::{InMemoryObjectStore, InMemoryObjectWriter};

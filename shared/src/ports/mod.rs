@@ -1,5 +1,6 @@
 //! What the use cases need of the world. Each port is small and speaks in our own types.
 
+mod buckets;
 mod clock;
 mod error;
 mod function_invoker;
@@ -12,6 +13,10 @@ mod run_store;
 mod submission_pace;
 mod token_bucket;
 
+pub use buckets::{
+    BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
+    ObjectInfo, WriteCondition, Written,
+};
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
 pub use function_invoker::FunctionInvoker;
