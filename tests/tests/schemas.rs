@@ -29,6 +29,8 @@ fn generated() -> Vec<(&'static str, Value)> {
         ("functions/log-collector/schemas/answer.json", log_collector::schema::answer()),
         ("functions/reconciler/schemas/call.json", reconciler::schema::call()),
         ("functions/reconciler/schemas/answer.json", reconciler::schema::answer()),
+        ("functions/s3-serializer/schemas/call.json", s3_serializer::schema::call()),
+        ("functions/s3-serializer/schemas/answer.json", s3_serializer::schema::answer()),
     ]
 }
 

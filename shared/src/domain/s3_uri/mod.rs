@@ -18,6 +18,7 @@ mod pattern;
 
 use std::fmt;
 
+#[cfg(feature = "aws-s3")]
 pub(crate) use forms::encoded;
 pub use bucket::{InvalidBucketName, check_new_bucket};
 pub use forms::Form;
