@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all well, 1 some jobs failed, 2 usage, 3 rejected before anything was submitted,
+Exit codes: 0 all well, 1 some jobs or objects failed, 2 usage, 3 rejected before anything was submitted,
 4 the state, the engine or AWS failed, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
     /// machine that can reach the port can run commands as you.
     Serve(ServeArgs),
+    /// Load, convert, check, list and copy objects of S3, and files
+    S3(crate::s3::args::S3Args),
 }
 
 /// Where the jobs run and their state lies.

@@ -62,6 +62,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 }
             },
             Command::Serve(args) => serve::serve(args).await,
+            Command::S3(args) => crate::s3::run(args).await,
         }
     })
 }

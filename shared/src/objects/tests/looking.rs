@@ -73,8 +73,8 @@ fn tree() -> InMemoryBuckets {
 }
 
 async fn all(buckets: &InMemoryBuckets, name: &str, filter: &Filter) -> (BTreeSet<String>, Listed) {
-    let mut found = BTreeSet::new();
-    let listed = list_all(buckets, &place(name), filter, 8, async |info| {
+    let (mut found, place) = (BTreeSet::new(), place(name));
+    let listed = list_all(buckets, &place, filter, 8, async |info| {
         assert!(found.insert(info.uri.clone()), "{} comes twice", info.uri);
         Ok(())
     });
