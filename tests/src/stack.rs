@@ -17,7 +17,8 @@ pub const NAME: &str = "batchwright";
 pub const ACCOUNT: &str = "000000000000";
 
 /// The functions.
-pub const FUNCTIONS: [&str; 4] = ["submitter", "state-handler", "log-collector", "reconciler"];
+pub const FUNCTIONS: [&str; 5] =
+    ["submitter", "state-handler", "log-collector", "reconciler", "s3-serializer"];
 
 /// The bucket of the stack.
 pub fn bucket() -> String {

@@ -6,7 +6,9 @@
 //! | [`job_store::holds`] | `JobStore` |
 //! | [`run_store::holds`] | `RunStore` |
 //! | [`object_store::holds`] | `ObjectStore` |
+//! | [`buckets::holds`] | `Buckets` |
 
+pub mod buckets;
 pub mod fixtures;
 pub mod job_store;
 pub mod object_store;

@@ -4,6 +4,7 @@
 
 mod log_collector;
 mod reconciler;
+mod s3_serializer;
 mod state_handler;
 mod submitter;
 mod world;
