@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client};
+use batchwright::aws::{
+    BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
+};
 use batchwright::domain::{JobId, JobName, JobSpec, JobState, Nonce, RunId, SubmitJobRequest};
 use batchwright::events::JobDetail;
 use batchwright::function::Invocation;

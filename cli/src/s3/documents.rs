@@ -3,7 +3,9 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context;
-use batchwright::objects::{self, ConvertRequest, Converted, Issue, convert_between, load_from, validate_from};
+use batchwright::objects::{
+    self, ConvertRequest, Converted, Issue, convert_between, load_from, validate_from,
+};
 use batchwright::ports::{NewObject, WriteCondition};
 use batchwright::serial::{ConvertOptions, Format, Header, Syntax, ValidateOptions};
 
@@ -82,7 +84,10 @@ async fn written(
     let mut results = Results::new(output);
     results.push(source, converted, |done: &Converted| {
         let records = human::count(done.records, "record");
-        let words = format!("{records}, {} bytes in, {} bytes out, sha256 {}", done.bytes_in, done.bytes_out, done.sha256);
+        let words = format!(
+            "{records}, {} bytes in, {} bytes out, sha256 {}",
+            done.bytes_in, done.bytes_out, done.sha256
+        );
         (true, words)
     })?;
     results.finish()

@@ -47,7 +47,9 @@ impl ObjectWriter for FileWriter {
         let path = self.path.clone();
         match self.commit().await? {
             Written::Done { .. } => Ok(()),
-            Written::Refused => Err(PortError::permanent("write a file", format!("{}: it is there already", path.display()))),
+            Written::Refused => {
+                Err(PortError::permanent("write a file", format!("{}: it is there already", path.display())))
+            }
         }
     }
 }
@@ -59,7 +61,9 @@ impl ConditionalWriter for FileWriter {
         let renamed = if is_new { file.persist_noclobber(&path) } else { file.persist(&path) };
         match renamed {
             Ok(_) => Ok(Written::Done { etag: None }),
-            Err(error) if is_new && error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Written::Refused),
+            Err(error) if is_new && error.error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(Written::Refused)
+            }
             Err(error) => Err(failed(&path, &error.error)),
         }
     }

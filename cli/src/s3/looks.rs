@@ -43,7 +43,8 @@ pub(crate) async fn access(buckets: &S3Buckets, args: &LookArgs) -> Result<Exit,
     let mut found = std::pin::pin!(each(&uris, args.concurrency.into(), None, work));
     for uri in &uris {
         let Some(became) = found.next().await else { break };
-        results.push(uri, became, |found| (found.access, if found.access { "yes" } else { "no" }.to_owned()))?;
+        results
+            .push(uri, became, |found| (found.access, if found.access { "yes" } else { "no" }.to_owned()))?;
     }
     results.finish()
 }
@@ -74,7 +75,9 @@ pub(crate) async fn copy(buckets: &S3Buckets, args: &CopyArgs) -> Result<Exit, F
         objects::copy(buckets, &from, args.version_id.as_deref(), &target).await
     };
     let mut results = Results::new(args.shown.output);
-    results.push(&args.source, copying.await, |copied| (true, format!("{} bytes at {}", copied.size_bytes, copied.to)))?;
+    results.push(&args.source, copying.await, |copied| {
+        (true, format!("{} bytes at {}", copied.size_bytes, copied.to))
+    })?;
     results.finish()
 }
 

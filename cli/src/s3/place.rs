@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use batchwright::aws::{Connection, S3Buckets, S3ObjectWriter, connect, s3_client};
 use batchwright::domain::S3Uri;
 use batchwright::objects::{self, FailureCode};
-use batchwright::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, Written};
 #[cfg(feature = "aws")]
 use batchwright::ports::{Buckets as _, Look};
+use batchwright::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, Written};
 use tokio::io::{AsyncBufRead, BufReader};
 
 use super::args::S3Args;
@@ -83,7 +83,9 @@ impl Reach {
     /// Starts what is written.
     pub(crate) async fn create(&self, target: &str, wanted: NewObject) -> Result<Writer, objects::Failure> {
         match Place::parse(target)? {
-            Place::StandardInput => Err(objects::Failure::invalid_request("- is read from; name a file or an object")),
+            Place::StandardInput => {
+                Err(objects::Failure::invalid_request("- is read from; name a file or an object"))
+            }
             Place::File(path) => Ok(Writer::File(FileWriter::create(&path, &wanted.condition)?)),
             Place::Object(object) => self.create_object(object, wanted).await,
         }

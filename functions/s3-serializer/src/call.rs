@@ -239,7 +239,10 @@ impl Call {
             "wait" => read(&name, &members).map(Self::Wait),
             unknown => Err(match nearest(unknown, OPERATIONS.into_iter()) {
                 Some(near) => format!("there is no operation {unknown:?}; the nearest one is {near:?}"),
-                None => format!("there is no operation {unknown:?}; the field is one of {}", OPERATIONS.join(", ")),
+                None => format!(
+                    "there is no operation {unknown:?}; the field is one of {}",
+                    OPERATIONS.join(", ")
+                ),
             }),
         }
     }
@@ -284,7 +287,10 @@ mod tests {
     fn what_is_wrong_is_named_with_the_remedy() {
         for (call, expected) in [
             ("7", "a call is an object with the field operation"),
-            ("{}", "the field operation is one of load, dump, convert, validate, info, access, list, copy, wait"),
+            (
+                "{}",
+                "the field operation is one of load, dump, convert, validate, info, access, list, copy, wait",
+            ),
             (r#"{"operation": "lod"}"#, "there is no operation \"lod\"; the nearest one is \"load\""),
             (
                 r#"{"operation": "delete"}"#,

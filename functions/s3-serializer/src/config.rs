@@ -39,10 +39,13 @@ impl Config {
 
     /// Whether a bucket may be touched.
     pub(crate) fn allow(&self, bucket: &str) -> Result<(), Failure> {
-        if self.allowed_buckets.is_empty() || self.allowed_buckets.iter().any(|allowed| allowed.matches(bucket)) {
+        if self.allowed_buckets.is_empty()
+            || self.allowed_buckets.iter().any(|allowed| allowed.matches(bucket))
+        {
             return Ok(());
         }
-        let message = format!("the bucket {bucket:?} is none of those that this function may touch: see {ALLOWED}");
+        let message =
+            format!("the bucket {bucket:?} is none of those that this function may touch: see {ALLOWED}");
         Err(Failure::new(FailureCode::NotAllowed, message))
     }
 }
@@ -86,7 +89,10 @@ mod tests {
     #[test]
     fn a_wrong_setting_fails_the_start_by_name() {
         let error = with("a,[b").unwrap_err().to_string();
-        assert!(error.starts_with("the environment variable BATCHWRIGHT_ALLOWED_BUCKETS is \"a,[b\""), "{error}");
+        assert!(
+            error.starts_with("the environment variable BATCHWRIGHT_ALLOWED_BUCKETS is \"a,[b\""),
+            "{error}"
+        );
         let config = Config::read(&|_| None).unwrap();
         assert_eq!((config.body_concurrency, config.look_concurrency), (4, 64));
     }

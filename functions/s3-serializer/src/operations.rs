@@ -55,17 +55,20 @@ pub(crate) async fn run<B: Buckets>(
             many.run(&call.uris, String::as_str, bodies, call.results_uri, work).await
         }
         Call::Dump(call) => {
-            let options = ConvertOptions { record_separators: call.record_separators, header: None, limits: LIMITS };
+            let options =
+                ConvertOptions { record_separators: call.record_separators, header: None, limits: LIMITS };
             let request = ConvertRequest { from: None, to: format(call.format)?, options, end: Some(end) };
             let work = async |item: &DumpItem| {
-                let target = target(config, &item.to, item.if_absent, &item.if_match, call.owner_full_control)?;
+                let target =
+                    target(config, &item.to, item.if_absent, &item.if_match, call.owner_full_control)?;
                 let written = objects::dump(buckets, item.value.get(), &target, &request).await?;
                 Ok(Outcome::Converted(written))
             };
             many.settling().run(&call.items, |item| &item.to, bodies, call.results_uri, work).await
         }
         Call::Convert(call) => {
-            let options = ConvertOptions { record_separators: call.record_separators, header: None, limits: LIMITS };
+            let options =
+                ConvertOptions { record_separators: call.record_separators, header: None, limits: LIMITS };
             let (from, to) = (format(call.from_format)?, format(call.to_format)?);
             let request = ConvertRequest { from, to, options, end: Some(end) };
             let work = async |item: &ConvertItem| {
@@ -73,7 +76,8 @@ pub(crate) async fn run<B: Buckets>(
                 let header = item.header.as_ref().map(|header| Header::parse(header.get())).transpose();
                 request.options.header = header.map_err(Failure::invalid_request)?;
                 let from = object(config, &item.uri)?;
-                let target = target(config, &item.to, item.if_absent, &item.if_match, call.owner_full_control)?;
+                let target =
+                    target(config, &item.to, item.if_absent, &item.if_match, call.owner_full_control)?;
                 let version = item.version_id.as_deref();
                 Ok(Outcome::Converted(objects::convert(buckets, &from, version, &target, &request).await?))
             };
@@ -82,7 +86,8 @@ pub(crate) async fn run<B: Buckets>(
         Call::Copy(call) => {
             let work = async |item: &CopyItem| {
                 let from = object(config, &item.uri)?;
-                let target = target(config, &item.to, item.if_absent, &item.if_match, call.owner_full_control)?;
+                let target =
+                    target(config, &item.to, item.if_absent, &item.if_match, call.owner_full_control)?;
                 let copied = objects::copy(buckets, &from, item.version_id.as_deref(), &target).await?;
                 Ok(Outcome::Copied(copied))
             };
@@ -106,7 +111,8 @@ pub(crate) async fn run<B: Buckets>(
             many.run(&call.uris, String::as_str, looks, call.results_uri, work).await
         }
         Call::Wait(call) => {
-            let until = call.timeout_seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds.min(900)));
+            let until =
+                call.timeout_seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds.min(900)));
             let patience = Patience::until(until.map_or(end, |until| until.min(end)));
             let work = async |uri: &String| {
                 Ok(Outcome::Info(objects::wait(buckets, &object(config, uri)?, patience).await?))
@@ -167,7 +173,8 @@ async fn list<B: Buckets>(
             max_bytes: PAGE_MAX_BYTES,
             end: Some(end),
         };
-        let page = objects::list_page(buckets, &place, &filter, call.start_after, bounds).await.map_err(refused)?;
+        let page =
+            objects::list_page(buckets, &place, &filter, call.start_after, bounds).await.map_err(refused)?;
         return Ok(Response { succeeded: 1, page: Some(page), ..Response::default() });
     }
     if call.start_after.is_some() || call.max_items.is_some() {
@@ -198,7 +205,9 @@ fn filter(call: &List) -> Result<Filter, Failure> {
     let moment = |field: &str, text: &Option<String>| {
         let parsed = text.as_ref().map(|text| {
             Timestamp::parse_rfc3339(text).ok_or_else(|| {
-                Failure::invalid_request(format!("{field}: {text:?} is no moment; write it as 2026-11-23T02:24:51Z"))
+                Failure::invalid_request(format!(
+                    "{field}: {text:?} is no moment; write it as 2026-11-23T02:24:51Z"
+                ))
             })
         });
         parsed.transpose()

@@ -1,10 +1,8 @@
 //! Where results go: into the answer, or into an object.
 
-use batchwright::function::FunctionError;
-use batchwright::objects::{
-    ANSWER_MAX_BYTES, Failure, FailureCode, ResultsFile, Target,
-};
 use batchwright::domain::S3Uri;
+use batchwright::function::FunctionError;
+use batchwright::objects::{ANSWER_MAX_BYTES, Failure, FailureCode, ResultsFile, Target};
 use batchwright::ports::Buckets;
 use serde::Serialize;
 

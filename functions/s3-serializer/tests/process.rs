@@ -18,7 +18,8 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
         {"uri": "s3://theirs/key", "error": {"code": "NOT_ALLOWED", "message": refused}},
     ]});
     assert_eq!(function.invoke(event.clone(), MINUTE).await?, Answer::Response(expected));
-    let error = json!({"errorType": "Refused", "errorMessage": "a call is an object with the field operation"});
+    let error =
+        json!({"errorType": "Refused", "errorMessage": "a call is an object with the field operation"});
     assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
     assert!(matches!(function.invoke(event, MINUTE).await?, Answer::Response(_)));
     Ok(())

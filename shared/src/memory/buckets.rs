@@ -214,7 +214,6 @@ impl Buckets for InMemoryBuckets {
     }
 }
 
-
 /// Lists do not tell everything.
 fn listed(info: &ObjectInfo) -> ObjectInfo {
     ObjectInfo { content_type: None, content_encoding: None, version_id: None, ..info.clone() }

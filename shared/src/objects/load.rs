@@ -76,7 +76,10 @@ pub async fn load_from<R: AsyncBufRead + Send + Unpin>(
 /// A value that does not fit into an answer.
 fn too_large(name: &str, max_bytes: usize) -> Failure {
     let remedy = "have it written by convert, or the results by resultsUri";
-    Failure::new(FailureCode::TooLarge, format!("{name}: as JSON it has more than {max_bytes} bytes; {remedy}"))
+    Failure::new(
+        FailureCode::TooLarge,
+        format!("{name}: as JSON it has more than {max_bytes} bytes; {remedy}"),
+    )
 }
 
 /// A failure that says what failed.

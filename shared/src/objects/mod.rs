@@ -51,7 +51,9 @@ pub const ANSWER_MAX_BYTES: usize = 6_291_556;
 fn found<T>(object: &S3Uri, look: Result<Look<T>, PortError>) -> Result<T, Failure> {
     match look? {
         Look::Found(found) => Ok(found),
-        Look::Absent => Err(Failure::new(FailureCode::NotFound, format!("{object}: there is no such object"))),
+        Look::Absent => {
+            Err(Failure::new(FailureCode::NotFound, format!("{object}: there is no such object")))
+        }
         Look::Denied(why) => Err(Failure::new(FailureCode::Denied, why)),
     }
 }

@@ -43,7 +43,8 @@ impl<W: crate::ports::ConditionalWriter> ResultsFile<W> {
         let name = target.uri.to_string();
         let lines = Format { syntax: Syntax::JsonLines, compression: Compression::None };
         if Format::of_name(&name) != Ok(lines) {
-            let why = format!("results are written as JSON Lines: end the name of {name:?} in .jsonl or .ndjson");
+            let why =
+                format!("results are written as JSON Lines: end the name of {name:?} in .jsonl or .ndjson");
             return Err(Failure::invalid_request(why));
         }
         let wanted = NewObject {

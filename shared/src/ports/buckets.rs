@@ -29,10 +29,16 @@ pub trait Buckets: Send + Sync {
     ) -> impl Future<Output = Result<Self::Writer, PortError>> + Send;
 
     /// What is said of an object beside its bytes.
-    fn look_at_object(&self, object: &S3Uri) -> impl Future<Output = Result<Look<ObjectInfo>, PortError>> + Send;
+    fn look_at_object(
+        &self,
+        object: &S3Uri,
+    ) -> impl Future<Output = Result<Look<ObjectInfo>, PortError>> + Send;
 
     /// What is said of a bucket.
-    fn look_at_bucket(&self, bucket: &str) -> impl Future<Output = Result<Look<BucketInfo>, PortError>> + Send;
+    fn look_at_bucket(
+        &self,
+        bucket: &str,
+    ) -> impl Future<Output = Result<Look<BucketInfo>, PortError>> + Send;
 
     /// A page of a list, by key, of at most 1,000 objects and folders.
     fn list(

@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use batchwright::domain::{S3Prefix, S3Uri};
 use batchwright::ports::{
-    Buckets, ConditionalWriter as _, Copied, CopyOptions, Depth, ListFrom, Look, NewObject, ObjectWriter as _,
-    WriteCondition, Written,
+    Buckets, ConditionalWriter as _, Copied, CopyOptions, Depth, ListFrom, Look, NewObject,
+    ObjectWriter as _, WriteCondition, Written,
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -38,7 +38,12 @@ pub async fn holds<B: Buckets>(make: impl AsyncFn() -> anyhow::Result<Fresh<B>>)
     )
 }
 
-async fn put<B: Buckets>(it: &Fresh<B>, key: &str, wanted: NewObject, bytes: &[u8]) -> anyhow::Result<Written> {
+async fn put<B: Buckets>(
+    it: &Fresh<B>,
+    key: &str,
+    wanted: NewObject,
+    bytes: &[u8],
+) -> anyhow::Result<Written> {
     let mut writer = it.buckets.create(&it.uri(key), wanted).await?;
     writer.write(bytes).await?;
     Ok(writer.commit().await?)
@@ -60,7 +65,10 @@ async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>)
     let Written::Done { etag } = put(it, "a/b", wanted, b"bytes").await? else { anyhow::bail!("refused") };
     let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b")).await? else { anyhow::bail!("absent") };
     assert_eq!((info.key.as_str(), info.size_bytes), ("a/b", 5));
-    assert_eq!((info.content_type.as_deref(), info.content_encoding.as_deref()), (Some("text/plain"), Some("gzip")));
+    assert_eq!(
+        (info.content_type.as_deref(), info.content_encoding.as_deref()),
+        (Some("text/plain"), Some("gzip"))
+    );
     assert!(info.etag == etag && etag.is_some() && info.last_modified.is_some());
     assert_eq!(get(it, "a/b").await?.as_deref(), Some(&b"bytes"[..]));
     assert!(matches!(it.buckets.look_at_bucket(&it.bucket).await?, Look::Found(_)));
@@ -81,7 +89,9 @@ async fn what_is_not_there_is_absent<B: Buckets>(it: &Fresh<B>) -> anyhow::Resul
     Ok(())
 }
 
-async fn a_condition_that_does_not_hold_leaves_what_was_there<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
+async fn a_condition_that_does_not_hold_leaves_what_was_there<B: Buckets>(
+    it: &Fresh<B>,
+) -> anyhow::Result<()> {
     let under = |condition| NewObject { condition, ..text() };
     let Written::Done { etag: Some(etag) } = put(it, "k", under(WriteCondition::Absent), b"1").await? else {
         anyhow::bail!("refused")
@@ -153,7 +163,8 @@ async fn a_list_comes_in_pages_with_or_without_folders<B: Buckets>(it: &Fresh<B>
 
 async fn a_copy_has_the_bytes_and_the_type_of_its_source<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
     let bytes = [vec![b'a'; 6 * 1024 * 1024], vec![b'b'; 7 * 1024 * 1024]].concat();
-    let wanted = NewObject { content_encoding: Some("identity".to_owned()), ..NewObject::of_type("text/csv") };
+    let wanted =
+        NewObject { content_encoding: Some("identity".to_owned()), ..NewObject::of_type("text/csv") };
     put(it, "source", wanted, &bytes).await?;
     let options = CopyOptions { condition: WriteCondition::Always, owner_full_control: false };
     let copied = it.buckets.copy(&it.uri("source"), None, &it.uri("copy"), &options).await?;
@@ -162,7 +173,9 @@ async fn a_copy_has_the_bytes_and_the_type_of_its_source<B: Buckets>(it: &Fresh<
     };
     assert_eq!(size_bytes, bytes.len() as u64);
     assert!(get(it, "copy").await?.context("absent")? == bytes);
-    let Look::Found(info) = it.buckets.look_at_object(&it.uri("copy")).await? else { anyhow::bail!("absent") };
+    let Look::Found(info) = it.buckets.look_at_object(&it.uri("copy")).await? else {
+        anyhow::bail!("absent")
+    };
     assert_eq!(info.content_type.as_deref(), Some("text/csv"));
     Ok(())
 }

@@ -45,8 +45,10 @@ async fn answered(buckets: &InMemoryBuckets, call: Value) -> Value {
 
 #[tokio::test]
 async fn every_operation_answers_for_each_object() {
-    let buckets = world(&[("s3://b/a.json", "{\"n\": 1.50}"), ("s3://b/bad.json", "{"), ("s3://theirs/a.json", "1")]);
-    let uris = json!(["s3://b/a.json", "s3://b/bad.json", "s3://theirs/a.json", "s3://b/none.json", "b/a.json"]);
+    let buckets =
+        world(&[("s3://b/a.json", "{\"n\": 1.50}"), ("s3://b/bad.json", "{"), ("s3://theirs/a.json", "1")]);
+    let uris =
+        json!(["s3://b/a.json", "s3://b/bad.json", "s3://theirs/a.json", "s3://b/none.json", "b/a.json"]);
     let codes = |answer: &Value| -> Vec<Value> {
         let results = answer["results"].as_array().unwrap();
         results.iter().map(|result| result["error"]["code"].clone()).collect()
@@ -61,20 +63,27 @@ async fn every_operation_answers_for_each_object() {
     assert_eq!(json!(codes(&seen)), json!([null, null, "NOT_ALLOWED", "NOT_FOUND", "INVALID_REQUEST"]));
     assert_eq!(seen["results"][1]["result"]["valid"], json!(false));
 
-    let found = answered(&buckets, json!({"operation": "access", "uris": ["s3://b/a.json", "s3://b/x", "s3://b"]})).await;
+    let found =
+        answered(&buckets, json!({"operation": "access", "uris": ["s3://b/a.json", "s3://b/x", "s3://b"]}))
+            .await;
     let access = |at: usize| found["results"][at]["result"]["access"].clone();
     assert_eq!([access(0), access(1), access(2)], [json!(true), json!(false), json!(true)]);
 
-    let told = answered(&buckets, json!({"operation": "info", "uris": ["s3://b/a.json", "s3://out-2"]})).await;
+    let told =
+        answered(&buckets, json!({"operation": "info", "uris": ["s3://b/a.json", "s3://out-2"]})).await;
     assert_eq!(told["results"][0]["result"]["sizeBytes"], json!(11));
     assert_eq!(told["results"][1]["error"]["code"], json!("NOT_FOUND"));
 
-    let converted = answered(&buckets, json!({"operation": "convert", "items": [
-        {"uri": "s3://b/a.json", "to": "s3://out-1/a.yaml", "ifAbsent": true},
-        {"uri": "s3://b/bad.json", "to": "s3://out-1/bad.yaml"},
-        {"uri": "s3://b/a.json", "to": "s3://theirs/a.yaml"},
-        {"uri": "s3://b/a.json", "to": "s3://out-1/a.yaml", "ifAbsent": true, "ifMatch": "e"},
-    ]})).await;
+    let converted = answered(
+        &buckets,
+        json!({"operation": "convert", "items": [
+            {"uri": "s3://b/a.json", "to": "s3://out-1/a.yaml", "ifAbsent": true},
+            {"uri": "s3://b/bad.json", "to": "s3://out-1/bad.yaml"},
+            {"uri": "s3://b/a.json", "to": "s3://theirs/a.yaml"},
+            {"uri": "s3://b/a.json", "to": "s3://out-1/a.yaml", "ifAbsent": true, "ifMatch": "e"},
+        ]}),
+    )
+    .await;
     assert_eq!(json!(codes(&converted)), json!([null, "INVALID_CONTENT", "NOT_ALLOWED", "INVALID_REQUEST"]));
     assert_eq!(buckets.bytes(&uri("s3://out-1/a.yaml")).unwrap(), b"n: 1.5\n");
     assert_eq!(buckets.bytes(&uri("s3://out-1/bad.yaml")), None);
@@ -112,7 +121,8 @@ async fn results_that_fit_no_answer_go_into_an_object() {
     assert_eq!((&second["uri"], &second["result"]["records"]), (&json!("s3://b/2.json"), &json!(1)));
 
     let many: Vec<String> = (0..20_000).map(|number| format!("s3://b/{number}")).collect();
-    let refused = tried(&buckets, &json!({"operation": "access", "uris": many}), 900).await.unwrap_err().to_string();
+    let refused =
+        tried(&buckets, &json!({"operation": "access", "uris": many}), 900).await.unwrap_err().to_string();
     assert_eq!(refused, "an answer can't hold the results of so many objects; name a resultsUri for them");
     for wrong in ["s3://theirs/results.jsonl", "s3://out-1/results.json", "results.jsonl"] {
         call["resultsUri"] = json!(wrong);
@@ -138,7 +148,8 @@ async fn a_list_goes_on_where_its_page_ended_or_goes_into_an_object() {
         call["startAfter"] = page["startAfter"].clone();
     }
     assert_eq!(sizes, [999, 999, 502]);
-    let call = json!({"operation": "list", "uri": "s3://b", "glob": "00*/*", "resultsUri": "s3://out-1/list.jsonl"});
+    let call =
+        json!({"operation": "list", "uri": "s3://b", "glob": "00*/*", "resultsUri": "s3://out-1/list.jsonl"});
     let written = answered(&buckets, call).await;
     assert_eq!((&written["listed"]["objects"], &written["resultsFile"]["lines"]), (&json!(100), &json!(100)));
     for (field, value) in [("glob", json!("a**")), ("modifiedSince", json!("noon")), ("maxItems", json!(1))] {

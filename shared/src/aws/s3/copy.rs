@@ -115,7 +115,9 @@ async fn in_parts(
     let mut upload = Upload::start_with(to, &new, head.metadata).await?;
     let calls: Vec<_> = ranges(source.size_bytes, limits.part_bytes)
         .enumerate()
-        .map(|(index, range)| upload.copy_part(index, &source.name, source.etag.as_deref(), range, ATTEMPT_TIMEOUT))
+        .map(|(index, range)| {
+            upload.copy_part(index, &source.name, source.etag.as_deref(), range, ATTEMPT_TIMEOUT)
+        })
         .collect();
     let copied: Result<Vec<_>, PortError> = stream::iter(calls).buffered(CONCURRENCY).try_collect().await;
     match copied {
@@ -147,10 +149,20 @@ mod tests {
             (10, 4, (0, 3), (8, 9), 3),
             (8, 4, (0, 3), (4, 7), 2),
             (1, 4, (0, 0), (0, 0), 1),
-            (50_000_000_000_000, 512 << 20, (0, 4_999_999_999), (49_995_000_000_000, 49_999_999_999_999), 10_000),
+            (
+                50_000_000_000_000,
+                512 << 20,
+                (0, 4_999_999_999),
+                (49_995_000_000_000, 49_999_999_999_999),
+                10_000,
+            ),
         ] {
             let found: Vec<_> = ranges(size, part).collect();
-            assert_eq!((found[0], found[found.len() - 1], found.len()), (first, last, count), "{size} {part}");
+            assert_eq!(
+                (found[0], found[found.len() - 1], found.len()),
+                (first, last, count),
+                "{size} {part}"
+            );
             assert!(found.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
         }
     }

@@ -194,7 +194,10 @@ async fn head(object: &Object) -> Result<Seen<ObjectInfo>, PortError> {
     })
 }
 
-async fn head_version(object: &Object, version_id: Option<&str>) -> Result<Seen<HeadObjectOutput>, PortError> {
+async fn head_version(
+    object: &Object,
+    version_id: Option<&str>,
+) -> Result<Seen<HeadObjectOutput>, PortError> {
     let Object { client, bucket, key } = object;
     let call = client.head_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
     seen(object, "HeadObject", call.send().await)

@@ -57,7 +57,8 @@ fn broken_rule(name: &str) -> Option<String> {
 
 /// Four numbers, each of one to three digits.
 fn is_ip_address(name: &str) -> bool {
-    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number =
+        |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     name.split('.').count() == 4 && name.split('.').all(is_number)
 }
 
@@ -76,8 +77,20 @@ mod tests {
     fn names_that_aws_gives_to_new_buckets_pass() {
         let longest = "a".repeat(63);
         for good in [
-            "abc", "0-9", "my.bucket-1", &longest, "1.2.3", "1.2.3.4.5", "192.168.5.1234", "192.168.5.x", "a.-b",
-            "sthree", "xn-a", "s3alias", "data-111122223333-eu-west-1-an", "man",
+            "abc",
+            "0-9",
+            "my.bucket-1",
+            &longest,
+            "1.2.3",
+            "1.2.3.4.5",
+            "192.168.5.1234",
+            "192.168.5.x",
+            "a.-b",
+            "sthree",
+            "xn-a",
+            "s3alias",
+            "data-111122223333-eu-west-1-an",
+            "man",
         ] {
             assert_eq!(check_new_bucket(good), Ok(()), "{good}");
         }

@@ -1,6 +1,6 @@
 //! The schemes and web addresses in which a URI is read and written.
 
-use super::{SCHEME, S3Uri};
+use super::{S3Uri, SCHEME};
 
 /// How a URI is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,10 +18,10 @@ mod pattern;
 
 use std::fmt;
 
-#[cfg(feature = "aws-s3")]
-pub(crate) use forms::encoded;
 pub use bucket::{InvalidBucketName, check_new_bucket};
 pub use forms::Form;
+#[cfg(feature = "aws-s3")]
+pub(crate) use forms::encoded;
 pub use key::Derivatives;
 pub use pattern::{InvalidPattern, Pattern};
 
@@ -116,10 +116,13 @@ mod tests {
 
     #[test]
     fn a_uri_has_a_bucket_and_a_key() {
-        for good in ["s3://b/k", "s3://my.bucket/jobs/a file+.jsonl", "s3://b//", "s3://b/a//../. /\u{e9}%20"] {
+        for good in ["s3://b/k", "s3://my.bucket/jobs/a file+.jsonl", "s3://b//", "s3://b/a//../. /\u{e9}%20"]
+        {
             assert_eq!(S3Uri::parse(good).unwrap().to_string(), good);
         }
-        for bad in ["", "s3://", "s3://b", "s3://b/", "s3:///k", "https://b/k", "b/k", " s3://b/k", "S3://b/k"] {
+        for bad in
+            ["", "s3://", "s3://b", "s3://b/", "s3:///k", "https://b/k", "b/k", " s3://b/k", "S3://b/k"]
+        {
             let error = S3Uri::parse(bad).unwrap_err().to_string();
             assert_eq!(error, format!("{bad:?} is not an S3 URI; write it as s3://bucket/key"));
         }
@@ -134,7 +137,10 @@ mod tests {
         let longest = format!("s3://b/{}", "\u{e9}".repeat(512));
         assert_eq!(S3Uri::parse(&longest).unwrap().key.len(), 1_024);
         let error = S3Uri::parse(&format!("{longest}x")).unwrap_err().to_string();
-        assert!(error.ends_with("is not an S3 URI: its key has more than 1024 bytes; write it as s3://bucket/key"));
+        assert!(
+            error
+                .ends_with("is not an S3 URI: its key has more than 1024 bytes; write it as s3://bucket/key")
+        );
     }
 
     #[test]
@@ -144,7 +150,10 @@ mod tests {
         {
             let found = S3Prefix::parse(text).unwrap();
             assert_eq!((found.bucket.as_str(), found.prefix.as_str()), (bucket, prefix), "{text}");
-            assert_eq!(found.object().map(|object| object.key), Some(prefix.to_owned()).filter(|it| !it.is_empty()));
+            assert_eq!(
+                found.object().map(|object| object.key),
+                Some(prefix.to_owned()).filter(|it| !it.is_empty())
+            );
         }
         let error = S3Prefix::parse("s3://").unwrap_err().to_string();
         assert_eq!(error, "\"s3://\" is not an S3 URI; write it as s3://bucket/prefix");

@@ -30,7 +30,10 @@ enum Token {
     /// `*`
     Run,
     /// `[…]`
-    Class { is_negated: bool, ranges: Vec<(char, char)> },
+    Class {
+        is_negated: bool,
+        ranges: Vec<(char, char)>,
+    },
     /// `**/`
     Folders,
     /// `**` at the end
@@ -198,8 +201,16 @@ mod tests {
     #[test]
     fn keys_match_or_do_not() {
         for (pattern, matching, others) in [
-            ("a/*.json", &["a/b.json", "a/.json"][..], &["a/b/c.json", "a/b.jsonl", "b.json", "A/b.json"][..]),
-            ("**/*.json", &["b.json", "a/b.json", "a/b/c.json", "/b.json", "a//b.json"], &["a/b.jsonl", "json"]),
+            (
+                "a/*.json",
+                &["a/b.json", "a/.json"][..],
+                &["a/b/c.json", "a/b.jsonl", "b.json", "A/b.json"][..],
+            ),
+            (
+                "**/*.json",
+                &["b.json", "a/b.json", "a/b/c.json", "/b.json", "a//b.json"],
+                &["a/b.jsonl", "json"],
+            ),
             ("a/**/b", &["a/b", "a/x/b", "a/x/y/b", "a//b"], &["ab", "a/xb", "a/b/c", "x/a/b"]),
             ("a/**", &["a/b", "a/b/c", "a/"], &["a", "ab"]),
             ("**", &["", "a", "a/b", "/"], &[]),
@@ -228,9 +239,15 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused_with_the_remedy() {
-        for (bad, why) in
-            [("a**/b", STARS), ("a/**b", STARS), ("***", STARS), ("a/[b", OPEN), ("[]", OPEN), ("[z-a]", EMPTY), ("a\\", ESCAPE)]
-        {
+        for (bad, why) in [
+            ("a**/b", STARS),
+            ("a/**b", STARS),
+            ("***", STARS),
+            ("a/[b", OPEN),
+            ("[]", OPEN),
+            ("[z-a]", EMPTY),
+            ("a\\", ESCAPE),
+        ] {
             let error = Pattern::parse(bad).unwrap_err().to_string();
             assert_eq!(error, format!("{bad:?} is no pattern: {why}"));
         }
@@ -238,9 +255,14 @@ mod tests {
 
     #[test]
     fn a_pattern_says_what_its_keys_begin_with() {
-        for (pattern, prefix) in
-            [("a/b/**/*.json", "a/b/"), ("a/b*", "a/b"), ("*.json", ""), ("x", ""), ("a\\*/b", "a*/b"), ("**/a", "")]
-        {
+        for (pattern, prefix) in [
+            ("a/b/**/*.json", "a/b/"),
+            ("a/b*", "a/b"),
+            ("*.json", ""),
+            ("x", ""),
+            ("a\\*/b", "a*/b"),
+            ("**/a", ""),
+        ] {
             assert_eq!(Pattern::parse(pattern).unwrap().literal_prefix(), prefix, "{pattern}");
         }
     }

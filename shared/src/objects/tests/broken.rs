@@ -14,7 +14,8 @@ use crate::domain::{S3Prefix, S3Uri};
 use crate::memory::{InMemoryBucketWriter, InMemoryBuckets};
 use crate::objects::{ConvertRequest, FailureCode, Patience, Target, convert, wait};
 use crate::ports::{
-    BucketInfo, Buckets, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject, ObjectInfo, PortError,
+    BucketInfo, Buckets, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject, ObjectInfo,
+    PortError,
 };
 
 /// What is wrong with them.
@@ -47,7 +48,11 @@ pub(super) struct Torn {
 }
 
 impl AsyncRead for Torn {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match (self.bytes.is_empty(), self.stalls) {
             (false, _) => {
                 let taken = self.bytes.len().min(buffer.remaining());

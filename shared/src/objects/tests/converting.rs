@@ -15,7 +15,8 @@ const FEATURES: &str = r#"{"type":"FeatureCollection","name":"n","features":[{"t
 async fn a_conversion_tells_counts_digest_type_and_what_has_no_place() {
     let buckets = buckets(&[("s3://b/a.geojson", FEATURES)]);
     let target = Target::at(uri("s3://b/out/a.geojsonl.gz"));
-    let done = convert(&buckets, &uri("s3://b/a.geojson"), None, &target, &ConvertRequest::default()).await.unwrap();
+    let done =
+        convert(&buckets, &uri("s3://b/a.geojson"), None, &target, &ConvertRequest::default()).await.unwrap();
     assert_eq!((done.records, done.bytes_in), (2, FEATURES.len() as u64));
     assert_eq!((done.from_format.as_str(), done.to_format.as_str()), ("geojson", "geojsonl.gz"));
     assert_eq!(done.header.unwrap().to_json(), r#"{"type":"FeatureCollection","name":"n","features":[]}"#);
@@ -60,7 +61,9 @@ async fn an_empty_sequence_is_a_success_with_no_records() {
 #[tokio::test]
 async fn a_write_under_a_condition_that_does_not_hold_changes_nothing() {
     let buckets = buckets(&[("s3://b/a.json", "1"), ("s3://b/b.json", "2")]);
-    let Look::Found(info) = buckets.look_at_object(&uri("s3://b/a.json")).await.unwrap() else { panic!("absent") };
+    let Look::Found(info) = buckets.look_at_object(&uri("s3://b/a.json")).await.unwrap() else {
+        panic!("absent")
+    };
     let etag = info.etag.unwrap();
     let target = |condition| Target { condition, ..Target::at(uri("s3://b/a.json")) };
     let request = ConvertRequest::default();
@@ -89,7 +92,8 @@ async fn one_bad_object_takes_no_other_with_it() {
     let uris = uris.map(|key| uri(&format!("s3://b/{key}")));
     let request = LoadRequest { max_bytes: 40, ..LoadRequest::default() };
     let results: Vec<_> = each(&uris, 3, None, |uri| load(&buckets, uri, None, &request)).collect().await;
-    let codes: Vec<_> = results.iter().map(|result| result.as_ref().err().map(|failure| failure.code)).collect();
+    let codes: Vec<_> =
+        results.iter().map(|result| result.as_ref().err().map(|failure| failure.code)).collect();
     let expected = [
         None,
         Some(FailureCode::InvalidContent),
@@ -99,7 +103,8 @@ async fn one_bad_object_takes_no_other_with_it() {
         None,
     ];
     assert_eq!(codes, expected);
-    let told: Vec<String> = results.into_iter().filter_map(|result| result.err().map(|it| it.message)).collect();
+    let told: Vec<String> =
+        results.into_iter().filter_map(|result| result.err().map(|it| it.message)).collect();
     assert!(told[0].starts_with("s3://b/bad.json: line 1, column 7 "), "{}", told[0]);
     assert!(told[1].contains("none.csv\" names no known format"), "{}", told[1]);
     assert_eq!(
@@ -112,12 +117,14 @@ async fn one_bad_object_takes_no_other_with_it() {
 async fn an_input_that_is_wrong_leaves_no_output_and_is_told_with_its_place() {
     let buckets = buckets(&[("s3://b/a.jsonl", "{\"a\":1}\n{\"a\":}\n")]);
     let target = Target::at(uri("s3://b/a.json"));
-    let failure =
-        convert(&buckets, &uri("s3://b/a.jsonl"), None, &target, &ConvertRequest::default()).await.unwrap_err();
+    let failure = convert(&buckets, &uri("s3://b/a.jsonl"), None, &target, &ConvertRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(failure.code, FailureCode::InvalidContent);
     assert!(failure.message.starts_with("s3://b/a.jsonl: line 2, column 6 "), "{failure}");
     assert_eq!((buckets.bytes(&target.uri), buckets.open_writers()), (None, 0));
-    let seen = validate(&buckets, &uri("s3://b/a.jsonl"), None, None, &ValidateOptions::default()).await.unwrap();
+    let seen =
+        validate(&buckets, &uri("s3://b/a.jsonl"), None, None, &ValidateOptions::default()).await.unwrap();
     assert!(!seen.valid);
     assert_eq!((seen.records, seen.errors, seen.findings[0].line), (2, 1, Some(2)));
 }

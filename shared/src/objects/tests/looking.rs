@@ -11,8 +11,8 @@ use crate::domain::Timestamp;
 use crate::domain::s3_uri::Pattern;
 use crate::memory::InMemoryBuckets;
 use crate::objects::{
-    Failure, FailureCode, Filter, Listed, PageBounds, ResultsFile, Target, access, each, info, info_of_bucket,
-    list_all, list_page,
+    Failure, FailureCode, Filter, Listed, PageBounds, ResultsFile, Target, access, each, info,
+    info_of_bucket, list_all, list_page,
 };
 
 #[tokio::test]
@@ -100,13 +100,28 @@ async fn a_list_tells_every_object_once() {
         ("s3://b/none", Filter::default(), 0, 0),
         ("s3://b", Filter { min_bytes: Some(9), ..Filter::default() }, 250, 2_503),
         ("s3://b", Filter { max_bytes: Some(0), ..Filter::default() }, 250, 2_503),
-        ("s3://b", Filter { modified_since: Some(Timestamp::from_millis(2_501_000)), ..Filter::default() }, 3, 2_503),
-        ("s3://b", Filter { modified_before: Some(Timestamp::from_millis(2_000)), ..Filter::default() }, 1, 2_503),
+        (
+            "s3://b",
+            Filter { modified_since: Some(Timestamp::from_millis(2_501_000)), ..Filter::default() },
+            3,
+            2_503,
+        ),
+        (
+            "s3://b",
+            Filter { modified_before: Some(Timestamp::from_millis(2_000)), ..Filter::default() },
+            1,
+            2_503,
+        ),
     ] {
         let (found, listed) = all(&buckets, name, &filter).await;
-        assert_eq!((found.len(), listed.objects, listed.looked_at), (objects, objects as u64, looked_at), "{name} {filter:?}");
+        assert_eq!(
+            (found.len(), listed.objects, listed.looked_at),
+            (objects, objects as u64, looked_at),
+            "{name} {filter:?}"
+        );
     }
-    let failure = list_all(&buckets, &place("s3://none"), &Filter::default(), 8, async |_| Ok(())).await.unwrap_err();
+    let failure =
+        list_all(&buckets, &place("s3://none"), &Filter::default(), 8, async |_| Ok(())).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Refused);
     assert!(failure.message.contains("NoSuchBucket"), "{failure}");
 }
@@ -123,7 +138,8 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     ] {
         let (mut found, mut pages, mut after) = (Vec::new(), 0, None);
         loop {
-            let page = list_page(&buckets, &place("s3://b"), &matching("**/*.json"), after, bounds).await.unwrap();
+            let page =
+                list_page(&buckets, &place("s3://b"), &matching("**/*.json"), after, bounds).await.unwrap();
             assert!(page.items.len() <= bounds.max_objects);
             assert!(serde_json::to_string(&page.items).unwrap().len() <= bounds.max_bytes.saturating_add(1));
             found.extend(page.items.into_iter().map(|info| info.uri));
