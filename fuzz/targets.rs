@@ -29,11 +29,11 @@ pub(crate) fn event(data: &[u8]) {
     }
 }
 
-/// A URI is what it was written as.
+/// A URI is what it was written as, and has one meaning in every form.
 pub(crate) fn s3_uri(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(uri) = S3Uri::parse(text) {
-        assert_eq!(uri.to_string(), text);
+        assert!(uri.to_string() == text || !text.starts_with("s3://"));
         assert_eq!(S3Uri::parse(&uri.to_string()), Ok(uri));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all well, 1 some jobs or invocations failed, 2 usage,
+Exit codes: 0 all well, 1 some jobs, invocations or objects failed, 2 usage,
 3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,8 @@ pub(crate) enum Command {
     /// Ctrl-C starts nothing more and waits for what is under way; a second one does not wait.
     #[cfg(feature = "aws")]
     Invoke(Box<InvokeArgs>),
+    /// Load, convert, check, list and copy objects of S3, and files
+    S3(crate::s3::args::S3Args),
 }
 
 /// Where the jobs run and their state lies.

@@ -8,6 +8,7 @@
 //! - [`job_file`]: job files, read as a stream, checked, with the line and field of what is wrong.
 //! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
 //! - [`fan_out`]: the rules of invoking many functions at once.
+//! - `objects`: what is done with objects of S3, and `serial`: their formats.
 //! - [`use_cases`]: submit, record a state, collect logs, reconcile, run a file.
 
 #[cfg(feature = "aws")]
@@ -25,6 +26,8 @@ pub mod job_file;
 #[cfg(all(feature = "local", feature = "sqlite"))]
 pub mod local;
 pub mod memory;
+#[cfg(feature = "serializer")]
+pub mod objects;
 pub mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;

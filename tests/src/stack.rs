@@ -17,7 +17,8 @@ pub const NAME: &str = "batchwright";
 pub const ACCOUNT: &str = "000000000000";
 
 /// The functions.
-pub const FUNCTIONS: [&str; 5] = ["submitter", "state-handler", "log-collector", "reconciler", "fan-out"];
+pub const FUNCTIONS: [&str; 6] =
+    ["submitter", "state-handler", "log-collector", "reconciler", "fan-out", "s3-serializer"];
 
 /// The bucket of the stack.
 pub fn bucket() -> String {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use batchwright::aws::{S3ObjectStore, WriteCondition, Written, s3_client};
-use batchwright::ports::{CheckpointStore as _, ErrorKind, ObjectStore as _, ObjectWriter as _};
+use batchwright::aws::{S3ObjectStore, s3_client};
+use batchwright::ports::{
+    CheckpointStore as _, ErrorKind, ObjectStore as _, ObjectWriter as _, WriteCondition, Written,
+};
 use batchwright_tests::contract::{checkpoint_store, object_store};
 use batchwright_tests::emulators::{ministack::Ministack, moto::Moto, sdk_config};
 use batchwright_tests::loopback::{Loopback, Reply};

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
-    BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3ObjectStore, s3_client,
+    BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
     JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, SubmitJobRequest,
@@ -44,6 +44,9 @@ const FROM_A_QUEUE: &[&str] =
     &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
 /// Lambda hands what failed for good to the dead-letter queue in the function's name.
 const TO_A_DEAD_LETTER_QUEUE: &[&str] = &["sqs:SendMessage"];
+
+/// S3 copies an object with its tags in the caller's name.
+const FOR_TAGS: &[&str] = &["s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging"];
 
 /// The adapters of one function, all recorded.
 struct Adapters {
@@ -360,6 +363,28 @@ async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
     Ok(calls)
 }
 
+async fn s3_serializer(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let calls = Calls::default();
+    let buckets = S3Buckets::new(s3_client(&calls.through(&cloud.aws, PREFIX)));
+    let config = s3_serializer::Config::read(&look_up)?;
+    let (one, two) = (format!("s3://{BUCKET}/serial/one.json"), format!("s3://{BUCKET}/serial/two.yaml"));
+    for call in [
+        json!({"operation": "dump", "items": [{"to": one, "value": [1]}], "ownerFullControl": true}),
+        json!({"operation": "convert", "items": [{"uri": one, "to": two}]}),
+        json!({"operation": "load", "uris": [two]}),
+        json!({"operation": "copy", "items": [{"uri": one, "to": format!("{one}.json")}]}),
+        json!({"operation": "copy", "items": [{"uri": one, "to": two, "versionId": "null"}]}),
+        json!({"operation": "info", "uris": [one, format!("s3://{BUCKET}")]}),
+        json!({"operation": "list", "uri": format!("s3://{BUCKET}/serial/")}),
+    ] {
+        let event = serde_json::value::to_raw_value(&call)?;
+        let answer = s3_serializer::handle(&buckets, &SystemClock, &config, event, &invocation(60)).await?;
+        let with_version = call.to_string().contains("versionId");
+        assert!(answer.body.failed == 0 || with_version, "{call}: {:?}", answer.body);
+    }
+    Ok(calls)
+}
+
 /// What writing one object takes: in one piece, in parts, and given up.
 async fn object_written(cloud: &Cloud) -> anyhow::Result<BTreeSet<String>> {
     let Adapters { calls, objects, .. } = cloud.adapters();
@@ -391,6 +416,7 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
         ("FanOutRole", fan_out(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("ReconcilerRole", reconciler(&cloud).await?, &[]),
+        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS]),
     ];
     let template = read("app.yaml");
     let roles = roles(&template);

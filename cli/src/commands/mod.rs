@@ -66,6 +66,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::Serve(args) => serve::serve(args).await,
             #[cfg(feature = "aws")]
             Command::Invoke(args) => invoke::invoke(args).await,
+            Command::S3(args) => crate::s3::run(args).await,
         }
     })
 }

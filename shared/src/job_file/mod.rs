@@ -44,3 +44,4 @@ pub use job::check_job;
 #[cfg(feature = "schema")]
 pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
 pub use problem::{JobFileError, Problem};
+pub use suggest::nearest;

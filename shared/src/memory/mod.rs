@@ -6,9 +6,11 @@
 //! | `head` | what a store does to a head, as pure rules |
 //! | `job_store`, `run_store` | [`InMemoryJobStore`] |
 //! | `lists` | its lists, a page at a time |
+//! | `buckets` | [`InMemoryBuckets`] |
 //! | `object_store` | [`InMemoryObjectStore`] |
 //! | `log_source` | [`InMemoryLogSource`] |
 
+mod buckets;
 mod functions;
 pub mod head;
 mod job_store;
@@ -17,6 +19,7 @@ mod log_source;
 mod object_store;
 mod run_store;
 
+pub use buckets::{InMemoryBucketWriter, InMemoryBuckets};
 pub use functions::{InMemoryFunctions, Reply, Seen};
 pub use job_store::InMemoryJobStore;
 pub use log_source::InMemoryLogSource;

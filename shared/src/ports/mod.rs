@@ -1,5 +1,6 @@
 //! What the use cases need of the world. Each port is small and speaks in our own types.
 
+mod buckets;
 mod checkpoint_store;
 mod clock;
 mod error;
@@ -15,6 +16,10 @@ mod run_store;
 mod submission_pace;
 mod token_bucket;
 
+pub use buckets::{
+    BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
+    ObjectInfo, WriteCondition, Written,
+};
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};

@@ -7,7 +7,9 @@
 //! | [`run_store::holds`] | `RunStore` |
 //! | [`object_store::holds`] | `ObjectStore` |
 //! | [`checkpoint_store::holds`] | `CheckpointStore` |
+//! | [`buckets::holds`] | `Buckets` |
 
+pub mod buckets;
 pub mod checkpoint_store;
 pub mod fixtures;
 pub mod job_store;

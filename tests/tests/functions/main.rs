@@ -5,6 +5,7 @@
 mod fan_out;
 mod log_collector;
 mod reconciler;
+mod s3_serializer;
 mod state_handler;
 mod submitter;
 mod world;
