@@ -8,7 +8,7 @@ use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, Sub
 use batchwright::engine::{FaultPlan, LocalEngine, Outcome as Ends};
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    ClaimOutcome, Cursor, JobEngine, JobStore, JobSummary, NewClaim, Page, PortError, Unpaced,
+    ClaimOutcome, Cursor, JobEngine, JobStore, JobSummary, NewClaim, NewSubmission, Page, PortError, Unpaced,
 };
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
@@ -256,5 +256,38 @@ async fn children_of_which_nothing_was_heard_are_found_after_their_parents_end()
     world.pass(1_500).await;
     assert_eq!(world.reconcile(&POLICY).await?, Reconciled::default(), "and that is all");
     assert!(world.store.unsettled_ends(None).await?.items.is_empty());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_parent_stays_in_view_while_a_claim_stands() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let nonce = claim(&world, "array").await?;
+    let job_id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
+    let job_name = spec("array").job_name;
+    let made = NewSubmission { job_name: job_name.clone(), nonce, job_id: job_id.clone(), now: world.now() };
+    world.store.record_submission(&made).await?;
+    let ended = JobState {
+        status: JobStatus::Failed,
+        status_reason: Some("Host EC2 (instance i-1) terminated.".to_owned()),
+        array_size: Some(2),
+        ..JobState::submitted(job_name, job_id.clone(), None)
+    };
+    world.store.apply_state(&ended, world.now()).await?;
+    let again = NewClaim {
+        spec: spec("array"),
+        run_id: run_id(),
+        replaces: Some(job_id),
+        replaced_end: None,
+        job_queue: None,
+        takes_over: None,
+        resets_budget: false,
+        now: world.now(),
+        expires_at: world.now().plus_millis(60_000),
+    };
+    assert!(matches!(world.store.claim(&again).await?, ClaimOutcome::Granted(_)));
+    world.pass(2_000).await;
+    assert_eq!(world.reconcile(&POLICY).await?, Reconciled::default());
+    assert_eq!(world.store.unsettled_ends(None).await?.items.len(), 1, "what follows is not decided");
     Ok(())
 }

@@ -40,13 +40,12 @@ CREATE TABLE submissions (
     state            TEXT NOT NULL,              -- JSON
     logs             TEXT,                       -- JSON
     logs_complete    INTEGER NOT NULL DEFAULT 0,
-    updated_at       INTEGER NOT NULL,
-    silent_since     INTEGER NOT NULL            -- updated_at, or when Batch was asked and had no news
+    updated_at       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX submissions_of_jobs ON submissions (job_name, job_id);
 CREATE INDEX submissions_by_status ON submissions (status, job_id);
 CREATE INDEX submissions_latest ON submissions (status, job_name) WHERE latest = 1;
-CREATE INDEX submissions_silent ON submissions (silent_since, job_id) WHERE ended_at IS NULL;
+CREATE INDEX submissions_silent ON submissions (updated_at, job_id) WHERE ended_at IS NULL;
 CREATE INDEX submissions_unsettled ON submissions (job_id) WHERE unsettled = 1;
 CREATE INDEX submissions_without_logs ON submissions (ended_at, job_id)
     WHERE ended_at IS NOT NULL AND logs_complete = 0;
@@ -72,6 +71,12 @@ ALTER TABLE submissions ADD COLUMN job_status TEXT GENERATED ALWAYS AS
     (CASE WHEN latest = 0 THEN NULL WHEN recovered = 1 THEN 'SUCCEEDED' ELSE status END) VIRTUAL;
 DROP INDEX submissions_latest;
 CREATE INDEX submissions_latest ON submissions (job_status, job_name) WHERE job_status IS NOT NULL;
+
+-- updated_at, or when Batch was asked and had no news
+ALTER TABLE submissions ADD COLUMN silent_since INTEGER NOT NULL DEFAULT 0;
+UPDATE submissions SET silent_since = updated_at;
+DROP INDEX submissions_silent;
+CREATE INDEX submissions_silent ON submissions (silent_since, job_id) WHERE ended_at IS NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

@@ -36,8 +36,16 @@ where
         if state.may_be_tried_again() && self.record(state).await? == Recorded::Waiting {
             return Ok(());
         }
+        if state.parts() == 0 {
+            return Ok(());
+        }
+        // While a claim stands, nobody knows yet what follows from the end.
+        let job = self.recorder.store.job(&state.job_name).await?;
+        if state.may_be_tried_again() && job.is_some_and(|job| job.head.claim.is_some()) {
+            return Ok(());
+        }
         let silent_for = self.recorder.clock.now().millis_since(submission.updated_at);
-        if state.parts() > 0 && silent_for >= self.policy.silence_ms && self.all_parts_ended(state).await? {
+        if silent_for >= self.policy.silence_ms && self.all_parts_ended(state).await? {
             self.recorder.store.settle(&state.job_id).await?;
         }
         Ok(())
