@@ -21,7 +21,7 @@ const EXCEPTIONS: [(&str, &str, &str); 4] = [
     ("use_cases/plan_file.rs", "", "shows what would be done: it reads alone"),
     ("use_cases/read_logs.rs", "", "shows a log: it reads alone"),
     (
-        "use_cases/submit.rs",
+        "use_cases/take_over.rs",
         "store.release(name, expired, Some(&why), clock.now()).await?;",
         "comes where a dependency was forgotten under a dead submitter's claim; what follows is what follows \
          from the other refusals, which are died at",

@@ -180,7 +180,7 @@ pub(super) async fn a_claim_takes_the_place_of_the_one_it_names_and_of_no_other<
     assert_eq!(store.claim(&over(&first)).await?, ClaimOutcome::Held, "it stands no longer");
     assert!(!store.release(&name("a"), &first, None, at(9_100)).await?);
     assert!(store.release(&name("a"), &second, None, at(9_200)).await?);
-    assert_eq!(store.claim(&over(&second)).await?, ClaimOutcome::Held, "nothing is left to take over");
+    assert_eq!(store.claim(&over(&second)).await?, ClaimOutcome::Replaced, "nothing is left to take over");
     Ok(())
 }
 
