@@ -410,7 +410,7 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let Some(cloud) = Cloud::new(folder.path()).await? else { return Ok(()) };
     let written = object_written(&cloud).await?;
-    let functions: [(&str, Calls, &[&[&str]]); 5] = [
+    let functions: [(&str, Calls, &[&[&str]]); 6] = [
         ("SubmitterRole", submitter(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("StateHandlerRole", state_handler(&cloud).await?, &[FROM_A_QUEUE]),
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),

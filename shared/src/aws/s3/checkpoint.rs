@@ -2,8 +2,8 @@
 
 use aws_sdk_s3::operation::get_object::GetObjectError;
 
-use super::{S3ObjectStore, WriteCondition, Written};
-use crate::ports::{CheckpointStore, ObjectWriter, PortError, Stored, Version};
+use super::S3ObjectStore;
+use crate::ports::{CheckpointStore, ObjectWriter, PortError, Stored, Version, WriteCondition, Written};
 
 const LOAD: &str = "GetObject";
 
