@@ -40,6 +40,14 @@ prove:
 build-functions *platform="":
     infra/build {{platform}}
 
+# A GeoJSON FeatureCollection to a sequence, beside Python: time and memory
+bench-convert *options="":
+    python3 benches/convert.py {{options}}
+
+# Coverage-guided fuzzing of a target in fuzz/corpus, for so many seconds, on the stable toolchain
+fuzz target seconds="60":
+    fuzz/run {{target}} {{seconds}}
+
 # Both stacks, in the account and Region of the environment: see infra/README.md
 deploy name="batchwright" *parameters="": build-functions
     aws cloudformation deploy --template-file infra/data.yaml --stack-name {{name}}-data --parameter-overrides Name={{name}} --no-fail-on-empty-changeset

@@ -15,8 +15,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all well, 1 some jobs failed, 2 usage, 3 rejected before anything was submitted,
-4 the state, the engine or AWS failed, 130 interrupted";
+Exit codes: 0 all well, 1 some jobs, invocations or objects failed, 2 usage,
+3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,6 +36,14 @@ pub(crate) enum Command {
     /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
     /// machine that can reach the port can run commands as you.
     Serve(ServeArgs),
+    /// Invoke a Lambda function once for each payload of a list, and print what each answers
+    ///
+    /// Results come in the order of the list, one JSON object a line; what they come to is told on stderr.
+    /// Ctrl-C starts nothing more and waits for what is under way; a second one does not wait.
+    #[cfg(feature = "aws")]
+    Invoke(Box<InvokeArgs>),
+    /// Load, convert, check, list and copy objects of S3, and files
+    S3(crate::s3::args::S3Args),
 }
 
 /// Where the jobs run and their state lies.
@@ -226,4 +234,59 @@ pub(crate) struct ServeArgs {
     /// Send each job state change as the body of a POST to this http address
     #[arg(long, value_name = "URL")]
     pub(crate) events_post: Option<String>,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArgs {
+    /// The function: a name, an ARN or a partial ARN
+    pub(crate) function: String,
+    /// Its version or alias
+    #[arg(long)]
+    pub(crate) qualifier: Option<String>,
+    /// Payloads as JSON Lines, also gzipped: a file, - for standard input, or an s3:// URI
+    #[arg(long, value_name = "FILE", required_unless_present = "payload")]
+    pub(crate) payloads: Option<String>,
+    /// One payload; may be given more than once
+    #[arg(long, value_name = "JSON", conflicts_with = "payloads")]
+    pub(crate) payload: Vec<String>,
+    /// How each is invoked: RequestResponse, Event or DryRun
+    #[arg(long = "type", value_name = "TYPE", default_value = "RequestResponse")]
+    pub(crate) invocation_type: String,
+    /// What the function is told about its caller: a JSON object, or one in base64
+    #[arg(long, value_name = "JSON")]
+    pub(crate) client_context: Option<String>,
+    /// The most invocations under way
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) concurrency: u32,
+    /// Attempts at one invocation in all
+    #[arg(long, value_name = "N")]
+    pub(crate) max_attempts: Option<u32>,
+    /// Seconds that one answer is waited for
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u32>,
+    /// How many may fail, as in 5 or 5%; past it nothing more is started [default: any number]
+    #[arg(long, value_name = "N")]
+    pub(crate) tolerated: Option<String>,
+    /// Invoking the function twice does no harm: try again what may have run
+    #[arg(long)]
+    pub(crate) idempotent: bool,
+    /// Invoke again a function that ran and failed
+    #[arg(long)]
+    pub(crate) retry_function_errors: bool,
+    /// Show the end of each log
+    #[arg(long)]
+    pub(crate) log_tail: bool,
+    /// Where the results go: a file or an s3:// URI [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) results: Option<String>,
+    /// The profile of the AWS configuration
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// The AWS Region
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Another endpoint than AWS's
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
 }

@@ -9,7 +9,7 @@ use batchwright::local::LocalError;
 pub(crate) enum Exit {
     /// All is well.
     Well,
-    /// Some jobs failed.
+    /// Some jobs, invocations or objects failed.
     JobsFailed,
     /// Ctrl-C.
     Interrupted,

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod exit;
 mod output;
+mod s3;
 #[cfg(feature = "aws")]
 mod stack;
 

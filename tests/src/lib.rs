@@ -6,6 +6,7 @@ pub mod emulators;
 pub mod fault_proxy;
 pub mod loopback;
 pub mod model;
+pub mod npm;
 pub mod recorded;
 pub mod runtime_api;
 pub mod schema;

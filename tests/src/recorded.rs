@@ -75,7 +75,18 @@ fn actions(request: &HttpRequest, prefix: &str) -> Vec<String> {
         "batch" => batch(path, &body),
         "logs" => vec![format!("logs:{}", operation(header("x-amz-target")))],
         "lambda" if path.ends_with("/invocations") => vec!["lambda:InvokeFunction".to_owned()],
-        "s3" => vec![s3(request.method(), path).to_owned()],
+        "s3" => {
+            let mut made = vec![s3(request.method(), path)];
+            if header("x-amz-acl") != "" {
+                made.push("s3:PutObjectAcl");
+            }
+            match header("x-amz-copy-source") {
+                "" => {}
+                source if source.contains("?versionId=") => made.push("s3:GetObjectVersion"),
+                _ => made.push("s3:GetObject"),
+            }
+            made.into_iter().map(str::to_owned).collect()
+        }
         other => {
             panic!("the action of {} {uri} of the service {other:?} is not known here", request.method())
         }
@@ -134,6 +145,7 @@ fn s3(method: &str, path: &str) -> &'static str {
         "PUT" | "POST" if has_key => "s3:PutObject",
         "DELETE" if query.contains("uploadId=") => "s3:AbortMultipartUpload",
         "DELETE" if has_key => "s3:DeleteObject",
+        "GET" | "HEAD" if has_key && query.contains("versionId=") => "s3:GetObjectVersion",
         "GET" | "HEAD" if has_key => "s3:GetObject",
         "GET" | "HEAD" => "s3:ListBucket",
         _ => panic!("the action of {method} {path} is not known here"),

@@ -17,7 +17,8 @@ pub const NAME: &str = "batchwright";
 pub const ACCOUNT: &str = "000000000000";
 
 /// The functions.
-pub const FUNCTIONS: [&str; 4] = ["submitter", "state-handler", "log-collector", "reconciler"];
+pub const FUNCTIONS: [&str; 6] =
+    ["submitter", "state-handler", "log-collector", "reconciler", "fan-out", "s3-serializer"];
 
 /// The bucket of the stack.
 pub fn bucket() -> String {
@@ -67,6 +68,8 @@ impl Tools {
         command.arg("--template-file").arg(infra.join("app.yaml")).arg("--parameter-overrides");
         command.args([format!("Name={NAME}"), format!("EndpointUrl={endpoint_url}")]);
         command.args([format!("BatchEndpointUrl={batch_url}"), "LogSettleSeconds=0".to_owned()]);
+        // The one function besides that does no harm when it is called: the reconciler.
+        command.arg(format!("FanOutTargets={NAME}-reconciler"));
         command.arg("Architecture=x86_64");
         run(command)
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use batchwright::aws::{S3ObjectStore, WriteCondition, Written, s3_client};
-use batchwright::ports::{ErrorKind, ObjectStore as _, ObjectWriter as _};
-use batchwright_tests::contract::object_store;
+use batchwright::aws::{S3ObjectStore, s3_client};
+use batchwright::ports::{
+    CheckpointStore as _, ErrorKind, ObjectStore as _, ObjectWriter as _, WriteCondition, Written,
+};
+use batchwright_tests::contract::{checkpoint_store, object_store};
 use batchwright_tests::emulators::{ministack::Ministack, moto::Moto, sdk_config};
 use batchwright_tests::loopback::{Loopback, Reply};
 use tokio::io::AsyncReadExt as _;
@@ -34,6 +36,7 @@ async fn store(config: &SdkConfig) -> anyhow::Result<S3ObjectStore> {
 
 /// What S3 has beyond the contract.
 async fn has_what_s3_has(config: &SdkConfig) -> anyhow::Result<()> {
+    checkpoint_store::holds(async || store(config).await).await.context("checkpoints")?;
     writes_under_conditions(config).await.context("conditions")?;
     lists_and_tells(config).await.context("lists")?;
     leaves_no_upload_behind(config).await.context("uploads")
@@ -189,5 +192,21 @@ async fn a_completion_that_fails_behind_status_200_is_a_failure() -> anyhow::Res
     assert_eq!((error.kind, error.operation), (ErrorKind::Retryable, "CompleteMultipartUpload"), "{error}");
     let last = server.requests().pop().context("nothing was asked")?;
     assert!(last.line.starts_with("DELETE /bucket/key"), "{}", last.line);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_checkpoint_whose_answer_was_lost_is_known_for_its_own() -> anyhow::Result<()> {
+    let refused =
+        r#"<?xml version="1.0"?><Error><Code>PreconditionFailed</Code><Message>no</Message></Error>"#;
+    for (found, ours) in [("mine", true), ("theirs", false)] {
+        let found = Reply::new(200, found).with("etag", "\"7\"");
+        let server = Loopback::start([Reply::Close, Reply::new(412, refused), found]).await?;
+        let store = S3ObjectStore::new(s3_client(&sdk_config(server.endpoint_url()).await?), "bucket");
+        let saved = store.save("key", b"mine", None).await?;
+        assert_eq!(saved.map(|version| version.0).as_deref(), ours.then_some("\"7\""));
+        let lines: Vec<_> = server.requests().into_iter().map(|request| request.line).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+    }
     Ok(())
 }

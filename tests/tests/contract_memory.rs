@@ -1,7 +1,8 @@
 //! The stores in memory keep the ports' contracts.
 
-use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
-use batchwright_tests::contract::{job_store, object_store, run_store};
+use batchwright::memory::{InMemoryBuckets, InMemoryJobStore, InMemoryObjectStore};
+use batchwright_tests::contract::buckets::{self, Fresh};
+use batchwright_tests::contract::{checkpoint_store, job_store, object_store, run_store};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_job_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
@@ -16,4 +17,15 @@ async fn the_run_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_object_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
     object_store::holds(async || Ok(InMemoryObjectStore::default())).await
+}
+
+#[tokio::test]
+async fn the_checkpoint_store_in_memory_keeps_the_contract() -> anyhow::Result<()> {
+    checkpoint_store::holds(async || Ok(InMemoryObjectStore::default())).await
+}
+
+#[tokio::test]
+async fn the_buckets_in_memory_keep_the_contract() -> anyhow::Result<()> {
+    let make = async || Ok(Fresh { buckets: InMemoryBuckets::with(["bucket"]), bucket: "bucket".to_owned() });
+    buckets::holds(make).await
 }

@@ -288,6 +288,36 @@ async fn a_job_file_runs_once(deployed: &Deployed) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A list of calls of another function: from the call, and from S3 to S3.
+async fn a_fan_out_invokes_its_list(deployed: &Deployed) -> anyhow::Result<()> {
+    let target = format!("{NAME}-reconciler");
+    let call = json!({"functionName": target, "payloads": [{}, {}, {"source": "aws.events"}]});
+    let here = deployed.invoke("fan-out", &call).await?;
+    ensure!(here["state"] == "COMPLETE" && here["summary"]["counts"]["succeeded"] == 3, "{here}");
+    ensure!(here["results"][2]["payload"]["cutShort"] == false, "{here}");
+
+    deployed.upload("fan-out/list.jsonl", "{}\n[1]\nnonsense\n").await?;
+    let (list, results) =
+        (format!("s3://{}/fan-out/list.jsonl", bucket()), format!("s3://{}/fan-out/results.jsonl", bucket()));
+    let call = json!({"functionName": target, "payloadsUri": list, "resultsUri": results, "runId": "listed"});
+    let there = deployed.invoke("fan-out", &call).await?;
+    ensure!(there["state"] == "COMPLETE" && there["resultsUri"] == results, "{there}");
+    let lines = String::from_utf8(deployed.object("fan-out/results.jsonl").await?)?;
+    let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let outcomes: Vec<&Value> = lines.iter().map(|line| &line["outcome"]).collect();
+    ensure!(outcomes == ["SUCCEEDED", "FUNCTION_ERROR", "REJECTED"], "{lines:?}");
+    ensure!(
+        deployed.invoke("fan-out", &call).await?["summary"] == there["summary"],
+        "a run id is one fan-out"
+    );
+
+    let call = json!({"functionName": format!("{NAME}-submitter"), "payloads": [{}]});
+    let refused = deployed.invoke("fan-out", &call).await;
+    let refused = refused.map_or_else(|error| error.to_string(), |answer| answer.to_string());
+    ensure!(refused.contains("is not among the functions that may be invoked"), "{refused}");
+    Ok(())
+}
+
 /// A file that is wrong reaches its report; an event that is nonsense, the dead-letter queue.
 async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
     let before = deployed.reports().await?.len();
@@ -326,6 +356,7 @@ async fn a_job_file_that_is_uploaded_to_a_deployed_stack_runs_once() -> anyhow::
     let Some(deployed) = Deployed::new(folder.path(), false).await? else { return Ok(()) };
     a_job_file_runs_once(&deployed).await?;
     the_program_sees_the_stack(&deployed, folder.path()).await?;
+    a_fan_out_invokes_its_list(&deployed).await?;
     poison_is_set_aside(&deployed).await?;
     deployed.endpoint.stop().await?;
     Ok(())
@@ -341,6 +372,7 @@ async fn it_runs_with_no_more_than_the_policies_of_the_functions_allow() -> anyh
     ensure!(refused.policy().is_some_and(|policy| policy.contains("aws:SecureTransport")), "{refused:?}");
     s3.delete_bucket_policy().bucket(bucket()).send().await?;
     a_job_file_runs_once(&deployed).await?;
+    a_fan_out_invokes_its_list(&deployed).await?;
     deployed.endpoint.stop().await?;
     Ok(())
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, s3_client};
+use batchwright::aws::{
+    BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
+};
 use batchwright::domain::{
     JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, SubmitJobRequest,
 };
@@ -43,6 +45,9 @@ const FROM_A_QUEUE: &[&str] =
 /// Lambda hands what failed for good to the dead-letter queue in the function's name.
 const TO_A_DEAD_LETTER_QUEUE: &[&str] = &["sqs:SendMessage"];
 
+/// S3 copies an object with its tags in the caller's name.
+const FOR_TAGS: &[&str] = &["s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging"];
+
 /// The adapters of one function, all recorded.
 struct Adapters {
     calls: Calls,
@@ -51,6 +56,7 @@ struct Adapters {
     objects: S3ObjectStore,
     source: CloudWatchLogSource,
     invoker: LambdaInvoker,
+    caller: LambdaCaller,
 }
 
 /// Emulators, and what the functions find there.
@@ -83,6 +89,7 @@ impl Cloud {
             objects: S3ObjectStore::new(s3_client(&aws), BUCKET),
             source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&batch)),
             invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),
+            caller: LambdaCaller::new(&aws),
             calls,
         }
     }
@@ -98,6 +105,7 @@ fn look_up(name: &str) -> Option<String> {
         "BATCHWRIGHT_RUNS_TABLE" => "policies-runs",
         "BATCHWRIGHT_BUCKET" => BUCKET,
         "BATCHWRIGHT_SUBMITTER" => "submitter",
+        "BATCHWRIGHT_FAN_OUT_TARGETS" => "task-*",
         "BATCHWRIGHT_STOP_MARGIN_SECONDS" | "BATCHWRIGHT_SILENCE_SECONDS" => "1",
         "BATCHWRIGHT_RUN_SILENCE_SECONDS" => "1",
         "BATCHWRIGHT_SUBMIT_CONCURRENCY" => "2",
@@ -305,7 +313,7 @@ async fn log_collector(cloud: &Cloud) -> anyhow::Result<Calls> {
 }
 
 async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
-    let Adapters { calls, store, engine, objects, source, invoker } = cloud.adapters();
+    let Adapters { calls, store, engine, objects, source, invoker, .. } = cloud.adapters();
     let aside = cloud.adapters();
     // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
     // that nobody goes on with, an end whose log was begun to be archived, one of a parent, and an array that
@@ -345,6 +353,38 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     Ok(calls)
 }
 
+async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let Adapters { calls, objects, invoker, caller, .. } = cloud.adapters();
+    let ports = fan_out::Ports { caller, objects, clock: SystemClock, invoker };
+    let config = fan_out::Config::read(&look_up)?;
+    let call = json!({"functionName": "task-1", "payloads": [1, 2]});
+    let answer = fan_out::handle(&ports, &config, call, &invocation(60)).await?;
+    assert_eq!(answer.body.summary.counts.rejected, 2, "there is no such function: {:?}", answer.body);
+    Ok(calls)
+}
+
+async fn s3_serializer(cloud: &Cloud) -> anyhow::Result<Calls> {
+    let calls = Calls::default();
+    let buckets = S3Buckets::new(s3_client(&calls.through(&cloud.aws, PREFIX)));
+    let config = s3_serializer::Config::read(&look_up)?;
+    let (one, two) = (format!("s3://{BUCKET}/serial/one.json"), format!("s3://{BUCKET}/serial/two.yaml"));
+    for call in [
+        json!({"operation": "dump", "items": [{"to": one, "value": [1]}], "ownerFullControl": true}),
+        json!({"operation": "convert", "items": [{"uri": one, "to": two}]}),
+        json!({"operation": "load", "uris": [two]}),
+        json!({"operation": "copy", "items": [{"uri": one, "to": format!("{one}.json")}]}),
+        json!({"operation": "copy", "items": [{"uri": one, "to": two, "versionId": "null"}]}),
+        json!({"operation": "info", "uris": [one, format!("s3://{BUCKET}")]}),
+        json!({"operation": "list", "uri": format!("s3://{BUCKET}/serial/")}),
+    ] {
+        let event = serde_json::value::to_raw_value(&call)?;
+        let answer = s3_serializer::handle(&buckets, &SystemClock, &config, event, &invocation(60)).await?;
+        let with_version = call.to_string().contains("versionId");
+        assert!(answer.body.failed == 0 || with_version, "{call}: {:?}", answer.body);
+    }
+    Ok(calls)
+}
+
 /// What writing one object takes: in one piece, in parts, and given up.
 async fn object_written(cloud: &Cloud) -> anyhow::Result<BTreeSet<String>> {
     let Adapters { calls, objects, .. } = cloud.adapters();
@@ -370,11 +410,13 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let Some(cloud) = Cloud::new(folder.path()).await? else { return Ok(()) };
     let written = object_written(&cloud).await?;
-    let functions: [(&str, Calls, &[&[&str]]); 4] = [
+    let functions: [(&str, Calls, &[&[&str]]); 6] = [
         ("SubmitterRole", submitter(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("StateHandlerRole", state_handler(&cloud).await?, &[FROM_A_QUEUE]),
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
+        ("FanOutRole", fan_out(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("ReconcilerRole", reconciler(&cloud).await?, &[]),
+        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS]),
     ];
     let template = read("app.yaml");
     let roles = roles(&template);

@@ -27,8 +27,12 @@ fn generated() -> Vec<(&'static str, Value)> {
         ("functions/state-handler/schemas/answer.json", state_handler::schema::answer()),
         ("functions/log-collector/schemas/call.json", log_collector::schema::call()),
         ("functions/log-collector/schemas/answer.json", log_collector::schema::answer()),
+        ("functions/fan-out/schemas/call.json", fan_out::schema::call()),
+        ("functions/fan-out/schemas/answer.json", fan_out::schema::answer()),
         ("functions/reconciler/schemas/call.json", reconciler::schema::call()),
         ("functions/reconciler/schemas/answer.json", reconciler::schema::answer()),
+        ("functions/s3-serializer/schemas/call.json", s3_serializer::schema::call()),
+        ("functions/s3-serializer/schemas/answer.json", s3_serializer::schema::answer()),
     ]
 }
 
@@ -226,6 +230,29 @@ fn calls_conform_and_nonsense_does_not() {
         ],
     );
 
+    let schema = fan_out::schema::call();
+    all_conform(
+        &schema,
+        [
+            json!({"functionName": "f", "payloads": [1, null, {}]}),
+            json!({"functionName": "f", "payloadsUri": "s3://b/k", "tolerated": "5%", "invocationType": "Event"}),
+            json!({"invocations": [{"functionName": "f", "payload": 1}], "tolerated": 5}),
+            json!({"continue": {"runId": "r", "branch": 3}}),
+        ],
+    );
+    none_conforms(
+        &schema,
+        [
+            json!({}),
+            json!({"payloads": [1]}),
+            json!({"functionName": "f", "payloads": []}),
+            json!({"functionName": "f", "payloads": [1], "payloadsUri": "s3://b/k"}),
+            json!({"functionName": "f", "payloads": [1], "concurrency": 0}),
+            json!({"functionName": "f", "payloads": [1], "colour": "red"}),
+            json!({"functionName": "f", "payloads": [1], "logType": "tail"}),
+        ],
+    );
+
     let change = json!({
         "source": "aws.batch", "detail-type": "Batch Job State Change",
         "detail": {"jobName": "a", "jobId": "j", "status": "RUNNING", "aFieldOfTomorrow": 1},
@@ -238,6 +265,41 @@ fn calls_conform_and_nonsense_does_not() {
     none_conforms(&log_collector::schema::call(), [blocked, json!({"jobId": 7}), json!({})]);
     all_conform(&reconciler::schema::call(), [json!({}), json!({"source": "aws.events"})]);
     none_conforms(&reconciler::schema::call(), [json!([1]), json!({"Records": []}), other]);
+}
+
+#[test]
+fn calls_of_the_s3_serializer_conform_where_it_reads_them() {
+    let schema = s3_serializer::schema::call();
+    let (a, b) = ("s3://b/a.json", "s3://b/b.yaml");
+    for (call, reads) in [
+        (json!({"operation": "load", "uris": [a]}), true),
+        (json!({"operation": "load", "uris": [a], "format": "geojsonl.gz", "resultsUri": b}), true),
+        (json!({"operation": "dump", "items": [{"to": a, "value": null, "ifMatch": "e"}]}), true),
+        (
+            json!({"operation": "convert", "items": [{"uri": a, "to": b, "header": {}}], "toFormat": "yaml"}),
+            true,
+        ),
+        (json!({"operation": "validate", "uris": [], "asGeojson": true}), true),
+        (json!({"operation": "access", "uris": [a]}), true),
+        (json!({"operation": "info", "uris": [a]}), true),
+        (json!({"operation": "list", "uri": a, "glob": "**", "minBytes": 1, "maxItems": 7}), true),
+        (
+            json!({"operation": "copy", "items": [{"uri": a, "to": b, "versionId": "1", "ifAbsent": true}]}),
+            true,
+        ),
+        (json!({"operation": "wait", "uris": [a], "timeoutSeconds": 7}), true),
+        (json!({"uris": [a]}), false),
+        (json!({"operation": "delete", "uris": [a]}), false),
+        (json!({"operation": "load"}), false),
+        (json!({"operation": "load", "uris": a}), false),
+        (json!({"operation": "load", "uris": [a], "glob": "*"}), false),
+        (json!({"operation": "copy", "items": [{"uri": a}]}), false),
+        (json!({"operation": "copy", "items": [{"uri": a, "to": b, "acl": "private"}]}), false),
+        (json!({"operation": "wait", "uris": [a], "timeoutSeconds": -1}), false),
+    ] {
+        assert_eq!(s3_serializer::Call::parse(&call.to_string()).is_ok(), reads, "the call {call}");
+        assert_eq!(conforms(&schema, &call), reads, "the schema of {call}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What each command does.
 
+#[cfg(feature = "aws")]
+mod invoke;
 mod jobs;
 mod logs;
 mod plan;
@@ -62,6 +64,9 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 }
             },
             Command::Serve(args) => serve::serve(args).await,
+            #[cfg(feature = "aws")]
+            Command::Invoke(args) => invoke::invoke(args).await,
+            Command::S3(args) => crate::s3::run(args).await,
         }
     })
 }

@@ -118,7 +118,7 @@ fn before_sending(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
 }
 
 /// `Retry-After` in seconds. The form with a date is not used by AWS.
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
+pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
     response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }
 

@@ -4,9 +4,9 @@
 //! | --- | --- |
 //! | `batch` | `BatchJobEngine`: the jobs |
 //! | `clients` | the one place where clients are configured: behaviour version, TLS, time-outs, retries, endpoints |
-//! | `lambda` | `LambdaInvoker`: the functions |
+//! | `lambda` | `LambdaInvoker`, `LambdaCaller`: the functions |
 //! | `logs` | `CloudWatchLogSource`: the jobs' logs |
-//! | `s3` | `S3ObjectStore`: archives, reports and job files |
+//! | `s3` | `S3ObjectStore`: archives, reports and job files; `S3Buckets`: any object |
 //! | `error` | the one place where an SDK error becomes throttled, retryable, ambiguous or permanent |
 //! | `dynamodb` | the job store and the run store |
 
@@ -29,8 +29,8 @@ pub use batch::BatchJobEngine;
 pub use clients::s3_client;
 pub use clients::{Connection, connect};
 #[cfg(feature = "aws-lambda")]
-pub use lambda::{Answer, LambdaInvoker};
+pub use lambda::{Answer, LambdaCaller, LambdaInvoker};
 #[cfg(feature = "aws-logs")]
 pub use logs::CloudWatchLogSource;
 #[cfg(feature = "aws-s3")]
-pub use s3::{ObjectInfo, S3ObjectReader, S3ObjectStore, S3ObjectWriter, WriteCondition, Written};
+pub use s3::{CopyLimits, S3Buckets, S3ObjectReader, S3ObjectStore, S3ObjectWriter};

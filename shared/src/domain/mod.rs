@@ -15,7 +15,7 @@
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
-//! | `s3_uri` | `S3Uri` |
+//! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
 //! | `times`, `units` | milliseconds, durations, memory units |
 
 pub mod cause;
@@ -41,7 +41,7 @@ pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
 pub use run::{Checkpoint, Run, RunCounts, RunState};
-pub use s3_uri::S3Uri;
+pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
 pub use times::Timestamp;

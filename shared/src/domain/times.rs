@@ -34,6 +34,12 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// Reads RFC 3339, as in `2026-11-23T02:24:51.5+01:00`; `None` where it is something else.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_millisecond()))
+    }
+
     /// As in `2026-11-23T02:24:51Z`: EventBridge's form, with a resolution of one second.
     pub fn to_rfc3339_seconds(self) -> String {
         let whole = jiff::Timestamp::from_second(self.0.div_euclid(1_000));
@@ -97,6 +103,18 @@ mod tests {
         assert_eq!(Timestamp::reported(Some(0)), None);
         assert_eq!(Timestamp::reported(None), None);
         assert_eq!(Timestamp::reported(Some(5)), Some(Timestamp::from_millis(5)));
+    }
+
+    #[test]
+    fn a_written_moment_is_read_with_its_offset() {
+        for (text, millis) in [
+            ("2022-01-11T23:36:40Z", Some(1_641_944_200_000)),
+            ("2022-01-12T00:36:40.25+01:00", Some(1_641_944_200_250)),
+            ("2022-01-11T23:36:40", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text), millis.map(Timestamp), "{text}");
+        }
     }
 
     #[test]

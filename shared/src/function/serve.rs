@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use tracing::error;
 
 use super::answer::{Answer, FunctionError};
@@ -56,10 +56,13 @@ pub async fn main(run: impl Future<Output = Result<(), lambda_runtime::Error>>) 
 }
 
 /// Answers invocations until Lambda ends the process. An error is logged once, by the runtime.
-pub async fn serve<B: Serialize, F: Future<Output = Result<Answer<B>, FunctionError>>>(
-    handler: impl Fn(Value, Invocation) -> F,
-) -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+pub async fn serve<E, B, F>(handler: impl Fn(E, Invocation) -> F) -> Result<(), lambda_runtime::Error>
+where
+    E: DeserializeOwned,
+    B: Serialize,
+    F: Future<Output = Result<Answer<B>, FunctionError>>,
+{
+    lambda_runtime::run(service_fn(|event: LambdaEvent<E>| {
         let invocation = Invocation::of(&event.context);
         let function = invocation.function_name.clone();
         // Boxed, because the compiler gives up on the layout of what nests too deep.

@@ -7,24 +7,31 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use crate::domain::limits::LINE_MAX_BYTES;
 
 /// Reads lines in constant memory.
-pub(super) struct Lines {
+pub(crate) struct Lines {
+    most: usize,
     number: u64,
     line: Vec<u8>,
 }
 
 /// A line without its end.
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     Of(u64, &'a [u8]),
     TooLong(u64),
 }
 
 impl Lines {
+    /// Lines of job files.
     pub(super) fn new() -> Self {
-        Self { number: 0, line: Vec::new() }
+        Self::of_at_most(LINE_MAX_BYTES)
+    }
+
+    /// Lines of at most so many bytes.
+    pub(crate) fn of_at_most(most: usize) -> Self {
+        Self { most, number: 0, line: Vec::new() }
     }
 
     /// The next line, `None` at the end.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &mut self,
         reader: &mut (impl AsyncBufRead + Unpin),
     ) -> io::Result<Option<Line<'_>>> {
@@ -39,7 +46,7 @@ impl Lines {
             any = true;
             let end = chunk.iter().position(|&byte| byte == b'\n');
             let part = &chunk[..end.unwrap_or(chunk.len())];
-            too_long |= self.line.len() + part.len() > LINE_MAX_BYTES;
+            too_long |= self.line.len() + part.len() > self.most;
             if !too_long {
                 self.line.extend_from_slice(part);
             }

@@ -24,14 +24,14 @@ mod job_schema;
 mod json;
 #[cfg(feature = "schema")]
 mod json_schema;
-mod lines;
+pub(crate) mod lines;
 mod node;
 mod order;
 mod problem;
 mod rules;
 mod schema;
-mod source;
-mod suggest;
+pub(crate) mod source;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -44,3 +44,4 @@ pub use job::check_job;
 #[cfg(feature = "schema")]
 pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
 pub use problem::{JobFileError, Problem};
+pub use suggest::nearest;

@@ -15,14 +15,14 @@ const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 type Start<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// A file's content. Reads plain bytes, whichever the file holds.
-pub(super) enum Source<R> {
+pub(crate) enum Source<R> {
     Plain(Start<R>),
     Gzip(BufReader<GzipDecoder<Start<R>>>),
 }
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
     /// Looks at the first two bytes.
-    pub(super) async fn open(mut reader: R) -> io::Result<Self> {
+    pub(crate) async fn open(mut reader: R) -> io::Result<Self> {
         let mut start = Vec::new();
         (&mut reader).take(GZIP_MAGIC.len() as u64).read_to_end(&mut start).await?;
         let gzipped = start == GZIP_MAGIC;

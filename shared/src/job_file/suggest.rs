@@ -2,7 +2,7 @@
 
 /// The nearest of the known names, where one is near: the same but for case, `_` and `-`, or with few
 /// letters changed, one in three.
-pub(super) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(unknown);
     let (distance, name) = known
         .map(|name| (strsim::damerau_levenshtein(&wanted, &plain(name)), name))

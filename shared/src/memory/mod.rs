@@ -2,12 +2,16 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `functions` | [`InMemoryFunctions`] |
 //! | `head` | what a store does to a head, as pure rules |
 //! | `job_store`, `run_store` | [`InMemoryJobStore`] |
 //! | `lists` | its lists, a page at a time |
+//! | `buckets` | [`InMemoryBuckets`] |
 //! | `object_store` | [`InMemoryObjectStore`] |
 //! | `log_source` | [`InMemoryLogSource`] |
 
+mod buckets;
+mod functions;
 pub mod head;
 mod job_store;
 mod lists;
@@ -15,6 +19,8 @@ mod log_source;
 mod object_store;
 mod run_store;
 
+pub use buckets::{InMemoryBucketWriter, InMemoryBuckets};
+pub use functions::{InMemoryFunctions, Reply, Seen};
 pub use job_store::InMemoryJobStore;
 pub use log_source::InMemoryLogSource;
 pub use object_store::{InMemoryObjectStore, InMemoryObjectWriter};

@@ -1,11 +1,12 @@
 //! Objects in memory.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::lock;
-use crate::ports::{ObjectStore, ObjectWriter, PortError};
+use crate::ports::{CheckpointStore, ObjectStore, ObjectWriter, PortError, Stored, Version};
 
 /// An [`ObjectStore`] in memory. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,35 @@ impl ObjectStore for InMemoryObjectStore {
             bytes: Vec::new(),
         })
     }
+}
+
+impl CheckpointStore for InMemoryObjectStore {
+    async fn load(&self, key: &str) -> Result<Option<Stored>, PortError> {
+        Ok(self.bytes(key).map(|bytes| Stored { version: version_of(&bytes), bytes }))
+    }
+
+    async fn save(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        over: Option<&Version>,
+    ) -> Result<Option<Version>, PortError> {
+        let mut objects = lock(&self.objects);
+        let found = objects.get(key).map(|object| version_of(&object.bytes));
+        if found.as_ref() != over {
+            return Ok(None);
+        }
+        let object = Object { content_type: "application/json".to_owned(), bytes: bytes.into() };
+        objects.insert(key.to_owned(), object);
+        Ok(Some(version_of(bytes)))
+    }
+}
+
+/// Like an ETag: of the content.
+fn version_of(bytes: &[u8]) -> Version {
+    let mut hash = DefaultHasher::new();
+    bytes.hash(&mut hash);
+    Version(format!("\"{:016x}\"", hash.finish()))
 }
 
 /// An object that is being written to memory.

@@ -6,6 +6,7 @@
 //! - [`collect_logs`]: the archive of one submission's logs.
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
+//! - [`fan_out`]: many functions at once.
 //! - [`queries`]: what the job database answers.
 //! - [`read_logs`], [`plan_file`]: what people ask for.
 
@@ -13,6 +14,7 @@ mod array_children;
 mod backoff;
 pub mod collect_logs;
 mod dependencies;
+pub mod fan_out;
 pub mod plan_file;
 pub mod queries;
 pub mod read_logs;

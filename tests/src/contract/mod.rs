@@ -6,7 +6,11 @@
 //! | [`job_store::holds`] | `JobStore` |
 //! | [`run_store::holds`] | `RunStore` |
 //! | [`object_store::holds`] | `ObjectStore` |
+//! | [`checkpoint_store::holds`] | `CheckpointStore` |
+//! | [`buckets::holds`] | `Buckets` |
 
+pub mod buckets;
+pub mod checkpoint_store;
 pub mod fixtures;
 pub mod job_store;
 pub mod object_store;

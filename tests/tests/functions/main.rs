@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod fan_out;
 mod log_collector;
 mod reconciler;
+mod s3_serializer;
 mod state_handler;
 mod submitter;
 mod world;

@@ -2,10 +2,16 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `checkpoint` | small objects that are saved on condition |
+//! | `buckets` | [`S3Buckets`]: any bucket, by URIs |
+//! | `copy` | copies, in one piece or in parts |
 //! | `reader` | an object that is being read, and read on where a connection was lost |
 //! | `writer` | an object that is being written, in one piece or in parts |
 //! | `upload` | a multipart upload, which ends with its object or leaves nothing |
 
+mod checkpoint;
+mod buckets;
+mod copy;
 mod reader;
 mod upload;
 mod writer;
@@ -14,15 +20,19 @@ use std::error::Error;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 
+pub use buckets::S3Buckets;
+pub use copy::CopyLimits;
 pub use reader::S3ObjectReader;
-pub use writer::{S3ObjectWriter, WriteCondition, Written};
+pub use writer::S3ObjectWriter;
 
 use super::error::{Effect, port_error};
 use crate::domain::Timestamp;
-use crate::ports::{Cursor, ErrorKind, ObjectStore, Page, PortError};
+use crate::ports::{
+    Cursor, ErrorKind, Look, NewObject, ObjectInfo, ObjectStore, Page, PortError, WriteCondition,
+};
 
 /// An [`ObjectStore`] that is an S3 bucket.
 ///
@@ -32,21 +42,6 @@ use crate::ports::{Cursor, ErrorKind, ObjectStore, Page, PortError};
 pub struct S3ObjectStore {
     client: Client,
     bucket: String,
-}
-
-/// What S3 says of an object beside its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectInfo {
-    /// Its key.
-    pub key: String,
-    /// Its length.
-    pub size_bytes: u64,
-    /// Tells its versions apart, quotes and all.
-    pub etag: Option<String>,
-    /// As it was given by the writer; lists do not tell.
-    pub content_type: Option<String>,
-    /// When it was written.
-    pub last_modified: Option<Timestamp>,
 }
 
 impl S3ObjectStore {
@@ -63,26 +58,16 @@ impl S3ObjectStore {
         content_type: &str,
         condition: WriteCondition,
     ) -> S3ObjectWriter {
-        S3ObjectWriter::new(self.object(key), content_type.to_owned(), condition)
+        S3ObjectWriter::new(self.object(key), NewObject { condition, ..NewObject::of_type(content_type) })
     }
 
     /// `HeadObject`; `None` where there is no such object.
     pub async fn object_info(&self, key: &str) -> Result<Option<ObjectInfo>, PortError> {
-        let object = self.object(key);
-        let head = match self.client.head_object().bucket(&self.bucket).key(key).send().await {
-            Ok(head) => head,
-            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(object.failed("HeadObject", &error)),
-        };
-        Ok(Some(ObjectInfo {
-            key: key.to_owned(),
-            size_bytes: size(head.content_length),
-            etag: head.e_tag,
-            content_type: head.content_type,
-            last_modified: head.last_modified.and_then(moment),
-        }))
+        match head(&self.object(key)).await? {
+            Seen::Found(info) => Ok(Some(info)),
+            Seen::Absent => Ok(None),
+            Seen::Denied(error) => Err(error),
+        }
     }
 
     /// `ListObjectsV2`: the objects whose key starts with `prefix`, by key, a page of at most 1,000 at a
@@ -100,13 +85,7 @@ impl S3ObjectStore {
             .set_continuation_token(page.map(|cursor| cursor.0.clone()));
         let listed =
             call.send().await.map_err(|error| self.object(prefix).failed("ListObjectsV2", &error))?;
-        let items = listed.contents.into_iter().flatten().map(|object| ObjectInfo {
-            key: object.key.unwrap_or_default(),
-            size_bytes: size(object.size),
-            etag: object.e_tag,
-            content_type: None,
-            last_modified: object.last_modified.and_then(moment),
-        });
+        let items = listed.contents.into_iter().flatten().map(listed_object);
         Ok(Page { items: items.collect(), next: listed.next_continuation_token.map(Cursor) })
     }
 
@@ -120,7 +99,11 @@ impl ObjectStore for S3ObjectStore {
     type Writer = S3ObjectWriter;
 
     async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
-        reader::open(self.object(key)).await
+        match reader::open(self.object(key), None).await? {
+            Seen::Found(reader) => Ok(Some(reader)),
+            Seen::Absent => Ok(None),
+            Seen::Denied(error) => Err(error),
+        }
     }
 
     async fn create_object(&self, key: &str, content_type: &str) -> Result<Self::Writer, PortError> {
@@ -144,11 +127,100 @@ impl Object {
     {
         let mut failed = port_error(operation, Effect::Idempotent, error);
         failed.message = format!("s3://{}/{}: {}", self.bucket, self.key, failed.message);
+        if let Some(region) = redirected(error) {
+            failed.message += &format!("; the bucket lies in the Region {region}, call it there");
+        }
         if error.code().is_some_and(|code| CONFLICTS.contains(&code)) {
             failed.kind = ErrorKind::Retryable;
         }
         failed
     }
+}
+
+/// What was found where one thing was looked for: a [`Look`] that still has the error.
+enum Seen<T> {
+    Found(T),
+    Absent,
+    Denied(PortError),
+}
+
+impl<T> From<Seen<T>> for Look<T> {
+    fn from(seen: Seen<T>) -> Self {
+        match seen {
+            Seen::Found(found) => Look::Found(found),
+            Seen::Absent => Look::Absent,
+            Seen::Denied(error) => Look::Denied(error.message),
+        }
+    }
+}
+
+/// Tells "there is none" and "not for you" from failures. `HEAD` has no body, and so the status alone.
+/// `NoSuchBucket` is a failure where an object was asked for by `GET`: the name is wrong.
+fn seen<T, E>(
+    object: &Object,
+    operation: &'static str,
+    answer: Result<T, SdkError<E>>,
+) -> Result<Seen<T>, PortError>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let error = match answer {
+        Ok(found) => return Ok(Seen::Found(found)),
+        Err(error) => error,
+    };
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    match (status, error.code()) {
+        (Some(404), None | Some("NoSuchKey" | "NoSuchVersion" | "NotFound")) => Ok(Seen::Absent),
+        (Some(404), Some("NoSuchBucket")) if operation.starts_with("Head") => Ok(Seen::Absent),
+        (Some(401 | 403), _) => Ok(Seen::Denied(object.failed(operation, &error))),
+        _ => Err(object.failed(operation, &error)),
+    }
+}
+
+/// `HeadObject`.
+async fn head(object: &Object) -> Result<Seen<ObjectInfo>, PortError> {
+    let answer = head_version(object, None).await?;
+    Ok(match answer {
+        Seen::Found(head) => Seen::Found(ObjectInfo {
+            key: object.key.clone(),
+            size_bytes: size(head.content_length),
+            etag: head.e_tag,
+            content_type: head.content_type,
+            content_encoding: head.content_encoding,
+            version_id: head.version_id,
+            storage_class: head.storage_class.map(|class| class.as_str().to_owned()),
+            last_modified: head.last_modified.and_then(moment),
+        }),
+        Seen::Absent => Seen::Absent,
+        Seen::Denied(error) => Seen::Denied(error),
+    })
+}
+
+async fn head_version(
+    object: &Object,
+    version_id: Option<&str>,
+) -> Result<Seen<HeadObjectOutput>, PortError> {
+    let Object { client, bucket, key } = object;
+    let call = client.head_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
+    seen(object, "HeadObject", call.send().await)
+}
+
+fn listed_object(object: aws_sdk_s3::types::Object) -> ObjectInfo {
+    ObjectInfo {
+        key: object.key.unwrap_or_default(),
+        size_bytes: size(object.size),
+        etag: object.e_tag,
+        storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
+        last_modified: object.last_modified.and_then(moment),
+        ..ObjectInfo::default()
+    }
+}
+
+/// Where S3 says that the bucket lies, where it was called elsewhere: the answers 301 and 307, and 400 to `HEAD`.
+fn redirected<E>(error: &SdkError<E>) -> Option<&str> {
+    let response = error.raw_response()?;
+    let region = response.headers().get("x-amz-bucket-region")?;
+    matches!(response.status().as_u16(), 301 | 307 | 400).then_some(region)
 }
 
 /// Another write of the same key was under way. Source: S3 API reference, "List of error codes".

@@ -11,7 +11,7 @@ use tokio::io::AsyncBufRead;
 use tokio_util::bytes::Bytes;
 use tokio_util::io::StreamReader;
 
-use super::Object;
+use super::{Object, Seen, seen};
 use crate::ports::PortError;
 
 /// How often in a row a connection may be lost before a byte comes.
@@ -21,21 +21,27 @@ const RESUMPTIONS: u32 = 3;
 /// from there, and errs if the object was replaced meanwhile: a slow reader outlives S3's patience.
 pub type S3ObjectReader = Pin<Box<dyn AsyncBufRead + Send>>;
 
-/// `None` where there is no such object.
-pub(super) async fn open(object: Object) -> Result<Option<S3ObjectReader>, PortError> {
-    match get(&object, None).await {
-        Ok(answer) => {
-            let download =
-                Download { object, etag: answer.e_tag, offset: 0, body: answer.body, resumptions: 0 };
-            Ok(Some(Box::pin(StreamReader::new(Box::pin(chunks(download))))))
+/// Opens an object, or one version of it.
+pub(super) async fn open(
+    object: Object,
+    version_id: Option<&str>,
+) -> Result<Seen<S3ObjectReader>, PortError> {
+    let version_id = version_id.map(str::to_owned);
+    let answer = get(&object, version_id.clone(), None).await;
+    Ok(match seen(&object, "GetObject", answer)? {
+        Seen::Found(answer) => {
+            let (etag, body) = (answer.e_tag, answer.body);
+            let download = Download { object, version_id, etag, offset: 0, body, resumptions: 0 };
+            Seen::Found(Box::pin(StreamReader::new(Box::pin(chunks(download)))))
         }
-        Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
-        Err(error) => Err(object.failed("GetObject", &error)),
-    }
+        Seen::Absent => Seen::Absent,
+        Seen::Denied(error) => Seen::Denied(error),
+    })
 }
 
 struct Download {
     object: Object,
+    version_id: Option<String>,
     etag: Option<String>,
     offset: u64,
     body: ByteStream,
@@ -64,7 +70,7 @@ impl Download {
             return Err(lost);
         };
         self.resumptions += 1;
-        let answer = get(&self.object, Some((self.offset, etag))).await;
+        let answer = get(&self.object, self.version_id.clone(), Some((self.offset, etag))).await;
         self.body = answer.map_err(|error| io::Error::other(self.object.failed("GetObject", &error)))?.body;
         Ok(())
     }
@@ -72,6 +78,7 @@ impl Download {
 
 async fn get(
     object: &Object,
+    version_id: Option<String>,
     from: Option<(u64, &str)>,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
     object
@@ -79,6 +86,7 @@ async fn get(
         .get_object()
         .bucket(&object.bucket)
         .key(&object.key)
+        .set_version_id(version_id)
         .set_range(from.map(|(offset, _)| format!("bytes={offset}-")))
         .set_if_match(from.map(|(_, etag)| etag.to_owned()))
         .send()

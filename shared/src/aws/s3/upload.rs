@@ -1,12 +1,17 @@
 //! A multipart upload.
 
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use tracing::warn;
 
 use super::Object;
-use super::writer::{WriteCondition, Written, written};
-use crate::ports::PortError;
+use super::writer::{acl, headers, written};
+use crate::ports::{NewObject, PortError, WriteCondition, Written};
 
 /// Parts of one upload. Source: Amazon S3 user guide, "multipart upload limits".
 const PARTS_MAX: i32 = 10_000;
@@ -22,10 +27,26 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) async fn start(object: &Object, content_type: &str) -> Result<Self, PortError> {
+    pub(super) async fn start(object: &Object, wanted: &NewObject) -> Result<Self, PortError> {
+        Self::start_with(object, wanted, None).await
+    }
+
+    /// With user-defined metadata.
+    pub(super) async fn start_with(
+        object: &Object,
+        wanted: &NewObject,
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<Self, PortError> {
         const OPERATION: &str = "CreateMultipartUpload";
         let Object { client, bucket, key } = object;
-        let call = client.create_multipart_upload().bucket(bucket).key(key).content_type(content_type);
+        let call = client
+            .create_multipart_upload()
+            .bucket(bucket)
+            .key(key)
+            .content_type(&wanted.content_type)
+            .set_content_encoding(wanted.content_encoding.clone())
+            .set_acl(acl(wanted.owner_full_control))
+            .set_metadata(metadata);
         let started = call.send().await.map_err(|error| object.failed(OPERATION, &error))?;
         let id =
             started.upload_id.ok_or_else(|| PortError::retryable(OPERATION, "no upload id came back"))?;
@@ -59,10 +80,50 @@ impl Upload {
         Ok(())
     }
 
+    /// Copies the bytes of an object that is still the one with this etag, from the first to the last of a
+    /// range, as the part of this index from 0.
+    pub(super) fn copy_part(
+        &self,
+        index: usize,
+        source: &str,
+        etag: Option<&str>,
+        (first, last): (u64, u64),
+        attempt_timeout: Duration,
+    ) -> impl Future<Output = Result<CompletedPart, PortError>> + Send + use<> {
+        let object = self.object.clone();
+        let number = i32::try_from(index).map_or(i32::MAX, |index| index.saturating_add(1));
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt_timeout).build();
+        let call = object
+            .client
+            .upload_part_copy()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .upload_id(&self.id)
+            .part_number(number)
+            .copy_source(source)
+            .set_copy_source_if_match(etag.map(str::to_owned))
+            .copy_source_range(format!("bytes={first}-{last}"))
+            .customize()
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts));
+        async move {
+            let part = call.send().await.map_err(|error| object.failed("UploadPartCopy", &error))?;
+            let result = part.copy_part_result;
+            Ok(CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(result.and_then(|result| result.e_tag))
+                .build())
+        }
+    }
+
+    /// All parts, in order, where they were copied.
+    pub(super) fn add_copied(&mut self, parts: Vec<CompletedPart>) {
+        self.parts = parts;
+    }
+
     /// Makes the object appear where the condition holds; else, and on failure, aborts.
     pub(super) async fn complete(mut self, condition: &WriteCondition) -> Result<Written, PortError> {
         let Object { client, bucket, key } = &self.object;
-        let (if_none_match, if_match) = condition.headers();
+        let (if_none_match, if_match) = headers(condition);
         let parts =
             CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
         let call = client

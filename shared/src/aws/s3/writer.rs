@@ -2,51 +2,28 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ObjectCannedAcl;
 
 use super::Object;
 use super::upload::Upload;
-use crate::ports::{ObjectWriter, PortError};
+use crate::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, WriteCondition, Written};
 
 /// Bytes of one part, and of the largest object that goes in one piece: all that is held of an object.
 /// S3 takes parts of 5 MiB and more; 10,000 of these make 78 GiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// When an object may appear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteCondition {
-    /// In any case, in place of the one before.
-    Always,
-    /// Where there is none under its key.
-    Absent,
-    /// Where the one under its key is still the one with this etag.
-    Unchanged {
-        /// As [`ObjectInfo::etag`](super::ObjectInfo::etag) gives it.
-        etag: String,
-    },
-}
-
-/// What became of a conditional write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
-    /// The object is there.
-    Done {
-        /// Of what was written.
-        etag: Option<String>,
-    },
-    /// The condition did not hold: nothing was written. Where an answer had been lost and the call was
-    /// repeated, the object that stands in the way may be this very one.
-    Refused,
-}
-
-impl WriteCondition {
-    /// `If-None-Match` and `If-Match`.
-    pub(super) fn headers(&self) -> (Option<String>, Option<String>) {
-        match self {
-            Self::Always => (None, None),
-            Self::Absent => (Some("*".to_owned()), None),
-            Self::Unchanged { etag } => (None, Some(etag.clone())),
-        }
+/// `If-None-Match` and `If-Match`.
+pub(super) fn headers(condition: &WriteCondition) -> (Option<String>, Option<String>) {
+    match condition {
+        WriteCondition::Always => (None, None),
+        WriteCondition::Absent => (Some("*".to_owned()), None),
+        WriteCondition::Unchanged { etag } => (None, Some(etag.clone())),
     }
+}
+
+/// The ACL of what is written.
+pub(super) fn acl(owner_full_control: bool) -> Option<ObjectCannedAcl> {
+    owner_full_control.then_some(ObjectCannedAcl::BucketOwnerFullControl)
 }
 
 /// An object that is being written: in one piece where it is small, else as a multipart upload that is
@@ -54,8 +31,7 @@ impl WriteCondition {
 #[derive(Debug)]
 pub struct S3ObjectWriter {
     object: Object,
-    content_type: String,
-    condition: WriteCondition,
+    wanted: NewObject,
     buffer: Vec<u8>,
     upload: Option<Upload>,
     /// A part was not sent whole: what follows would leave a hole.
@@ -63,8 +39,8 @@ pub struct S3ObjectWriter {
 }
 
 impl S3ObjectWriter {
-    pub(super) fn new(object: Object, content_type: String, condition: WriteCondition) -> Self {
-        Self { object, content_type, condition, buffer: Vec::new(), upload: None, is_broken: false }
+    pub(super) fn new(object: Object, wanted: NewObject) -> Self {
+        Self { object, wanted, buffer: Vec::new(), upload: None, is_broken: false }
     }
 
     /// Makes the object appear where its condition holds.
@@ -79,24 +55,26 @@ impl S3ObjectWriter {
             self.send_part().await?;
         }
         match self.upload {
-            Some(upload) => upload.complete(&self.condition).await,
+            Some(upload) => upload.complete(&self.wanted.condition).await,
             None => self.put().await,
         }
     }
 
     async fn put(mut self) -> Result<Written, PortError> {
-        let (if_none_match, if_match) = self.condition.headers();
+        let (if_none_match, if_match) = headers(&self.wanted.condition);
         let Object { client, bucket, key } = &self.object;
         let call = client
             .put_object()
             .bucket(bucket)
             .key(key)
-            .content_type(&self.content_type)
+            .content_type(&self.wanted.content_type)
+            .set_content_encoding(self.wanted.content_encoding.clone())
+            .set_acl(acl(self.wanted.owner_full_control))
             .set_if_none_match(if_none_match)
             .set_if_match(if_match)
             .body(ByteStream::from(std::mem::take(&mut self.buffer)));
         let answer = call.send().await.map(|done| done.e_tag);
-        written(&self.object, "PutObject", &self.condition, answer)
+        written(&self.object, "PutObject", &self.wanted.condition, answer)
     }
 
     /// Sends what is held as a part, and starts the upload with the first.
@@ -104,7 +82,7 @@ impl S3ObjectWriter {
         self.is_broken = true;
         let mut upload = match self.upload.take() {
             Some(upload) => upload,
-            None => Upload::start(&self.object, &self.content_type).await?,
+            None => Upload::start(&self.object, &self.wanted).await?,
         };
         if let Err(error) = upload.add(std::mem::take(&mut self.buffer)).await {
             upload.abort().await;
@@ -137,6 +115,18 @@ impl ObjectWriter for S3ObjectWriter {
         match self.commit().await? {
             Written::Done { .. } => Ok(()),
             Written::Refused => Err(PortError::permanent("write an object", refused)),
+        }
+    }
+}
+
+impl ConditionalWriter for S3ObjectWriter {
+    async fn commit(self) -> Result<Written, PortError> {
+        self.commit().await
+    }
+
+    async fn abort(mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload.abort().await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! AWS Lambda.
+//! Functions that are started, and one that is waited for.
 
 use std::time::Duration;
 
@@ -8,17 +8,11 @@ use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 
-use super::error::{Effect, port_error};
+use super::super::error::{Effect, port_error};
+use crate::fan_out::limits::{EVENT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
 use crate::ports::{FunctionInvoker, PortError};
 
 const OPERATION: &str = "Invoke";
-
-/// Bytes of the payload of an asynchronous invocation. Source: AWS Lambda quotas.
-const EVENT_PAYLOAD_MAX_BYTES: usize = 1024 * 1024;
-
-/// Bytes of the payload of a synchronous invocation. Source: AWS Lambda quotas, in the exact form of
-/// the error that it answers.
-const REQUEST_PAYLOAD_MAX_BYTES: usize = 6_291_556;
 
 /// The longest that a function runs (15 min, AWS Lambda quotas), and a minute to start it and answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(16 * 60);
@@ -55,7 +49,7 @@ impl LambdaInvoker {
     /// `Throttled`: it did not run. `Ambiguous`: it may have run. `Permanent`: it will not run, also
     /// where the payload has more than 6,291,556 bytes. That it ran and failed is no error.
     pub async fn invoke(&self, function: &str, payload: &[u8]) -> Result<Answer, PortError> {
-        check(function, payload, REQUEST_PAYLOAD_MAX_BYTES)?;
+        check(function, payload, SYNC_PAYLOAD_MAX_BYTES)?;
         let one_request = aws_sdk_lambda::config::Builder::new()
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIMEOUT).build());

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""A FeatureCollection to a GeoJSON text sequence: by batchwright, and by Python's json beside it.
+
+Builds the release program, writes a FeatureCollection of the given size into target/bench (ignored by
+git), converts it both ways plain and gzipped, checks that both say the same of every feature, and prints wall
+time, CPU time and peak memory. In brackets: how often the program's goes into Python's.
+
+    python3 benches/convert.py [--mb MEGABYTES] [--keep]       default: 1000
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "target" / "release" / "serial-convert"
+FOLDER = ROOT / "target" / "bench"
+
+PYTHON = """
+import gzip, json, sys
+opened = lambda path, mode: (gzip.open if path.endswith(".gz") else open)(path, mode + "t", encoding="utf-8")
+with opened(sys.argv[1], "r") as file:
+    collection = json.load(file)
+with opened(sys.argv[2], "w") as file:
+    for feature in collection["features"]:
+        file.write(json.dumps(feature) + "\\n")
+"""
+
+
+def write_collection(path, megabytes):
+    """Polygons of 4 to 200 positions with some properties, from a seed."""
+    rng = random.Random(20)
+    size = 0
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection", "name": "bench", "features": [')
+        number = 0
+        while size < megabytes * 1_000_000:
+            west, south = rng.uniform(-170, 170), rng.uniform(-80, 80)
+            ring = [[round(west + rng.random(), 7), round(south + rng.random(), 7)] for _ in range(rng.randint(3, 199))]
+            feature = {"type": "Feature", "id": number,
+                       "properties": {"name": f"é {number}", "area": rng.random(), "tags": ["a", None, True]},
+                       "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}}
+            text = (",\n" if number else "\n") + json.dumps(feature)
+            size += len(text)
+            file.write(text)
+            number += 1
+        file.write('\n], "numberReturned": %d}\n' % number)
+
+
+def run(args):
+    """Wall seconds, CPU seconds and peak MiB of one process, by the kernel's own accounting."""
+    started = time.monotonic()
+    process = subprocess.Popen(list(map(str, args)), stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"{args[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def same(ours, theirs):
+    with open(ours, encoding="utf-8") as left, open(theirs, encoding="utf-8") as right:
+        for number, (one, other) in enumerate(zip(left, right, strict=True)):
+            if json.loads(one) != json.loads(other):
+                sys.exit(f"feature {number} differs")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mb", type=float, default=1000, help="megabytes of the collection")
+    parser.add_argument("--keep", action="store_true", help="leave the files where they are")
+    arguments = parser.parse_args()
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "batchwright-tests", "--bin", PROGRAM.name],
+                   cwd=ROOT, check=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    source = FOLDER / "collection.geojson"
+    write_collection(source, arguments.mb)
+    print(f"{source.stat().st_size / 1e6:,.0f} MB\n")
+    print("| to | program: wall s | CPU s | peak MiB | Python: wall s | CPU s | peak MiB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    files = [source]
+    for suffix in ("geojsonl", "geojsonl.gz"):
+        ours, theirs = FOLDER / f"ours.{suffix}", FOLDER / f"theirs.{suffix}"
+        files += [ours, theirs]
+        program = run([PROGRAM, source, ours])
+        python = run([sys.executable, "-c", PYTHON, source, theirs])
+        ratios = " | ".join(f"{their:,.1f} ({their / our:.1f})" for our, their in zip(program, python))
+        print(f"| {suffix} | {' | '.join(f'{value:,.1f}' for value in program)} | {ratios} |", flush=True)
+        if suffix == "geojsonl":
+            same(ours, theirs)
+    if not arguments.keep:
+        for path in files:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""HEAD of many objects and buckets: by `batchwright s3 access`, and by aio-aws beside it.
+
+Both ask one server on this machine, a process of its own, that answers every HEAD after a fixed time: 404 for
+names that hold "none", else 200. Builds the release program, starts each client as a process, checks that
+both say the same of every name, and prints wall time, CPU time and peak memory, the start of the process
+and its imports included. In brackets: how often the program's goes into aio-aws's. aio-aws is the one that
+the tests install into .venv/aio-aws; its own limits on connections stand (40), and the program is shown with
+as many and with its own default.
+
+    python3 benches/objects.py [--objects N] [--buckets N] [--latency-ms MS] [--program PATH]
+
+The defaults are 9,015 objects, 72 buckets and 20 ms.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTHON = ROOT / ".venv" / "aio-aws" / "bin" / "python"
+
+AIO_AWS = """
+import asyncio, json, sys
+from aio_aws.aio_aws_config import AioAWSConfig
+from aio_aws.aio_aws_s3 import aio_s3_buckets_access, aio_s3_objects_access
+
+async def main():
+    names = open(sys.argv[1], encoding="utf-8").read().split()
+    config = AioAWSConfig(max_pool_connections=40, min_jitter=0.2, max_jitter=0.8)
+    async with config.create_client("s3", endpoint_url=sys.argv[2]) as client:
+        if names[0].count("/") == 2:
+            found = await aio_s3_buckets_access([name[5:] for name in names], config, client)
+            found = {"s3://" + name: access for name, access in found.items()}
+        else:
+            found = await aio_s3_objects_access(names, config, client)
+    json.dump(found, open(sys.argv[3], "w", encoding="utf-8"))
+
+asyncio.run(main())
+"""
+
+
+async def answer(reader, writer, latency):
+    """Answers the requests of one connection."""
+    try:
+        while request := await reader.readuntil(b"\r\n\r\n"):
+            await asyncio.sleep(latency)
+            status = b"404 Not Found" if b"none" in request.split(b"\r\n", 1)[0] else b"200 OK"
+            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nETag: \"e\"\r\n\r\n")
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+async def serve(latency):
+    """Prints its port, and serves until standard input ends: with the process that started it."""
+    server = await asyncio.start_server(lambda reader, writer: answer(reader, writer, latency), "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+def run(args, stdout=None, codes=(0,)):
+    """Wall seconds, CPU seconds and peak MiB of one process, by the kernel's own accounting."""
+    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                   "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1", "LOG_LEVEL": "ERROR",
+                   "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
+    started = time.monotonic()
+    with open(stdout or os.devnull, "wb") as out:
+        process = subprocess.Popen(list(map(str, args)), stdout=out, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
+    if os.waitstatus_to_exitcode(status) not in codes:
+        sys.exit(f"{args[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def measured(program, url, names, folder):
+    """The program with 40 and with its default of connections, and aio-aws; all say the same."""
+    listed = folder / "names"
+    listed.write_text("\n".join(names) + "\n", encoding="utf-8")
+    taken = []
+    for concurrency in (["--concurrency", "40"], []):
+        found = folder / "program"
+        command = [program, "s3", "access", "--endpoint-url", url, "--output", "ndjson", *concurrency, "-"]
+        # The names come by standard input: there are more than a command line may have.
+        shell = ["sh", "-c", 'names=$1; shift; exec "$@" <"$names"', "sh", listed, *command]
+        taken.append(run(shell, found, (0, 1)))
+        ours = {line["uri"]: line["result"]["access"] for line in map(json.loads, found.read_text().splitlines())}
+    theirs = folder / "aio-aws"
+    taken.append(run([PYTHON, "-c", AIO_AWS, listed, url, theirs]))
+    if ours != json.loads(theirs.read_text()):
+        sys.exit("the program and aio-aws do not say the same")
+    if list(ours.values()) != ["none" not in name for name in names]:
+        sys.exit("what they say is wrong")
+    return taken
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objects", type=int, default=9_015)
+    parser.add_argument("--buckets", type=int, default=72)
+    parser.add_argument("--latency-ms", type=float, default=20)
+    parser.add_argument("--program", type=pathlib.Path, help="this one, and none is built")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        return asyncio.run(serve(arguments.latency_ms / 1000))
+    program = arguments.program
+    if program is None:
+        subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--features", "aws"], cwd=ROOT, check=True)
+        program = ROOT / "target" / "release" / "batchwright"
+    server = subprocess.Popen([sys.executable, __file__, "--serve", "--latency-ms", str(arguments.latency_ms)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+    name = lambda number: "none" if number % 10 == 9 else "there"
+    objects = [f"s3://bench-{number % 7}/{name(number)}/{number:06}.json" for number in range(arguments.objects)]
+    buckets = [f"s3://{name(number)}-{number:03}" for number in range(arguments.buckets)]
+    print("| HEAD of | client | wall s | CPU s | peak MiB |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for what, names in (("objects", objects), ("buckets", buckets)):
+                *ours, theirs = measured(program, url, names, pathlib.Path(folder))
+                for client, taken in zip(("batchwright, 40 at once", "batchwright, 64 at once"), ours, strict=True):
+                    cells = (f"{mine:.2f} ({other / mine:.1f})" for mine, other in zip(taken, theirs, strict=True))
+                    print(f"| {len(names):,} {what} | {client} | {' | '.join(cells)} |", flush=True)
+                print(f"| {len(names):,} {what} | aio-aws | {' | '.join(f'{value:.2f}' for value in theirs)} |", flush=True)
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()

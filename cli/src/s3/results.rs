@@ -1,0 +1,72 @@
+//! What is printed of each object.
+
+use std::io::{self, BufWriter, Stdout};
+
+use anyhow::Context;
+use batchwright::objects;
+use serde::Serialize;
+
+use crate::args::Output;
+use crate::exit::{Exit, Failure};
+use crate::output::records::Records;
+use crate::output::table;
+
+/// Prints results as they come; a table at the end.
+pub(crate) struct Results {
+    records: Records<BufWriter<Stdout>>,
+    output: Output,
+    rows: comfy_table::Table,
+    all_well: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a, T> {
+    uri: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<objects::Failure>,
+}
+
+impl Results {
+    pub(crate) fn new(output: Output) -> Self {
+        Self {
+            records: Records::new(BufWriter::new(io::stdout()), output, "results"),
+            output,
+            rows: table::table(&["URI", "RESULT"]),
+            all_well: true,
+        }
+    }
+
+    /// Takes a result; `told` says in words what it is, and whether it is well.
+    pub(crate) fn push<T: Serialize>(
+        &mut self,
+        uri: &str,
+        became: Result<T, objects::Failure>,
+        told: impl FnOnce(&T) -> (bool, String),
+    ) -> Result<(), Failure> {
+        let (is_well, words) = match &became {
+            Ok(result) => told(result),
+            Err(failure) => (false, failure.to_string()),
+        };
+        self.all_well &= is_well;
+        if self.output == Output::Table {
+            self.rows.add_row([uri.to_owned(), words]);
+            return Ok(());
+        }
+        let (result, error) = match became {
+            Ok(result) => (Some(result), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        Ok(self.records.push(&Line { uri, result, error }).context("stdout")?)
+    }
+
+    /// Ends the output. Exit code 1 where something was not well.
+    pub(crate) fn finish(self) -> Result<Exit, Failure> {
+        match self.output {
+            Output::Table => println!("{}", table::rendered(self.rows)),
+            _ => self.records.finish(&serde_json::Map::new()).context("stdout")?,
+        }
+        Ok(if self.all_well { Exit::Well } else { Exit::JobsFailed })
+    }
+}

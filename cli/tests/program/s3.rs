@@ -1,0 +1,70 @@
+//! `batchwright s3` on local files.
+
+use serde_json::{Value, json};
+
+use crate::support::Folder;
+
+const FEATURES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","geometry":null,"properties":{"n":1.50}},{"type":"Feature","geometry":null,"properties":null}]}"#;
+
+#[test]
+fn a_file_is_converted_whole_and_only_where_it_may() {
+    let folder = Folder::new();
+    folder.write("a.geojson", FEATURES);
+    let ended = folder.run(&["s3", "convert", "a.geojson", "a.geojsonl", "--if-absent", "--output", "json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let result = &ended.json()["results"][0]["result"];
+    assert_eq!((&result["records"], &result["to"]), (&json!(2), &json!("a.geojsonl")));
+    assert_eq!(folder.lines("a.geojsonl"), 2);
+    let again = folder.run(&["s3", "convert", "a.geojson", "a.geojsonl", "--if-absent", "--output", "json"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(again.json()["results"][0]["error"]["code"], "CONDITION_FAILED");
+
+    folder.write("broken.geojson", &FEATURES[..FEATURES.len() - 1]);
+    let ended = folder.run(&["s3", "convert", "broken.geojson", "broken.jsonl", "--output", "json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.json()["results"][0]["error"]["code"], "INVALID_CONTENT");
+    let mut names: Vec<_> = std::fs::read_dir(folder.path(".")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["a.geojson", "a.geojsonl", "broken.geojson"], "nothing else is left");
+}
+
+#[test]
+fn one_bad_file_takes_no_other_with_it() {
+    let folder = Folder::new();
+    folder.write("good.json", "{\"a\": 1.50}");
+    folder.write("bad.json", "{\"a\": 01}");
+    let load = ["s3", "load", "good.json", "bad.json", "none.json", "a.csv", "--output", "ndjson"];
+    let ended = folder.run(&load);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(ended.stdout.lines().next().unwrap().contains("1.50"), "digits stay");
+    let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].clone()).collect();
+    assert_eq!(json!(codes), json!([null, "INVALID_CONTENT", "NOT_FOUND", "INVALID_REQUEST"]));
+    let ended = folder.run(&["s3", "load", "good.json"]);
+    assert_eq!((ended.code, ended.stdout.trim()), (Some(0), "{\"a\": 1.50}"), "{ended:?}");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_exit_code_1() {
+    let folder = Folder::new();
+    folder.write("good.geojson", FEATURES);
+    folder.write("bad.jsonl", "{}\n{]\n");
+    let ended = folder.run(&["s3", "validate", "good.geojson", "--no-warnings"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = folder.run(&["s3", "validate", "bad.jsonl"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("invalid: 2 records, 1 error") && ended.stdout.contains("line 2"), "{ended:?}");
+}
+
+#[test]
+fn a_uri_is_taken_apart() {
+    let folder = Folder::new();
+    let ended = folder.run(&["s3", "uri", "s3a://bucket/a/b c.json", "--output", "json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let parts = ended.json();
+    assert_eq!(parts["uri"], "s3://bucket/a/b c.json");
+    assert_eq!((&parts["keyPath"], &parts["keyFile"]), (&json!("a"), &json!("b c.json")));
+    assert_eq!(parts["https"], "https://bucket.s3.us-east-1.amazonaws.com/a/b%20c.json");
+    assert_eq!(parts["newBucketProblem"], Value::Null);
+    assert_eq!(folder.run(&["s3", "uri", "bucket/key"]).code, Some(2));
+}

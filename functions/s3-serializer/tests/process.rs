@@ -1,0 +1,26 @@
+//! The program itself, asked by a Lambda Runtime API on this machine. It reaches no AWS service.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use batchwright_tests::runtime_api::{Answer, Function};
+use serde_json::json;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_s3-serializer");
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
+    let mut function = Function::start(PROGRAM, &[("BATCHWRIGHT_ALLOWED_BUCKETS", "ours")]).await?;
+    let event = json!({"operation": "access", "uris": ["s3://theirs/key"]});
+    let refused = "the bucket \"theirs\" is none of those that this function may touch: see BATCHWRIGHT_ALLOWED_BUCKETS";
+    let expected = json!({"succeeded": 0, "failed": 1, "results": [
+        {"uri": "s3://theirs/key", "error": {"code": "NOT_ALLOWED", "message": refused}},
+    ]});
+    assert_eq!(function.invoke(event.clone(), MINUTE).await?, Answer::Response(expected));
+    let error =
+        json!({"errorType": "Refused", "errorMessage": "a call is an object with the field operation"});
+    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
+    assert!(matches!(function.invoke(event, MINUTE).await?, Answer::Response(_)));
+    Ok(())
+}

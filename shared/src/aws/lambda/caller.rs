@@ -1,0 +1,115 @@
+//! Any function, many at once.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::operation::invoke::InvokeError;
+use aws_sdk_lambda::primitives::Blob;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::error::{Effect, port_error, retry_after};
+use super::refusals::kind_of_refusal;
+use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType, LogType};
+
+/// Calls Lambda functions over one client, which keeps its connections for all of them.
+#[derive(Debug, Clone)]
+pub struct LambdaCaller {
+    client: Client,
+}
+
+impl LambdaCaller {
+    /// With the configuration's way to AWS, but neither its retries nor its time-outs of an answer: a call is
+    /// one request, and waits as long as it says.
+    pub fn new(config: &SdkConfig) -> Self {
+        let connect = config.timeout_config().and_then(TimeoutConfig::connect_timeout);
+        let mut timeouts = TimeoutConfig::builder()
+            .disable_read_timeout()
+            .disable_operation_timeout()
+            .disable_operation_attempt_timeout();
+        timeouts.set_connect_timeout(connect);
+        let config = aws_sdk_lambda::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        Self { client: Client::from_conf(config.build()) }
+    }
+}
+
+impl FunctionCaller for LambdaCaller {
+    async fn call(&self, call: &FunctionCall<'_>) -> Result<CallAnswer, CallError> {
+        let request = self
+            .client
+            .invoke()
+            .function_name(call.function)
+            .set_qualifier(call.qualifier.map(str::to_owned))
+            .invocation_type(match call.invocation_type {
+                InvocationType::RequestResponse => aws_sdk_lambda::types::InvocationType::RequestResponse,
+                InvocationType::Event => aws_sdk_lambda::types::InvocationType::Event,
+                InvocationType::DryRun => aws_sdk_lambda::types::InvocationType::DryRun,
+            })
+            .log_type(match call.log_type {
+                LogType::None => aws_sdk_lambda::types::LogType::None,
+                LogType::Tail => aws_sdk_lambda::types::LogType::Tail,
+            })
+            .set_client_context(call.client_context.map(str::to_owned))
+            .payload(Blob::new(call.payload));
+        let answer = match tokio::time::timeout(call.timeout, request.send()).await {
+            Err(_) => return Err(timed_out(call.timeout)),
+            Ok(Err(error)) => return Err(call_error(&error)),
+            Ok(Ok(answer)) => answer,
+        };
+        Ok(CallAnswer {
+            status: u16::try_from(answer.status_code).unwrap_or_default(),
+            payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
+            function_error: answer.function_error,
+            executed_version: answer.executed_version,
+            log_tail: answer.log_result.map(|log| decoded(&log)),
+        })
+    }
+}
+
+/// A log may be cut within a character. What is not base64 is shown as it is.
+fn decoded(log: &str) -> String {
+    STANDARD.decode(log).map_or_else(|_| log.to_owned(), |log| String::from_utf8_lossy(&log).into_owned())
+}
+
+fn timed_out(after: Duration) -> CallError {
+    CallError {
+        kind: ErrorKind::Ambiguous,
+        status: None,
+        error_type: "Timeout".to_owned(),
+        message: format!("no answer came within {} s; the function may have run", after.as_secs()),
+    }
+}
+
+fn call_error(error: &SdkError<InvokeError>) -> CallError {
+    let failed = port_error("Invoke", Effect::Once, error);
+    let SdkError::ServiceError(service) = error else {
+        let error_type = match (error, failed.kind) {
+            (SdkError::ConstructionFailure(_), _) => "InvalidRequest",
+            (_, ErrorKind::Ambiguous) => "AnswerLost",
+            _ => "ConnectionFailed",
+        };
+        return CallError {
+            kind: failed.kind,
+            status: None,
+            error_type: error_type.to_owned(),
+            message: failed.message,
+        };
+    };
+    let status = service.raw().status().as_u16();
+    let (code, message) = (service.err().code(), service.err().message());
+    CallError {
+        kind: kind_of_refusal(status, code, retry_after(service.raw())),
+        status: Some(status),
+        error_type: code.map_or_else(|| format!("Status{status}"), str::to_owned),
+        message: message.map_or(failed.message, str::to_owned),
+    }
+}

@@ -1,0 +1,14 @@
+//! AWS Lambda.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `invoker` | `LambdaInvoker`: a function that is started, or waited for by one who knows it |
+//! | `caller` | `LambdaCaller`: any function, many at once |
+//! | `refusals` | which of Lambda's errors say that the function did not run |
+
+mod caller;
+mod invoker;
+mod refusals;
+
+pub use caller::LambdaCaller;
+pub use invoker::{Answer, LambdaInvoker};

@@ -1,0 +1,127 @@
+//! What is tried again. What did not run is; what may have run only where twice is once; what ran and
+//! failed only where that is asked for.
+
+use serde::{Deserialize, Serialize};
+
+use super::result::Outcome;
+use crate::ports::ErrorKind;
+
+/// What the call allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts at one item in all; 1 at least.
+    pub max_attempts: u32,
+    /// Invoking a function twice with one payload does no harm.
+    pub idempotent: bool,
+    /// A function that failed is invoked again.
+    pub retry_function_errors: bool,
+}
+
+/// What is known of an item's earlier attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Ran {
+    /// It has not run.
+    #[default]
+    No,
+    /// It may have run.
+    Maybe,
+    /// It ran and failed.
+    Failed,
+}
+
+/// What follows an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is tried again.
+    Again,
+    /// That is its result.
+    Settled(Outcome),
+}
+
+impl RetryPolicy {
+    /// After an attempt that was not answered, the n-th of its item.
+    pub fn after_error(&self, kind: ErrorKind, ran: Ran, attempts: u32) -> Next {
+        let again = match kind {
+            ErrorKind::Throttled { .. } | ErrorKind::Retryable => true,
+            ErrorKind::Ambiguous => self.idempotent,
+            ErrorKind::Permanent => false,
+        };
+        if again && attempts < self.max_attempts {
+            return Next::Again;
+        }
+        let ran = if kind == ErrorKind::Ambiguous { ran.max(Ran::Maybe) } else { ran };
+        Next::Settled(ran.outcome(Outcome::Rejected))
+    }
+
+    /// After an answer to the n-th attempt.
+    pub fn after_answer(&self, has_failed: bool, attempts: u32) -> Next {
+        match has_failed {
+            false => Next::Settled(Outcome::Succeeded),
+            true if self.retry_function_errors && attempts < self.max_attempts => Next::Again,
+            true => Next::Settled(Outcome::FunctionError),
+        }
+    }
+}
+
+impl Ran {
+    /// The outcome of an item that is not tried any more; `not` where it has not run.
+    pub fn outcome(self, not: Outcome) -> Outcome {
+        match self {
+            Ran::No => not,
+            Ran::Maybe => Outcome::Unknown,
+            Ran::Failed => Outcome::FunctionError,
+        }
+    }
+
+    /// What is known after one more attempt that was not answered.
+    pub fn after(self, kind: ErrorKind) -> Ran {
+        if kind == ErrorKind::Ambiguous { self.max(Ran::Maybe) } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy =
+        RetryPolicy { max_attempts: 3, idempotent: false, retry_function_errors: false };
+    const THROTTLED: ErrorKind = ErrorKind::Throttled { retry_after: None };
+
+    #[test]
+    fn only_what_did_not_run_is_tried_again_unless_the_call_allows_more() {
+        let idempotent = RetryPolicy { idempotent: true, ..POLICY };
+        let rejected = Next::Settled(Outcome::Rejected);
+        let unknown = Next::Settled(Outcome::Unknown);
+        for (policy, kind, ran, attempts, expected) in [
+            (POLICY, THROTTLED, Ran::No, 1, Next::Again),
+            (POLICY, ErrorKind::Retryable, Ran::No, 2, Next::Again),
+            (POLICY, THROTTLED, Ran::No, 3, rejected),
+            (POLICY, ErrorKind::Permanent, Ran::No, 1, rejected),
+            (POLICY, ErrorKind::Ambiguous, Ran::No, 1, unknown),
+            (idempotent, ErrorKind::Ambiguous, Ran::No, 1, Next::Again),
+            (idempotent, ErrorKind::Ambiguous, Ran::Maybe, 3, unknown),
+            (idempotent, THROTTLED, Ran::Maybe, 3, unknown),
+            (idempotent, ErrorKind::Permanent, Ran::Maybe, 2, unknown),
+            (POLICY, THROTTLED, Ran::Failed, 3, Next::Settled(Outcome::FunctionError)),
+        ] {
+            assert_eq!(policy.after_error(kind, ran, attempts), expected, "{kind:?} {ran:?} {attempts}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_failed_is_left_alone_unless_the_call_says_otherwise() {
+        let retrying = RetryPolicy { retry_function_errors: true, ..POLICY };
+        let failed = Next::Settled(Outcome::FunctionError);
+        for (policy, has_failed, attempts, expected) in [
+            (POLICY, false, 1, Next::Settled(Outcome::Succeeded)),
+            (POLICY, true, 1, failed),
+            (RetryPolicy { idempotent: true, ..POLICY }, true, 1, failed),
+            (retrying, true, 2, Next::Again),
+            (retrying, true, 3, failed),
+            (retrying, false, 3, Next::Settled(Outcome::Succeeded)),
+        ] {
+            assert_eq!(policy.after_answer(has_failed, attempts), expected, "{policy:?} {attempts}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! YAML and back.
+
+use super::{converted, refused};
+use crate::serial::YAML_DEPTH_MAX;
+
+/// Texts that a reader of YAML 1.1 or 1.2 takes for something else when they are not quoted.
+const TRAPS: &[&str] = &[
+    "",
+    " ",
+    "  a",
+    "a ",
+    "no",
+    "No",
+    "NO",
+    "yes",
+    "on",
+    "off",
+    "y",
+    "n",
+    "true",
+    "True",
+    "false",
+    "null",
+    "Null",
+    "~",
+    "0",
+    "1",
+    "-1",
+    "+1",
+    "0o7",
+    "0x1F",
+    "0b1",
+    "017",
+    "1_000",
+    "1e3",
+    "1E3",
+    "1.",
+    ".5",
+    ".inf",
+    "-.INF",
+    ".nan",
+    "1:30",
+    "190:20:30",
+    "2020-01-01",
+    "2001-12-14t21:59:43.10-05:00",
+    "=",
+    "<<",
+    "-",
+    "- a",
+    "?",
+    "? a",
+    ":",
+    ": a",
+    "a:",
+    "a: b",
+    "a #b",
+    "#a",
+    "[a",
+    "{a",
+    "]",
+    "}",
+    ",",
+    "&a",
+    "*a",
+    "!a",
+    "!!str a",
+    "|",
+    ">",
+    "'a'",
+    "\"a\"",
+    "%a",
+    "@a",
+    "`a`",
+    "---",
+    "...",
+    "--- a",
+    "a\nb",
+    "a\n",
+    "\na",
+    "\n",
+    "a\n\n",
+    " a\nb",
+    "a\n b\n",
+    "a\r\nb",
+    "a\tb",
+    "\ta",
+    "\\",
+    "a\\nb",
+    "é",
+    "\u{1F600}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{feff}a",
+    "\u{7f}",
+    "\u{0}",
+    "\u{1b}",
+    "\u{a0}",
+    "\u{fffe}",
+    "a\u{0}b\nc",
+];
+
+#[test]
+fn texts_that_look_like_something_else_come_back_as_texts() {
+    for trap in TRAPS
+        .iter()
+        .map(|&trap| trap.to_owned())
+        .chain([format!("{}é x", "long ".repeat(60)), "x".repeat(300)])
+    {
+        for json in [
+            serde_json::json!(trap),
+            serde_json::json!([trap]),
+            serde_json::json!([[trap, 1]]),
+            serde_json::json!({"a": trap, "b": {"c": trap}}),
+            serde_json::json!({trap.clone(): 1}),
+            serde_json::json!([{trap.clone(): [trap]}]),
+        ] {
+            let json = json.to_string();
+            let yaml = converted(&json, "json", "yaml").unwrap();
+            assert_eq!(converted(&yaml, "yaml", "json").unwrap().trim_end(), json, "{trap:?} by {yaml}");
+        }
+    }
+}
+
+#[test]
+fn members_keep_their_order_and_empty_containers_stay_what_they_are() {
+    for json in
+        ["{\"b\":{},\"a\":[],\"c\":[[],{}]}", "[]", "{}", "[[[1],[]]]", "null", "[null,true,{\"a\":null}]"]
+    {
+        let yaml = converted(json, "json", "yaml").unwrap();
+        assert_eq!(converted(&yaml, "yaml", "json").unwrap().trim_end(), json, "{yaml}");
+    }
+}
+
+#[test]
+fn numbers_keep_their_value_or_are_refused() {
+    for (json, back) in [
+        (
+            "[0,-0,1,-1,18446744073709551615,-9223372036854775808]",
+            "[0,-0.0,1,-1,18446744073709551615,-9223372036854775808]",
+        ),
+        ("[1.0,1.50,1e3,1E-7,1e300,0.1,-2.5e-10]", "[1.0,1.5,1000.0,1e-07,1e+300,0.1,-2.5e-10]"),
+        ("[9007199254740993]", "[9007199254740993]"),
+    ] {
+        let yaml = converted(json, "json", "yaml").unwrap();
+        let found = converted(&yaml, "yaml", "json").unwrap();
+        let numbers = |text: &str| serde_json::from_str::<Vec<serde_json::Number>>(text).unwrap();
+        assert_eq!(numbers(&found), numbers(back), "{yaml}");
+    }
+    for json in ["[1e400]", "[123456789012345678901234567890]"] {
+        let message = refused(json, "json", "yaml");
+        assert!(
+            message.contains(&format!(
+                "the number {} is too large for YAML's; write it as text",
+                &json[1..json.len() - 1]
+            )),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn yaml_that_has_no_json_is_refused_with_its_place() {
+    for (yaml, expected) in [
+        (
+            "a: 1\na: 2\n",
+            "line 2, column 1 (byte 5): invalid YAML: the key \"a\" stands twice in one mapping; remove one",
+        ),
+        ("a: .nan\n", "a number must be finite, as JSON's are; write null in its place"),
+        ("a: 1\n---\nb: 2\n", "more than one document; write one file each"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", "merge keys (<<) are not read; write the members out"),
+        ("a: *x\n", "invalid YAML"),
+        ("é: [1, 2\n", "invalid YAML"),
+        ("? [a]\n: 1\n", "invalid YAML"),
+    ] {
+        let message = refused(yaml, "yaml", "json");
+        assert!(message.contains(expected), "{yaml}: {message}");
+    }
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    assert!(refused(&deep, "yaml", "json").contains("it grows too large or too deep"));
+}
+
+#[test]
+fn aliases_repeat_what_they_mark_and_no_more_than_fits() {
+    assert_eq!(converted("a: &q [x]\nb: *q\n", "yaml", "json").unwrap(), "{\"a\":[\"x\"],\"b\":[\"x\"]}\n");
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..10 {
+        let before = format!("*a{}, ", level - 1).repeat(10);
+        laughs += &format!("a{level}: &a{level} [{before}]\n");
+    }
+    assert!(
+        refused(&laughs, "yaml", "json").contains("it grows too large or too deep, perhaps by its aliases")
+    );
+    // Few values, each of them long.
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), "*a, ".repeat(5000));
+    assert!(
+        refused(&long, "yaml", "json").contains("it grows too large or too deep, perhaps by its aliases")
+    );
+}
+
+#[test]
+fn text_as_yaml_1_1_had_it_stays_text() {
+    let yaml = "{a: yes, b: off, c: 0755, d: 1_000, e: 2020-01-01, f: 1:30, g: \"1\", h: 0o7}";
+    let json = converted(yaml, "yaml", "json").unwrap();
+    assert_eq!(
+        json,
+        "{\"a\":\"yes\",\"b\":\"off\",\"c\":\"0755\",\"d\":\"1_000\",\"e\":\"2020-01-01\",\"f\":\"1:30\",\"g\":\"1\",\"h\":7}\n"
+    );
+}
+
+/// In a thread of a test, whose stack is as small as that of a worker of tokio.
+#[test]
+fn nesting_is_bounded_where_the_stack_holds_it() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+        let levels = YAML_DEPTH_MAX as usize / open.matches(['[', '{']).count();
+        let fits = open.repeat(levels) + "1" + &close.repeat(levels);
+        let yaml = converted(&fits, "json", "yaml").unwrap();
+        assert_eq!(converted(&yaml, "yaml", "json").unwrap().trim_end(), fits);
+        let deeper = open.repeat(levels + 1) + "1" + &close.repeat(levels + 1);
+        assert!(refused(&deeper, "yaml", "json").contains("it grows too large or too deep"), "{deeper}");
+        let message = refused(&deeper, "json", "yaml");
+        assert_eq!(message, "nested more than 48 deep, which YAML is not written; flatten it, or write JSON");
+    }
+}

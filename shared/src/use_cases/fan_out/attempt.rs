@@ -1,0 +1,154 @@
+//! One request.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::items::Prepared;
+use super::ledger::Ledger;
+use crate::fan_out::limits::{EVENT_PAYLOAD_MAX_BYTES, RESULT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
+use crate::fan_out::{ItemResult, LargePayloads, Outcome, Payload, Ran, Terms, Ticket, function_error};
+use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType};
+
+/// An item that is sent, or waits to be sent again.
+#[derive(Debug)]
+pub(super) struct Sendable {
+    pub(super) index: u64,
+    pub(super) prepared: Prepared,
+    pub(super) attempts: u32,
+    pub(super) ran: Ran,
+}
+
+/// What came back of an item.
+pub(super) struct Landed {
+    pub(super) item: Sendable,
+    pub(super) ticket: Ticket,
+    pub(super) duration: Duration,
+    pub(super) result: Result<Answered, CallError>,
+}
+
+/// An answer, its payload in its place.
+pub(super) struct Answered {
+    pub(super) answer: CallAnswer,
+    pub(super) payload: Payload,
+}
+
+pub(super) async fn attempt<C: FunctionCaller, L: Ledger>(
+    caller: &C,
+    ledger: &L,
+    terms: &Terms,
+    mut item: Sendable,
+    ticket: Ticket,
+) -> Landed {
+    item.attempts += 1;
+    if let Err(error) = fit(ledger, terms, &mut item).await {
+        return Landed { item, ticket, duration: Duration::ZERO, result: Err(error) };
+    }
+    let started = Instant::now();
+    let call = FunctionCall {
+        function: item.prepared.function.as_str(),
+        qualifier: item.prepared.qualifier.as_deref(),
+        invocation_type: terms.invocation_type,
+        log_type: terms.log_type,
+        client_context: item.prepared.client_context.as_deref(),
+        payload: &item.prepared.payload,
+        timeout: terms.timeout,
+    };
+    let answer = caller.call(&call).await;
+    let duration = started.elapsed();
+    let result = match answer {
+        Ok(answer) => Ok(placed(ledger, item.index, answer).await),
+        Err(error) => Err(error),
+    };
+    Landed { item, ticket, duration, result }
+}
+
+/// Puts a payload that is too large on S3 and a reference in its place, where the call allows that.
+async fn fit<L: Ledger>(ledger: &L, terms: &Terms, item: &mut Sendable) -> Result<(), CallError> {
+    let most = match terms.invocation_type {
+        InvocationType::Event => EVENT_PAYLOAD_MAX_BYTES,
+        InvocationType::RequestResponse | InvocationType::DryRun => SYNC_PAYLOAD_MAX_BYTES,
+    };
+    let bytes = item.prepared.payload.len();
+    if bytes <= most {
+        return Ok(());
+    }
+    let failed = |kind, error_type: &str, message: String| CallError {
+        kind,
+        status: None,
+        error_type: error_type.to_owned(),
+        message,
+    };
+    let too_large = |remedy: &str| {
+        let message = format!("the payload has {bytes} bytes, at most {most} are taken; {remedy}");
+        failed(ErrorKind::Permanent, "PayloadTooLarge", message)
+    };
+    if terms.large_payloads == LargePayloads::Reject {
+        return Err(too_large("put it on S3 and pass its URI, or let largePayloads be REFERENCE"));
+    }
+    match ledger.put_aside(&format!("payloads/{:012}.json", item.index), &item.prepared.payload).await {
+        Ok(Some(uri)) => {
+            item.prepared.payload = serde_json::json!({ "payloadUri": uri }).to_string().into_bytes();
+            Ok(())
+        }
+        Ok(None) => Err(too_large("put it on S3 and pass its URI")),
+        Err(error) => {
+            let kind = if error.may_pass() { ErrorKind::Retryable } else { ErrorKind::Permanent };
+            Err(failed(kind, "PayloadNotStored", error.to_string()))
+        }
+    }
+}
+
+/// A large answer gets an object of its own. Where that fails it stays in its result: it is not lost.
+async fn placed<L: Ledger>(ledger: &L, index: u64, mut answer: CallAnswer) -> Answered {
+    let bytes = std::mem::take(&mut answer.payload);
+    // What says why the function failed is read from it, and short in any case.
+    if answer.function_error.is_some() {
+        answer.payload.clone_from(&bytes);
+    }
+    if bytes.len() > RESULT_PAYLOAD_MAX_BYTES {
+        match ledger.put_aside(&format!("answers/{index:012}.json"), &bytes).await {
+            Ok(Some(uri)) => return Answered { answer, payload: Payload::at(uri) },
+            Ok(None) => {}
+            Err(error) => tracing::warn!(item.index = index, %error, "a large answer stays in its result"),
+        }
+    }
+    Answered { answer, payload: Payload::of(bytes) }
+}
+
+impl Landed {
+    /// Its result, where it is not tried again.
+    pub(super) fn into_result(self, outcome: Outcome) -> ItemResult {
+        let Landed { item, duration, result, .. } = self;
+        let mut said = ItemResult {
+            index: item.index,
+            outcome,
+            attempts: item.attempts,
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            status_code: None,
+            executed_version: None,
+            error_type: None,
+            error_message: None,
+            log_tail: None,
+            payload: Payload::default(),
+        };
+        match result {
+            Ok(Answered { answer, payload }) => {
+                if let Some(kind) = &answer.function_error {
+                    let (error_type, message) = function_error(kind, &answer.payload);
+                    (said.error_type, said.error_message) = (Some(error_type), message);
+                }
+                said.status_code = Some(answer.status);
+                said.executed_version = answer.executed_version;
+                said.log_tail = answer.log_tail;
+                said.payload = payload;
+            }
+            Err(error) => {
+                said.status_code = error.status;
+                said.error_type = Some(error.error_type);
+                said.error_message = Some(error.message);
+            }
+        }
+        said
+    }
+}

@@ -1,0 +1,79 @@
+//! The results of all parts together.
+
+use serde_json::value::RawValue;
+use tokio::io::AsyncBufReadExt;
+
+use super::place::Place;
+use crate::domain::S3Uri;
+use crate::fan_out::Checkpoint;
+use crate::fan_out::limits::INLINE_RESULTS_MAX_BYTES;
+use crate::ports::{ObjectStore, ObjectWriter, PortError};
+
+const READ: &str = "read results";
+
+/// Where the results are.
+#[derive(Debug)]
+pub enum Results {
+    /// Here, in the order of the list.
+    Inline(Vec<Box<RawValue>>),
+    /// There, as JSON Lines in the order of the list.
+    At(String),
+}
+
+/// Puts the parts of all branches, in order, into one object, or returns them where they are few and no
+/// object is asked for. Holds one line, or what is returned. Done twice, it is done once.
+pub async fn finish<O: ObjectStore>(
+    objects: &O,
+    place: &Place,
+    asked: Option<&S3Uri>,
+    branches: &[(Place, Checkpoint)],
+) -> Result<Results, PortError> {
+    let bytes: u64 = branches.iter().map(|(_, checkpoint)| checkpoint.progress.result_bytes).sum();
+    if asked.is_none() && bytes <= INLINE_RESULTS_MAX_BYTES {
+        let mut results = Vec::new();
+        let each = async |line: &[u8]| {
+            let text = String::from_utf8_lossy(line.trim_ascii()).into_owned();
+            let result = RawValue::from_string(text);
+            results.push(result.map_err(|error| PortError::permanent(READ, error))?);
+            Ok(())
+        };
+        each_line(objects, branches, each).await?;
+        return Ok(Results::Inline(results));
+    }
+    let key = asked.map_or_else(|| place.results(), |uri| uri.key.clone());
+    let mut whole = objects.create_object(&key, "application/x-ndjson").await?;
+    each_line(objects, branches, async |line: &[u8]| whole.write(line).await).await?;
+    whole.finish().await?;
+    Ok(Results::At(place.uri(&key)))
+}
+
+/// Reads part after part: each begins with the item behind the last of the one before.
+async fn each_line<O: ObjectStore>(
+    objects: &O,
+    branches: &[(Place, Checkpoint)],
+    mut each: impl AsyncFnMut(&[u8]) -> Result<(), PortError>,
+) -> Result<(), PortError> {
+    let mut line = Vec::new();
+    for (place, checkpoint) in branches {
+        let mut from = checkpoint.first;
+        while from < checkpoint.next {
+            let key = place.part(from, checkpoint.generation_of(from));
+            let part = objects.open_object(&key).await?;
+            let mut part = part.ok_or_else(|| PortError::permanent(READ, format!("{key} is gone")))?;
+            let first = from;
+            loop {
+                line.clear();
+                let read = part.read_until(b'\n', &mut line).await;
+                if read.map_err(|error| PortError::retryable(READ, format!("{key}: {error}")))? == 0 {
+                    break;
+                }
+                each(&line).await?;
+                from += 1;
+            }
+            if from == first {
+                return Err(PortError::permanent(READ, format!("{key} is empty")));
+            }
+        }
+    }
+    Ok(())
+}

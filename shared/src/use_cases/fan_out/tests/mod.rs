@@ -1,0 +1,7 @@
+//! The use case on functions and objects in memory, on paused time.
+
+mod exact;
+mod large;
+mod limits;
+mod resume;
+mod world;
