@@ -25,7 +25,7 @@ const FRAME_BYTES: usize = 1024 * 1024;
 pub(super) struct ZstdDecoder<R> {
     reader: R,
     held: Vec<u8>,
-    decoder: FrameDecoder,
+    decoder: Box<FrameDecoder>,
     state: State,
 }
 
@@ -38,7 +38,7 @@ enum State {
 
 impl<R: AsyncBufRead + Unpin> ZstdDecoder<R> {
     pub(super) fn new(reader: R) -> Self {
-        let mut decoder = FrameDecoder::new();
+        let mut decoder = Box::new(FrameDecoder::new());
         decoder.set_max_window_size(WINDOW_MAX_BYTES);
         Self { reader, held: Vec::new(), decoder, state: State::Header }
     }
