@@ -23,7 +23,8 @@ fn a_file_is_converted_whole_and_only_where_it_may() {
     let ended = folder.run(&["s3", "convert", "broken.geojson", "broken.jsonl", "--output", "json"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(ended.json()["results"][0]["error"]["code"], "INVALID_CONTENT");
-    let mut names: Vec<_> = std::fs::read_dir(folder.path(".")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path(".")).unwrap().map(|it| it.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["a.geojson", "a.geojsonl", "broken.geojson"], "nothing else is left");
 }
@@ -53,7 +54,10 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_1() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let ended = folder.run(&["s3", "validate", "bad.jsonl"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stdout.contains("invalid: 2 records, 1 error") && ended.stdout.contains("line 2"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("invalid: 2 records, 1 error") && ended.stdout.contains("line 2"),
+        "{ended:?}"
+    );
 }
 
 #[test]

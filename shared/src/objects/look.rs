@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::failure::{Failure, FailureCode};
 use super::found;
-use crate::domain::{S3Prefix, S3Uri};
+use crate::domain::{S3Prefix, S3Uri, Timestamp};
 use crate::ports::{Buckets, Look, ObjectInfo};
 
 /// Whether the caller may look at a bucket or an object.
@@ -55,7 +55,7 @@ impl Info {
         Self {
             uri: format!("s3://{bucket}/{}", info.key),
             size_bytes: Some(info.size_bytes),
-            last_modified: info.last_modified.map(|moment| moment.to_rfc3339_seconds()),
+            last_modified: info.last_modified.map(Timestamp::to_rfc3339_seconds),
             etag: info.etag,
             content_type: info.content_type,
             content_encoding: info.content_encoding,

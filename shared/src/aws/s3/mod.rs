@@ -9,8 +9,8 @@
 //! | `writer` | an object that is being written, in one piece or in parts |
 //! | `upload` | a multipart upload, which ends with its object or leaves nothing |
 
-mod checkpoint;
 mod buckets;
+mod checkpoint;
 mod copy;
 mod reader;
 mod upload;

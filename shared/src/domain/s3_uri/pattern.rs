@@ -118,10 +118,10 @@ impl Places {
         match token {
             Token::Char(wanted) if *wanted == c => next.reach(tokens, at + 1),
             Token::One if c != '/' => next.reach(tokens, at + 1),
-            Token::Class { is_negated, ranges } if c != '/' => {
-                if ranges.iter().any(|&(from, to)| (from..=to).contains(&c)) != *is_negated {
-                    next.reach(tokens, at + 1);
-                }
+            Token::Class { is_negated, ranges }
+                if c != '/' && ranges.iter().any(|&(from, to)| (from..=to).contains(&c)) != *is_negated =>
+            {
+                next.reach(tokens, at + 1);
             }
             Token::Run if c != '/' => next.reach(tokens, at),
             Token::Rest => next.reach(tokens, at),
@@ -284,10 +284,8 @@ mod tests {
 
         #[test]
         fn keys_begin_with_the_literal_prefix(pattern in "[ab/*?]{1,8}", key in "[ab/]{0,8}") {
-            if let Ok(pattern) = Pattern::parse(&pattern) {
-                if pattern.matches(&key) {
-                    prop_assert!(key.starts_with(&pattern.literal_prefix()));
-                }
+            if let Some(pattern) = Pattern::parse(&pattern).ok().filter(|pattern| pattern.matches(&key)) {
+                prop_assert!(key.starts_with(&pattern.literal_prefix()));
             }
         }
     }
