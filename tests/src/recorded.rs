@@ -77,7 +77,7 @@ fn actions(request: &HttpRequest, prefix: &str) -> Vec<String> {
         "lambda" if path.ends_with("/invocations") => vec!["lambda:InvokeFunction".to_owned()],
         "s3" => {
             let mut made = vec![s3(request.method(), path)];
-            if header("x-amz-acl") != "" {
+            if !header("x-amz-acl").is_empty() {
                 made.push("s3:PutObjectAcl");
             }
             match header("x-amz-copy-source") {

@@ -1,6 +1,8 @@
 //! The use cases over S3's wire protocol, on two emulators and on a server that says what it is told to;
 //! and the program and the function over them.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,9 +16,7 @@ use batchwright::domain::{S3Prefix, S3Uri};
 use batchwright::objects::{
     ConvertRequest, Failure, FailureCode, Filter, Target, access, convert, copy, each, info, list_all,
 };
-use batchwright::ports::{
-    Buckets as _, ConditionalWriter as _, Look, NewObject, ObjectWriter as _, WriteCondition,
-};
+use batchwright::ports::{Buckets as _, Look, NewObject, ObjectWriter as _, WriteCondition};
 use batchwright_tests::contract::buckets::{self, Fresh};
 use batchwright_tests::emulators::{REGION, ministack::Ministack, moto::Moto, sdk_config};
 use batchwright_tests::loopback::{Loopback, Reply};

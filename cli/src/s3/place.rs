@@ -105,7 +105,7 @@ impl Reach {
 
     #[cfg(feature = "aws")]
     async fn create_object(&self, object: S3Uri, wanted: NewObject) -> Result<Writer, objects::Failure> {
-        Ok(Writer::Object(self.buckets.create(&object, wanted).await?))
+        Ok(Writer::Object(Box::new(self.buckets.create(&object, wanted).await?)))
     }
 
     #[cfg(not(feature = "aws"))]
@@ -137,7 +137,7 @@ fn of_file(path: &Path, error: &std::io::Error) -> objects::Failure {
 pub(crate) enum Writer {
     File(FileWriter),
     #[cfg(feature = "aws")]
-    Object(S3ObjectWriter),
+    Object(Box<S3ObjectWriter>),
 }
 
 impl ObjectWriter for Writer {
@@ -163,7 +163,7 @@ impl ConditionalWriter for Writer {
         match self {
             Self::File(file) => file.commit().await,
             #[cfg(feature = "aws")]
-            Self::Object(object) => ConditionalWriter::commit(object).await,
+            Self::Object(object) => ConditionalWriter::commit(*object).await,
         }
     }
 
