@@ -10,15 +10,11 @@ time, CPU time and peak memory. In brackets: how often the program's goes into P
 
 import argparse
 import json
-import os
-import pathlib
 import random
-import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = ROOT / "target" / "release" / "serial-convert"
+from processes import ROOT, release_program, run
+
 FOLDER = ROOT / "target" / "bench"
 
 PYTHON = """
@@ -52,17 +48,6 @@ def write_collection(path, megabytes):
         file.write('\n], "numberReturned": %d}\n' % number)
 
 
-def run(args):
-    """Wall seconds, CPU seconds and peak MiB of one process, by the kernel's own accounting."""
-    started = time.monotonic()
-    process = subprocess.Popen(list(map(str, args)), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if os.waitstatus_to_exitcode(status) != 0:
-        sys.exit(f"{args[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def same(ours, theirs):
     with open(ours, encoding="utf-8") as left, open(theirs, encoding="utf-8") as right:
         for number, (one, other) in enumerate(zip(left, right, strict=True)):
@@ -75,8 +60,7 @@ def main():
     parser.add_argument("--mb", type=float, default=1000, help="megabytes of the collection")
     parser.add_argument("--keep", action="store_true", help="leave the files where they are")
     arguments = parser.parse_args()
-    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "batchwright-tests", "--bin", PROGRAM.name],
-                   cwd=ROOT, check=True)
+    program = release_program("-p", "batchwright-cli")
     FOLDER.mkdir(parents=True, exist_ok=True)
     source = FOLDER / "collection.geojson"
     write_collection(source, arguments.mb)
@@ -87,10 +71,11 @@ def main():
     for suffix in ("geojsonl", "geojsonl.gz"):
         ours, theirs = FOLDER / f"ours.{suffix}", FOLDER / f"theirs.{suffix}"
         files += [ours, theirs]
-        program = run([PROGRAM, source, ours])
-        python = run([sys.executable, "-c", PYTHON, source, theirs])
-        ratios = " | ".join(f"{their:,.1f} ({their / our:.1f})" for our, their in zip(program, python))
-        print(f"| {suffix} | {' | '.join(f'{value:,.1f}' for value in program)} | {ratios} |", flush=True)
+        ours_taken = run([program, "s3", "convert", source, ours])
+        theirs_taken = run([sys.executable, "-c", PYTHON, source, theirs])
+        ratios = zip(theirs_taken, theirs_taken.over(ours_taken), strict=True)
+        cells = [f"{value:,.1f}" for value in ours_taken] + [f"{value:,.1f} ({ratio:.1f})" for value, ratio in ratios]
+        print(f"| {suffix} | {' | '.join(cells)} |", flush=True)
         if suffix == "geojsonl":
             same(ours, theirs)
     if not arguments.keep:

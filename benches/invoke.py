@@ -7,21 +7,17 @@ floor (latency x calls / concurrency), CPU seconds and peak memory of each, as r
 
     python3 benches/invoke.py [CALLS ...]        default: 1000 10000; --concurrency 10,40,200
 
-aio-aws is taken from .venv/aio-aws, which the tests install.
+aio-aws is installed into .venv/aio-aws where it is missing.
 """
 
 import argparse
 import json
-import os
 import pathlib
 import subprocess
-import sys
 import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = ROOT / "target" / "release"
-PYTHON = ROOT / ".venv" / "aio-aws" / "bin" / "python"
+from processes import RELEASE, aio_aws_python, aws_environment, release_program, run
+
 LATENCY_MS = 100
 FUNCTION = "task"
 
@@ -45,29 +41,6 @@ if done != calls:
 """
 
 
-def environment(endpoint_url):
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {
-        "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": endpoint_url, "AWS_EC2_METADATA_DISABLED": "true",
-        "LOG_LEVEL": "ERROR",
-    }
-
-
-def measured(args, env):
-    """Wall seconds, CPU seconds and peak MiB of one process, by the kernel's own accounting."""
-    with tempfile.TemporaryFile() as said:
-        started = time.monotonic()
-        process = subprocess.Popen(args, env=env, stdout=subprocess.DEVNULL, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            sys.exit(f"{args[0]} ended with {process.returncode}:\n{said.read().decode()[-2000:]}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def write_payloads(path, calls):
     with open(path, "w", encoding="utf-8") as file:
         for number in range(calls):
@@ -79,12 +52,12 @@ def main():
     parser.add_argument("calls", nargs="*", type=int, default=[1_000, 10_000])
     parser.add_argument("--concurrency", default="10,40,200")
     options = parser.parse_args()
-    build = ["cargo", "build", "--release", "--locked", "--quiet"]
-    subprocess.run([*build, "-p", "batchwright-cli", "--features", "aws"], cwd=ROOT, check=True)
-    subprocess.run([*build, "-p", "batchwright-tests", "--bin", "fixed-latency-lambda"], cwd=ROOT, check=True)
+    release_program("-p", "batchwright-tests", "--bin", "fixed-latency-lambda")
+    program = release_program("-p", "batchwright-cli", "--features", "aws")
+    python = aio_aws_python()
     server = subprocess.Popen([RELEASE / "fixed-latency-lambda", str(LATENCY_MS)], stdout=subprocess.PIPE,
                               stdin=subprocess.PIPE, text=True)
-    env = environment(server.stdout.readline().strip())
+    env = aws_environment(AWS_ENDPOINT_URL=server.stdout.readline().strip())
     print("| calls | at once | floor s | wall s | of the floor | aio-aws: wall s | of the floor "
           "| CPU s | aio-aws: CPU s | ratio | peak MiB | aio-aws: peak MiB | ratio |")
     print("| ---: " * 13 + "|")
@@ -96,13 +69,15 @@ def main():
             write_payloads(payloads, calls)
             for concurrency in map(int, options.concurrency.split(",")):
                 floor = LATENCY_MS / 1_000 * calls / concurrency
-                ours = measured([RELEASE / "batchwright", "invoke", FUNCTION, "--payloads", payloads,
-                                 "--concurrency", str(concurrency)], env)
-                theirs = measured([PYTHON, script, str(calls), str(concurrency)], env)
-                cells = [f"{calls:,}", concurrency, f"{floor:.1f}", f"{ours[0]:.2f}", f"{ours[0] / floor:.2f}",
-                         f"{theirs[0]:.2f}", f"{theirs[0] / floor:.2f}", f"{ours[1]:.2f}", f"{theirs[1]:.2f}",
-                         f"{ours[1] / theirs[1]:.2f}", f"{ours[2]:.0f}", f"{theirs[2]:.0f}",
-                         f"{ours[2] / theirs[2]:.2f}"]
+                command = [program, "invoke", FUNCTION, "--payloads", payloads, "--concurrency", concurrency]
+                ours = run(command, env=env)
+                theirs = run([python, script, calls, concurrency], env=env)
+                ratio = ours.over(theirs)
+                cells = [f"{calls:,}", concurrency, f"{floor:.1f}"]
+                cells += [f"{wall:.2f}" for wall in (ours.wall_s, ours.wall_s / floor)]
+                cells += [f"{wall:.2f}" for wall in (theirs.wall_s, theirs.wall_s / floor)]
+                cells += [f"{ours.cpu_s:.2f}", f"{theirs.cpu_s:.2f}", f"{ratio.cpu_s:.2f}"]
+                cells += [f"{ours.peak_mib:.0f}", f"{theirs.peak_mib:.0f}", f"{ratio.peak_mib:.2f}"]
                 print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     server.stdin.close()
     server.wait()

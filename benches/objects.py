@@ -4,9 +4,9 @@
 Both ask one server on this machine, a process of its own, that answers every HEAD after a fixed time: 404 for
 names that hold "none", else 200. Builds the release program, starts each client as a process, checks that
 both say the same of every name, and prints wall time, CPU time and peak memory, the start of the process
-and its imports included. In brackets: how often the program's goes into aio-aws's. aio-aws is the one that
-the tests install into .venv/aio-aws; its own limits on connections stand (40), and the program is shown with
-as many and with its own default.
+and its imports included. In brackets: how often the program's goes into aio-aws's. aio-aws is installed into
+.venv/aio-aws where it is missing; its own limits on connections stand (40), and the program is shown with as
+many and with its own default.
 
     python3 benches/objects.py [--objects N] [--buckets N] [--latency-ms MS] [--program PATH]
 
@@ -16,15 +16,12 @@ The defaults are 9,015 objects, 72 buckets and 20 ms.
 import argparse
 import asyncio
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTHON = ROOT / ".venv" / "aio-aws" / "bin" / "python"
+from processes import aio_aws_python, aws_environment, release_program, run
 
 AIO_AWS = """
 import asyncio, json, sys
@@ -65,22 +62,7 @@ async def serve(latency):
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-def run(args, stdout=None, codes=(0,)):
-    """Wall seconds, CPU seconds and peak MiB of one process, by the kernel's own accounting."""
-    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-                   "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1", "LOG_LEVEL": "ERROR",
-                   "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
-    started = time.monotonic()
-    with open(stdout or os.devnull, "wb") as out:
-        process = subprocess.Popen(list(map(str, args)), stdout=out, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if os.waitstatus_to_exitcode(status) not in codes:
-        sys.exit(f"{args[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def measured(program, url, names, folder):
+def measured(program, python, url, names, folder):
     """The program with 40 and with its default of connections, and aio-aws; all say the same."""
     listed = folder / "names"
     listed.write_text("\n".join(names) + "\n", encoding="utf-8")
@@ -88,12 +70,10 @@ def measured(program, url, names, folder):
     for concurrency in (["--concurrency", "40"], []):
         found = folder / "program"
         command = [program, "s3", "access", "--endpoint-url", url, "--output", "ndjson", *concurrency, "-"]
-        # The names come by standard input: there are more than a command line may have.
-        shell = ["sh", "-c", 'names=$1; shift; exec "$@" <"$names"', "sh", listed, *command]
-        taken.append(run(shell, found, (0, 1)))
+        taken.append(run(command, (0, 1), aws_environment(), listed, found))
         ours = {line["uri"]: line["result"]["access"] for line in map(json.loads, found.read_text().splitlines())}
     theirs = folder / "aio-aws"
-    taken.append(run([PYTHON, "-c", AIO_AWS, listed, url, theirs]))
+    taken.append(run([python, "-c", AIO_AWS, listed, url, theirs], env=aws_environment()))
     if ours != json.loads(theirs.read_text()):
         sys.exit("the program and aio-aws do not say the same")
     if list(ours.values()) != ["none" not in name for name in names]:
@@ -111,10 +91,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.serve:
         return asyncio.run(serve(arguments.latency_ms / 1000))
-    program = arguments.program
-    if program is None:
-        subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--features", "aws"], cwd=ROOT, check=True)
-        program = ROOT / "target" / "release" / "batchwright"
+    program = arguments.program or release_program("-p", "batchwright-cli", "--features", "aws")
+    python = aio_aws_python()
     server = subprocess.Popen([sys.executable, __file__, "--serve", "--latency-ms", str(arguments.latency_ms)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     url = f"http://127.0.0.1:{int(server.stdout.readline())}"
@@ -126,7 +104,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             for what, names in (("objects", objects), ("buckets", buckets)):
-                *ours, theirs = measured(program, url, names, pathlib.Path(folder))
+                *ours, theirs = measured(program, python, url, names, pathlib.Path(folder))
                 for client, taken in zip(("batchwright, 40 at once", "batchwright, 64 at once"), ours, strict=True):
                     cells = (f"{mine:.2f} ({other / mine:.1f})" for mine, other in zip(taken, theirs, strict=True))
                     print(f"| {len(names):,} {what} | {client} | {' | '.join(cells)} |", flush=True)

@@ -29,27 +29,13 @@ import tempfile
 import threading
 import urllib.parse
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from processes import ROOT, aio_aws_python
+
 BIN = ROOT / "target" / "debug"
 STARTS_MAX = 20
 START_LIMIT_SECONDS = 300
 # A claim of batchwright's, shortened from five minutes: the reconciler's turn comes after twice as long.
 CLAIM_MS = 4_000
-
-
-def prepared():
-    """Builds the programs; installs aio-aws where it is missing. Returns its Python."""
-    subprocess.run(["cargo", "build", "--workspace", "--bins", "--locked", "--quiet"], cwd=ROOT, check=True)
-    requirements = ROOT / "tests" / "requirements" / "aio-aws.txt"
-    venv = ROOT / ".venv" / "aio-aws"
-    installed = venv / "installed.txt"
-    if not installed.exists() or installed.read_text() != requirements.read_text():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--requirement", requirements]
-        constraints = str(requirements.with_suffix(".constraints"))
-        subprocess.run(pip, check=True, env={**os.environ, "PIP_CONSTRAINT": constraints})
-        installed.write_text(requirements.read_text())
-    return venv / "bin" / "python"
 
 
 class Endpoint:
@@ -203,7 +189,8 @@ def main():
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="an array of objects instead of a table")
     args = parser.parse_args()
-    python = prepared()
+    subprocess.run(["cargo", "build", "--workspace", "--bins", "--locked", "--quiet"], cwd=ROOT, check=True)
+    python = aio_aws_python()
     columns = ["scenario", "tool", "jobs", "starts", "requests", "submissions", "duplicates", "lost"]
     if not args.json:
         print("| " + " | ".join(columns) + " |")

@@ -7,12 +7,12 @@ was: those that begin with `crash:`, `histories:` or `model:`. Ends with the tes
     python3 benches/prove.py
 """
 
-import pathlib
 import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from processes import ROOT
+
 TESTS = ["crash_*.rs", "histories.rs", "claim_model.rs"]
 SAID = re.compile(r"^(?:test \S+ \.\.\. )?(crash|histories|model): (.*?)\s*$")
 

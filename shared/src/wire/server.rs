@@ -147,8 +147,9 @@ impl WireServer {
             served = serving => served.map_err(WireError::Serve)?,
             () = deadline => {}
         }
-        let unfinished = engine.unfinished();
+        // An end is in the books, and so in an answer, a moment before it is counted.
         engine.shutdown().await;
+        let unfinished = engine.unfinished();
         if let Some(delivery) = delivery
             && tokio::time::timeout(FAREWELL, delivery).await.is_err()
         {

@@ -1,0 +1,70 @@
+"""What the measurements share: programs to run, and what a run of one took."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import typing
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RELEASE = ROOT / "target" / "release"
+
+
+class Taken(typing.NamedTuple):
+    """What a process took, by the kernel's own accounting."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+    def over(self, other):
+        """How often the other goes into this one, figure by figure."""
+        return Taken(*(mine / its for mine, its in zip(self, other, strict=True)))
+
+
+def release_program(*build):
+    """The release program, built with more arguments for cargo than the usual ones."""
+    command = ["cargo", "build", "--release", "--locked", "--quiet", *build]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return RELEASE / "batchwright"
+
+
+def aio_aws_python():
+    """The Python of the environment that has aio-aws, which is installed where it is missing."""
+    requirements = ROOT / "tests" / "requirements" / "aio-aws.txt"
+    venv = ROOT / ".venv" / "aio-aws"
+    installed = venv / "installed.txt"
+    if not installed.exists() or installed.read_text() != requirements.read_text():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+        pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--requirement", requirements]
+        constraints = str(requirements.with_suffix(".constraints"))
+        subprocess.run(pip, check=True, env={**os.environ, "PIP_CONSTRAINT": constraints})
+        installed.write_text(requirements.read_text())
+    return venv / "bin" / "python"
+
+
+def aws_environment(**more):
+    """An environment in which an AWS client finds credentials, a Region, and nothing of this machine's."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {
+        "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1", "LOG_LEVEL": "ERROR",
+    } | more
+
+
+def run(command, codes=(0,), env=None, stdin=None, stdout=None):
+    """Runs a command to its end; ends this process where the exit code is none of `codes`."""
+    with open(stdin or os.devnull, "rb") as read, open(stdout or os.devnull, "wb") as written, \
+            tempfile.TemporaryFile() as said:
+        started = time.monotonic()
+        process = subprocess.Popen(list(map(str, command)), env=env, stdin=read, stdout=written, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in codes:
+            said.seek(0)
+            sys.exit(f"{command[0]} ended with {process.returncode}:\n{said.read().decode()[-2000:]}")
+    return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
