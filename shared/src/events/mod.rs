@@ -3,6 +3,7 @@
 mod error;
 mod event;
 mod job_detail;
+mod job_state;
 mod job_state_change;
 mod queue;
 mod queue_blocked;

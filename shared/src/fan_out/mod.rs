@@ -3,7 +3,8 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `request`, `fields` | the call, read and checked; unknown fields |
+//! | `call`, `fields` | the call as it is written; unknown fields |
+//! | `order`, `tolerated` | the call that was checked; how many may fail |
 //! | `target` | names of functions, and the list of those that may be invoked |
 //! | `context` | the client context, in base64 |
 //! | `limits` | Lambda's quotas, and our own |
@@ -14,33 +15,34 @@
 //! | `reorder` | results back into the order of the list |
 //! | `checkpoint` | how far a fan-out has come |
 
+mod call;
 mod checkpoint;
 mod concurrency;
 mod context;
 mod fields;
 mod latencies;
 pub mod limits;
+mod order;
 mod reorder;
-mod request;
 mod result;
 mod retry;
 mod summary;
 mod target;
+mod tolerated;
 
+pub use call::{Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, read_call};
 pub use checkpoint::{Checkpoint, Open, Progress, State};
 pub use concurrency::{Concurrency, Ticket};
 pub use latencies::Latencies;
+pub use order::{Order, Source, Terms};
 pub use reorder::{Reorder, Settled};
-pub use request::{
-    Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, Order, Source, Terms, Tolerated,
-    read_call,
-};
 pub use result::{ItemResult, Outcome, Payload};
 pub use retry::{Next, Ran, RetryPolicy};
 pub use summary::{Counts, Quantiles, Summary};
 pub use target::{FunctionName, Targets};
+pub use tolerated::Tolerated;
 
+pub(crate) use call::invocation_of;
 pub(crate) use context::client_context;
 pub(crate) use fields::check_fields;
-pub(crate) use request::invocation_of;
 pub(crate) use result::function_error;

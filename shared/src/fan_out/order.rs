@@ -1,149 +1,15 @@
-//! What a fan-out is asked for.
+//! A call that was checked: what is invoked, and on which terms.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use super::call::{FanOutCall, InvalidCall, Invocation, LargePayloads};
 use super::limits::{
     CONCURRENCY_MAX, DEFAULT_CONCURRENCY, DEFAULT_MAX_ATTEMPTS, MAX_ATTEMPTS_MAX, TIMEOUT_MAX_SECONDS,
 };
-use super::{FunctionName, RetryPolicy, Targets, check_fields, client_context};
-use crate::domain::ids::hex_digest;
+use super::{FunctionName, RetryPolicy, Targets, Tolerated, client_context};
 use crate::domain::{RunId, S3Uri};
 use crate::ports::{InvocationType, LogType};
-
-/// A call of the fan-out. Exactly one of `payloads`, `payloadsUri`, `invocations` and `invocationsUri`
-/// is given.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FanOutCall {
-    /// Two calls with one id are one fan-out: the second goes on with it, or is told how it went.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<RunId>,
-    /// The function: a name, an ARN or a partial ARN, each perhaps with a version or alias.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub function_name: Option<String>,
-    /// Its version or alias.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub qualifier: Option<String>,
-    /// One payload for each invocation: any JSON.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub payloads: Option<Vec<Value>>,
-    /// The same as JSON Lines on S3, perhaps gzipped; blank lines are passed over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payloads_uri: Option<String>,
-    /// Invocations that differ in more than their payloads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub invocations: Option<Vec<Invocation>>,
-    /// The same as JSON Lines on S3, perhaps gzipped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invocations_uri: Option<String>,
-    /// How each is invoked.
-    #[serde(default)]
-    pub invocation_type: InvocationType,
-    /// Whether the end of each log is wanted; without `RequestResponse` none comes.
-    #[serde(default)]
-    pub log_type: LogType,
-    /// What each function is told about its caller, where its invocation says nothing: an object, or one in
-    /// base64; at most 3,583 bytes in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_context: Option<Value>,
-    /// The most invocations under way: 100 where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
-    pub concurrency: Option<u32>,
-    /// Attempts at one invocation in all: 10 where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
-    pub max_attempts: Option<u32>,
-    /// How long one answer is waited for: 960 where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 960)))]
-    pub timeout_seconds: Option<u32>,
-    /// How many may fail, as a number or as a part of all as in "5%"; past it nothing more is started.
-    /// Where it is not given, any number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tolerated: Option<Tolerated>,
-    /// Where the results go as JSON Lines, under fan-out/ of the function's bucket. Where it is not given they
-    /// stand in the answer while they fit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub results_uri: Option<String>,
-    /// Invoking a function twice with one payload does no harm: what may have run is tried again.
-    #[serde(default)]
-    pub idempotent: bool,
-    /// A function that ran and failed is invoked again.
-    #[serde(default)]
-    pub retry_function_errors: bool,
-    /// A long list is split among copies of the fan-out.
-    #[serde(default)]
-    pub tree: bool,
-    /// What becomes of a payload that is too large for an invocation.
-    #[serde(default)]
-    pub large_payloads: LargePayloads,
-}
-
-/// One invocation.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Invocation {
-    /// The function, where it is not the call's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub function_name: Option<String>,
-    /// Its version or alias.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub qualifier: Option<String>,
-    /// Any JSON; none where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Value>,
-    /// What the function is told about its caller: an object, or one in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_context: Option<Value>,
-}
-
-/// How many may fail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum Tolerated {
-    /// So many.
-    Count(u64),
-    /// So many of a hundred, as in "5%".
-    Percent(#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^(100|[0-9]{1,2})%$")))] String),
-}
-
-/// What becomes of a payload that is too large for an invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "UPPERCASE")]
-pub enum LargePayloads {
-    /// It is not invoked.
-    #[default]
-    Reject,
-    /// It is put on S3, and the function gets `{"payloadUri": "s3://…"}` in its place.
-    Reference,
-}
-
-/// The rest of a fan-out, as it asks itself for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Continuation {
-    /// The fan-out.
-    pub run_id: RunId,
-    /// Which branch of its tree, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch: Option<u64>,
-}
-
-/// What is wrong with a call, by field.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidCall(pub String);
+use serde_json::Value;
 
 /// Where the items come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -200,55 +66,7 @@ pub struct Order {
     pub tree: bool,
 }
 
-/// The fields of a call.
-const CALL_FIELDS: &[&str] = &[
-    "runId",
-    "functionName",
-    "qualifier",
-    "payloads",
-    "payloadsUri",
-    "invocations",
-    "invocationsUri",
-    "invocationType",
-    "logType",
-    "clientContext",
-    "concurrency",
-    "maxAttempts",
-    "timeoutSeconds",
-    "tolerated",
-    "resultsUri",
-    "idempotent",
-    "retryFunctionErrors",
-    "tree",
-    "largePayloads",
-];
-
-/// The fields of an invocation.
-const INVOCATION_FIELDS: &[&str] = &["functionName", "qualifier", "payload", "clientContext"];
-
-/// Reads a call. Errs by the field that is wrong.
-pub fn read_call(value: Value) -> Result<FanOutCall, InvalidCall> {
-    check_fields(&value, "", CALL_FIELDS).map_err(InvalidCall)?;
-    for (n, invocation) in value["invocations"].as_array().into_iter().flatten().enumerate() {
-        check_fields(invocation, &format!("invocations[{n}]."), INVOCATION_FIELDS).map_err(InvalidCall)?;
-    }
-    serde_json::from_value(value)
-        .map_err(|error| InvalidCall(format!("malformed call of the fan-out: {error}")))
-}
-
-/// Reads the invocation of a line.
-pub(crate) fn invocation_of(value: Value) -> Result<Invocation, String> {
-    check_fields(&value, "", INVOCATION_FIELDS)?;
-    serde_json::from_value(value).map_err(|error| format!("malformed invocation: {error}"))
-}
-
 impl FanOutCall {
-    /// Tells calls apart, whatever their ids.
-    pub fn digest(&self) -> String {
-        let call = FanOutCall { run_id: None, ..self.clone() };
-        hex_digest(&[&serde_json::to_string(&call).expect("a call has string keys only")])
-    }
-
     /// Checks the call as a whole: what it invokes, how often, and what of the two is missing. Errs by field.
     pub fn check(self, targets: &Targets) -> Result<Order, InvalidCall> {
         let terms = self.terms(targets)?;
@@ -363,34 +181,6 @@ impl Terms {
     }
 }
 
-impl Tolerated {
-    fn checked(&self) -> Result<Tolerated, String> {
-        match self {
-            Tolerated::Percent(text) if percent(text).is_none() => {
-                Err(format!("tolerated: {text:?} is no number and no part of all; write it as 5 or \"5%\""))
-            }
-            other => Ok(other.clone()),
-        }
-    }
-
-    /// Whether the number of items must be known before the first is invoked.
-    pub fn needs_total(&self) -> bool {
-        matches!(self, Tolerated::Percent(_))
-    }
-
-    /// The most that may fail of so many.
-    pub fn of(&self, total: u64) -> u64 {
-        match self {
-            Tolerated::Count(count) => *count,
-            Tolerated::Percent(text) => total.saturating_mul(percent(text).unwrap_or(0)) / 100,
-        }
-    }
-}
-
-fn percent(text: &str) -> Option<u64> {
-    text.strip_suffix('%')?.parse().ok().filter(|percent| *percent <= 100)
-}
-
 fn function_of(text: &str, targets: &Targets) -> Result<FunctionName, String> {
     let function = FunctionName::parse(text).map_err(|why| format!("functionName: {why}"))?;
     targets.check(&function).map_err(|why| format!("functionName: {why}"))?;
@@ -413,6 +203,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fan_out::read_call;
 
     fn checked(value: Value) -> Result<Order, InvalidCall> {
         read_call(value)?.check(&Targets::matching("task*").but_itself("fan-out"))
@@ -543,34 +334,5 @@ mod tests {
         ] {
             assert_eq!(checked(call).unwrap_err().to_string(), expected);
         }
-    }
-
-    #[test]
-    fn a_part_of_all_is_rounded_down() {
-        for (tolerated, total, expected) in [
-            (Tolerated::Count(7), 3, 7),
-            (Tolerated::Percent("5%".to_owned()), 199, 9),
-            (Tolerated::Percent("0%".to_owned()), 1_000, 0),
-            (Tolerated::Percent("100%".to_owned()), 1_000, 1_000),
-        ] {
-            assert_eq!(tolerated.of(total), expected, "{tolerated:?} of {total}");
-        }
-    }
-
-    #[cfg(feature = "schema")]
-    #[test]
-    fn the_known_fields_are_those_of_the_types() {
-        let fields = |schema: Value| -> Vec<String> {
-            let mut names: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
-            names.sort_unstable();
-            names
-        };
-        let sorted = |names: &[&str]| {
-            let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            names.sort_unstable();
-            names
-        };
-        assert_eq!(fields(crate::schema::of_call::<FanOutCall>("call")), sorted(CALL_FIELDS));
-        assert_eq!(fields(crate::schema::of_call::<Invocation>("invocation")), sorted(INVOCATION_FIELDS));
     }
 }
