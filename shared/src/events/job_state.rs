@@ -1,8 +1,6 @@
 //! `JobDetail` → `JobState`: what is kept of a job as Batch describes it.
 
-use super::job_detail::{
-    AttemptDetail, EksAttemptDetail, JobDetail, LogConfiguration, TaskContainerDetails,
-};
+use super::job_detail::{AttemptDetail, EksAttemptDetail, JobDetail, LogConfiguration, TaskContainerDetails};
 use crate::domain::Nonce;
 use crate::domain::job::{Attempt, JobState, LogStream};
 use crate::domain::times::{JobTimes, Timestamp};

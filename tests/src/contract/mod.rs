@@ -21,7 +21,9 @@ macro_rules! run_cases {
     ($make:expr; $($case:path),+ $(,)?) => {{
         $({
             let adapter = $make().await.context("making an empty adapter")?;
-            $case(&adapter).await.context(stringify!($case))?;
+            // A closure's frame is its own: else the futures of all cases stand on one stack at once.
+            let case = || Box::pin($case(&adapter));
+            case().await.context(stringify!($case))?;
         })+
         Ok(())
     }};

@@ -4,6 +4,7 @@ use std::collections::btree_map::OccupiedEntry;
 use std::future::Future;
 
 use futures_util::future::FutureExt;
+use futures_util::stream::StreamExt;
 use tokio::time::Instant;
 
 use super::super::attempt::{Landed, Sendable};
