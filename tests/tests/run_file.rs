@@ -1,16 +1,18 @@
 //! Files: resumed from their checkpoint, reported line by line, bounded in memory.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batchwright::domain::{Checkpoint, JobStatus, RunCounts, RunId, RunState};
 use batchwright::job_file;
-use batchwright::ports::{JobStore, RunStore};
+use batchwright::ports::{JobStore, RunStore, SubmissionPace, Unpaced};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
 use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
 };
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::world::{World, exits, succeeds};
+use tokio::sync::watch;
 
 fn lines(count: usize) -> String {
     let line = |index| {
@@ -61,8 +63,7 @@ async fn ten_thousand_jobs_run_to_their_end_and_each_stands_in_the_report_once()
     let World { store, engine, clock, archive, .. } = &world;
     let text = lines(JOBS);
     let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
-    let pace = batchwright::ports::Unpaced;
-    let end = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| ()).await?;
+    let end = run_file(store, engine, &Unpaced, clock, archive, &mut file, &order, |_| ()).await?;
     let counts = RunCounts { submitted: JOBS as u64, ..RunCounts::default() };
     assert_eq!(end, RunEnd::Complete(counts));
     world.settle().await?;
@@ -126,8 +127,7 @@ async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_
         let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
         let World { store, engine, clock, archive, .. } = &world;
         let (told, mut stop) = tokio::sync::watch::channel(0usize);
-        let pace = batchwright::ports::Unpaced;
-        let running = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| {
+        let running = run_file(store, engine, &Unpaced, clock, archive, &mut file, &order, |_| {
             told.send_modify(|seen| *seen += 1);
         });
         tokio::select! {
@@ -135,8 +135,9 @@ async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_
             _ = stop.wait_for(|seen| *seen >= stop_after) => {}
             end = running => panic!("ended before it was stopped: {end:?}"),
         }
-        let end = run_file(store, engine, &pace, clock, archive, &mut reopened(&text).await?, &order, |_| ())
-            .await?;
+        let end =
+            run_file(store, engine, &Unpaced, clock, archive, &mut reopened(&text).await?, &order, |_| ())
+                .await?;
         let RunEnd::Complete(counts) = end else { panic!("{stop_after}: {end:?}") };
         assert_eq!(counts.total(), 2_500, "{stop_after}");
         let mut by_line: BTreeMap<u64, usize> = BTreeMap::new();
@@ -153,6 +154,70 @@ async fn reopened(text: &str) -> anyhow::Result<job_file::JobFile<&[u8]>> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_invocations_of_a_run_the_one_behind_stops_and_leaves_the_report_alone() -> anyhow::Result<()>
+{
+    const JOBS: usize = 2_500;
+    for stop_after in [500, 1_200, 2_400] {
+        let world = World::new(|_| succeeds()).await?;
+        let World { store, engine, clock, archive, .. } = &world;
+        let order = order("jobs.jsonl");
+        let text = lines(JOBS);
+        let mut slow_file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+        let slow_pace =
+            StopsAfter { left: AtomicUsize::new(stop_after), turn: watch::Sender::new(Turn::First) };
+        let each = |_: &ReportLine| ();
+        let slow = run_file(store, engine, &slow_pace, clock, archive, &mut slow_file, &order, each);
+        let quick = async {
+            slow_pace.comes(Turn::Second).await;
+            let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+            let end = run_file(store, engine, &Unpaced, clock, archive, &mut file, &order, |_| ()).await;
+            slow_pace.turn.send_replace(Turn::Last);
+            anyhow::Ok(end?)
+        };
+        let (slow, quick) = tokio::join!(slow, quick);
+        assert!(matches!(slow, Err(RunFileError::Overtaken)), "{stop_after}: {slow:?}");
+        let RunEnd::Complete(counts) = quick? else { panic!("{stop_after}: it did not end") };
+        assert_eq!(counts.total(), JOBS as u64, "{stop_after}");
+        let lines: Vec<u64> = report(&world)?.iter().map(|line| line.line).collect();
+        assert_eq!(lines, (1..=JOBS as u64).collect::<Vec<_>>(), "{stop_after}");
+        let submissions = world.engine.inner().newest(false, u64::MAX, 2 * JOBS).await?;
+        assert_eq!(submissions.len(), JOBS, "{stop_after}: each was submitted once");
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    First,
+    Second,
+    Last,
+}
+
+/// Lets so many submissions through, and the rest when its last turn comes.
+struct StopsAfter {
+    left: AtomicUsize,
+    turn: watch::Sender<Turn>,
+}
+
+impl StopsAfter {
+    async fn comes(&self, turn: Turn) {
+        self.turn.subscribe().wait_for(|now| *now == turn).await.expect("it has a sender itself");
+    }
+}
+
+impl SubmissionPace for StopsAfter {
+    async fn admit(&self) {
+        let left = self.left.load(Ordering::Relaxed);
+        if left > 0 {
+            self.left.store(left - 1, Ordering::Relaxed);
+            return;
+        }
+        self.turn.send_if_modified(|turn| std::mem::replace(turn, (*turn).max(Turn::Second)) == Turn::First);
+        self.comes(Turn::Last).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_streamed_file_a_bad_line_is_rejected_and_the_others_are_submitted() -> anyhow::Result<()> {
     let world = World::new(|_| succeeds()).await?;
     let mut text = lines(15_000);
@@ -163,8 +228,7 @@ async fn in_a_streamed_file_a_bad_line_is_rejected_and_the_others_are_submitted(
     assert!(!file.is_checked());
     let World { store, engine, clock, archive, .. } = &world;
     let order = order("jobs.jsonl");
-    let pace = batchwright::ports::Unpaced;
-    let end = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| ()).await?;
+    let end = run_file(store, engine, &Unpaced, clock, archive, &mut file, &order, |_| ()).await?;
     let counts = RunCounts { submitted: 15_001, rejected: 1, ..RunCounts::default() };
     assert_eq!(end, RunEnd::Complete(counts));
     let lines = report(&world)?;

@@ -90,15 +90,27 @@ where
     }
     let (checkpoint, counts) = before.map(|run| (run.checkpoint, run.counts)).unwrap_or_default();
     let mut surplus = 0;
-    let problems = submit_all(ports, &uri, &order, &mut surplus).await?;
+    let left = submit_all(ports, &uri, &order, &mut surplus).await?;
     let run = ports.store.run(&order.run_id).await?.ok_or_else(|| {
         PortError::retryable("run", format!("the run {} was removed while it was under way", order.run_id))
     })?;
-    if run.state == RunState::Submitting {
+    if run.state == RunState::Submitting && left != Left::ToAnother {
         go_on(ports, invocation, &order, checkpoint < run.checkpoint).await;
     }
     info!(run.id = %run.run_id, run.source = run.source, run.state = ?run.state, run.checkpoint = run.checkpoint.0, "run");
+    let problems = if let Left::Rejected(problems) = left { problems } else { Vec::new() };
     Ok(RunSummary::of(run, &counts, problems, surplus))
+}
+
+/// How an invocation leaves a run.
+#[derive(PartialEq)]
+enum Left {
+    /// At its end, or where the next goes on.
+    AtCheckpoint,
+    /// Its file is wrong, and why.
+    Rejected(Vec<String>),
+    /// To another invocation, which has come further.
+    ToAnother,
 }
 
 impl RunSummary {
@@ -116,13 +128,13 @@ async fn keep<O: ObjectStore>(objects: &O, key: &str, document: &Value) -> Resul
     object.finish().await
 }
 
-/// Submits the jobs of a file. Returns what is wrong with it, where that is why it was rejected.
+/// Submits the jobs of a file.
 async fn submit_all<S, E, P, C, O, I>(
     ports: &Ports<S, E, P, C, O, I>,
     uri: &S3Uri,
     order: &RunFile,
     surplus: &mut u64,
-) -> Result<Vec<String>, FunctionError>
+) -> Result<Left, FunctionError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
@@ -133,8 +145,8 @@ where
     let Ports { store, engine, pace, clock, objects, .. } = ports;
     let Some(reader) = objects.open_object(&uri.key).await? else {
         let error = missing(uri);
-        reject_file(store, objects, clock, order, &error).await?;
-        return Ok(shown(&error));
+        let rejected = reject_file(store, objects, clock, order, &error).await;
+        return left(rejected.and(Err(error.into())));
     };
     let (reader, interruption) = Interruptible::new(reader);
     let running = async {
@@ -148,15 +160,19 @@ where
         let each = |line: &ReportLine| *surplus += u64::from(line.outcome == ReportOutcome::Surplus);
         run_file(store, engine, pace, clock, objects, &mut file, order, each).await
     };
-    let ended = tokio::select! {
-        ended = running => ended,
+    tokio::select! {
+        ended = running => left(ended),
         why = interruption.happens() => {
-            return Err(PortError::retryable("read the job file", format!("{uri}: {why}")).into());
+            Err(PortError::retryable("read the job file", format!("{uri}: {why}")).into())
         }
-    };
+    }
+}
+
+fn left(ended: Result<RunEnd, RunFileError>) -> Result<Left, FunctionError> {
     match ended {
-        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_)) => Ok(Vec::new()),
-        Err(RunFileError::File(error)) => Ok(shown(&error)),
+        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_)) => Ok(Left::AtCheckpoint),
+        Err(RunFileError::File(error)) => Ok(Left::Rejected(shown(&error))),
+        Err(RunFileError::Overtaken) => Ok(Left::ToAnother),
         Err(RunFileError::Port(error)) => Err(error.into()),
     }
 }

@@ -80,6 +80,17 @@ pub enum LocalError {
     Runner(#[from] ProcessRunnerError),
 }
 
+impl From<RunFileError> for LocalError {
+    fn from(error: RunFileError) -> Self {
+        match error {
+            RunFileError::File(error) => error.into(),
+            RunFileError::Port(error) => error.into(),
+            // Only by a state folder that was opened twice, past its lock.
+            overtaken @ RunFileError::Overtaken => PortError::permanent("run", overtaken.to_string()).into(),
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -253,8 +264,7 @@ where
         }
     }
     match end {
-        Some(Err(RunFileError::File(error))) => Err(error.into()),
-        Some(Err(RunFileError::Port(error))) => Err(error.into()),
+        Some(Err(error)) => Err(error.into()),
         Some(Ok(end)) => Ok(Some(end)),
         None => Ok(None),
     }

@@ -54,6 +54,9 @@ pub enum RunFileError {
     /// A port failed for good. The run goes on from its checkpoint when it is called again.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// Another invocation of the same run has come further: it goes on, and this one has stopped.
+    #[error("another invocation goes on with the run")]
+    Overtaken,
 }
 
 /// Jobs that may be done ahead of the first that is not: bounds what is held in memory.
@@ -65,7 +68,8 @@ const ROUNDS: u32 = 6;
 /// Submits every job of the file, in an order in which dependencies come first, `concurrency` at once.
 ///
 /// Idempotent, and resumable: the run's checkpoint is saved every thousand jobs, and a run that is
-/// called again goes on from there. Memory does not grow with the number of jobs where the file is
+/// called again goes on from there. Of two invocations of one run, the one that is behind at its next
+/// checkpoint stops ([`RunFileError::Overtaken`]). Memory does not grow with the number of jobs where the file is
 /// streamed. `each` is told what became of every job, in the order of the file.
 #[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
 pub async fn run_file<S, E, O, R>(
@@ -124,7 +128,7 @@ pub async fn reject_file<S: RunStore, O: ObjectStore>(
     clock: &impl Clock,
     order: &RunFile,
     error: &JobFileError,
-) -> Result<(), PortError> {
+) -> Result<(), RunFileError> {
     let run = begin(store, clock, order).await?;
     if run.state != RunState::Submitting {
         return Ok(());

@@ -8,7 +8,7 @@ use super::report::{ReportLine, report_key};
 use super::{RunFileError, Tried};
 use crate::domain::{Checkpoint, JobSpec, Run, RunState};
 use crate::job_file::{JobFileError, Problem};
-use crate::ports::{Clock, ObjectStore, ObjectWriter, PortError, RunStore};
+use crate::ports::{Clock, ObjectStore, ObjectWriter as _, RunStore};
 
 /// Jobs between two saved checkpoints.
 const SAVE_EVERY: u64 = 1_000;
@@ -88,12 +88,14 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
         (self.each)(report);
     }
 
-    pub(super) async fn save_if_due(&mut self) -> Result<(), PortError> {
+    pub(super) async fn save_if_due(&mut self) -> Result<(), RunFileError> {
         if self.run.checkpoint.0 - self.saved.0 >= SAVE_EVERY { self.save().await } else { Ok(()) }
     }
 
-    async fn save(&mut self) -> Result<(), PortError> {
+    async fn save(&mut self) -> Result<(), RunFileError> {
         if !self.part.is_empty() {
+            // Another invocation's part under this key would be lost.
+            self.must_stand_at(self.saved, RunState::Submitting).await?;
             let key = report_key(&self.run.run_id, self.saved);
             let mut object = self.archive.create_object(&key, "application/x-ndjson").await?;
             object.write(&self.part).await?;
@@ -101,13 +103,24 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
             self.part.clear();
         }
         self.run.updated_at = self.clock.now();
-        self.store.save_run(&self.run).await?;
+        if !self.store.save_run(&self.run).await? {
+            // Unless it was written by a call whose answer was lost.
+            self.must_stand_at(self.run.checkpoint, self.run.state).await?;
+        }
         self.saved = self.run.checkpoint;
         Ok(())
     }
 
+    /// Errs where the run stands elsewhere: another invocation, which the same event started or which took
+    /// this one for dead, has come further.
+    async fn must_stand_at(&self, checkpoint: Checkpoint, state: RunState) -> Result<(), RunFileError> {
+        let known = self.store.run(&self.run.run_id).await?;
+        let stands = known.is_some_and(|known| (known.checkpoint, known.state) == (checkpoint, state));
+        if stands { Ok(()) } else { Err(RunFileError::Overtaken) }
+    }
+
     /// Saves what was reached, and the state of the run.
-    pub(super) async fn close(mut self, state: RunState) -> Result<Run, PortError> {
+    pub(super) async fn close(mut self, state: RunState) -> Result<Run, RunFileError> {
         self.run.state = state;
         self.save().await?;
         Ok(self.run)
