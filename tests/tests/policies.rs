@@ -271,7 +271,8 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let array_id = submitted(cloud, &array("array")).await?;
     // Its children may be said to run still: then it is delivered again.
     handle(change(&array_id, "array", "FAILED", CHILD_FAILED, None)).await.ok();
-    let nonce = Nonce::derive(&name("lost"), 1);
+    let head = cloud.adapters().store.job(&name("lost")).await?.context("the job is not known")?.head;
+    let nonce = Nonce::derive(&name("lost"), &head.nonce_seed, 1);
     let surplus = cloud.adapters().engine.submit_job(&SubmitJobRequest::new(&lost, &nonce, |_| None)).await?;
     let answer = handle(change(&surplus, "lost", "RUNNING", "", Some(&nonce))).await?;
     assert_eq!(serde_json::to_value(answer.body)?["outcome"], "SURPLUS");

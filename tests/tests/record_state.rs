@@ -1,9 +1,10 @@
 //! What follows from states: order, ownership, host losses, dependants.
 
-use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce};
+use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, RunId};
+use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{Applied, ClaimOutcome, JobStore, NewClaim};
-use batchwright::use_cases::record_state::Recorded;
-use batchwright::use_cases::submit::Outcome;
+use batchwright::use_cases::record_state::{Recorded, Recorder};
+use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
 use batchwright_tests::world::{World, after, exits, loses_host, run_id, spec, succeeds};
 
 #[tokio::test(start_paused = true)]
@@ -126,9 +127,36 @@ async fn a_job_of_another_program_is_left_alone() -> anyhow::Result<()> {
     let foreign = JobState::submitted(JobName::parse("theirs")?, id.clone(), None);
     assert_eq!(world.recorder().record_state(&foreign).await?, Recorded::NotOurs);
     let name = JobName::parse("removed")?;
-    let forgotten = JobState::submitted(name.clone(), id, Some(Nonce::derive(&name, 1)));
+    let forgotten = JobState::submitted(name.clone(), id, Some(Nonce::derive(&name, "", 1)));
     assert_eq!(world.recorder().record_state(&forgotten).await?, Recorded::NotOurs);
     assert!(world.job("theirs").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_stores_over_one_batch_leave_each_others_jobs_of_the_same_name_alone() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    let spec = spec("job");
+    world.submit(&spec).await?;
+    let theirs = InMemoryJobStore::default();
+    let run_id = RunId::derive("another stack's file", "1", "0");
+    let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+    let policy = SubmitPolicy::default();
+    submit(&theirs, &world.engine, &world.engine, &world.clock, &policy, &order).await?;
+    let told = world.settle().await?;
+    let ended = world.submissions_in_engine("job").await?;
+    assert_eq!(ended.len(), 2);
+    assert!(ended.iter().all(|detail| detail.status == JobStatus::Succeeded), "{ended:?}");
+    assert_eq!(told.iter().filter(|(_, what)| *what == Recorded::NotOurs).count(), told.len() / 2);
+    let recorder =
+        Recorder { store: &theirs, engine: &world.engine, pace: &world.engine, clock: &world.clock, policy };
+    for (state, _) in &told {
+        recorder.record_state(state).await?;
+    }
+    let [ours, theirs] = [world.job("job").await?, theirs.job(&spec.job_name).await?].map(Option::unwrap);
+    assert_eq!((ours.status(), theirs.status()), (Some(JobStatus::Succeeded), Some(JobStatus::Succeeded)));
+    assert_eq!((ours.head.job_tries.len(), theirs.head.job_tries.len()), (1, 1));
+    assert_ne!(ours.head.job_id, theirs.head.job_id);
     Ok(())
 }
 

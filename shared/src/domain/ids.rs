@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::limits::JOB_NAME_MAX_CHARS;
+use super::times::Timestamp;
 
 /// Why a text is not a valid name or id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,8 +158,8 @@ impl RunId {
 }
 
 text_id! {
-    /// What marks one claim's submission, in the job's `parameters`: made from the job's name and the
-    /// number of the claim, so that any listing of Batch's tells which claim a job id belongs to.
+    /// What marks one claim's submission, in the job's `parameters`: made from the job's name, its head's
+    /// seed and the number of the claim, so that any listing of Batch's tells which claim a job id belongs to.
     Nonce, "^[0-9]+-[0-9A-Fa-f]{16}$"
 }
 
@@ -166,15 +167,22 @@ impl Nonce {
     /// The parameter that carries the nonce. It comes back in `DescribeJobs` and in events.
     pub const PARAMETER: &'static str = "batchwright.nonce";
 
+    /// The seed of the head that a run's claim makes. Another store's head of the same name has another
+    /// one, and so has the head that is made after a job was removed: what they submit is not ours to end.
+    pub fn seed(run_id: &RunId, now: Timestamp) -> String {
+        hex_digest(&[run_id.as_str(), &now.as_millis().to_string()])[..16].to_owned()
+    }
+
     /// The nonce of a job's n-th claim.
-    pub fn derive(job: &JobName, claim: u32) -> Nonce {
-        Self(format!("{claim}-{}", &hex_digest(&[job.as_str(), &claim.to_string()])[..16]))
+    pub fn derive(job: &JobName, seed: &str, claim: u32) -> Nonce {
+        Self(format!("{claim}-{}", &hex_digest(&[job.as_str(), seed, &claim.to_string()])[..16]))
     }
 
     /// Whether it is the nonce of one of a job's first `claims` claims.
-    pub fn is_of(&self, job: &JobName, claims: u32) -> bool {
+    pub fn is_of(&self, job: &JobName, seed: &str, claims: u32) -> bool {
         let number = self.0.split_once('-').and_then(|(claim, _)| claim.parse().ok());
-        number.is_some_and(|number| (1..=claims).contains(&number) && Self::derive(job, number) == *self)
+        number
+            .is_some_and(|number| (1..=claims).contains(&number) && Self::derive(job, seed, number) == *self)
     }
 
     /// Accepts what [`Nonce::derive`] makes: a number, a hyphen, 16 hexadecimal digits.
@@ -242,16 +250,16 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_depends_on_name_and_claim_alone() {
-        let name = JobName::parse("tile-7").unwrap();
-        let nonce = Nonce::derive(&name, 2);
-        assert_eq!(nonce, Nonce::derive(&name, 2));
-        assert_ne!(nonce, Nonce::derive(&name, 3));
-        assert_ne!(nonce, Nonce::derive(&JobName::parse("tile-8").unwrap(), 2));
+    fn a_nonce_depends_on_name_seed_and_claim_alone() {
+        let [name, other] = ["tile-7", "tile-8"].map(|text| JobName::parse(text).unwrap());
+        let nonce = Nonce::derive(&name, "seed", 2);
+        assert_eq!(nonce, Nonce::derive(&name, "seed", 2));
+        assert_ne!(nonce, Nonce::derive(&name, "seed", 3));
+        assert_ne!(nonce, Nonce::derive(&other, "seed", 2));
+        assert_ne!(nonce, Nonce::derive(&name, "another", 2));
         assert_eq!(Nonce::parse(nonce.as_str()).unwrap(), nonce);
-        assert!(nonce.is_of(&name, 2) && nonce.is_of(&name, 7));
-        assert!(!nonce.is_of(&name, 1), "that claim has not been made");
-        assert!(!nonce.is_of(&JobName::parse("tile-8").unwrap(), 2));
-        assert!(Nonce::parse("somebody else's").is_err());
+        assert!(nonce.is_of(&name, "seed", 2) && nonce.is_of(&name, "seed", 7));
+        assert!(!nonce.is_of(&name, "seed", 1), "that claim has not been made");
+        assert!(!nonce.is_of(&other, "seed", 2) && !nonce.is_of(&name, "another", 2));
     }
 }

@@ -34,6 +34,9 @@ pub struct JobHead {
     pub run_id: RunId,
     /// Claims so far: numbers the nonces.
     pub claims: u32,
+    /// What its nonces are made from, beside the job's name: [`Nonce::seed`].
+    #[serde(default)]
+    pub nonce_seed: String,
     /// The claim that stands now.
     pub claim: Option<Claim>,
     /// The latest submission: the last of `job_tries`.
@@ -57,6 +60,11 @@ pub struct JobHead {
 }
 
 impl JobHead {
+    /// Whether a nonce is that of one of its claims, of whatever time.
+    pub fn has_issued(&self, nonce: &Nonce) -> bool {
+        nonce.is_of(&self.spec.job_name, &self.nonce_seed, self.claims)
+    }
+
     /// Submissions since a person last asked for the job.
     pub fn tries_used(&self) -> u32 {
         u32::try_from(self.job_tries.len()).unwrap_or(u32::MAX).saturating_sub(self.tries_before)

@@ -136,6 +136,7 @@ mod tests {
             spec: spec("definition"),
             run_id: RunId::derive("file", "1", "0"),
             claims: 1,
+            nonce_seed: String::new(),
             claim: None,
             job_id: status.map(|_| id()),
             job_tries: status.map(|_| id()).into_iter().collect(),
@@ -166,7 +167,7 @@ mod tests {
             assert_eq!(plan(&spec("definition"), Some(&job), true, None), Plan::Skip(Skip::InFlight(status)));
         }
         let mut claimed = known(Some(JobStatus::Failed));
-        let nonce = Nonce::derive(claimed.name(), 2);
+        let nonce = Nonce::derive(claimed.name(), "", 2);
         claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
         assert_eq!(
             plan(&spec("definition"), Some(&claimed), true, None),

@@ -124,6 +124,7 @@ mod tests {
             spec: JobSpec { max_tries, ..JobSpec::new(name, "q", "d") },
             run_id: RunId::derive("file", "1", "0"),
             claims: 1,
+            nonce_seed: String::new(),
             claim: None,
             job_id: tries.last().map(|text| id(text)),
             job_tries: tries.iter().map(|text| id(text)).collect(),
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn a_claim_that_stands_decides_instead() {
         let mut job = job(&["b"], 4);
-        let nonce = Nonce::derive(job.name(), 2);
+        let nonce = Nonce::derive(job.name(), "", 2);
         job.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Undecided);
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Dependent Job failed")), Next::Undecided);

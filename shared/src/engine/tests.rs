@@ -352,7 +352,7 @@ async fn faulty_calls_tell_truly_whether_a_job_was_made() {
 #[test]
 fn a_nonce_comes_back_in_the_events_state() {
     let mut spec = spec("a");
-    let nonce = Nonce::derive(&spec.job_name, 1);
+    let nonce = Nonce::derive(&spec.job_name, "", 1);
     spec.parameters.insert(Nonce::PARAMETER.into(), nonce.to_string());
     let detail = core::tests::described(&spec);
     assert_eq!(envelope::state_change(detail, START).detail.state().nonce, Some(nonce));

@@ -103,7 +103,7 @@ fn override_chars(node: &Node, overrides: &impl serde::Serialize, check: &mut Ch
 /// Bytes of the request that will be made of the spec: with a nonce, and ids in place of names.
 fn request_bytes(spec: &JobSpec) -> usize {
     let id = JobId::parse(ANY_ID).ok();
-    let nonce = Nonce::derive(&spec.job_name, u32::MAX);
+    let nonce = Nonce::derive(&spec.job_name, "", u32::MAX);
     SubmitJobRequest::new(spec, &nonce, |_| id.clone()).spec().payload_bytes()
 }
 

@@ -18,7 +18,11 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
         return ClaimOutcome::Replaced;
     }
     let claims = head.as_ref().map_or(0, |head| head.claims).saturating_add(1);
-    let nonce = Nonce::derive(&claim.spec.job_name, claims);
+    let nonce_seed = match head.as_mut() {
+        Some(head) => std::mem::take(&mut head.nonce_seed),
+        None => Nonce::seed(&claim.run_id, claim.now),
+    };
+    let nonce = Nonce::derive(&claim.spec.job_name, &nonce_seed, claims);
     let tries = head.as_mut().map(|head| ended_tries(head, claim)).unwrap_or_default();
     let job_tries = head.as_mut().map(|head| std::mem::take(&mut head.job_tries)).unwrap_or_default();
     let tries_before = if claim.resets_budget {
@@ -30,6 +34,7 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
         spec: claim.spec.clone(),
         run_id: claim.run_id.clone(),
         claims,
+        nonce_seed,
         claim: Some(Claim {
             nonce: nonce.clone(),
             expires_at: claim.expires_at,
@@ -75,11 +80,15 @@ pub fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Ti
     stands
 }
 
-/// Turns the claim into the latest submission. The head changes only where it is `Recorded`.
+/// Turns the claim into the latest submission. The head changes only where it is `Recorded`. A nonce that is
+/// none of the head's own is another store's, or that of a job which was removed since: `Unknown`.
 pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
     let Some(head) = head else { return RecordOutcome::Unknown };
     if head.job_tries.contains(&submission.job_id) {
         return RecordOutcome::Known;
+    }
+    if !head.has_issued(&submission.nonce) {
+        return RecordOutcome::Unknown;
     }
     if head.claim.as_ref().is_none_or(|claim| claim.nonce != submission.nonce) {
         return RecordOutcome::Surplus;
@@ -149,6 +158,11 @@ mod tests {
         }
     }
 
+    fn nonce(claim: u32) -> Nonce {
+        let NewClaim { spec, run_id, now, .. } = wish(None, false);
+        Nonce::derive(&spec.job_name, &Nonce::seed(&run_id, now), claim)
+    }
+
     fn submission(nonce: &Nonce, job_id: &str) -> NewSubmission {
         let (job_name, now) = (JobName::parse("job").unwrap(), Timestamp::from_millis(3));
         NewSubmission { job_name, nonce: nonce.clone(), job_id: id(job_id), now }
@@ -171,22 +185,20 @@ mod tests {
     #[test]
     fn a_claim_is_numbered_and_stands_until_it_is_released_or_recorded() {
         let mut head = None;
-        let name = JobName::parse("job").unwrap();
-        let first = Nonce::derive(&name, 1);
+        let first = nonce(1);
         assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(first.clone()));
         assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Held);
         let now = Timestamp::from_millis(9);
-        assert!(!release(head.as_mut().unwrap(), &Nonce::derive(&name, 2), None, now));
+        assert!(!release(head.as_mut().unwrap(), &nonce(2), None, now));
         assert!(release(head.as_mut().unwrap(), &first, Some("no such queue"), now));
         assert_eq!(head.as_ref().unwrap().refusal.as_deref(), Some("no such queue"));
-        assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(Nonce::derive(&name, 2)));
+        assert_eq!(claim(&mut head, &wish(None, false)), ClaimOutcome::Granted(nonce(2)));
         assert_eq!(head.unwrap().refusal, None);
     }
 
     #[test]
     fn a_claim_takes_over_the_one_that_it_names_and_no_other() {
-        let name = JobName::parse("job").unwrap();
-        let [first, second, third] = [1, 2, 3].map(|number| Nonce::derive(&name, number));
+        let [first, second, third] = [1, 2, 3].map(nonce);
         let over = |nonce: &Nonce| NewClaim { takes_over: Some(nonce.clone()), ..wish(None, false) };
         let mut head = None;
         assert_eq!(claim(&mut head, &over(&first)), ClaimOutcome::Replaced, "a claim that never was");
@@ -238,10 +250,12 @@ mod tests {
     #[test]
     fn recording_tells_known_surplus_and_unknown_apart() {
         let mut head = tried(&["a"]);
-        let nonce = Nonce::derive(&JobName::parse("job").unwrap(), 1);
+        let nonce = nonce(1);
         assert_eq!(record(head.as_mut(), &submission(&nonce, "a")), RecordOutcome::Known);
         assert_eq!(record(head.as_mut(), &submission(&nonce, "b")), RecordOutcome::Surplus);
         assert_eq!(record(None, &submission(&nonce, "a")), RecordOutcome::Unknown);
+        let theirs = Nonce::derive(&JobName::parse("job").unwrap(), "another store's", 1);
+        assert_eq!(record(head.as_mut(), &submission(&theirs, "b")), RecordOutcome::Unknown);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::error::Failure;
 use crate::domain::{Claim, Job, JobHead, JobId, Nonce, RunId, Submission, Timestamp};
 
 /// Columns of `sql::head_columns!`.
-const HEAD_COLUMNS: usize = 13;
+const HEAD_COLUMNS: usize = 14;
 
 pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(record).map_err(|why| Failure::Unwritable { what, why })
@@ -34,6 +34,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
         run_id: RunId::parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
         spec: from_json("a job's spec", row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
         claims: row.get(2)?,
+        nonce_seed: row.get(13)?,
         claim,
         job_id: job_id.as_deref().map(JobId::parse).transpose()?,
         job_tries: from_json("a job's tries", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,

@@ -65,6 +65,7 @@ CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITT
 const VERSION_2: &str = "
 ALTER TABLE jobs ADD COLUMN tries TEXT NOT NULL DEFAULT '[]'; -- JSON
 ALTER TABLE jobs ADD COLUMN claim_job_queue TEXT;
+ALTER TABLE jobs ADD COLUMN nonce_seed TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE submissions ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN job_status TEXT GENERATED ALWAYS AS

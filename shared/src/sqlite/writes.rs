@@ -182,6 +182,7 @@ fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
         head.updated_at.as_millis(),
         rows::to_json("a job's tries", &head.tries)?,
         head.claim.as_ref().and_then(|claim| claim.job_queue.as_deref()),
+        head.nonce_seed,
     ])?;
     Ok(())
 }

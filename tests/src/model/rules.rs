@@ -66,7 +66,7 @@ impl Rules {
         let id = |number| JobId::parse(&format!("id-{number}")).expect("the id is valid");
         Self {
             ids: (0..NUMBERS).map(id).collect(),
-            nonces: (0..=NUMBERS).map(|number| Nonce::derive(&name, number.into())).collect(),
+            nonces: (0..=NUMBERS).map(|number| Nonce::derive(&name, &seed(), number.into())).collect(),
             asking: if scope.one_run { run() } else { RunId::derive("file", "2", "0") },
             spec: JobSpec { max_tries, ..JobSpec::new(name, "queue", "definition") },
             claims: Memory::new(),
@@ -184,6 +184,7 @@ impl Rules {
             spec: self.spec.clone(),
             run_id: run(),
             claims: head.claims.into(),
+            nonce_seed: seed(),
             claim: claim.map(|nonce| Claim { nonce, expires_at: Timestamp::default(), job_queue: None }),
             job_id: head.latest().map(|job| self.id(job)),
             job_tries: head.tries.iter().map(|&job| self.id(job)).collect(),
@@ -236,4 +237,8 @@ impl Rules {
 
 fn run() -> RunId {
     RunId::derive("file", "1", "0")
+}
+
+fn seed() -> String {
+    Nonce::seed(&run(), Timestamp::default())
 }

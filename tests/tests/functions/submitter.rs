@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use batchwright::domain::{JobStatus, RunState, Timestamp};
+use batchwright::domain::{Checkpoint, JobStatus, Run, RunState, Timestamp};
 use batchwright::engine::{LocalEngine, Outcome, Scene, VirtualClock};
 use batchwright::events::JobStateChange;
 use batchwright::function::{FunctionError, Invocation};
@@ -187,6 +187,29 @@ async fn a_run_that_came_no_further_is_left_to_the_reconciler() {
     assert_eq!(world.invoker.take(), []);
     let unfinished = world.store.unfinished_runs(now(&world).plus_millis(1), None).await.unwrap();
     assert_eq!(unfinished.items.len(), 1);
+}
+
+/// Another invocation comes further whenever this one submits.
+struct Overtaken(InMemoryJobStore);
+
+impl SubmissionPace for Overtaken {
+    async fn admit(&self) {
+        for run in self.0.unfinished_runs(Timestamp::from_millis(i64::MAX), None).await.unwrap().items {
+            let checkpoint = Checkpoint(run.checkpoint.0 + 1);
+            assert!(self.0.save_run(&Run { checkpoint, ..run }).await.unwrap());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_that_was_overtaken_hands_nothing_on_and_writes_no_report() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("one"), job("two")]);
+    let ports = ports(&world, Overtaken(world.store.clone()));
+    handle(&ports, &config(), uploaded("jobs/a.json"), &world.invocation(900)).await.unwrap();
+    assert_eq!(world.invoker.take(), []);
+    assert_eq!(world.objects.keys(), ["jobs/a.json"]);
+    assert_eq!((world.tries("one").await, world.tries("two").await), (1, 1));
 }
 
 /// Its objects break off.

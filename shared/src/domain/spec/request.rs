@@ -63,7 +63,7 @@ mod tests {
             Dependency { job_name: Some(name("b")), ..Dependency::default() },
             sequential.clone(),
         ];
-        let nonce = Nonce::derive(&spec.job_name, 1);
+        let nonce = Nonce::derive(&spec.job_name, "", 1);
         let request =
             SubmitJobRequest::new(&spec, &nonce, |wanted| (wanted == &name("a")).then(|| id.clone()));
         let waiting =

@@ -44,7 +44,7 @@ where
         let mut adopted = false;
         for detail in self.submissions_unknown_to(head).await? {
             let state = detail.state();
-            if state.nonce.as_ref().is_some_and(|nonce| nonce.is_of(&head.spec.job_name, head.claims)) {
+            if state.nonce.as_ref().is_some_and(|nonce| head.has_issued(nonce)) {
                 adopted |= self.adopt(head, &state).await? && state.nonce.as_ref() == Some(&claim.nonce);
             }
         }

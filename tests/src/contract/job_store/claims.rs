@@ -17,6 +17,7 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
     assert_eq!((job.status(), &job.latest), (None, &None));
     let head = JobHead {
         spec: claim.spec,
+        nonce_seed: Nonce::seed(&claim.run_id, claim.now),
         run_id: claim.run_id,
         claims: 1,
         claim: Some(Claim { nonce, expires_at: EXPIRY, job_queue: None }),
@@ -144,7 +145,7 @@ pub(super) async fn a_claim_is_released_by_its_own_nonce_alone_and_once<S: JobSt
 ) -> anyhow::Result<()> {
     let job = name("a");
     let first = granted(store, &wish("a", None)).await?;
-    let other = Nonce::derive(&job, 77);
+    let other = Nonce::derive(&job, "", 77);
     assert!(!store.release(&job, &other, Some("not mine"), at(1_100)).await?);
     assert!(!store.release(&name("unknown"), &first, None, at(1_100)).await?);
     assert_eq!(head(store, "a").await?.updated_at, NOW);
@@ -172,7 +173,7 @@ pub(super) async fn a_claim_takes_the_place_of_the_one_it_names_and_of_no_other<
     let first = granted(store, &wish("a", None)).await?;
     let over =
         |nonce: &Nonce| NewClaim { takes_over: Some(nonce.clone()), now: at(9_000), ..wish("a", None) };
-    let other = Nonce::derive(&name("a"), 77);
+    let other = Nonce::derive(&name("a"), "", 77);
     assert_eq!(store.claim(&over(&other)).await?, ClaimOutcome::Held);
     let second = granted(store, &over(&first)).await?;
     assert_ne!(first, second);

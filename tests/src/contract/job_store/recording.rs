@@ -49,8 +49,11 @@ pub(super) async fn known_surplus_and_unknown_submissions_are_told_apart<S: JobS
     assert!(store.release(&name("a"), &third, None, NOW).await?);
     let late = store.record_submission(&taken("a", &third, "a-3")).await?;
     assert_eq!(late, RecordOutcome::Surplus, "a claim that was given up submits nothing");
-    let nobodys = Nonce::derive(&name("b"), 1);
+    let nobodys = Nonce::derive(&name("b"), "", 1);
     assert_eq!(store.record_submission(&taken("b", &nobodys, "b-1")).await?, RecordOutcome::Unknown);
+    let another_stores = Nonce::derive(&name("a"), "another store's", 1);
+    let theirs = store.record_submission(&taken("a", &another_stores, "a-4")).await?;
+    assert_eq!(theirs, RecordOutcome::Unknown, "a job of the same name");
     assert_eq!((store.job(&name("b")).await?, store.submission(&id("b-1")).await?), (None, None));
     Ok(())
 }

@@ -21,15 +21,21 @@ fn found(head: &JobHead, revision: u64) -> (u16, Value) {
     (200, json!({"Item": as_json(&item::of_head(head, revision).unwrap())}))
 }
 
+/// Of the claim that is wished for.
+fn nonce(job: &str) -> Nonce {
+    let wish = wish(job);
+    Nonce::derive(&name(job), &Nonce::seed(&wish.run_id, wish.now), 1)
+}
+
 fn taken(job: &str) -> NewSubmission {
     let job_id = JobId::parse(&format!("{job}-id")).unwrap();
-    NewSubmission { job_name: name(job), nonce: Nonce::derive(&name(job), 1), job_id, now: NOW }
+    NewSubmission { job_name: name(job), nonce: nonce(job), job_id, now: NOW }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_is_written_on_the_condition_that_it_is_the_one_that_was_read() {
     let script = Script::of([done(), done()]);
-    let nonce = Nonce::derive(&name("a"), 1);
+    let nonce = nonce("a");
     assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Granted(nonce.clone()));
     let asked = script.asked();
     let (get, put) = (&asked[0], &asked[1]);
