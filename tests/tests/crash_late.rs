@@ -78,7 +78,11 @@ async fn an_answer_that_comes_late_is_of_the_one_submission() -> anyhow::Result<
 async fn a_submission_that_comes_after_its_claim_is_ended_by_the_submitter_that_waited() -> anyhow::Result<()>
 {
     let stories = tell_all(|late| Scenario::late(&[(1, Passage::EffectAfter(late))], false, true)).await?;
-    println!("crash: submitter, {} stories, surplus {}", stories.len(), surplus(&stories));
+    println!(
+        "crash: late submissions of the submitter: {} delays, surplus ones found and ended {}",
+        stories.len(),
+        surplus(&stories)
+    );
     assert_eq!(counted(&stories, 0), surplus(&stories) as u64, "nobody else hears of it");
     assert!(surplus(&stories) >= 4, "from 610 s on");
     Ok(())
@@ -88,7 +92,11 @@ async fn a_submission_that_comes_after_its_claim_is_ended_by_the_submitter_that_
 async fn a_submission_that_nobody_waits_for_is_ended_at_its_first_event() -> anyhow::Result<()> {
     let given_up = Passage::EffectAfterGivenUp;
     let stories = tell_all(|late| Scenario::late(&[(1, given_up(late))], false, false)).await?;
-    println!("crash: state handler, {} stories, surplus {}", stories.len(), surplus(&stories));
+    println!(
+        "crash: late submissions that their event shows: {} delays, surplus ones found and ended {}",
+        stories.len(),
+        surplus(&stories)
+    );
     assert!(counted(&stories, 1) >= surplus(&stories) as u64);
     assert!(surplus(&stories) >= 4, "from 610 s on");
     Ok(())
@@ -98,7 +106,11 @@ async fn a_submission_that_nobody_waits_for_is_ended_at_its_first_event() -> any
 async fn a_retry_that_comes_after_its_claim_is_ended_by_the_state_handler() -> anyhow::Result<()> {
     for passage in [Passage::EffectAfter, Passage::EffectAfterGivenUp] {
         let stories = tell_all(|late| Scenario::late(&[(2, passage(late))], true, false)).await?;
-        println!("crash: retry, {} stories, surplus {}", stories.len(), surplus(&stories));
+        println!(
+            "crash: late submissions of a retry: {} delays, surplus ones found and ended {}",
+            stories.len(),
+            surplus(&stories)
+        );
         assert!(counted(&stories, 1) >= surplus(&stories) as u64);
         assert!(surplus(&stories) >= 3);
     }
@@ -109,7 +121,11 @@ async fn a_retry_that_comes_after_its_claim_is_ended_by_the_state_handler() -> a
 async fn a_submission_of_the_reconciler_that_comes_late_is_ended_like_any_other() -> anyhow::Result<()> {
     let passages = |late| [(1, Passage::RequestLost), (2, Passage::EffectAfterGivenUp(late))];
     let stories = tell_all(|late| Scenario::late(&passages(late), false, false)).await?;
-    println!("crash: reconciler's own, {} stories, surplus {}", stories.len(), surplus(&stories));
+    println!(
+        "crash: late submissions of the reconciler: {} delays, surplus ones found and ended {}",
+        stories.len(),
+        surplus(&stories)
+    );
     assert!(surplus(&stories) >= 3);
     Ok(())
 }

@@ -266,7 +266,10 @@ async fn a_part_that_is_not_copied_leaves_no_upload() -> anyhow::Result<()> {
     let started = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
     let failed = "<Error><Code>PreconditionFailed</Code><Message>m</Message></Error>";
     // The answer to HEAD tells a length, and has no body.
-    let head = Reply::Torn { headers: Vec::new(), body: b"xyz".to_vec(), sent: 0 }.with("etag", "\"e\"");
+    let head = Reply::Torn { headers: Vec::new(), body: b"xyz".to_vec(), sent: 0 }
+        .with("etag", "\"e\"")
+        .with("cache-control", "max-age=60")
+        .with("x-amz-meta-owner", "me");
     let server =
         Loopback::start([head, Reply::new(200, started), Reply::new(412, failed), Reply::new(204, "")])
             .await?;
@@ -274,8 +277,37 @@ async fn a_part_that_is_not_copied_leaves_no_upload() -> anyhow::Result<()> {
     let buckets = told(&server).await?.with_copy_limits(limits);
     let failure = copy(&buckets, &uri("from", "k"), None, &Target::at(uri("to", "k"))).await.unwrap_err();
     assert!(failure.message.contains("PreconditionFailed"), "{failure}");
-    let last = server.requests().pop().context("nothing was asked")?;
+    let requests = server.requests();
+    let told = ["cache-control", "x-amz-meta-owner"].map(|name| requests[1].header(name));
+    assert_eq!(told, [Some("max-age=60"), Some("me")]);
+    let last = requests.last().context("nothing was asked")?;
     assert!(last.line.starts_with("DELETE /to/k") && last.line.contains("uploadId=u"), "{}", last.line);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_conversion_reads_on_where_its_source_was_torn_and_writes_nothing_where_it_can_not()
+-> anyhow::Result<()> {
+    const SOURCE: &[u8] = b"{\"a\": 1.10}\n{\"b\": 2}\n";
+    let torn = Reply::Torn { headers: Vec::new(), body: SOURCE.to_vec(), sent: 5 }.with("etag", "\"e\"");
+    let (from, target) = (uri("from", "a.jsonl"), Target::at(uri("to", "a.json")));
+    let request = ConvertRequest::default();
+
+    let rest = Reply::new(206, &SOURCE[5..]);
+    let server = Loopback::start([torn.clone(), rest, Reply::new(200, "").with("etag", "\"f\"")]).await?;
+    let done = convert(&told(&server).await?, &from, None, &target, &request).await?;
+    assert_eq!((done.records, done.bytes_in), (2, SOURCE.len() as u64));
+    let requests = server.requests();
+    assert_eq!(requests[1].header("range"), Some("bytes=5-"));
+    assert!(requests[2].line.starts_with("PUT /to/a.json"), "{}", requests[2].line);
+    let written = String::from_utf8(requests[2].body.clone())?;
+    assert!(written.contains("[\n{\"a\": 1.10},\n{\"b\": 2}\n]"), "{written}");
+
+    let changed = Reply::new(412, "<Error><Code>PreconditionFailed</Code><Message>m</Message></Error>");
+    let server = Loopback::start([torn, changed]).await?;
+    let failure = convert(&told(&server).await?, &from, None, &target, &request).await.unwrap_err();
+    assert!(failure.message.contains("PreconditionFailed"), "{failure}");
+    assert_eq!(server.requests().len(), 2, "nothing is written");
     Ok(())
 }
 

@@ -33,8 +33,12 @@ impl<W: Write> Records<W> {
             self.out.write_all(before.as_bytes())?;
         }
         self.count += 1;
-        serde_json::to_writer(&mut self.out, record)?;
-        if self.output == Output::Ndjson { self.out.write_all(b"\n") } else { Ok(()) }
+        if self.output == Output::Json {
+            return Ok(serde_json::to_writer(&mut self.out, record)?);
+        }
+        // A document that is printed as it was read may go over several lines, though none of its strings does.
+        let line = serde_json::to_string(record)?.replace(['\n', '\r'], " ");
+        writeln!(self.out, "{line}")
     }
 
     /// Ends the list; `rest` are the fields of an object that follow it.
@@ -80,5 +84,10 @@ mod tests {
     #[test]
     fn ndjson_is_a_record_a_line() {
         assert_eq!(printed(Output::Ndjson, &[json!(1), json!({"a": 2})]), "1\n{\"a\":2}\n");
+        let mut bytes = Vec::new();
+        let mut list = Records::new(&mut bytes, Output::Ndjson, "results");
+        list.push(&serde_json::value::RawValue::from_string("[1.10,\r\n2]".to_owned()).unwrap()).unwrap();
+        list.finish(&Map::new()).unwrap();
+        assert_eq!(bytes, b"[1.10,  2]\n", "also of one that was read from several");
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::upload::Upload;
+use super::upload::{Headers, Upload};
 use super::writer::{acl, headers, written};
 use super::{Object, Seen, head_version, size};
 use crate::domain::s3_uri;
@@ -112,7 +112,13 @@ async fn in_parts(
         condition: wanted.condition.clone(),
         owner_full_control: wanted.owner_full_control,
     };
-    let mut upload = Upload::start_with(to, &new, head.metadata).await?;
+    let told = Headers {
+        cache_control: head.cache_control,
+        content_disposition: head.content_disposition,
+        content_language: head.content_language,
+        metadata: head.metadata,
+    };
+    let mut upload = Upload::start_with(to, &new, told).await?;
     let calls: Vec<_> = ranges(source.size_bytes, limits.part_bytes)
         .enumerate()
         .map(|(index, range)| {

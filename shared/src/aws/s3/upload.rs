@@ -16,6 +16,16 @@ use crate::ports::{NewObject, PortError, WriteCondition, Written};
 /// Parts of one upload. Source: Amazon S3 user guide, "multipart upload limits".
 const PARTS_MAX: i32 = 10_000;
 
+/// Headers of an object that are passed on with a copy.
+#[derive(Debug, Default)]
+pub(super) struct Headers {
+    pub(super) cache_control: Option<String>,
+    pub(super) content_disposition: Option<String>,
+    pub(super) content_language: Option<String>,
+    /// `x-amz-meta-…`.
+    pub(super) metadata: Option<HashMap<String, String>>,
+}
+
 /// An upload that has begun. It ends with its object, or is aborted: by whoever sees it fail, or when
 /// it is dropped. A process that is killed leaves it to the bucket's lifecycle rule.
 #[derive(Debug)]
@@ -28,14 +38,14 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) async fn start(object: &Object, wanted: &NewObject) -> Result<Self, PortError> {
-        Self::start_with(object, wanted, None).await
+        Self::start_with(object, wanted, Headers::default()).await
     }
 
-    /// With user-defined metadata.
+    /// With what S3 tells of an object beside its type.
     pub(super) async fn start_with(
         object: &Object,
         wanted: &NewObject,
-        metadata: Option<HashMap<String, String>>,
+        told: Headers,
     ) -> Result<Self, PortError> {
         const OPERATION: &str = "CreateMultipartUpload";
         let Object { client, bucket, key } = object;
@@ -46,7 +56,10 @@ impl Upload {
             .content_type(&wanted.content_type)
             .set_content_encoding(wanted.content_encoding.clone())
             .set_acl(acl(wanted.owner_full_control))
-            .set_metadata(metadata);
+            .set_cache_control(told.cache_control)
+            .set_content_disposition(told.content_disposition)
+            .set_content_language(told.content_language)
+            .set_metadata(told.metadata);
         let started = call.send().await.map_err(|error| object.failed(OPERATION, &error))?;
         let id =
             started.upload_id.ok_or_else(|| PortError::retryable(OPERATION, "no upload id came back"))?;
