@@ -24,9 +24,9 @@ check:
 histories n="100000":
     HISTORIES={{n}} cargo test --workspace --locked --test histories -- --nocapture
 
-# Time and memory of `run` by the number of jobs
-bench:
-    python3 benches/scale.py
+# A measurement: scale (of `run`), invoke, objects or convert, the last three beside others' programs
+bench what="scale" *options="":
+    python3 benches/{{what}}.py {{options}}
 
 # How often a job is submitted when things go wrong, side by side with aio-aws
 once *parameters="":
@@ -39,10 +39,6 @@ prove:
 # The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":
     infra/build {{platform}}
-
-# A GeoJSON FeatureCollection to a sequence, beside Python: time and memory
-bench-convert *options="":
-    python3 benches/convert.py {{options}}
 
 # Coverage-guided fuzzing of a target in fuzz/corpus, for so many seconds, on the stable toolchain
 fuzz target seconds="60":
