@@ -32,9 +32,10 @@ bench what="scale" *options="":
 once *parameters="":
     python3 benches/once.py {{parameters}}
 
-# What the exhaustive tests went through: crash points, histories, states of the claim protocol
+# What the exhaustive tests went through, and how often aio-aws submits where batchwright submits once
 prove:
     python3 benches/prove.py
+    python3 benches/once.py
 
 # The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":

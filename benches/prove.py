@@ -20,7 +20,7 @@ SAID = re.compile(r"^(?:test \S+ \.\.\. )?(crash|histories|model): (.*?)\s*$")
 # The lines of the crash tests that add up those before them.
 SUMS = re.compile(r"^(?:every death|every pair of deaths|on \w+): ")
 COUNTED = {
-    "runs, of which at least one died": r"runs (\d+)",
+    "runs with a death in them": r"runs (\d+)",
     "crash points": r"crash points (\d+)",
     "pairs of crash points": r"pairs (\d+)",
     "histories of events": r"(\d+) played",
