@@ -38,3 +38,4 @@ pub mod sqlite;
 pub mod use_cases;
 #[cfg(feature = "wire")]
 pub mod wire;
+mod yaml;

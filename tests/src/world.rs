@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use batchwright::domain::{Job, JobId, JobName, JobSpec, JobState, JobStatus, RunId, Timestamp};
+use batchwright::domain::{Job, JobId, JobName, JobSpec, JobState, JobStatus, Nonce, RunId, Timestamp};
 use batchwright::engine::{
-    EngineConfig, FaultPlan, FaultyEngine, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
-    VirtualClock,
+    EngineConfig, EventFaults, FaultPlan, FaultyEngine, FaultyEvents, JobIds, LocalEngine, MemoryBooks,
+    Scene, SimulatedRunner, VirtualClock,
 };
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
-use batchwright::ports::{Clock, JobEngine, JobStore, PortError};
+use batchwright::ports::{ClaimOutcome, Clock, JobEngine, JobStore, NewClaim, PortError};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
@@ -112,6 +112,25 @@ impl World {
         }
     }
 
+    /// Claims a job for so many milliseconds, as a submitter does that then dies or waits.
+    pub async fn claim(&self, spec: &JobSpec, millis: i64) -> anyhow::Result<Nonce> {
+        let claim = NewClaim {
+            spec: spec.clone(),
+            run_id: run_id(),
+            replaces: None,
+            replaced_end: None,
+            job_queue: None,
+            takes_over: None,
+            resets_budget: true,
+            now: self.now(),
+            expires_at: self.now().plus_millis(millis),
+        };
+        match self.store.claim(&claim).await? {
+            ClaimOutcome::Granted(nonce) => Ok(nonce),
+            other => anyhow::bail!("{}: {other:?}", spec.job_name),
+        }
+    }
+
     /// Submits one job for a person, in a run of its own.
     pub async fn submit(&self, spec: &JobSpec) -> Result<Outcome, PortError> {
         let run_id = RunId::derive("tests", "1", &self.now().as_millis().to_string());
@@ -145,6 +164,22 @@ impl World {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+
+    /// From now on three of ten events are lost, as many come up to five times, and as many up to ten minutes
+    /// late.
+    pub fn lose_and_repeat_events(&mut self, seed: u64) {
+        let (sender, receiver) = unbounded_channel();
+        let truth = std::mem::replace(&mut self.events, receiver);
+        let faults = EventFaults {
+            seed,
+            dropped_permille: 300,
+            doubled_permille: 300,
+            copies_max: 5,
+            delayed_permille: 300,
+            delay_max: Duration::from_secs(600),
+        };
+        tokio::spawn(FaultyEvents::new(faults, sender).run(truth));
     }
 
     /// Throws away the events that wait.

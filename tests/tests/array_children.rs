@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use batchwright::domain::spec::{ArrayProperties, FallbackQueue};
 use batchwright::domain::{Cause, JobId, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
-use batchwright::engine::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents, LocalEngine, Scene};
+use batchwright::engine::{FaultPlan, FaultyEngine, LocalEngine, Scene};
 use batchwright::events::JobDetail;
 use batchwright::ports::{Cursor, JobEngine, JobStore, JobSummary, Page, PortError};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
@@ -428,17 +428,7 @@ async fn arrays_are_decided_as_the_books_say(seed: u64) -> anyhow::Result<Vec<bo
         list_delay: Duration::from_secs(1),
     };
     let mut world = World::with_faults(by_seed(seed), faults).await?;
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let truth = std::mem::replace(&mut world.events, receiver);
-    let event_faults = EventFaults {
-        seed,
-        dropped_permille: 300,
-        doubled_permille: 300,
-        copies_max: 5,
-        delayed_permille: 300,
-        delay_max: Duration::from_secs(600),
-    };
-    tokio::spawn(FaultyEvents::new(event_faults, sender).run(truth));
+    world.lose_and_repeat_events(seed);
     let names = ["tiles-0", "tiles-1", "tiles-2"];
     let specs = names.map(|name| JobSpec { job_name: spec(name).job_name, max_tries: 3, ..array(6) });
     let (mut quiet, mut asked) = (0, 0);

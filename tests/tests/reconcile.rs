@@ -3,38 +3,22 @@
 use std::time::Duration;
 
 use batchwright::domain::{Cause, JobId, JobState, JobStatus};
-use batchwright::engine::{EventFaults, FaultPlan, FaultyEngine, FaultyEvents, Scene};
-use batchwright::ports::{ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
+use batchwright::engine::{FaultPlan, FaultyEngine, Scene};
+use batchwright::ports::{JobStore, NewSubmission, RecordOutcome};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::submit::Outcome;
-use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
+use batchwright_tests::world::{Ends, World, after, exits, loses_host, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
     ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 1_000 };
 
-async fn claim(world: &World, name: &str) -> anyhow::Result<batchwright::domain::Nonce> {
-    let claim = NewClaim {
-        spec: spec(name),
-        run_id: run_id(),
-        replaces: None,
-        replaced_end: None,
-        job_queue: None,
-        takes_over: None,
-        resets_budget: true,
-        now: world.now(),
-        expires_at: world.now().plus_millis(5_000),
-    };
-    match world.store.claim(&claim).await? {
-        ClaimOutcome::Granted(nonce) => Ok(nonce),
-        other => anyhow::bail!("{name}: {other:?}"),
-    }
-}
+const CLAIM_MS: i64 = 5_000;
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_submitter_died_before_the_call_is_given_up_and_the_job_submitted() -> anyhow::Result<()>
 {
     let mut world = World::new(|_| succeeds()).await?;
-    claim(&world, "job").await?;
+    world.claim(&spec("job"), CLAIM_MS).await?;
     world.pass(5_500).await;
     assert_eq!(world.reconcile(&POLICY).await?, Reconciled::default(), "it is in quarantine");
     world.pass(1_000).await;
@@ -50,7 +34,7 @@ async fn a_claim_whose_submitter_died_before_the_call_is_given_up_and_the_job_su
 async fn a_claim_is_without_a_successor_at_no_moment_until_the_job_is_submitted() -> anyhow::Result<()> {
     let faults = FaultPlan { throttled_permille: 1_000, ..FaultPlan::default() };
     let mut world = World::with_faults(|_| succeeds(), faults).await?;
-    let first = claim(&world, "job").await?;
+    let first = world.claim(&spec("job"), CLAIM_MS).await?;
     world.pass(6_500).await;
     let done = world.reconcile(&POLICY).await?;
     assert_eq!((done.claims_released, done.resubmitted, done.postponed), (0, 0, 1));
@@ -67,18 +51,7 @@ async fn a_claim_is_without_a_successor_at_no_moment_until_the_job_is_submitted(
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_dependency_was_forgotten_is_given_up_with_the_reason() -> anyhow::Result<()> {
     let world = World::new(|_| succeeds()).await?;
-    let wish = NewClaim {
-        spec: after("next", "forgotten"),
-        run_id: run_id(),
-        replaces: None,
-        replaced_end: None,
-        job_queue: None,
-        takes_over: None,
-        resets_budget: true,
-        now: world.now(),
-        expires_at: world.now().plus_millis(5_000),
-    };
-    assert!(matches!(world.store.claim(&wish).await?, ClaimOutcome::Granted(_)));
+    world.claim(&after("next", "forgotten"), CLAIM_MS).await?;
     world.pass(6_500).await;
     let done = world.reconcile(&POLICY).await?;
     assert_eq!((done.claims_released, done.resubmitted), (1, 0));
@@ -91,7 +64,7 @@ async fn a_claim_whose_dependency_was_forgotten_is_given_up_with_the_reason() ->
 #[tokio::test(start_paused = true)]
 async fn a_submission_of_a_claim_that_was_given_up_is_terminated() -> anyhow::Result<()> {
     let mut world = World::new(|_| succeeds()).await?;
-    let first = claim(&world, "job").await?;
+    let first = world.claim(&spec("job"), CLAIM_MS).await?;
     world.store.release(&spec("job").job_name, &first, None, world.now()).await?;
     let Outcome::Submitted(kept) = world.submit(&spec("job")).await? else { panic!("not submitted") };
     let late = batchwright::domain::SubmitJobRequest::new(&spec("job"), &first, |_| None);
@@ -125,7 +98,7 @@ async fn submissions_without_news_are_asked_about() -> anyhow::Result<()> {
 #[tokio::test(start_paused = true)]
 async fn a_submission_that_batch_no_longer_knows_ends_as_lost() -> anyhow::Result<()> {
     let world = World::new(|_| succeeds()).await?;
-    let nonce = claim(&world, "job").await?;
+    let nonce = world.claim(&spec("job"), CLAIM_MS).await?;
     let job_id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
     let submission = NewSubmission { job_name: spec("job").job_name, nonce, job_id, now: world.now() };
     assert_eq!(world.store.record_submission(&submission).await?, RecordOutcome::Recorded);
@@ -181,17 +154,7 @@ async fn store_and_engine_agree(seed: u64) -> anyhow::Result<()> {
         list_delay: Duration::from_secs(1),
     };
     let mut world = World::with_faults(script(seed), faults).await?;
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let truth = std::mem::replace(&mut world.events, receiver);
-    let event_faults = EventFaults {
-        seed,
-        dropped_permille: 300,
-        doubled_permille: 300,
-        copies_max: 5,
-        delayed_permille: 300,
-        delay_max: Duration::from_secs(600),
-    };
-    tokio::spawn(FaultyEvents::new(event_faults, sender).run(truth));
+    world.lose_and_repeat_events(seed);
 
     let mut names = Vec::new();
     for index in 0..25 {

@@ -18,6 +18,8 @@ use batchwright_tests::world::{World, run_id, spec, succeeds};
 const POLICY: ReconcilePolicy =
     ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 100 };
 
+const CLAIM_MS: i64 = 5_000;
+
 /// An engine whose `DescribeJobs` never answers after so many calls, or knows nothing.
 struct Reluctant<'a> {
     inner: &'a LocalEngine,
@@ -77,24 +79,6 @@ impl JobEngine for Reluctant<'_> {
     }
 }
 
-async fn claim(world: &World, name: &str) -> anyhow::Result<Nonce> {
-    let claim = NewClaim {
-        spec: spec(name),
-        run_id: run_id(),
-        replaces: None,
-        replaced_end: None,
-        job_queue: None,
-        takes_over: None,
-        resets_budget: true,
-        now: world.now(),
-        expires_at: world.now().plus_millis(5_000),
-    };
-    match world.store.claim(&claim).await? {
-        ClaimOutcome::Granted(nonce) => Ok(nonce),
-        other => anyhow::bail!("{name}: {other:?}"),
-    }
-}
-
 /// What a submitter does that dies before it hears the answer.
 async fn submit_unheard(world: &World, name: &str, nonce: &Nonce) -> Result<JobId, PortError> {
     world.engine.inner().submit_job(&SubmitJobRequest::new(&spec(name), nonce, |_| None)).await
@@ -108,7 +92,7 @@ fn for_hours() -> Ends {
 async fn a_job_that_can_t_be_taken_over_now_is_in_somebodys_hands_at_every_moment() -> anyhow::Result<()> {
     let refusing = FaultPlan { refused_permille: 1_000, ..FaultPlan::default() };
     let mut world = World::with_faults(|_| succeeds(), refusing).await?;
-    let first = claim(&world, "job").await?;
+    let first = world.claim(&spec("job"), CLAIM_MS).await?;
     world.pass(6_500).await;
     let done = world.reconcile(&POLICY).await?;
     assert_eq!(done, Reconciled { postponed: 1, ..Reconciled::default() });
@@ -126,7 +110,7 @@ async fn a_job_that_can_t_be_taken_over_now_is_in_somebodys_hands_at_every_momen
 #[tokio::test(start_paused = true)]
 async fn a_claim_is_not_given_up_while_a_listed_job_is_not_described() -> anyhow::Result<()> {
     let world = World::new(|_| for_hours()).await?;
-    let nonce = claim(&world, "job").await?;
+    let nonce = world.claim(&spec("job"), CLAIM_MS).await?;
     let job_id = submit_unheard(&world, "job", &nonce).await?;
     world.pass(6_500).await;
     let engine = Reluctant::new(world.engine.inner(), u32::MAX);
@@ -144,10 +128,10 @@ async fn a_claim_is_not_given_up_while_a_listed_job_is_not_described() -> anyhow
 #[tokio::test(start_paused = true)]
 async fn a_surplus_submission_without_events_is_found_in_the_listing_and_terminated() -> anyhow::Result<()> {
     let mut world = World::new(|_| for_hours()).await?;
-    let given_up = claim(&world, "job").await?;
+    let given_up = world.claim(&spec("job"), CLAIM_MS).await?;
     world.store.release(&spec("job").job_name, &given_up, None, world.now()).await?;
     let surplus = submit_unheard(&world, "job", &given_up).await?;
-    claim(&world, "job").await?;
+    world.claim(&spec("job"), CLAIM_MS).await?;
     world.pass(6_500).await;
     world.drop_events();
     let done = world.reconcile(&POLICY).await?;
@@ -262,7 +246,7 @@ async fn children_of_which_nothing_was_heard_are_found_after_their_parents_end()
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_parent_stays_in_view_while_a_claim_stands() -> anyhow::Result<()> {
     let world = World::new(|_| succeeds()).await?;
-    let nonce = claim(&world, "array").await?;
+    let nonce = world.claim(&spec("array"), CLAIM_MS).await?;
     let job_id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
     let job_name = spec("array").job_name;
     let made = NewSubmission { job_name: job_name.clone(), nonce, job_id: job_id.clone(), now: world.now() };

@@ -2,10 +2,10 @@
 
 use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, RunId};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{Applied, ClaimOutcome, JobStore, NewClaim};
+use batchwright::ports::{Applied, JobStore};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
-use batchwright_tests::world::{World, after, exits, loses_host, run_id, spec, succeeds};
+use batchwright_tests::world::{World, after, exits, loses_host, spec, succeeds};
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_host_is_followed_by_another_submission_until_one_succeeds() -> anyhow::Result<()> {
@@ -164,18 +164,7 @@ async fn two_stores_over_one_batch_leave_each_others_jobs_of_the_same_name_alone
 async fn an_event_that_comes_before_the_answer_adopts_its_submission() -> anyhow::Result<()> {
     let world = World::new(|_| succeeds()).await?;
     let spec = spec("job");
-    let claim = NewClaim {
-        spec: spec.clone(),
-        run_id: run_id(),
-        replaces: None,
-        replaced_end: None,
-        job_queue: None,
-        takes_over: None,
-        resets_budget: true,
-        now: world.now(),
-        expires_at: world.now().plus_millis(60_000),
-    };
-    let ClaimOutcome::Granted(nonce) = world.store.claim(&claim).await? else { panic!("not granted") };
+    let nonce = world.claim(&spec, 60_000).await?;
     let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
     let mut running = JobState::submitted(spec.job_name.clone(), id.clone(), Some(nonce));
     running.status = JobStatus::Running;

@@ -6,89 +6,31 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Error, Options, Spanned};
+use serde_saphyr::Spanned;
 
 use super::json::DEPTH_MAX;
 use super::node::{Data, Node};
 use super::problem::Problem;
 use crate::domain::limits::WHOLE_FILE_MAX_BYTES;
+use crate::yaml::{Remedies, options, reason};
 
-/// Values in one file, those that aliases repeat among them.
-const NODES_MAX: usize = 4_000_000;
-
-/// Aliases in one file.
-const ALIASES_MAX: usize = 10_000;
-
-/// Values that aliases may repeat in all.
-const REPLAYED_MAX: usize = 200_000;
+const REMEDIES: Remedies = Remedies {
+    merge_keys: "put what the jobs share under defaults",
+    documents: "put all jobs into one list",
+    infinities: "; put it in quotes where it is meant as text",
+    excess: "write it as JSON Lines",
+};
 
 /// Parses the one document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
-    let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+    let options = options(WHOLE_FILE_MAX_BYTES, DEPTH_MAX);
+    let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let line = error.location().map(|location| location.line()).filter(|&line| line > 0);
-        let message = format!("invalid YAML: {}", reason(error));
+        let message = format!("invalid YAML: {}", reason(error, &REMEDIES));
         Problem { line, field: None, message }
     })?;
     Ok(node(tree))
-}
-
-fn options() -> Options {
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_reader_input_bytes: Some(WHOLE_FILE_MAX_BYTES),
-            max_events: 2 * NODES_MAX,
-            max_nodes: NODES_MAX,
-            max_aliases: ALIASES_MAX,
-            max_anchors: ALIASES_MAX,
-            max_depth: DEPTH_MAX,
-            max_documents: 1,
-            max_total_scalar_bytes: 2 * WHOLE_FILE_MAX_BYTES,
-            max_merge_keys: 0,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: REPLAYED_MAX,
-            max_replay_stack_depth: DEPTH_MAX,
-            max_alias_expansions_per_anchor: ALIASES_MAX,
-        },
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: MergeKeyPolicy::Error,
-        strict_booleans: true,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-    }
-}
-
-/// In our words where the remedy is ours to tell, else in the parser's own, without the place.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::AliasError { error, .. } => reason(error),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key {key:?} stands twice in one mapping; remove one")
-        }
-        Error::MergeKeyNotAllowed { .. } => {
-            "merge keys (<<) are not read; put what the jobs share under defaults".to_owned()
-        }
-        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
-            "more than one document; put all jobs into one list".to_owned()
-        }
-        Error::NonFiniteFloat { .. } => {
-            "a number must be finite; put it in quotes where it is meant as text".to_owned()
-        }
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => {
-            "it grows too large or too deep, perhaps by its aliases; write it as JSON Lines".to_owned()
-        }
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim();
-            first.split(" at line ").next().unwrap_or(first).trim_end_matches('.').to_owned()
-        }
-    }
 }
 
 fn node(tree: Spanned<Tree>) -> Node {

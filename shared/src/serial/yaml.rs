@@ -5,26 +5,26 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Error, Options};
 
 use super::limits::YAML_DEPTH_MAX;
 use super::place::{Fault, Place};
 use super::tree::Tree;
+use crate::yaml::{Remedies, options, reason};
 
-/// Values in one document, those that aliases repeat among them.
-const NODES_MAX: usize = 4_000_000;
-const ALIASES_MAX: usize = 10_000;
-/// Values that aliases may repeat in all.
-const REPLAYED_MAX: usize = 200_000;
+const REMEDIES: Remedies = Remedies {
+    merge_keys: "write the members out",
+    documents: "write one file each",
+    infinities: ", as JSON's are; write null in its place",
+    excess: "write it as JSON",
+};
 
 /// Reads the one document of a text; nothing at all is null.
 pub(super) fn read(text: &str, max_bytes: usize) -> Result<Tree, Fault> {
-    serde_saphyr::from_str_with_options(text, options(max_bytes)).map_err(|error| {
+    let options = options(max_bytes, YAML_DEPTH_MAX as usize);
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().and_then(|location| place_of(text, location.line(), location.column()));
-        Fault { place, record: None, message: format!("invalid YAML: {}", reason(error)) }
+        Fault { place, record: None, message: format!("invalid YAML: {}", reason(error, &REMEDIES)) }
     })
 }
 
@@ -39,61 +39,6 @@ pub(super) fn write(tree: &Tree) -> Result<String, Fault> {
     }
     serde_saphyr::to_string(tree)
         .map_err(|error| Fault::of_input(format!("can't be written as YAML: {error}")))
-}
-
-fn options(max_bytes: usize) -> Options {
-    let depth_max = YAML_DEPTH_MAX as usize;
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_reader_input_bytes: Some(max_bytes),
-            max_events: 2 * NODES_MAX,
-            max_nodes: NODES_MAX,
-            max_aliases: ALIASES_MAX,
-            max_anchors: ALIASES_MAX,
-            max_depth: depth_max,
-            max_documents: 1,
-            max_total_scalar_bytes: 2 * max_bytes,
-            max_merge_keys: 0,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: REPLAYED_MAX,
-            max_replay_stack_depth: depth_max,
-            max_alias_expansions_per_anchor: ALIASES_MAX,
-        },
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: MergeKeyPolicy::Error,
-        strict_booleans: true,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-    }
-}
-
-/// In our words where the remedy is ours to tell, else in the parser's own, without the place.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::AliasError { error, .. } => reason(error),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key {key:?} stands twice in one mapping; remove one")
-        }
-        Error::MergeKeyNotAllowed { .. } => "merge keys (<<) are not read; write the members out".to_owned(),
-        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
-            "more than one document; write one file each".to_owned()
-        }
-        Error::NonFiniteFloat { .. } => {
-            "a number must be finite, as JSON's are; write null in its place".to_owned()
-        }
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => {
-            "it grows too large or too deep, perhaps by its aliases; write it as JSON".to_owned()
-        }
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim();
-            first.split(" at line ").next().unwrap_or(first).trim_end_matches('.').to_owned()
-        }
-    }
 }
 
 /// The byte at a line and a column of characters, both from 1.
