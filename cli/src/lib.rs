@@ -1,9 +1,11 @@
 //! The program `batchwright`.
 
+#[macro_use]
+mod output;
+
 mod args;
 mod commands;
 mod exit;
-mod output;
 mod s3;
 #[cfg(feature = "aws")]
 mod stack;
@@ -16,6 +18,8 @@ pub fn main() -> std::process::ExitCode {
         .with_writer(std::io::stderr)
         .with_max_level(tracing::Level::WARN)
         .with_target(false)
+        // Else it panics where stderr was closed.
+        .log_internal_errors(false)
         .init();
     exit::code_of(commands::dispatch(&args::Cli::parse()))
 }

@@ -12,6 +12,8 @@ use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::text::harmless;
+
 /// A watcher that fits where stderr goes.
 pub(crate) fn observer() -> Box<dyn Observer> {
     if stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Lines) }
@@ -34,7 +36,7 @@ impl Observer for Lines {
 
 /// Why a line of the file came to nothing, where it did.
 fn refusal(line: &ReportLine) -> Option<String> {
-    let reason = line.reason.as_deref().unwrap_or_default();
+    let reason = harmless(line.reason.as_deref().unwrap_or_default());
     let job = line.job_name.as_ref().map_or_else(|| format!("line {}", line.line), ToString::to_string);
     match line.outcome {
         ReportOutcome::Submitted | ReportOutcome::Skipped => None,

@@ -3,14 +3,11 @@
 use super::record::StopCause;
 use super::retry::{Failure, is_retried};
 use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
+use crate::domain::reasons::{
+    CHILD_FAILED, CONTAINER_EXITED, DEPENDENCY_FAILED, NOT_STARTED, TIMED_OUT, host_lost,
+};
 use crate::domain::{JobId, JobStatus, Timestamp};
 use crate::events::{AttemptContainerDetail, AttemptDetail};
-
-pub(crate) const DEPENDENCY_FAILED: &str = "Dependent Job failed";
-const CHILD_FAILED: &str = "Array Child Job failed";
-const EXITED: &str = "Essential container in task exited";
-const NOT_STARTED: &str = "Task failed to start";
-const TIMED_OUT: &str = "Job attempt duration exceeded timeout";
 
 impl Core {
     /// An attempt's command runs. Told twice, or too late, it changes nothing.
@@ -220,11 +217,11 @@ pub(super) fn launch(record: &JobRecord) -> Option<Launch> {
 fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatus {
     let Some(current) = record.attempt.take() else { return record.detail.status };
     let (exit_code, reason, status_reason) = match end {
-        AttemptEnd::Exit(code) => (Some(code), None, EXITED.to_owned()),
+        AttemptEnd::Exit(code) => (Some(code), None, CONTAINER_EXITED.to_owned()),
         AttemptEnd::StartFailure(reason) => (None, Some(reason), NOT_STARTED.to_owned()),
         AttemptEnd::HostLost => {
             let instance = ids::instance_id(&record.detail.job_id, current.number);
-            (None, None, format!("Host EC2 (instance {instance}) terminated."))
+            (None, None, host_lost(&instance))
         }
     };
     let stopped = current.stop.map(|stop| stop.cause);

@@ -1,7 +1,8 @@
 //! The books' unfinished jobs after a restart.
 
-use super::lifecycle::{DEPENDENCY_FAILED, launch};
+use super::lifecycle::launch;
 use super::{Core, JobRecord, Launch, Signal, place};
+use crate::domain::reasons::DEPENDENCY_FAILED;
 use crate::domain::{JobId, JobStatus, Timestamp};
 
 impl Core {
