@@ -126,7 +126,7 @@ const CONTAINER_REASONS: &[Row] = &[
 ///
 /// The flags come before the texts, because the reason of a stopped job is whatever its user wrote. One text
 /// comes before the flags: an action of the queue cancels a job too, and nobody asked for that.
-pub(crate) fn classify(state: &JobState) -> Cause {
+pub(super) fn classify(state: &JobState) -> Cause {
     let status_reason = without_stop_code(state.status_reason.as_deref().unwrap_or_default());
     let reason = without_stop_code(state.reason.as_deref().unwrap_or_default());
     if let Some((_, why)) = status_reason.split_once(reasons::TIME_LIMIT_ACTION) {
