@@ -25,6 +25,7 @@ mod json;
 #[cfg(feature = "schema")]
 mod json_schema;
 pub(crate) mod lines;
+mod local;
 mod node;
 mod order;
 mod problem;
@@ -41,6 +42,7 @@ mod yaml;
 pub use definitions::{check_definition, read_definitions};
 pub use file::{Entry, JobFile, open};
 pub use job::check_job;
+pub use local::LocalSettings;
 #[cfg(feature = "schema")]
 pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
 pub use problem::{JobFileError, Problem};
