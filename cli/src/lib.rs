@@ -14,6 +14,10 @@ use clap::Parser;
 
 /// Runs the program: reads the command line, does what it says, and tells how it went.
 pub fn main() -> std::process::ExitCode {
+    // Before anything else: there is one such process for each job that runs.
+    if let Some(code) = batchwright::engine::attend_if_asked() {
+        return code;
+    }
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(tracing::Level::WARN)
