@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
-use batchwright::domain::cause::LOST_STATUS_REASON;
+use batchwright::domain::reasons::LOST;
 use batchwright::domain::{JobHead, JobState, JobStatus, LogsRecord, NewClaim, Submission};
 use batchwright::ports::{Applied, JobStore};
 
@@ -193,7 +193,7 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
         lost.clone(),
         failed("dependency", "Dependent Job failed"),
         failed("host-lost:3", "Host EC2 (instance i-1) terminated."),
-        failed("forgotten", LOST_STATUS_REASON),
+        failed("forgotten", LOST),
         failed("program", "Essential container in task exited"),
         JobState { is_cancelled: true, ..failed("cancelled", "no longer wanted") },
         JobState { is_terminated: true, ..failed("terminated", "Host EC2 (instance i-1) terminated.") },
