@@ -19,13 +19,16 @@ impl Client {
     /// Errs where AWS Batch does not know the id, where it is an array's child or a node, and where a submission of
     /// that name is under way.
     pub async fn adopt(&self, job_id: &JobId) -> Result<Job, ClientError> {
-        let refused = |why: String| ClientError::from(PortError::permanent("adopt", format!("{job_id}: {why}")));
+        let refused =
+            |why: String| ClientError::from(PortError::permanent("adopt", format!("{job_id}: {why}")));
         if job_id.parent().is_some() {
             return Err(refused("it is part of another job; adopt that one".to_owned()));
         }
         let described = self.shared().engine.describe_jobs(std::slice::from_ref(job_id)).await?;
         let Some(detail) = described.into_iter().find(|detail| detail.job_id == *job_id) else {
-            return Err(refused("AWS Batch does not know it; ended jobs are forgotten after some days".to_owned()));
+            return Err(refused(
+                "AWS Batch does not know it; ended jobs are forgotten after some days".to_owned(),
+            ));
         };
         let name = detail.job_name.clone();
         let now = SystemClock.now();

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use batchwright_control::TokenBucket;
+use batchwright_control::pace::TokenBucket;
 use batchwright_control::use_cases::record_state::Recorder;
 use batchwright_control::use_cases::submit::SubmitPolicy;
 
@@ -86,9 +86,7 @@ impl Client {
         &self.shared
     }
 
-    pub(crate) fn recorder(
-        &self,
-    ) -> Recorder<'_, AnyStore, Limited<AnyEngine>, TokenBucket, SystemClock> {
+    pub(crate) fn recorder(&self) -> Recorder<'_, AnyStore, Limited<AnyEngine>, TokenBucket, SystemClock> {
         let Shared { store, engine, pace, .. } = self.shared();
         Recorder { store, engine, pace, clock: &SystemClock, policy: SubmitPolicy::default() }
     }

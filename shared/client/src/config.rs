@@ -40,7 +40,7 @@ impl Config {
     /// The shortest and the longest wait between two looks at jobs, where the config does not say.
     pub const PAUSE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
     /// `SubmitJob` calls a second, where the config does not say: the quota of an account and Region.
-    pub const SUBMISSIONS_PER_SECOND: f64 = batchwright_control::SUBMIT_JOB_PER_SECOND;
+    pub const SUBMISSIONS_PER_SECOND: f64 = batchwright_control::pace::TokenBucket::SUBMIT_JOB_PER_SECOND;
 
     /// The AWS Region. Default: as every AWS program finds it.
     #[must_use]

@@ -16,6 +16,7 @@ use batchwright_control::use_cases::queries::recover_jobs;
 use batchwright_control::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 
 use crate::client::Client;
+use crate::domain::retry::{Next, next};
 use crate::domain::{Job, JobName, JobStatus};
 use crate::error::ClientError;
 
@@ -59,7 +60,7 @@ impl Client {
         loop {
             let seen = *self.shared().looks.made.borrow();
             for job in self.known(&open).await? {
-                if job.has_ended() {
+                if has_ended(&job) {
                     open.remove(job.name());
                     ended.insert(job.name().clone(), job);
                 }
@@ -72,10 +73,10 @@ impl Client {
     }
 
     /// Every change of the jobs' statuses, until each has ended for good: first how they stand now.
-    pub fn monitor(
+    pub fn monitor<N: IntoIterator<Item = JobName>>(
         &self,
-        names: impl IntoIterator<Item = JobName>,
-    ) -> impl Stream<Item = Result<Job, ClientError>> + Send + use<'_, impl IntoIterator<Item = JobName>> {
+        names: N,
+    ) -> impl Stream<Item = Result<Job, ClientError>> + Send + use<N> {
         let monitor = Monitor {
             client: self.clone(),
             open: names.into_iter().collect(),
@@ -126,7 +127,8 @@ impl Client {
     }
 
     async fn look(&self, leader: &mut Leader) -> Result<(), ClientError> {
-        let policy = ReconcilePolicy { silence_ms: LOOK, asked_max: usize::MAX, ..ReconcilePolicy::default() };
+        let policy =
+            ReconcilePolicy { silence_ms: LOOK, asked_max: usize::MAX, ..ReconcilePolicy::default() };
         let done = reconcile(&self.recorder(), &policy).await?;
         let pause = &self.shared().config.pause;
         leader.failed = if done.postponed > 0 && done.described == 0 { leader.failed + 1 } else { 0 };
@@ -138,6 +140,17 @@ impl Client {
         }
         self.shared().looks.made.send_modify(|made| *made += 1);
         Ok(())
+    }
+}
+
+/// Whether nothing follows from the job's latest submission any more.
+fn has_ended(job: &Job) -> bool {
+    if job.head.claim.is_some() || job.is_recovering() {
+        return false;
+    }
+    match job.state() {
+        Some(state) => state.status.is_terminal() && next(job, state) == Next::Done,
+        None => job.head.job_id.is_none(),
     }
 }
 
@@ -173,7 +186,7 @@ impl Monitor {
         self.seen = Some(*self.client.shared().looks.made.borrow());
         for job in self.client.known(&self.open).await? {
             let (name, status) = (job.name().clone(), job.status());
-            if job.has_ended() {
+            if has_ended(&job) {
                 self.open.remove(&name);
             }
             if self.told.insert(name, status) != Some(status) {

@@ -9,11 +9,12 @@
 //! | `limited` | the limit of calls under way, and their retries |
 //! | `any` | stores, engines and logs chosen at run time |
 //! | `store` | [`store::open`]: a store by its URL |
+//! | `dates`, `uuids` | dates of HTTP headers, and unique ids |
 //! | `blocking` | the same for programs without a runtime |
 
 use batchwright_core::{domain, events, ports};
 #[cfg(feature = "local")]
-use batchwright_local::{engine, local};
+use batchwright_local::engine;
 
 mod adopt;
 mod any;
@@ -21,6 +22,7 @@ pub mod blocking;
 mod client;
 mod config;
 mod connect;
+pub mod dates;
 mod error;
 mod find;
 mod follow;
@@ -30,6 +32,7 @@ mod reports;
 mod stop;
 pub mod store;
 mod submit;
+pub mod uuids;
 
 pub use any::{AnyEngine, AnyLogSource, AnyStore, Store};
 pub use client::Client;

@@ -7,7 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::domain::{JobId, JobName, LogStream, SubmitJobRequest};
 use crate::events::JobDetail;
-use crate::ports::{Cursor, ErrorKind, JobEngine, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError};
+use crate::ports::{
+    Cursor, ErrorKind, JobEngine, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError,
+};
 
 /// Places for calls. A call has one only while it is under way: waiting to repeat it would keep others out.
 #[derive(Debug)]
@@ -30,9 +32,9 @@ impl Calls {
     }
 
     /// Makes a call that may be repeated, until it comes through or its tries are used up.
-    async fn repeated<T, E>(
+    async fn repeated<T, E, F: Future<Output = Result<T, E>>>(
         &self,
-        call: impl AsyncFn() -> Result<T, E>,
+        call: impl Fn() -> F,
         kind: impl Fn(&E) -> Option<ErrorKind>,
     ) -> Result<T, E> {
         let mut left = self.retries;
@@ -79,7 +81,7 @@ impl<E: JobEngine> JobEngine for Limited<E> {
     }
 
     async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.calls.repeated(async || self.port.describe_jobs(job_ids).await, of_port).await
+        self.calls.repeated(|| self.port.describe_jobs(job_ids), of_port).await
     }
 
     async fn list_jobs(
@@ -88,15 +90,15 @@ impl<E: JobEngine> JobEngine for Limited<E> {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
-        self.calls.repeated(async || self.port.list_jobs(job_queue, job_name, page).await, of_port).await
+        self.calls.repeated(|| self.port.list_jobs(job_queue, job_name, page), of_port).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.calls.repeated(async || self.port.cancel_job(job_id, reason).await, of_port).await
+        self.calls.repeated(|| self.port.cancel_job(job_id, reason), of_port).await
     }
 
     async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.calls.repeated(async || self.port.terminate_job(job_id, reason).await, of_port).await
+        self.calls.repeated(|| self.port.terminate_job(job_id, reason), of_port).await
     }
 }
 
@@ -106,7 +108,7 @@ impl<L: LogSource> LogSource for Limited<L> {
             LogSourceError::Port(error) => Some(error.kind),
             _ => None,
         };
-        self.calls.repeated(async || self.port.log_events(stream, page).await, kind).await
+        self.calls.repeated(|| self.port.log_events(stream, page), kind).await
     }
 }
 
@@ -156,7 +158,7 @@ mod tests {
             calls.once(async {}).await;
             failed.load(Ordering::Relaxed)
         };
-        let (_, seen) = futures_util::join!(failing, other);
+        let (_, seen) = tokio::join!(failing, other);
         assert_eq!(seen, 1, "the other call was made while the first one waited");
     }
 }

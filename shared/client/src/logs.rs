@@ -10,8 +10,17 @@ use crate::ports::{Cursor, JobQueries, LogEvent, LogSource, LogSourceError};
 /// How far a reader has come.
 enum At {
     Job(JobName),
-    Stream { left: std::vec::IntoIter<LogStream>, stream: LogStream, page: Option<Cursor> },
-    Events { left: std::vec::IntoIter<LogStream>, stream: LogStream, next: Option<Cursor>, events: std::vec::IntoIter<LogEvent> },
+    Stream {
+        left: std::vec::IntoIter<LogStream>,
+        stream: LogStream,
+        page: Option<Cursor>,
+    },
+    Events {
+        left: std::vec::IntoIter<LogStream>,
+        stream: LogStream,
+        next: Option<Cursor>,
+        events: std::vec::IntoIter<LogEvent>,
+    },
     Between(std::vec::IntoIter<LogStream>),
     End,
 }
@@ -42,8 +51,12 @@ impl Client {
                     },
                     At::Stream { left, stream, page } => {
                         match client.shared().logs.log_events(&stream, page.as_ref()).await {
-                            Ok(read) => At::Events { left, stream, next: read.next, events: read.events.into_iter() },
-                            Err(LogSourceError::Port(error)) => return Some((Err(error.into()), (client, At::End))),
+                            Ok(read) => {
+                                At::Events { left, stream, next: read.next, events: read.events.into_iter() }
+                            }
+                            Err(LogSourceError::Port(error)) => {
+                                return Some((Err(error.into()), (client, At::End)));
+                            }
                             Err(_) => At::Between(left),
                         }
                     }

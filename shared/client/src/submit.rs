@@ -42,7 +42,10 @@ impl Client {
     /// Idempotent: a job that is in flight or has SUCCEEDED is skipped, and says so. All jobs are checked before any
     /// is submitted (of more than 1 MiB of jobs, each when its turn comes). Errs where they are not as AWS Batch
     /// takes them, and where the store fails.
-    pub async fn submit(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Submitted>, ClientError> {
+    pub async fn submit(
+        &self,
+        jobs: impl IntoIterator<Item = JobSpec>,
+    ) -> Result<Vec<Submitted>, ClientError> {
         self.submit_lines(jobs, false).await
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{argument, erase};
 use crate::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim, NewSubmission,
-    Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
-    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, JobStore, Page, PortError, RunStore, StateStore, WorkLists,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, JobStore, Page, PortError, RunStore, StateStore,
+    WorkLists,
 };
 
 /// What a [`Client`] keeps its jobs in: heads, submissions and runs.
