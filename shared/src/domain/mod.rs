@@ -14,7 +14,8 @@
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
-//! | `run` | the record of one job file's run |
+//! | `run` | the record of one job file's run, and what may follow on what |
+//! | `stop` | what is done with a job that somebody wants stopped |
 //! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
 //! | `times`, `units` | milliseconds, durations, memory units |
 
@@ -30,6 +31,7 @@ pub mod run;
 pub mod s3_uri;
 pub mod spec;
 pub mod status;
+pub mod stop;
 pub mod times;
 pub mod transition;
 pub mod tries;
@@ -40,9 +42,10 @@ pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
-pub use run::{Checkpoint, Run, RunCounts, RunState};
+pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
+pub use stop::Stop;
 pub use times::Timestamp;
 pub use tries::{Try, TryEnd};

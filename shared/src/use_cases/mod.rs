@@ -6,6 +6,7 @@
 //! - [`collect_logs`]: the archive of one submission's logs.
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
+//! - [`stop`]: jobs stopped on request, and runs cancelled.
 //! - [`fan_out`]: many functions at once.
 //! - [`queries`]: what the job database answers.
 //! - [`read_logs`], [`plan_file`]: what people ask for.
@@ -21,5 +22,6 @@ pub mod read_logs;
 pub mod reconcile;
 pub mod record_state;
 pub mod run_file;
+pub mod stop;
 pub mod submit;
 mod take_over;
