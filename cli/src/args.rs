@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use batchwright::domain::{JobName, JobStatus};
+use batchwright::domain::{Cause, JobName, JobStatus};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::selection::check_word;
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
 #[derive(Debug, Parser)]
@@ -24,10 +26,20 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show what `run` would do; submit nothing
     Plan(PlanArgs),
+    /// List the runs: each is one job file that was run
+    Runs(RunsArgs),
     /// Show the jobs, with the state of their latest submission
     Jobs(JobsArgs),
     /// Count the jobs by status, or show one job with each of its tries
     Status(StatusArgs),
+    /// Cancel jobs that have not started, and runs: those that run go on to their end
+    ///
+    /// A cancelled run submits nothing more: neither what is left of its file, nor another try.
+    Cancel(StopArgs),
+    /// Stop jobs, whether they wait or run, and runs
+    ///
+    /// A terminated run submits nothing more: neither what is left of its file, nor another try.
+    Terminate(StopArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
     /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
@@ -164,16 +176,47 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// At most so many, the latest
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Runs by their ids, jobs by their names or by patterns as in 'tile-*', or the jobs of a job file
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required_unless_present = "cause")]
+    pub(crate) what: Vec<String>,
+    /// Only jobs one of whose tries ended for this cause, as in HOST_LOST; may be given more than once
+    #[arg(long, value_name = "CAUSE")]
+    pub(crate) cause: Vec<Cause>,
+    /// Why: Batch keeps it with each job
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct JobsArgs {
-    /// Only the jobs of these names
-    #[arg(value_parser = JobName::parse)]
-    pub(crate) names: Vec<JobName>,
+    /// Only the jobs of these runs, names, patterns of names or job files
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Only jobs whose latest submission has this status
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long)]
     pub(crate) status: Option<JobStatus>,
     /// Also every try, array child and node
     #[arg(long)]
@@ -182,9 +225,10 @@ pub(crate) struct JobsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// A job's name: show its tries, where each was submitted and how it ended
-    #[arg(value_parser = JobName::parse)]
-    pub(crate) name: Option<JobName>,
+    /// A job: show its tries, where each was submitted and how it ended. A run, a pattern of names or a job
+    /// file: count its jobs alone
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]

@@ -2,9 +2,11 @@
 
 mod args;
 mod commands;
+mod environment;
 mod exit;
 mod output;
 mod s3;
+mod selection;
 #[cfg(feature = "aws")]
 mod stack;
 

@@ -6,18 +6,21 @@ mod jobs;
 mod logs;
 mod plan;
 mod run;
+mod runs;
 #[cfg(feature = "aws")]
 mod run_on_stack;
 mod serve;
 mod status;
-mod summary;
+mod stop;
+pub(crate) mod summary;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use batchwright::domain::{JobName, Stop};
 use batchwright::local::StateDir;
 use batchwright::memory::InMemoryJobStore;
 use batchwright::sqlite::SqliteStore;
 
-use crate::args::{Cli, Command, Target};
+use crate::args::{Cli, Command, StopArgs, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -45,6 +48,13 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args).await,
             },
+            Command::Runs(args) => match args.place.target() {
+                Target::Local(dir) => runs::runs(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => runs::runs(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Cancel(args) => stop(args, Stop::Cancel).await,
+            Command::Terminate(args) => stop(args, Stop::Terminate).await,
             Command::Jobs(args) => match args.place.target() {
                 Target::Local(dir) => jobs::jobs(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
@@ -69,6 +79,21 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::S3(args) => crate::s3::run(args).await,
         }
     })
+}
+
+async fn stop(args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
+    match args.place.target() {
+        Target::Local(dir) => stop::stop_locally(&dir, args, stop).await,
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            stop::stop(&stack.store, &stack.engine, args, stop).await
+        }
+    }
+}
+
+fn no_such_job(name: &JobName) -> Failure {
+    Failure::Broken(anyhow!("no job is named {name}"))
 }
 
 /// The state in a folder, to look at.

@@ -11,6 +11,7 @@ use batchwright::ports::{Clock, SystemClock};
 
 use super::summary;
 use crate::args::RunArgs;
+use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::output::{human, progress};
 
@@ -37,6 +38,7 @@ async fn run_in<C: Clock + Clone + 'static>(
     let working_directory = std::env::current_dir().context("the working directory can't be told")?;
     let options = Options { state_dir, vcpus: args.vcpus, mode, working_directory };
     let mut controller = Controller::open(&options, clock).await?;
+    controller.set_requested_by(environment::user());
     let observer = progress::observer();
     let stop = async {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -6,4 +6,5 @@ mod bad_input;
 mod examples;
 mod interrupted;
 mod s3;
+mod stop;
 mod support;

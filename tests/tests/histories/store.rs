@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use batchwright::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
+    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
     Submission, Timestamp,
 };
 use batchwright::ports::{
     Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    RunStore,
 };
 
 use crate::dice::Dice;
@@ -185,5 +186,27 @@ impl<S: JobStore> JobStore for FaultyStore<S> {
 
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.faulty(self.inner.remove_job(job_name)).await
+    }
+}
+
+impl<S: RunStore> RunStore for FaultyStore<S> {
+    async fn create_run(&self, run: &Run) -> Result<Option<Run>, PortError> {
+        self.faulty(self.inner.create_run(run)).await
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.faulty(self.inner.save_run(run)).await
+    }
+
+    async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
+        self.faulty(self.inner.run(run_id)).await
+    }
+
+    async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        self.faulty(self.inner.runs(page)).await
+    }
+
+    async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        self.faulty(self.inner.unfinished_runs(since, page)).await
     }
 }

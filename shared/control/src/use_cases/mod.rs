@@ -7,10 +7,12 @@
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
 //! - [`stop`]: jobs stopped on request, and runs cancelled.
-//! - [`queries`]: what the job database answers.
+//! - [`queries`], [`array_counts`]: what the job database answers.
+//! - [`select`]: runs and jobs, by the words with which people name them.
 //! - [`read_logs`], [`plan_file`]: what people ask for.
 
 mod array_children;
+pub mod array_counts;
 pub mod collect_logs;
 mod dependencies;
 pub mod plan_file;
@@ -19,6 +21,7 @@ pub mod read_logs;
 pub mod reconcile;
 pub mod record_state;
 pub mod run_file;
+pub mod select;
 pub mod stop;
 pub mod submit;
 mod take_over;

@@ -213,6 +213,11 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         Ok(())
     }
 
+    /// Ends the cancellation of runs none of whose jobs is under way any more.
+    pub async fn finish_cancelled_runs(&self) -> Result<(), LocalError> {
+        Ok(stop_cancelled_runs(&self.store, &self.engine, &self.clock).await?)
+    }
+
     /// Submits the jobs of a file and waits until every job in the folder has ended, or `stop` comes.
     pub async fn run(
         &mut self,
@@ -337,19 +342,17 @@ where
 }
 
 /// Goes on with runs that somebody has cancelled.
-async fn stop_cancelled_runs<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>) -> Result<(), PortError>
-where
-    S: JobStore + RunStore,
-    E: JobEngine,
-    P: SubmissionPace,
-    C: Clock,
-{
+async fn stop_cancelled_runs<S: JobStore + RunStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+) -> Result<(), PortError> {
     let mut cursor = None;
     loop {
-        let since = recorder.clock.now().plus_millis(1);
-        let page = recorder.store.unfinished_runs(since, cursor.as_ref()).await?;
+        let since = clock.now().plus_millis(1);
+        let page = store.unfinished_runs(since, cursor.as_ref()).await?;
         for run in page.items.iter().filter(|run| run.state == RunState::Cancelling) {
-            stop_run(recorder.store, &OneByOne(recorder.engine), recorder.clock, run, 0, |_| ()).await?;
+            stop_run(store, &OneByOne(engine), clock, run, 0, |_| ()).await?;
         }
         cursor = page.next;
         if cursor.is_none() {
@@ -369,7 +372,7 @@ where
     O: ObjectStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
-    stop_cancelled_runs(&pump.recorder).await?;
+    stop_cancelled_runs(pump.recorder.store, pump.recorder.engine, pump.recorder.clock).await?;
     if pump.logs.is_none() {
         return Ok(done);
     }

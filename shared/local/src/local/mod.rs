@@ -14,5 +14,4 @@ pub use controller::{Controller, End, LocalError, Mode, Options};
 pub use observer::{Observer, Silent};
 pub use state_dir::{StateDir, StateDirError, StateDirLock};
 pub use stop_requests::RunningProcess;
-#[cfg(feature = "wire")]
 pub(crate) use stop_requests::answer_stop_requests;
