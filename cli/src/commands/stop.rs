@@ -12,7 +12,8 @@ use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::stop::{StopCounts, StopLine, StopOutcome, cancel_run, stop_jobs, stop_run};
 use serde::Serialize;
 
-use crate::args::{Output, StopArgs};
+use super::processes;
+use crate::args::{Output, ProcessArgs, StopArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::table::ROWS_MAX;
@@ -44,9 +45,8 @@ pub(crate) async fn stop_locally(dir: &StateDir, args: &StopArgs, stop: Stop) ->
     if !is_confirmed(&asked, args, stop)? {
         return Ok(Exit::Well);
     }
-    let working_directory = std::env::current_dir().context("the working directory can't be told")?;
-    let (state_dir, mode) = (dir.clone(), Mode::Processes);
-    let options = Options { state_dir, vcpus: None, mode, working_directory };
+    let settings = processes::settings(&ProcessArgs::default(), None).await?;
+    let options = Options { state_dir: dir.clone(), vcpus: None, mode: Mode::Processes(settings) };
     match Controller::open_to_stop(&options, SystemClock).await {
         Ok(mut controller) => {
             let (exit, stopped) = carry_out(&store, &controller.stopper(), asked, args, stop).await?;

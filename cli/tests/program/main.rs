@@ -8,3 +8,4 @@ mod interrupted;
 mod s3;
 mod stop;
 mod support;
+mod terminal;

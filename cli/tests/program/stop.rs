@@ -19,7 +19,7 @@ jobs:
   - {jobName: after, dependsOn: [{jobName: tile-3}]}
 "#;
 
-const RUN: &[&str] = &["run", "jobs.yaml", "--local", "--vcpus", "2", "--output", "json"];
+const RUN: &[&str] = &["run", "jobs.yaml", "--local", "--vcpus", "2", "--output", "json", "--workdir", "."];
 
 fn only_run(folder: &Folder) -> Value {
     let runs = folder.run(&["runs", "--local", "--output", "json"]).json();
@@ -79,7 +79,7 @@ fn a_cancelled_run_lets_its_running_jobs_go_on_and_submits_nothing_more() {
         )
     };
     folder.write("jobs.jsonl", (0..1_300).map(job).collect::<Vec<_>>().join("\n"));
-    let running = folder.start(&["run", "jobs.jsonl", "--local", "--vcpus", "2"]);
+    let running = folder.start(&["run", "jobs.jsonl", "--local", "--vcpus", "2", "--workdir", "."]);
     folder.wait_until("a thousand jobs are submitted", |folder| {
         folder.lines("started") == 2
             && folder.run(&["status", "--local", "--output", "json"]).json()["counts"]["RUNNABLE"]
@@ -152,7 +152,7 @@ fn a_running_endpoint_takes_requests_and_nobody_is_asked_without_a_terminal() {
     assert!(asked.stderr.contains("terminate asks before it acts; give --yes"), "{asked:?}");
     let pid = Pid::from_raw(running.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    Ended::from(running.wait_with_output().unwrap());
+    running.wait_with_output().unwrap();
 
     let mut endpoint = folder.start(&["serve", "--local", "--vcpus", "2"]);
     folder.wait_until("the endpoint holds the folder", |folder| {

@@ -75,7 +75,7 @@ impl StopCounts {
     }
 
     /// Jobs that may still be under way.
-    pub const fn open(&self) -> u64 {
+    pub const fn under_way(&self) -> u64 {
         self.requested + self.runs_on + self.not_stopped
     }
 }
@@ -142,7 +142,7 @@ pub async fn stop_run<S: JobStore + RunStore>(
     }
     let now = clock.now();
     let has_settled = now.millis_since(cancellation.requested_at) >= settle_ms;
-    let state = if counts.open() == 0 && has_settled { RunState::Cancelled } else { RunState::Cancelling };
+    let state = if counts.under_way() == 0 && has_settled { RunState::Cancelled } else { RunState::Cancelling };
     // Not written where somebody has written more: the next look finds that.
     store.save_run(&Run { state, updated_at: now, ..run.clone() }).await?;
     Ok(counts)

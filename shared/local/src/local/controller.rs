@@ -19,7 +19,7 @@ use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
-    SeededScript, SimulatedRunner, SqliteBooks,
+    ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
@@ -32,10 +32,10 @@ use crate::use_cases::stop::stop_run;
 use crate::use_cases::submit::SubmitPolicy;
 
 /// What runs the jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Mode {
-    /// Child processes.
-    Processes,
+    /// Processes of this machine.
+    Processes(ProcessSettings),
     /// Nothing: a script decides how each job ends, by this seed, on tokio's time.
     Simulated {
         /// Equal seeds give equal outcomes.
@@ -52,8 +52,6 @@ pub struct Options {
     pub vcpus: Option<u32>,
     /// What runs the jobs.
     pub mode: Mode,
-    /// Where jobs run.
-    pub working_directory: PathBuf,
 }
 
 /// Why a run did not come to its end.
@@ -126,11 +124,11 @@ const AT_START: ReconcilePolicy = ReconcilePolicy {
 pub struct Controller<C> {
     store: SqliteStore,
     bucket: DirectoryObjectStore,
-    logs: LogDirectory,
+    /// `None`: nothing writes logs.
+    logs: Option<LogDirectory>,
     engine: LocalEngine,
     events: UnboundedReceiver<JobStateChange>,
     clock: C,
-    mode: Mode,
     requested_by: Option<String>,
     _lock: StateDirLock,
 }
@@ -154,20 +152,21 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
         let vcpus = options.vcpus.unwrap_or_else(cores);
         let config = EngineConfig { starts_jobs, ..EngineConfig::with_vcpus(vcpus) };
-        let engine = match options.mode {
-            Mode::Processes => {
+        let engine = match &options.mode {
+            Mode::Processes(settings) => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
-                let runner = ProcessRunner::open(dir.root(), &options.working_directory, clock.clone())?;
+                let runner = ProcessRunner::open(dir.root(), settings.clone(), clock.clone())?;
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
             Mode::Simulated { seed } => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Program)?;
-                let runner = SimulatedRunner::new(SeededScript::new(seed));
+                let runner = SimulatedRunner::new(SeededScript::new(*seed));
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
         };
-        let (logs, bucket) = (dir.logs(), dir.bucket());
-        Ok(Self { store, bucket, logs, engine, events, clock, mode: options.mode, requested_by: None, _lock: lock })
+        let logs = matches!(options.mode, Mode::Processes(_)).then(|| dir.logs());
+        let (bucket, requested_by) = (dir.bucket(), None);
+        Ok(Self { store, bucket, logs, engine, events, clock, requested_by, _lock: lock })
     }
 
     /// Says who asks for runs from now on.
@@ -190,7 +189,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
         let (store, engine, clock) = (&*store, &*engine, &*clock);
         let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
-        let logs = Some((&*logs, &*bucket));
+        let logs = logs.as_ref().map(|logs| (logs, &*bucket));
         let mut pump = Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() };
         let ids: Vec<JobId> = job_ids.iter().cloned().collect();
         for ids in ids.chunks(DESCRIBE_JOBS_MAX) {
@@ -237,12 +236,12 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 return Err(error);
             }
         };
-        for definition in definitions.into_iter().chain(file.definitions().iter().cloned()) {
+        for definition in definitions.into_iter().chain(file.local().job_definitions.iter().cloned()) {
             self.engine.define(definition).await?;
         }
         let mut stop = pin!(stop);
         for _ in 0..ROUNDS {
-            let Self { store, bucket, logs, engine, events, clock, mode, .. } = &mut *self;
+            let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
             let recorder = Recorder {
                 store: &*store,
                 engine: &*engine,
@@ -250,11 +249,11 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 clock: &*clock,
                 policy: order.policy,
             };
-            let processes = *mode == Mode::Processes;
-            let logs = processes.then_some((&*logs, &*bucket));
+            let logs = logs.as_ref().map(|logs| (logs, &*bucket));
+            let has_processes = logs.is_some();
             let answering = async {
                 // In a simulation nobody comes and asks: its time is not that of other processes.
-                if processes { answer_stop_requests(&*store, &*engine).await } else { pending().await }
+                if has_processes { answer_stop_requests(&*store, &*engine).await } else { pending().await }
             };
             let mut pump = Pump { recorder, logs, observer, redeliveries: VecDeque::new() };
             take_up(&pump).await?;
