@@ -29,6 +29,15 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// List the runs: each is one job file that was run
     Runs(RunsArgs),
+    /// Run chosen jobs again: those that failed, failed for a cause, or were never submitted
+    ///
+    /// The earlier tries stay on record. Jobs under way are left alone. Without a condition all jobs that were
+    /// named are run again, also those that SUCCEEDED.
+    Rerun(RerunArgs),
+    /// Say why a job failed, or waits: one cause, its evidence, and what to do
+    Explain(ExplainArgs),
+    /// Write a page about runs or jobs: one HTML file that needs no network
+    Report(ReportArgs),
     /// Show the jobs, with the state of their latest submission
     Jobs(JobsArgs),
     /// Count the jobs by status, or show one job with each of its tries
@@ -222,6 +231,54 @@ pub(crate) struct StopArgs {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RerunArgs {
+    /// Runs by their ids, jobs by their names or by patterns as in 'tile-*', or the jobs of a job file, as it is now
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required = true)]
+    pub(crate) what: Vec<String>,
+    /// Jobs that FAILED
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Jobs whose latest try FAILED for this cause, as in HOST_LOST; may be given more than once
+    #[arg(long, value_name = "CAUSE")]
+    pub(crate) cause: Vec<Cause>,
+    /// Jobs that were never submitted
+    #[arg(long)]
+    pub(crate) missing: bool,
+    /// Of these, only jobs whose names match
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
+    pub(crate) name: Option<Pattern>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    #[command(flatten)]
+    pub(crate) run: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A job; or a run, a pattern of names or a job file: then its jobs by situation
+    #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Runs, jobs, patterns of names or job files [default: all jobs]
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Where the page goes; - is standard output
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

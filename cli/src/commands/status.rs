@@ -54,7 +54,7 @@ fn show_counts(run: Option<&Run>, counts: &StatusCounts, output: Output) {
             let when = cancellation.requested_at.to_rfc3339_seconds();
             println!("{} at {when}: {}", run.state, cancellation.reason);
         }
-        println!();
+        println!("");
     }
     let mut rows = table::table(&["STATUS", "JOBS"]);
     for (status, count) in counts.iter() {

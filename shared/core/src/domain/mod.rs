@@ -15,6 +15,8 @@
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run, and what may follow on what |
+//! | `rerun` | which jobs are run again when a person asks |
+//! | `explain`, `queue` | why a job is where it is, and what that means |
 //! | `stop` | what is done with a job that somebody wants stopped |
 //! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
 //! | `backoff` | how long to wait between calls that failed |
@@ -26,11 +28,14 @@ pub mod cause;
 pub mod children;
 mod classify;
 pub mod definition;
+pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod plan;
 pub mod reasons;
+pub mod queue;
+pub mod rerun;
 pub mod retry;
 pub mod run;
 pub mod s3_uri;
@@ -48,6 +53,8 @@ pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use queue::JobQueue;
+pub use rerun::Rerun;
 pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};
