@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobName, Run, RunId};
-use batchwright::ports::{Cursor, JobStore, RunStore};
+use batchwright::ports::{Cursor, JobQueries, RunStore};
 use batchwright::use_cases::select::{SelectError, Selected, is_pattern, select};
 
 use crate::commands::summary::open_job_file;
@@ -24,7 +24,7 @@ pub(crate) enum Named {
 }
 
 /// Finds what a word names.
-pub(crate) async fn named<S: JobStore + RunStore>(store: &S, word: &str) -> Result<Named, Failure> {
+pub(crate) async fn named<S: JobQueries + RunStore>(store: &S, word: &str) -> Result<Named, Failure> {
     match select(store, word).await {
         Ok(Selected::Run(run)) => Ok(Named::Run(run)),
         Ok(Selected::Job(name)) => Ok(Named::Jobs(vec![name])),
@@ -48,7 +48,7 @@ fn unknown(word: &str) -> Failure {
 
 /// Calls `each` with every job that the words name, with what is known of it; without words, with every job.
 /// Jobs of a file that were never submitted are not known.
-pub(crate) async fn for_each_job<S: JobStore + RunStore>(
+pub(crate) async fn for_each_job<S: JobQueries + RunStore>(
     store: &S,
     words: &[String],
     each: &mut impl AsyncFnMut(JobName, Option<Job>) -> Result<(), Failure>,
@@ -66,7 +66,7 @@ pub(crate) async fn for_each_job<S: JobStore + RunStore>(
     Ok(())
 }
 
-async fn for_each_of_run<S: JobStore>(
+async fn for_each_of_run<S: JobQueries>(
     store: &S,
     run_id: Option<&RunId>,
     each: &mut impl AsyncFnMut(JobName, Option<Job>) -> Result<(), Failure>,
@@ -84,7 +84,7 @@ async fn for_each_of_run<S: JobStore>(
     }
 }
 
-async fn look_up<S: JobStore>(
+async fn look_up<S: JobQueries>(
     store: &S,
     names: &[JobName],
     each: &mut impl AsyncFnMut(JobName, Option<Job>) -> Result<(), Failure>,
@@ -98,7 +98,7 @@ async fn look_up<S: JobStore>(
     Ok(())
 }
 
-async fn for_each_of_file<S: JobStore>(
+async fn for_each_of_file<S: JobQueries>(
     store: &S,
     path: &Path,
     each: &mut impl AsyncFnMut(JobName, Option<Job>) -> Result<(), Failure>,

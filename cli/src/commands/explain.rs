@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use batchwright::domain::explain::{Facts, Situation, situation};
 use batchwright::domain::{Job, JobName, JobStatus};
-use batchwright::ports::{Clock, JobStore, LogSource, ObjectStore, QueueSource, RunStore, SystemClock};
+use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, QueueSource, RunStore, SystemClock};
 use batchwright::use_cases::explain::{Explanation, Logs, explain as explain_job};
 
 use super::no_such_job;
@@ -23,7 +23,7 @@ pub(crate) async fn explain<S, Q, L, O>(
     args: &ExplainArgs,
 ) -> Result<Exit, Failure>
 where
-    S: JobStore + RunStore,
+    S: JobQueries + RunStore,
     Q: QueueSource,
     L: LogSource,
     O: ObjectStore,
@@ -67,7 +67,7 @@ fn show(explained: &Explanation) {
 }
 
 /// Many jobs: how many are in each situation, and what to do about it.
-async fn overview<S: JobStore + RunStore>(
+async fn overview<S: JobQueries + RunStore>(
     store: &S,
     is_attended: bool,
     args: &ExplainArgs,

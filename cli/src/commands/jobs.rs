@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 
 use anyhow::Context;
 use batchwright::domain::{Job, JobStatus};
-use batchwright::ports::{Cursor, JobStore, RunStore};
+use batchwright::ports::{Cursor, JobQueries, RunStore};
 use batchwright::use_cases::array_counts::array_counts;
 use batchwright::use_cases::queries::for_each_submission_of;
 
@@ -15,7 +15,7 @@ use crate::output::records::Records;
 use crate::output::table;
 use crate::selection::for_each_job;
 
-pub(crate) async fn jobs<S: JobStore + RunStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
+pub(crate) async fn jobs<S: JobQueries + RunStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
     let mut shown = Shown::new(args.shown.output);
     match args.status {
         Some(status) if args.what.is_empty() => {
@@ -35,7 +35,7 @@ pub(crate) async fn jobs<S: JobStore + RunStore>(store: &S, args: &JobsArgs) -> 
     Ok(Exit::Well)
 }
 
-async fn show_all_with<S: JobStore>(
+async fn show_all_with<S: JobQueries>(
     store: &S,
     status: JobStatus,
     submissions: bool,
@@ -54,7 +54,7 @@ async fn show_all_with<S: JobStore>(
     }
 }
 
-async fn show<S: JobStore>(
+async fn show<S: JobQueries>(
     store: &S,
     job: &Job,
     submissions: bool,

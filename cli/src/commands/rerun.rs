@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use batchwright::domain::{Job, JobName, JobSpec, Rerun};
-use batchwright::ports::{Clock, JobStore, RunStore, SystemClock};
+use batchwright::ports::{Clock, JobQueries, RunStore, SystemClock};
 use serde_json::{Value, json};
 
 use super::summary::open_job_file;
@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::selection::{Named, for_each_job, named};
 
 /// Chooses the jobs and writes them into a job file of their own, in `folder`. `None`: there is nothing to run.
-pub(crate) async fn chosen<S: JobStore + RunStore>(
+pub(crate) async fn chosen<S: JobQueries + RunStore>(
     store: &S,
     args: &RerunArgs,
     folder: &Path,
@@ -54,7 +54,7 @@ pub(crate) async fn chosen<S: JobStore + RunStore>(
     Ok(Some(args.run.with_file(&args.place, &args.shown, file)))
 }
 
-async fn from_file<S: JobStore>(
+async fn from_file<S: JobQueries>(
     store: &S,
     path: &Path,
     wanted: &Rerun,

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use batchwright::domain::{Job, JobName, JobStatus, Run, StatusCounts};
-use batchwright::ports::{JobStore, RunStore};
+use batchwright::ports::{JobQueries, RunStore};
 use batchwright::use_cases::array_counts::array_counts;
 
 use super::{no_such_job, runs};
@@ -13,7 +13,7 @@ use crate::output::try_view::{TryView, tries};
 use crate::output::{human, table};
 use crate::selection::{Named, for_each_job, named};
 
-pub(crate) async fn status<S: JobStore + RunStore>(store: &S, args: &StatusArgs) -> Result<Exit, Failure> {
+pub(crate) async fn status<S: JobQueries + RunStore>(store: &S, args: &StatusArgs) -> Result<Exit, Failure> {
     let output = args.shown.output;
     let Some(word) = &args.what else {
         let counts = store.count_by_status().await.context("the jobs can't be counted")?;
@@ -67,7 +67,7 @@ fn show_counts(run: Option<&Run>, counts: &StatusCounts, output: Output) {
 }
 
 /// One job with each of its tries.
-async fn status_of<S: JobStore>(store: &S, name: &JobName, output: Output) -> Result<Exit, Failure> {
+async fn status_of<S: JobQueries>(store: &S, name: &JobName, output: Output) -> Result<Exit, Failure> {
     let job = store.job(name).await.context("the job can't be read")?.ok_or_else(|| no_such_job(name))?;
     let mut known = Vec::new();
     for job_id in &job.head.job_tries {

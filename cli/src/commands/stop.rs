@@ -7,7 +7,7 @@ use anyhow::Context;
 use batchwright::domain::stop::{Stopping, stopping};
 use batchwright::domain::{Cause, Job, JobId, JobName, JobState, Run, RunState, Stop};
 use batchwright::local::{Controller, LocalError, Mode, Options, RunningProcess, StateDir, StateDirError};
-use batchwright::ports::{JobStopper, JobStore, RunStore, SystemClock};
+use batchwright::ports::{JobStopper, JobQueries, RunStore, SystemClock};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::stop::{StopCounts, StopLine, StopOutcome, cancel_run, stop_jobs, stop_run};
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub(crate) async fn stop_locally(dir: &StateDir, args: &StopArgs, stop: Stop) ->
 
 /// Wherever the stopper reaches.
 #[cfg(feature = "aws")]
-pub(crate) async fn stop<S: JobStore + RunStore>(
+pub(crate) async fn stop<S: JobQueries + RunStore>(
     store: &S,
     stopper: &impl JobStopper,
     args: &StopArgs,
@@ -77,7 +77,7 @@ pub(crate) async fn stop<S: JobStore + RunStore>(
     Ok(carry_out(store, stopper, asked, args, stop).await?.0)
 }
 
-async fn ask<S: JobStore + RunStore>(store: &S, args: &StopArgs, stop: Stop) -> Result<Asked, Failure> {
+async fn ask<S: JobQueries + RunStore>(store: &S, args: &StopArgs, stop: Stop) -> Result<Asked, Failure> {
     let mut asked = Asked { runs: Vec::new(), names: Vec::new(), open: 0 };
     let mut others = Vec::new();
     for word in &args.what {
@@ -141,7 +141,7 @@ fn is_confirmed(asked: &Asked, args: &StopArgs, stop: Stop) -> Result<bool, Fail
 }
 
 /// Returns how it went, and the submissions that Batch was asked to stop.
-async fn carry_out<S: JobStore + RunStore>(
+async fn carry_out<S: JobQueries + RunStore>(
     store: &S,
     stopper: &impl JobStopper,
     asked: Asked,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::{Cause, Job, JobState, JobStatus, StatusCounts};
-use crate::ports::{JobStore, PortError};
+use crate::ports::{JobQueries, PortError};
 
 use super::queries::for_each_submission_of;
 
@@ -75,7 +75,7 @@ impl ArrayCounts {
 }
 
 /// The children of a job's latest submission; `None` where it is no array, or was never submitted.
-pub async fn array_counts<S: JobStore>(store: &S, job: &Job) -> Result<Option<ArrayCounts>, PortError> {
+pub async fn array_counts<S: JobQueries>(store: &S, job: &Job) -> Result<Option<ArrayCounts>, PortError> {
     let size = job.head.spec.array_properties.as_ref().map(|array| array.size);
     let (Some(size), Some(array)) = (size, &job.head.job_id) else { return Ok(None) };
     let mut children = Vec::new();

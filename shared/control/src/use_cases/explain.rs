@@ -8,7 +8,7 @@ use super::array_counts::{ArrayCounts, array_counts};
 use super::read_logs::read_logs;
 use crate::domain::explain::{Facts, Situation, again, blocking, situation};
 use crate::domain::{Attempt, Job, JobId, JobName, JobQueue, JobState, JobStatus, Submission};
-use crate::ports::{Clock, JobStore, LogSource, ObjectStore, PortError, QueueSource, RunStore};
+use crate::ports::{Clock, JobQueries, LogSource, ObjectStore, PortError, QueueSource, RunStore};
 
 /// Tries that are looked at: the latest.
 const TRIES_MAX: usize = 5;
@@ -70,7 +70,7 @@ pub async fn explain<S, Q, L, O>(
     is_attended: bool,
 ) -> Result<Explanation, PortError>
 where
-    S: JobStore + RunStore,
+    S: JobQueries + RunStore,
     Q: QueueSource,
     L: LogSource,
     O: ObjectStore,
@@ -118,7 +118,7 @@ fn tell(evidence: &mut Vec<Evidence>, of: impl Into<String>, says: String) {
     evidence.push(Evidence { of: of.into(), says });
 }
 
-async fn tries<S: JobStore>(store: &S, job: &Job, evidence: &mut Vec<Evidence>) -> Result<(), PortError> {
+async fn tries<S: JobQueries>(store: &S, job: &Job, evidence: &mut Vec<Evidence>) -> Result<(), PortError> {
     let before = job.head.job_tries.len().saturating_sub(TRIES_MAX);
     for (number, job_id) in (1..).zip(&job.head.job_tries).skip(before) {
         let Some(Submission { state, .. }) = store.submission(job_id).await? else { continue };
@@ -163,7 +163,7 @@ fn children_told(children: &ArrayCounts) -> String {
     }
 }
 
-async fn dependencies<S: JobStore>(
+async fn dependencies<S: JobQueries>(
     store: &S,
     job: &Job,
     evidence: &mut Vec<Evidence>,
@@ -222,7 +222,7 @@ fn queue_name(queue: &str) -> &str {
     queue.rsplit('/').next().unwrap_or(queue)
 }
 
-async fn log_tail<S: JobStore, L: LogSource, O: ObjectStore>(
+async fn log_tail<S: JobQueries, L: LogSource, O: ObjectStore>(
     store: &S,
     logs: &Logs<'_, L, O>,
     job: &Job,

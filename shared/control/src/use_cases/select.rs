@@ -2,7 +2,7 @@
 
 use crate::domain::s3_uri::{InvalidPattern, Pattern};
 use crate::domain::{JobName, Run, RunId};
-use crate::ports::{Cursor, JobStore, PortError, RunStore};
+use crate::ports::{Cursor, JobQueries, PortError, RunStore};
 
 /// What a word names.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ pub fn is_pattern(word: &str) -> bool {
 }
 
 /// Finds what a word names: a pattern's jobs, or else a run, or else a job.
-pub async fn select<S: JobStore + RunStore>(store: &S, word: &str) -> Result<Selected, SelectError> {
+pub async fn select<S: JobQueries + RunStore>(store: &S, word: &str) -> Result<Selected, SelectError> {
     if is_pattern(word) {
         return Ok(Selected::Matching(matching(store, &Pattern::parse(word)?).await?));
     }
@@ -49,7 +49,7 @@ pub async fn select<S: JobStore + RunStore>(store: &S, word: &str) -> Result<Sel
     }
 }
 
-async fn matching<S: JobStore>(store: &S, pattern: &Pattern) -> Result<Vec<JobName>, PortError> {
+async fn matching<S: JobQueries>(store: &S, pattern: &Pattern) -> Result<Vec<JobName>, PortError> {
     let mut names = Vec::new();
     let mut cursor: Option<Cursor> = None;
     loop {

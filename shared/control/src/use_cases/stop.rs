@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::domain::stop::{Stopping, stopping};
 use crate::domain::{Cancellation, Job, JobId, JobName, Run, RunId, RunState, Stop};
-use crate::ports::{Clock, Cursor, JobStopper, JobStore, PortError, RunStore, STOP_MAX};
+use crate::ports::{Clock, Cursor, JobStopper, JobQueries, PortError, RunStore, STOP_MAX};
 
 /// Names that are looked up in one call.
 const NAMES_PER_CALL: usize = 100;
@@ -115,7 +115,7 @@ pub async fn cancel_run<S: RunStore>(
 /// `settle_ms` have passed since it was cancelled, because a store's list may lag behind.
 ///
 /// Idempotent. Errs where the store fails; a job that can't be stopped is told to `each`, and found again.
-pub async fn stop_run<S: JobStore + RunStore>(
+pub async fn stop_run<S: JobQueries + RunStore>(
     store: &S,
     stopper: &impl JobStopper,
     clock: &impl Clock,
@@ -149,7 +149,7 @@ pub async fn stop_run<S: JobStore + RunStore>(
 }
 
 /// Stops jobs by their names, each once; of an array whose lost children are run again, these children's jobs.
-pub async fn stop_jobs<S: JobStore>(
+pub async fn stop_jobs<S: JobQueries>(
     store: &S,
     stopper: &impl JobStopper,
     job_names: &[JobName],

@@ -7,8 +7,11 @@ use tracing::{info, warn};
 use super::dependencies::{Resolved, resolve};
 use crate::domain::backoff::backoff;
 use crate::domain::plan::{Plan, Skip, plan, plan_child};
-use crate::domain::{Job, JobId, JobName, JobSpec, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry};
-use crate::ports::{ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, NewSubmission, PortError, RecordOutcome, RunStore, SubmissionPace};
+use crate::domain::{
+    ClaimOutcome, Job, JobId, JobName, JobSpec, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId,
+    SubmitJobRequest, Timestamp, TryEnd, retry,
+};
+use crate::ports::{RunStore, ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
 
 /// How a claim is used.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,7 @@ pub enum Outcome {
 ///
 /// Idempotent: any number of callers, at once or one after another, make one submission. Errs where
 /// the store can't be reached; a claim that stands then is settled by the reconciler.
-pub async fn submit<S: JobStore + RunStore, E: JobEngine>(
+pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
     store: &S,
     engine: &E,
     pace: &impl SubmissionPace,
@@ -145,7 +148,7 @@ impl Order<'_> {
 ///
 /// It is looked at after the claim, not before: whoever cancels a run looks at the claims of its jobs after
 /// its state is written, so that either the claim is seen there or the state is seen here.
-pub(super) async fn cancelled<S: JobStore + RunStore>(
+pub(super) async fn cancelled<S: ClaimStore + RunStore>(
     store: &S,
     clock: &impl Clock,
     run_id: &RunId,
@@ -203,7 +206,7 @@ pub(super) async fn call<E: JobEngine>(
 }
 
 /// Writes down what `SubmitJob` answered.
-pub(super) async fn settle<S: JobStore + RunStore, E: JobEngine>(
+pub(super) async fn settle<S: ClaimStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,
@@ -232,7 +235,7 @@ pub(super) async fn settle<S: JobStore + RunStore, E: JobEngine>(
     }
 }
 
-async fn record<S: JobStore + RunStore, E: JobEngine>(
+async fn record<S: ClaimStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,
