@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use batchwright::domain::s3_uri::Pattern;
 use batchwright::domain::{Cause, JobName, JobStatus};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,7 +70,7 @@ pub(crate) enum Command {
 }
 
 /// Where the jobs run and their state lies.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Place {
     /// Run on this machine, with the embedded engine
     #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
@@ -121,6 +122,18 @@ impl Place {
         Target::Local(self.state_dir())
     }
 
+    /// The options that say so, for commands that are shown.
+    pub(crate) fn as_options(&self) -> String {
+        #[cfg(feature = "aws")]
+        if let Some(stack) = &self.stack.stack {
+            return format!("--stack {stack}");
+        }
+        match &self.state_dir {
+            Some(dir) => format!("--local --state-dir {}", dir.display()),
+            None => "--local".to_owned(),
+        }
+    }
+
     /// The state folder.
     pub(crate) fn state_dir(&self) -> StateDir {
         StateDir::new(self.given_state_dir().unwrap_or(Path::new(".batchwright")))
@@ -142,15 +155,44 @@ pub(crate) enum Output {
     Ndjson,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Shown {
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
 }
 
+/// How jobs that are run again run on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// vCPUs that jobs may use at once [default: the machine's cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcpus: Option<u32>,
+    /// More job definitions for the embedded engine: JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job_definitions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) processes: ProcessArgs,
+}
+
+impl EngineArgs {
+    /// The `run` of a job file, whatever of it SUCCEEDED before.
+    pub(crate) fn with_file(&self, place: &Place, shown: &Shown, file: PathBuf) -> RunArgs {
+        RunArgs {
+            file,
+            place: place.clone(),
+            shown: shown.clone(),
+            rerun: true,
+            vcpus: self.vcpus,
+            job_definitions: self.job_definitions.clone(),
+            processes: self.processes.clone(),
+            simulate: None,
+        }
+    }
+}
+
 /// What jobs get of this machine, beyond what a container would have.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ProcessArgs {
     /// Run jobs in this folder [default: local.workdir of the job file, else an empty folder for each attempt]
     #[arg(long, value_name = "DIR")]

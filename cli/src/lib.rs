@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod environment;
 mod exit;
+mod report;
 mod s3;
 mod selection;
 #[cfg(feature = "aws")]

@@ -39,9 +39,9 @@ pub(crate) async fn named<S: JobQueries + RunStore>(store: &S, word: &str) -> Re
 
 fn unknown(word: &str) -> Failure {
     match (JobName::parse(word), RunId::parse(word)) {
-        (Err(error), Err(_)) => {
-            Failure::Usage(format!("{error}; give a run's id, a job's name, a pattern of names, or a job file"))
-        }
+        (Err(error), Err(_)) => Failure::Usage(format!(
+            "{error}; give a run's id, a job's name, a pattern of names, or a job file"
+        )),
         _ => Failure::Broken(anyhow!("no job, run or job file is named {word}")),
     }
 }

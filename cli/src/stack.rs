@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::{Context, anyhow};
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client};
+use batchwright::aws::{
+    BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
+};
 
 use crate::args::StackArgs;
 use crate::exit::Failure;

@@ -348,7 +348,10 @@ async fn submit_until_told<S: JobStore + RunStore>(
     }
 }
 
-async fn all_agree<S: JobStore + RunStore + Clone + 'static>(seed: u64, stores: Vec<S>) -> anyhow::Result<()> {
+async fn all_agree<S: JobStore + RunStore + Clone + 'static>(
+    seed: u64,
+    stores: Vec<S>,
+) -> anyhow::Result<()> {
     let site = Site::open(seed, stores).await?;
     let ran = async {
         site.until_quiet().await?;

@@ -22,7 +22,11 @@ const SOURCES: [&str; 6] = [
 const EXCEPTIONS: [(&str, &str, &str); 14] = [
     ("use_cases/select.rs", "", "finds what a person names: it reads alone"),
     ("use_cases/stop.rs", "store.run(run_id).await?", "a person cancels a run, and asks again"),
-    ("use_cases/stop.rs", "store.save_run(&cancelled).await?", "as above: the deaths around it are those of others"),
+    (
+        "use_cases/stop.rs",
+        "store.save_run(&cancelled).await?",
+        "as above: the deaths around it are those of others",
+    ),
     ("use_cases/stop.rs", "jobs_named(", "a person stops jobs by their names, and asks again"),
     (
         "use_cases/stop.rs",

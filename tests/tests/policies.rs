@@ -14,8 +14,8 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
-    Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim, NewSubmission,
-    Nonce, Run, RunCounts, RunId, RunState, Stop, SubmitJobRequest,
+    Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, Run, RunCounts, RunId, RunState, Stop, SubmitJobRequest,
 };
 use batchwright::events::JobDetail;
 use batchwright::function::Invocation;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use batchwright::domain::explain::{Facts, Situation, situation};
-use batchwright::domain::{Job, JobName, JobStatus};
+use batchwright::domain::{Job, JobName};
 use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, QueueSource, RunStore, SystemClock};
 use batchwright::use_cases::explain::{Explanation, Logs, explain as explain_job};
 
@@ -38,7 +38,10 @@ where
     if args.shown.output == Output::Table {
         show(&explained);
     } else {
-        println!("{}", serde_json::to_string(&explained).context("the explanation can't be written as JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string(&explained).context("the explanation can't be written as JSON")?
+        );
     }
     Ok(Exit::Well)
 }
@@ -84,7 +87,8 @@ async fn overview<S: JobQueries + RunStore>(
     };
     for_each_job(store, std::slice::from_ref(&args.what), note).await?;
     let mut found: Vec<_> = situations.into_values().collect();
-    found.sort_by_key(|(situation, count, _)| (*situation == Situation::Succeeded, std::cmp::Reverse(*count)));
+    found
+        .sort_by_key(|(situation, count, _)| (*situation == Situation::Succeeded, std::cmp::Reverse(*count)));
     if args.shown.output != Output::Table {
         let told = found.iter().map(|(situation, count, example)| {
             serde_json::json!({"situation": situation, "jobs": count, "example": example,
@@ -108,6 +112,8 @@ async fn overview<S: JobQueries + RunStore>(
 
 #[cfg(test)]
 mod tests {
+    use batchwright::domain::JobStatus;
+
     use super::*;
 
     #[test]

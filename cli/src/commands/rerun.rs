@@ -1,7 +1,7 @@
 //! `batchwright rerun`: chosen jobs, run again as a run of their own.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use batchwright::domain::{Job, JobName, JobSpec, Rerun};
@@ -50,7 +50,8 @@ pub(crate) async fn chosen<S: JobQueries + RunStore>(
     let file = folder.join(format!("rerun-{}.json", SystemClock.now().as_millis()));
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let document = json!({"dependsOnKnown": true, "jobs": jobs, "local": local});
-    std::fs::write(&file, document.to_string()).with_context(|| format!("{} can't be written", file.display()))?;
+    std::fs::write(&file, document.to_string())
+        .with_context(|| format!("{} can't be written", file.display()))?;
     Ok(Some(args.run.with_file(&args.place, &args.shown, file)))
 }
 
@@ -78,8 +79,9 @@ async fn local_of(path: &Path) -> Result<Value, Failure> {
     let mut local = json!({"jobDefinitions": settings.job_definitions});
     if let Some(workdir) = &settings.workdir {
         let beside = path.parent().unwrap_or(Path::new("")).join(workdir);
-        let absolute = std::path::absolute(&beside).with_context(|| format!("{} has no path", beside.display()))?;
-        local["workdir"] = json!(PathBuf::from(absolute));
+        let absolute =
+            std::path::absolute(&beside).with_context(|| format!("{} has no path", beside.display()))?;
+        local["workdir"] = json!(absolute);
     }
     Ok(local)
 }

@@ -84,10 +84,17 @@ async fn status_of<S: JobQueries>(store: &S, name: &JobName, output: Output) -> 
     if let Some(children) = &view.children {
         let counts = children.counts.iter().filter(|(_, count)| *count > 0);
         let counts: Vec<String> = counts.map(|(status, count)| format!("{count} {status}")).collect();
-        println!("\n{}: {}", human::count(children.size.into(), "child").replace("childs", "children"), counts.join(", "));
+        println!(
+            "\n{}: {}",
+            human::count(children.size.into(), "child").replace("childs", "children"),
+            counts.join(", ")
+        );
         let failed = children.counts[JobStatus::Failed];
         if failed > children.failed.len() as u64 {
-            println!("the first {} that FAILED are told; --output json has their reasons", children.failed.len());
+            println!(
+                "the first {} that FAILED are told; --output json has their reasons",
+                children.failed.len()
+            );
         }
     }
     if !view.tries.is_empty() {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use batchwright::domain::stop::{Stopping, stopping};
 use batchwright::domain::{Cause, Job, JobId, JobName, JobState, Run, RunState, Stop};
 use batchwright::local::{Controller, LocalError, Mode, Options, RunningProcess, StateDir, StateDirError};
-use batchwright::ports::{JobStopper, JobQueries, RunStore, SystemClock};
+use batchwright::ports::{JobQueries, JobStopper, RunStore, SystemClock};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::stop::{StopCounts, StopLine, StopOutcome, cancel_run, stop_jobs, stop_run};
 use serde::Serialize;
@@ -40,7 +40,8 @@ struct Asked {
 
 /// On this machine: by the process that runs the jobs, or, where there is none, by an engine of our own.
 pub(crate) async fn stop_locally(dir: &StateDir, args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
-    let store = SqliteStore::open_to_change(&dir.database()).map_err(|error| Failure::Broken(error.into()))?;
+    let store =
+        SqliteStore::open_to_change(&dir.database()).map_err(|error| Failure::Broken(error.into()))?;
     let asked = ask(&store, args, stop).await?;
     if !is_confirmed(&asked, args, stop)? {
         return Ok(Exit::Well);
@@ -129,10 +130,14 @@ fn is_confirmed(asked: &Asked, args: &StopArgs, stop: Stop) -> Result<bool, Fail
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("{stop} asks before it acts; give --yes where nobody can answer")));
+        return Err(Failure::Usage(format!(
+            "{stop} asks before it acts; give --yes where nobody can answer"
+        )));
     }
-    let runs: Vec<String> = asked.runs.iter().map(|run| format!("the run {} ({})", run.run_id, run.source)).collect();
-    let what = if runs.is_empty() { human::count(asked.names.len() as u64, "job") } else { runs.join(" and ") };
+    let runs: Vec<String> =
+        asked.runs.iter().map(|run| format!("the run {} ({})", run.run_id, run.source)).collect();
+    let what =
+        if runs.is_empty() { human::count(asked.names.len() as u64, "job") } else { runs.join(" and ") };
     eprint!("{stop} {what}: {} under way? [y/N] ", human::count(asked.open, "job"));
     io::stderr().flush().context("stderr")?;
     let mut answer = String::new();
@@ -159,7 +164,8 @@ async fn carry_out<S: JobQueries + RunStore>(
         let cancelled = cancel_run(store, &SystemClock, &run.run_id, stop, &reason).await;
         let Some(run) = cancelled.context("the run can't be cancelled")? else { continue };
         if run.state == RunState::Cancelling {
-            let stopped = stop_run(store, stopper, &SystemClock, &run, SETTLE_MS, |line| told.tell(line)).await;
+            let stopped =
+                stop_run(store, stopper, &SystemClock, &run, SETTLE_MS, |line| told.tell(line)).await;
             add(&mut counts, stopped.context("the run's jobs can't be read")?);
         }
         runs.push(run);
@@ -210,7 +216,8 @@ impl Told {
         }
         if self.output != Output::Table {
             let StopLine { job_name, job_id, outcome, reason } = line;
-            let line = Line { job_name, job_id: job_id.as_ref(), outcome: *outcome, reason: reason.as_deref() };
+            let line =
+                Line { job_name, job_id: job_id.as_ref(), outcome: *outcome, reason: reason.as_deref() };
             if self.printed.is_ok() {
                 self.printed = self.records.push(&line);
             }

@@ -74,7 +74,9 @@ pub(super) async fn show<S: JobQueries + RunStore>(
         records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
     }
     let well = cancellation.is_none()
-        && statuses[JobStatus::Succeeded] == total && counts.rejected == 0 && counts.unknown == 0;
+        && statuses[JobStatus::Succeeded] == total
+        && counts.rejected == 0
+        && counts.unknown == 0;
     Ok(if well { Exit::Well } else { Exit::JobsFailed })
 }
 

@@ -162,7 +162,8 @@ impl JobView {
         let children = self.children.as_ref().and_then(ArrayCounts::failure);
         let children = children.filter(|_| self.status != Some(JobStatus::Succeeded));
         // What the children say is more than Batch's own `Array Child Job failed`.
-        let said = self.status_reason.as_deref().filter(|_| children.is_none() || self.cause != Some(Cause::Child));
+        let said =
+            self.status_reason.as_deref().filter(|_| children.is_none() || self.cause != Some(Cause::Child));
         let told = [children.as_deref(), said, self.reason.as_deref()];
         let texts: Vec<&str> = told.into_iter().flatten().collect();
         match (self.cause, self.status) {

@@ -119,7 +119,10 @@ fn what_a_killed_process_left_is_terminated_and_nothing_else_is_started() {
     assert_eq!(folder.lines("started"), 2);
     assert_eq!(causes(&folder, &["tile-1", "other", "after"]), ["TERMINATED"; 3]);
     let again = folder.run(&["terminate", "tile-*", "--local", "--yes", "--output", "json"]).json();
-    assert_eq!(again["counts"], serde_json::json!({"requested": 0, "ended": 3, "runsOn": 0, "notStopped": 0}));
+    assert_eq!(
+        again["counts"],
+        serde_json::json!({"requested": 0, "ended": 3, "runsOn": 0, "notStopped": 0})
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, bail, ensure};
 use batchwright::domain::{JobName, RunState, Stop, Timestamp};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{Clock, JobStore, PortError, RunStore};
+use batchwright::ports::{Clock, JobQueries, PortError, RunStore, WorkLists};
 use batchwright::use_cases::stop::cancel_run;
 use futures_util::FutureExt as _;
 

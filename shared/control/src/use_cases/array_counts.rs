@@ -49,7 +49,10 @@ impl ArrayCounts {
             counts[child.status] += 1;
             if let (JobStatus::Failed, Some(index)) = (child.status, child.job_id.array_index()) {
                 let (cause, exit_code) = (child.cause(), child.exit_code);
-                failed.insert(index, FailedChild { index, cause, exit_code, status_reason: child.status_reason });
+                failed.insert(
+                    index,
+                    FailedChild { index, cause, exit_code, status_reason: child.status_reason },
+                );
             }
         }
         counts.unsubmitted = u64::from(size).saturating_sub(counts.total());

@@ -85,7 +85,11 @@ where
     let run = store.run(&job.head.run_id).await?;
     if let Some(cancellation) = run.as_ref().and_then(|run| run.cancellation.as_ref()) {
         let when = cancellation.requested_at.to_rfc3339_seconds();
-        tell(&mut evidence, "run", format!("{} was cancelled at {when}: {}", job.head.run_id, cancellation.reason));
+        tell(
+            &mut evidence,
+            "run",
+            format!("{} was cancelled at {when}: {}", job.head.run_id, cancellation.reason),
+        );
     }
     let waits = job.status().is_some_and(|status| status < JobStatus::Starting);
     let queue = if waits { queue(queues, job, &mut evidence).await } else { None };
@@ -206,11 +210,16 @@ async fn queue<Q: QueueSource>(queues: &Q, job: &Job, evidence: &mut Vec<Evidenc
 
 fn tell_of_queue(queue: &JobQueue, evidence: &mut Vec<Evidence>) {
     let reason = queue.status_reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    tell(evidence, "queue", format!("{} is {} and {}{reason}", queue.job_queue_name, queue.state, queue.status));
+    tell(
+        evidence,
+        "queue",
+        format!("{} is {} and {}{reason}", queue.job_queue_name, queue.state, queue.status),
+    );
     for environment in &queue.compute_environments {
         let reason = environment.status_reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let number = |vcpus: Option<i32>| vcpus.map_or_else(|| "?".to_owned(), |vcpus| vcpus.to_string());
-        let vcpus = format!("{} of {} vCPUs", number(environment.desired_vcpus), number(environment.max_vcpus));
+        let vcpus =
+            format!("{} of {} vCPUs", number(environment.desired_vcpus), number(environment.max_vcpus));
         let name = &environment.compute_environment_name;
         let told = format!("{name} is {} and {}{reason}; {vcpus}", environment.state, environment.status);
         tell(evidence, "environment", told);

@@ -9,7 +9,7 @@ use super::submit::{Asked, Order, Outcome, SubmitPolicy, end_surplus, submit};
 use crate::domain::plan::Skip;
 use crate::domain::retry::{Again, Next, fallback, next};
 use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus, NewSubmission, RecordOutcome};
-use crate::ports::{RunStore, Applied, Clock, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// What a state led to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::domain::stop::{Stopping, stopping};
 use crate::domain::{Cancellation, Job, JobId, JobName, Run, RunId, RunState, Stop};
-use crate::ports::{Clock, Cursor, JobStopper, JobQueries, PortError, RunStore, STOP_MAX};
+use crate::ports::{Clock, Cursor, JobQueries, JobStopper, PortError, RunStore, STOP_MAX};
 
 /// Names that are looked up in one call.
 const NAMES_PER_CALL: usize = 100;
@@ -96,7 +96,11 @@ pub async fn cancel_run<S: RunStore>(
         if matches!(known.state, RunState::Rejected | RunState::Cancelled) {
             return Ok(Some(known));
         }
-        if known.cancellation.as_ref().is_some_and(|known| known.stop == Stop::Terminate || known.stop == stop) {
+        if known
+            .cancellation
+            .as_ref()
+            .is_some_and(|known| known.stop == Stop::Terminate || known.stop == stop)
+        {
             return Ok(Some(known));
         }
         let now = clock.now();
@@ -142,7 +146,8 @@ pub async fn stop_run<S: JobQueries + RunStore>(
     }
     let now = clock.now();
     let has_settled = now.millis_since(cancellation.requested_at) >= settle_ms;
-    let state = if counts.under_way() == 0 && has_settled { RunState::Cancelled } else { RunState::Cancelling };
+    let state =
+        if counts.under_way() == 0 && has_settled { RunState::Cancelled } else { RunState::Cancelling };
     // Not written where somebody has written more: the next look finds that.
     store.save_run(&Run { state, updated_at: now, ..run.clone() }).await?;
     Ok(counts)
@@ -204,7 +209,9 @@ async fn stop_all(
             Stopping::BeingSubmitted => {
                 (StopOutcome::NotStopped, "it is being submitted at this moment; ask again".to_owned())
             }
-            Stopping::Children(_) => (StopOutcome::Ended, "its lost children are jobs of their own".to_owned()),
+            Stopping::Children(_) => {
+                (StopOutcome::Ended, "its lost children are jobs of their own".to_owned())
+            }
         };
         let (job_name, job_id) = (job.name().clone(), job.head.job_id.clone());
         note(&StopLine { job_name, job_id, outcome, reason: Some(reason) });

@@ -11,7 +11,9 @@ use crate::domain::{
     ClaimOutcome, Job, JobId, JobName, JobSpec, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId,
     SubmitJobRequest, Timestamp, TryEnd, retry,
 };
-use crate::ports::{RunStore, ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
+use crate::ports::{
+    ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, RunStore, SubmissionPace,
+};
 
 /// How a claim is used.
 #[derive(Debug, Clone, Copy)]

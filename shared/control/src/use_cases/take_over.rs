@@ -5,7 +5,9 @@ use super::dependencies::{Resolved, resolve};
 use super::submit::{Outcome, SubmitPolicy, call, cancelled, settle};
 use crate::domain::plan::Skip;
 use crate::domain::{ClaimOutcome, JobHead, JobSpec, NewClaim, Nonce};
-use crate::ports::{RunStore, ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
+use crate::ports::{
+    ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, RunStore, SubmissionPace,
+};
 
 /// Submits the job of an expired claim under which nothing was submitted.
 ///

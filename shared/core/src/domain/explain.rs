@@ -119,22 +119,38 @@ impl Situation {
             Self::JustSubmitted => "Batch has taken the job on and has not looked at it yet.",
             Self::QueueDisabled => "The job queue is DISABLED: it takes jobs on and starts none.",
             Self::EnvironmentBroken => "No compute environment of the queue is both ENABLED and VALID.",
-            Self::QueueBlocked => "The job at the front of the queue can't be placed, and holds up those behind it.",
-            Self::AtMaximum => "The compute environments of the queue already use all the vCPUs that they may.",
+            Self::QueueBlocked => {
+                "The job at the front of the queue can't be placed, and holds up those behind it."
+            }
+            Self::AtMaximum => {
+                "The compute environments of the queue already use all the vCPUs that they may."
+            }
             Self::WaitsForCapacity => "The job can start as soon as there is an instance for it.",
             Self::Starting => "An instance was found; the image is pulled and the container started.",
             Self::Running => "The job runs.",
-            Self::Recovering => "Children of the array lost their hosts and are run again, each as a job of its own.",
+            Self::Recovering => {
+                "Children of the array lost their hosts and are run again, each as a job of its own."
+            }
             Self::Succeeded => "The job did what it was to do.",
             Self::Failed(cause) => match cause {
-                Cause::HostLost => "The host went away, usually by a Spot interruption: it says nothing of the program.",
-                Cause::HostError => "The container runtime or the network of the host failed, not the program.",
+                Cause::HostLost => {
+                    "The host went away, usually by a Spot interruption: it says nothing of the program."
+                }
+                Cause::HostError => {
+                    "The container runtime or the network of the host failed, not the program."
+                }
                 Cause::Timeout => "An attempt ran longer than timeout.attemptDurationSeconds allows.",
-                Cause::OutOfMemory => "The container was killed because it used more memory than it was given.",
+                Cause::OutOfMemory => {
+                    "The container was killed because it used more memory than it was given."
+                }
                 Cause::Image => "The container's image could not be pulled.",
-                Cause::Dependency => "A job that this one depends on failed, so that this one was never started.",
+                Cause::Dependency => {
+                    "A job that this one depends on failed, so that this one was never started."
+                }
                 Cause::Child => "At least one child of the array failed.",
-                Cause::Configuration => "Batch can't run the job as it, its definition or its queue is set up.",
+                Cause::Configuration => {
+                    "Batch can't run the job as it, its definition or its queue is set up."
+                }
                 Cause::Capacity => "No capacity was found within the queue's time limit.",
                 Cause::Cancelled => "Somebody cancelled the job before it started.",
                 Cause::Terminated => "Somebody terminated the job.",
@@ -157,7 +173,9 @@ impl Situation {
             Self::Unattended => "Run the job file again: what succeeded is not run twice.",
             Self::WaitsForJobs => "Nothing, or explain the job that it waits for.",
             Self::JustSubmitted => "Nothing; where it stays so for minutes, look at the status of AWS Batch.",
-            Self::QueueDisabled => "Enable the queue: aws batch update-job-queue --job-queue NAME --state ENABLED.",
+            Self::QueueDisabled => {
+                "Enable the queue: aws batch update-job-queue --job-queue NAME --state ENABLED."
+            }
             Self::EnvironmentBroken => {
                 "Mend what the environment's statusReason names (often a role or a launch template), or enable it."
             }
@@ -170,7 +188,9 @@ impl Situation {
                 "Wait; where it takes long, allow more instance types, more zones, or On-Demand beside Spot, and look \
                  at the account's EC2 quotas."
             }
-            Self::Starting => "Nothing; where it takes minutes, look at the size of the image and at the registry.",
+            Self::Starting => {
+                "Nothing; where it takes minutes, look at the size of the image and at the registry."
+            }
             Self::Running => "Nothing; `batchwright logs JOB` shows what it writes.",
             Self::Recovering => "Nothing; `batchwright jobs 'JOB--bw-child-*'` shows them.",
             Self::Succeeded => "Nothing; `batchwright rerun JOB` runs it again.",
@@ -181,18 +201,30 @@ impl Situation {
                 }
                 Cause::HostError => "Run it again; with \"retryOn\": [\"HOST_ERROR\"] batchwright does so.",
                 Cause::Timeout => "Raise the time limit, or find out in the log what it waited for.",
-                Cause::OutOfMemory => "Raise MEMORY in resourceRequirements; with as much memory it ends the same way.",
+                Cause::OutOfMemory => {
+                    "Raise MEMORY in resourceRequirements; with as much memory it ends the same way."
+                }
                 Cause::Image => {
                     "Check the image's name and tag, the execution role, the way to the registry and its rate limit."
                 }
-                Cause::Dependency => "Explain the job that it depends on; once that one succeeds, run both again.",
-                Cause::Child => "Look at the children that failed; `batchwright rerun JOB` runs the array again.",
-                Cause::Configuration => "Mend what the reason names: requirements, roles, the definition, the queue.",
+                Cause::Dependency => {
+                    "Explain the job that it depends on; once that one succeeds, run both again."
+                }
+                Cause::Child => {
+                    "Look at the children that failed; `batchwright rerun JOB` runs the array again."
+                }
+                Cause::Configuration => {
+                    "Mend what the reason names: requirements, roles, the definition, the queue."
+                }
                 Cause::Capacity => "Allow more instance types or zones, or raise the queue's time limit.",
-                Cause::Cancelled | Cause::Terminated => "`batchwright rerun JOB` runs it again, if that was a mistake.",
+                Cause::Cancelled | Cause::Terminated => {
+                    "`batchwright rerun JOB` runs it again, if that was a mistake."
+                }
                 Cause::Lost => "Run it again; where it matters, look for what it wrote before.",
                 Cause::ExitCode => "Read the end of its log; run it again once its cause is mended.",
-                Cause::Unknown => "Read the evidence and the log; look at the events of the queue and the environment.",
+                Cause::Unknown => {
+                    "Read the evidence and the log; look at the events of the queue and the environment."
+                }
             },
         }
     }
@@ -258,7 +290,8 @@ fn runnable(facts: &Facts<'_>) -> Situation {
     if blocking(facts).is_some() {
         return Situation::QueueBlocked;
     }
-    let is_full = |desired: Option<i32>, max: Option<i32>| matches!((desired, max), (Some(d), Some(m)) if d >= m);
+    let is_full =
+        |desired: Option<i32>, max: Option<i32>| matches!((desired, max), (Some(d), Some(m)) if d >= m);
     let full = usable.iter().all(|environment| is_full(environment.desired_vcpus, environment.max_vcpus));
     if full && !usable.is_empty() { Situation::AtMaximum } else { Situation::WaitsForCapacity }
 }
@@ -286,7 +319,9 @@ pub fn again(facts: &Facts<'_>) -> String {
     }
     match next(job, state) {
         Next::Resubmit(again) => format!("it is submitted again: {again}"),
-        Next::AfterDependencies(again) => format!("it is submitted again if the job it depends on is: {again}"),
+        Next::AfterDependencies(again) => {
+            format!("it is submitted again if the job it depends on is: {again}")
+        }
         Next::Children => "children that lost their hosts are run again".to_owned(),
         Next::Undecided => "another try is being submitted".to_owned(),
         Next::Done => format!("it is not submitted again: {}", retry::why_done(job, state)),
@@ -373,7 +408,10 @@ mod tests {
         };
         assert_eq!(changed(blocked), Situation::QueueBlocked);
         let own = |queue: &mut JobQueue| {
-            queue.front = vec![InFront { job_arn: format!("arn:aws:batch:us-east-1:1:job/{ID}"), since: Some(Timestamp::default()) }];
+            queue.front = vec![InFront {
+                job_arn: format!("arn:aws:batch:us-east-1:1:job/{ID}"),
+                since: Some(Timestamp::default()),
+            }];
         };
         assert_eq!(changed(own), Situation::WaitsForCapacity, "it is the first itself");
         let misfit = job(Some(JobStatus::Runnable), |state| {
@@ -423,9 +461,15 @@ mod tests {
         assert_eq!(again(&cancelled), "it is not submitted again: its run was cancelled");
         let mut used_up = lost.clone();
         used_up.head.spec.max_tries = 1;
-        assert_eq!(again(&facts(&used_up, None)), "it is not submitted again: its 1 tries (maxTries) are used up");
+        assert_eq!(
+            again(&facts(&used_up, None)),
+            "it is not submitted again: its 1 tries (maxTries) are used up"
+        );
         let failed = job(Some(JobStatus::Failed), |state| state.exit_code = Some(3));
-        assert_eq!(again(&facts(&failed, None)), "it is not submitted again: its retryOn does not name EXIT_CODE");
+        assert_eq!(
+            again(&facts(&failed, None)),
+            "it is not submitted again: its retryOn does not name EXIT_CODE"
+        );
         let stopped = job(Some(JobStatus::Failed), |state| state.is_terminated = true);
         assert_eq!(
             again(&facts(&stopped, None)),

@@ -28,7 +28,10 @@ impl Rerun {
             return false;
         }
         let status = known.and_then(Job::status);
-        let cause = known.and_then(Job::state).and_then(JobState::cause).filter(|_| status == Some(JobStatus::Failed));
+        let cause = known
+            .and_then(Job::state)
+            .and_then(JobState::cause)
+            .filter(|_| status == Some(JobStatus::Failed));
         let is_any = !self.failed && self.causes.is_empty() && !self.missing;
         is_any
             || (self.failed && status == Some(JobStatus::Failed))
@@ -38,15 +41,15 @@ impl Rerun {
 }
 
 fn is_under_way(job: &Job) -> bool {
-    job.head.claim.is_some() || job.is_recovering() || job.status().is_some_and(|status| !status.is_terminal())
+    job.head.claim.is_some()
+        || job.is_recovering()
+        || job.status().is_some_and(|status| !status.is_terminal())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
-    };
+    use crate::domain::{Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp};
 
     fn job(status: Option<JobStatus>, exit_code: Option<i32>) -> Job {
         let name = JobName::parse("tile-7").unwrap();
@@ -82,8 +85,15 @@ mod tests {
         let mut claimed = failed.clone();
         let nonce = Nonce::derive(claimed.name(), "", 2);
         claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
-        let jobs =
-            [Some(&succeeded), Some(&failed), Some(&killed), Some(&refused), None, Some(&running), Some(&claimed)];
+        let jobs = [
+            Some(&succeeded),
+            Some(&failed),
+            Some(&killed),
+            Some(&refused),
+            None,
+            Some(&running),
+            Some(&claimed),
+        ];
         let wanted = |rerun: &Rerun| jobs.map(|job| u8::from(rerun.wants("tile-7", job)));
         let all = Rerun::default();
         assert_eq!(wanted(&all), [1, 1, 1, 1, 1, 0, 0]);

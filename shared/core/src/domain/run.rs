@@ -158,7 +158,10 @@ mod tests {
         for ended in [RunState::Submitted, RunState::Rejected, RunState::Cancelled] {
             assert!(!ended.has_work_left());
         }
-        assert!(!RunState::Cancelling.follows().contains(&RunState::Rejected), "nothing of it is there to stop");
+        assert!(
+            !RunState::Cancelling.follows().contains(&RunState::Rejected),
+            "nothing of it is there to stop"
+        );
     }
 
     #[test]

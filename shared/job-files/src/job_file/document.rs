@@ -90,9 +90,7 @@ fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
             let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("[{index}]") });
             check_jobs(jobs.collect(), None, Vec::new(), Beside::default())
         }
-        Data::Object(_) if PARTS.iter().any(|key| root.get(key).is_some()) => {
-            read_parts(&mut root)
-        }
+        Data::Object(_) if PARTS.iter().any(|key| root.get(key).is_some()) => read_parts(&mut root),
         Data::Object(_) => {
             let jobs = vec![Unchecked { node: root, path: String::new() }];
             check_jobs(jobs, None, Vec::new(), Beside::default())
@@ -118,7 +116,9 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
     }
     let known = root.get("dependsOnKnown");
     if let Some(node) = known.filter(|node| !matches!(node.data, Data::Bool(_))) {
-        check.member("dependsOnKnown", |check| check.problem(node, format!("must be true or false, not {}", node.kind())));
+        check.member("dependsOnKnown", |check| {
+            check.problem(node, format!("must be true or false, not {}", node.kind()))
+        });
     }
     let depends_on_known = known.is_some_and(|node| matches!(node.data, Data::Bool(true)));
     let mut problems = check.problems;

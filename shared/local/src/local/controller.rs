@@ -23,7 +23,9 @@ use crate::engine::{
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore, SubmissionPace};
+use crate::ports::{
+    Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore, SubmissionPace,
+};
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use crate::use_cases::record_state::Recorder;
@@ -275,7 +277,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled => {
                     return Ok((order.run_id, End::Ended(counts)));
                 }
-                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_) => file = open_job_file(path).await?,
+                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_) => {
+                    file = open_job_file(path).await?
+                }
             }
         }
         let why = format!("{} could not be run to its end in {ROUNDS} rounds; run it again", path.display());

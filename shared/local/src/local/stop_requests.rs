@@ -39,7 +39,8 @@ impl<'a> RunningProcess<'a> {
             }
             if Instant::now() >= deadline {
                 self.store.withdraw_stop(id)?;
-                let why = format!("the process that runs the jobs gave no answer in {} s", PATIENCE.as_secs());
+                let why =
+                    format!("the process that runs the jobs gave no answer in {} s", PATIENCE.as_secs());
                 return Err(PortError::retryable("stop", why));
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -44,7 +44,10 @@ impl SqliteStore {
             let mut found = statement.query([])?;
             let mut requests = Vec::new();
             while let Some(row) = found.next()? {
-                requests.push((StopRequestId(row.get(0)?), rows::from_json("a request", &row.get::<_, String>(1)?)?));
+                requests.push((
+                    StopRequestId(row.get(0)?),
+                    rows::from_json("a request", &row.get::<_, String>(1)?)?,
+                ));
             }
             Ok(requests)
         })

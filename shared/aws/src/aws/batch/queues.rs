@@ -13,7 +13,9 @@ impl QueueSource for BatchJobEngine {
         let call = self.client.describe_job_queues().job_queues(name);
         let described =
             call.send().await.map_err(|error| port_error("DescribeJobQueues", Effect::Idempotent, &error))?;
-        let Some(queue) = described.job_queues.unwrap_or_default().into_iter().next() else { return Ok(None) };
+        let Some(queue) = described.job_queues.unwrap_or_default().into_iter().next() else {
+            return Ok(None);
+        };
         let mut order = queue.compute_environment_order.unwrap_or_default();
         order.sort_by_key(|entry| entry.order);
         let names: Vec<String> = order.into_iter().filter_map(|entry| entry.compute_environment).collect();

@@ -64,7 +64,10 @@ impl DynamoDbJobStore {
             values.insert(name.clone(), item::text(state.as_str()));
         }
         let put = put
-            .condition_expression(format!("#runState IN ({}) AND #checkpoint <= :checkpoint", names.join(", ")))
+            .condition_expression(format!(
+                "#runState IN ({}) AND #checkpoint <= :checkpoint",
+                names.join(", ")
+            ))
             .expression_attribute_names("#runState", item::RUN_STATE)
             .expression_attribute_names("#checkpoint", item::CHECKPOINT)
             .set_expression_attribute_values(Some(values));
