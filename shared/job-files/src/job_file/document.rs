@@ -117,7 +117,7 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
     let known = root.get("dependsOnKnown");
     if let Some(node) = known.filter(|node| !matches!(node.data, Data::Bool(_))) {
         check.member("dependsOnKnown", |check| {
-            check.problem(node, format!("must be true or false, not {}", node.kind()))
+            check.problem(node, format!("must be true or false, not {}", node.kind()));
         });
     }
     let depends_on_known = known.is_some_and(|node| matches!(node.data, Data::Bool(true)));
