@@ -278,7 +278,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                     return Ok((order.run_id, End::Ended(counts)));
                 }
                 RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_) => {
-                    file = open_job_file(path).await?
+                    file = open_job_file(path).await?;
                 }
             }
         }
