@@ -1,5 +1,6 @@
 //! The client for programs without an async runtime.
 
+use batchwright_control::use_cases::stop::StopLine;
 use futures_util::TryStreamExt as _;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -90,7 +91,7 @@ impl Client {
         &self,
         names: impl IntoIterator<Item = JobName>,
         reason: &str,
-    ) -> Result<Vec<JobId>, ClientError> {
+    ) -> Result<Vec<StopLine>, ClientError> {
         self.block_on(self.client.cancel(names, reason))
     }
 
@@ -99,7 +100,7 @@ impl Client {
         &self,
         names: impl IntoIterator<Item = JobName>,
         reason: &str,
-    ) -> Result<Vec<JobId>, ClientError> {
+    ) -> Result<Vec<StopLine>, ClientError> {
         self.block_on(self.client.terminate(names, reason))
     }
 

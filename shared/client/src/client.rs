@@ -20,7 +20,7 @@ use crate::ports::SystemClock;
 /// use batchwright_client::{Client, Config};
 /// use batchwright_core::domain::{JobName, JobSpec, JobStatus};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::simulated(7, Config::default()).await?;
 /// let jobs = ["first", "second"].map(|name| JobName::parse(name).map(|name| JobSpec::new(name, "queue", "definition:1")));

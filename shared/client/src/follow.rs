@@ -59,7 +59,7 @@ impl Client {
         let mut ended: BTreeMap<JobName, Job> = BTreeMap::new();
         loop {
             let seen = *self.shared().looks.made.borrow();
-            for job in self.known(&open).await? {
+            for job in self.known(&Vec::from_iter(open.iter().cloned())).await? {
                 if has_ended(&job) {
                     open.remove(job.name());
                     ended.insert(job.name().clone(), job);
@@ -102,11 +102,11 @@ impl Client {
         Ok(recover_jobs(self.store(), names).await?)
     }
 
-    async fn known(&self, names: &BTreeSet<JobName>) -> Result<Vec<Job>, ClientError> {
-        let names: Vec<JobName> = names.iter().cloned().collect();
-        let known = recover_jobs(self.store(), &names).await?;
-        let told = names.into_iter().zip(known);
-        told.map(|(name, job)| job.ok_or(ClientError::UnknownJob(name))).collect()
+    /// The jobs of the names, all of them known.
+    pub(crate) async fn known(&self, names: &[JobName]) -> Result<Vec<Job>, ClientError> {
+        let known = recover_jobs(self.store(), names).await?;
+        let told = names.iter().zip(known);
+        told.map(|(name, job)| job.ok_or_else(|| ClientError::UnknownJob(name.clone()))).collect()
     }
 
     /// Returns after a look that was made later than the one numbered `seen`: another's, or its own.
@@ -184,7 +184,7 @@ impl Monitor {
             self.client.look_after(seen).await?;
         }
         self.seen = Some(*self.client.shared().looks.made.borrow());
-        for job in self.client.known(&self.open).await? {
+        for job in self.client.known(&Vec::from_iter(self.open.iter().cloned())).await? {
             let (name, status) = (job.name().clone(), job.status());
             if has_ended(&job) {
                 self.open.remove(&name);

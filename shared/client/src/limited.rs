@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::domain::{JobId, JobName, LogStream, SubmitJobRequest};
+use crate::domain::{JobId, JobName, LogStream, Stop, SubmitJobRequest};
 use crate::events::JobDetail;
 use crate::ports::{
-    Cursor, ErrorKind, JobEngine, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError,
+    Cursor, ErrorKind, JobEngine, JobStopper, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError,
 };
 
 /// Places for calls. A call has one only while it is under way: waiting to repeat it would keep others out.
@@ -99,6 +99,12 @@ impl<E: JobEngine> JobEngine for Limited<E> {
 
     async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         self.calls.repeated(|| self.port.terminate_job(job_id, reason), of_port).await
+    }
+}
+
+impl<E: JobStopper> JobStopper for Limited<E> {
+    async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
+        self.calls.once(self.port.stop_jobs(job_ids, stop, reason)).await
     }
 }
 

@@ -84,6 +84,7 @@ impl Client {
             run_id: RunId::derive(GIVEN, "", &uuid::Uuid::new_v4().to_string()),
             source: GIVEN.to_owned(),
             rerun,
+            requested_by: None,
             concurrency: self.config().calls_at_once,
             deadline: None,
             policy: SubmitPolicy::default(),
@@ -96,7 +97,7 @@ impl Client {
                 told.insert(line.line, line.clone().into());
             };
             match run_file(store, engine, pace, &SystemClock, &NoReports, &mut file, &order, each).await? {
-                RunEnd::Complete(_) => return Ok(told.into_values().collect()),
+                RunEnd::Complete(_) | RunEnd::Cancelled(_) => return Ok(told.into_values().collect()),
                 // Batch is too busy, or another program is submitting a job that one of these depends on.
                 RunEnd::ToBeContinued(_) => tokio::time::sleep(*config.pause.start()).await,
             }

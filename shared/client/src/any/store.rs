@@ -92,6 +92,7 @@ erase! {
         fn create_run(run: reference Run) -> Result<Option<Run>, PortError>;
         fn save_run(run: reference Run) -> Result<bool, PortError>;
         fn run(run_id: reference RunId) -> Result<Option<Run>, PortError>;
+        fn runs(page: option Cursor) -> Result<Page<Run>, PortError>;
         fn unfinished_runs(since: value Timestamp, page: option Cursor) -> Result<Page<Run>, PortError>;
     }
 }
