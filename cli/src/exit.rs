@@ -1,8 +1,11 @@
 //! What the program's exit code says.
 
+use std::io;
 use std::process::ExitCode;
 
 use batchwright::local::LocalError;
+use signal_hook::consts::SIGPIPE;
+use signal_hook::low_level::emulate_default_handler;
 
 /// How a command ended, where nothing went wrong with the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub(crate) enum Exit {
     JobsFailed,
     /// Ctrl-C.
     Interrupted,
+    /// A signal, as it would have ended a program that does not listen for it.
+    Signal(i32),
 }
 
 /// Why a command could not do its work.
@@ -29,6 +34,16 @@ pub(crate) enum Failure {
     Broken(#[from] anyhow::Error),
 }
 
+impl Failure {
+    /// Whether nobody reads the output any more, as behind `| head`. That is no failure to tell of.
+    fn is_of_closed_pipe(&self) -> bool {
+        let Self::Broken(error) = self else { return false };
+        error.chain().any(|cause| {
+            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        })
+    }
+}
+
 impl From<LocalError> for Failure {
     fn from(error: LocalError) -> Self {
         match error {
@@ -42,6 +57,10 @@ impl From<LocalError> for Failure {
 
 /// Prints a failure to stderr, and gives the process's exit code.
 pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
+    let ended = match ended {
+        Err(failure) if failure.is_of_closed_pipe() => Ok(Exit::Signal(SIGPIPE)),
+        ended => ended,
+    };
     let code = match &ended {
         Ok(Exit::Well) => 0,
         Ok(Exit::JobsFailed) => 1,
@@ -49,6 +68,11 @@ pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Rejected(_)) => 3,
         Err(Failure::Broken(_)) => 4,
         Ok(Exit::Interrupted) => 130,
+        Ok(Exit::Signal(signal)) => {
+            // Does not return where the system lets the signal end the process.
+            let _lived = emulate_default_handler(*signal);
+            u8::try_from(128 + signal).unwrap_or(1)
+        }
     };
     if let Err(failure) = ended {
         eprintln!("batchwright: {failure}");

@@ -140,7 +140,12 @@ async fn a_download_whose_connection_is_lost_goes_on_where_it_was() -> anyhow::R
     let torn = |body: &[u8], sent| {
         Reply::Torn { headers: Vec::new(), body: body.to_vec(), sent }.with("etag", "\"e\"")
     };
-    let server = Loopback::start([torn(b"abcdefgh", 3), torn(b"defgh", 2), Reply::new(206, "fgh")]).await?;
+    let server = Loopback::start([
+        torn(b"abcdefgh", 3),
+        torn(b"defgh", 2).with("content-range", "bytes 3-7/8"),
+        Reply::new(206, "fgh").with("content-range", "bytes 5-7/8"),
+    ])
+    .await?;
     let mut text = String::new();
     told(&server).await?.open_object("key").await?.context("absent")?.read_to_string(&mut text).await?;
     assert_eq!(text, "abcdefgh");

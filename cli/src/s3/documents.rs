@@ -22,7 +22,7 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
     for source in &args.sources {
         let loaded = async {
             let format = format_of(source, args.format)?;
-            load_from(reach.open(source).await?, source, format, args.max_bytes).await
+            load_from(reach.open(source, args.version.version_id.as_deref()).await?, source, format, args.max_bytes).await
         };
         let loaded = loaded.await;
         if args.shown.output != Output::Table {
@@ -46,42 +46,51 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
 
 pub(crate) async fn dump(reach: &Reach, args: &DumpArgs) -> Result<Exit, Failure> {
     let json = Some(Format::plain(Syntax::Json));
-    written(reach, &args.source, &args.target, json, None, args.shown.output).await
+    let source = (args.source.as_str(), None);
+    written(reach, source, &args.target, json, None, args.shown.output).await
 }
 
 pub(crate) async fn convert(reach: &Reach, args: &ConvertArgs) -> Result<Exit, Failure> {
     let header = args.header.as_deref().map(Header::parse).transpose();
     let header = header.map_err(|fault| Failure::Usage(format!("--header: {fault}")))?;
-    written(reach, &args.source, &args.target, args.from, header, args.shown.output).await
+    let source = (args.source.as_str(), args.version.version_id.as_deref());
+    written(reach, source, &args.target, args.from, header, args.shown.output).await
 }
 
 async fn written(
     reach: &Reach,
-    source: &str,
+    (source, version_id): (&str, Option<&str>),
     target: &TargetArgs,
     from: Option<Format>,
     header: Option<Header>,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let options =
-        ConvertOptions { header, record_separators: target.record_separators, ..ConvertOptions::default() };
+    let options = ConvertOptions {
+        header,
+        record_separators: target.record_separators,
+        compression_level: target.compression_level,
+        ..ConvertOptions::default()
+    };
     let converting = async {
         let formats = (format_of(source, from)?, format_of(&target.target, target.to)?);
         let wanted = NewObject {
             content_encoding: formats.1.content_encoding().map(str::to_owned),
             condition: condition(target.if_absent, &target.if_match),
+            settings: target.settings.settings()?,
             ..NewObject::of_type(options.content_type(formats.1))
         };
-        let reader = reach.open(source).await?;
+        let reader = reach.open(source, version_id).await?;
         let writer = reach.create(&target.target, wanted).await?;
         let request = ConvertRequest { options: options.clone(), ..ConvertRequest::default() };
         convert_between(reader, source, writer, &target.target, formats, &request).await
     };
-    let converted = tokio::select! {
-        converted = converting => converted,
-        _ = tokio::signal::ctrl_c() => return Ok(Exit::Interrupted),
-    };
-    let mut results = Results::new(output);
+    let converted = converting.await;
+    if reach.reader_is_gone() {
+        return Ok(Exit::Signal(signal_hook::consts::SIGPIPE));
+    }
+    // What is told must not stand among what is written.
+    let is_stdout = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(&target.target.as_str());
+    let mut results = if is_stdout { Results::on_stderr(output) } else { Results::new(output) };
     results.push(source, converted, |done: &Converted| {
         let records = human::count(done.records, "record");
         let words = format!(
@@ -112,7 +121,7 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
     for source in &args.sources {
         let validated = async {
             let format = format_of(source, args.format)?;
-            validate_from(reach.open(source).await?, source, format, &options).await
+            validate_from(reach.open(source, args.version.version_id.as_deref()).await?, source, format, &options).await
         };
         results.push(source, validated.await, |seen| {
             let records = human::count(seen.records, "record");
@@ -123,7 +132,9 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
                 human::count(seen.warnings, "warning")
             );
             let findings = seen.findings.iter().map(said);
-            (seen.valid, std::iter::once(counts).chain(findings).collect::<Vec<_>>().join("\n"))
+            let hidden = seen.errors + seen.warnings - seen.findings.len() as u64;
+            let rest = (hidden > 0).then(|| format!("{hidden} more are not shown"));
+            (seen.valid, std::iter::once(counts).chain(findings).chain(rest).collect::<Vec<_>>().join("\n"))
         })?;
     }
     results.finish()

@@ -1,6 +1,6 @@
 //! What is printed of each object.
 
-use std::io::{self, BufWriter, Stdout};
+use std::io::{self, BufWriter, Write};
 
 use anyhow::Context;
 use batchwright::objects;
@@ -13,7 +13,7 @@ use crate::output::table;
 
 /// Prints results as they come; a table at the end.
 pub(crate) struct Results {
-    records: Records<BufWriter<Stdout>>,
+    records: Records<Box<dyn Write>>,
     output: Output,
     rows: comfy_table::Table,
     all_well: bool,
@@ -30,8 +30,17 @@ struct Line<'a, T> {
 
 impl Results {
     pub(crate) fn new(output: Output) -> Self {
+        Self::on(Box::new(BufWriter::new(io::stdout())), output)
+    }
+
+    /// For where standard output is the target.
+    pub(crate) fn on_stderr(output: Output) -> Self {
+        Self::on(Box::new(io::stderr()), output)
+    }
+
+    fn on(out: Box<dyn Write>, output: Output) -> Self {
         Self {
-            records: Records::new(BufWriter::new(io::stdout()), output, "results"),
+            records: Records::new(out, output, "results"),
             output,
             rows: table::table(&["URI", "RESULT"]),
             all_well: true,
@@ -62,9 +71,12 @@ impl Results {
     }
 
     /// Ends the output. Exit code 1 where something was not well.
-    pub(crate) fn finish(self) -> Result<Exit, Failure> {
+    pub(crate) fn finish(mut self) -> Result<Exit, Failure> {
         match self.output {
-            Output::Table => println!("{}", table::rendered(self.rows)),
+            Output::Table => {
+                let out = self.records.out();
+                writeln!(out, "{}", table::rendered(self.rows)).and_then(|()| out.flush()).context("stdout")?;
+            }
             _ => self.records.finish(&serde_json::Map::new()).context("stdout")?,
         }
         Ok(if self.all_well { Exit::Well } else { Exit::JobsFailed })

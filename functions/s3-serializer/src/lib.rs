@@ -27,5 +27,5 @@ mod sink;
 
 pub use answer::{Entry, Outcome, Response};
 pub use call::Call;
-pub use config::Config;
+pub use config::{Allowed, Config};
 pub use handler::handle;

@@ -26,11 +26,13 @@ mod s3;
 #[cfg(feature = "aws-batch")]
 pub use batch::BatchJobEngine;
 #[cfg(feature = "aws-s3")]
-pub use clients::s3_client;
+pub use clients::{accelerated_s3_client, connect_unsigned, s3_client};
 pub use clients::{Connection, connect};
 #[cfg(feature = "aws-lambda")]
 pub use lambda::{Answer, LambdaCaller, LambdaInvoker};
 #[cfg(feature = "aws-logs")]
 pub use logs::CloudWatchLogSource;
 #[cfg(feature = "aws-s3")]
-pub use s3::{CopyLimits, S3Buckets, S3ObjectReader, S3ObjectStore, S3ObjectWriter};
+pub use s3::{
+    CopyLimits, OpenUpload, S3Buckets, S3ObjectReader, S3ObjectStore, S3ObjectWriter, UploadJournal,
+};

@@ -13,6 +13,7 @@
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
+//! | `object_settings` | how an object of S3 is kept, beside its bytes |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
 //! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
@@ -24,6 +25,7 @@ pub mod definition;
 pub mod ids;
 pub mod job;
 pub mod limits;
+pub mod object_settings;
 pub mod plan;
 pub mod retry;
 pub mod run;
@@ -40,6 +42,7 @@ pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use object_settings::ObjectSettings;
 pub use run::{Checkpoint, Run, RunCounts, RunState};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};

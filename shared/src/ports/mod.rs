@@ -17,7 +17,7 @@ mod submission_pace;
 mod token_bucket;
 
 pub use buckets::{
-    BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
+    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
     ObjectInfo, WriteCondition, Written,
 };
 pub use checkpoint_store::{CheckpointStore, Stored, Version};

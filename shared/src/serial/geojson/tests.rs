@@ -9,7 +9,7 @@ fn found(json: &str) -> Vec<(Severity, String, String)> {
     let (tree, _) = tree::parse(json.as_bytes(), Place::START).unwrap();
     let mut findings = Findings::up_to(100);
     object(&mut Check::new(&mut findings, None, None, String::new(), true), &tree);
-    findings.listed.into_iter().map(|finding| (finding.severity, finding.pointer, finding.message)).collect()
+    findings.listed().into_iter().map(|finding| (finding.severity, finding.pointer, finding.message)).collect()
 }
 
 fn assert_found(json: &str, severity: Severity, pointer: &str, message: &str) {
