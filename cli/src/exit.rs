@@ -1,11 +1,11 @@
 //! What the program's exit code says.
 
-use std::io;
 use std::process::ExitCode;
 
 use batchwright::local::LocalError;
-use signal_hook::consts::SIGPIPE;
 use signal_hook::low_level::emulate_default_handler;
+
+use crate::output::streams;
 
 /// How a command ended, where nothing went wrong with the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +34,6 @@ pub(crate) enum Failure {
     Broken(#[from] anyhow::Error),
 }
 
-impl Failure {
-    /// Whether nobody reads the output any more, as behind `| head`. That is no failure to tell of.
-    fn is_of_closed_pipe(&self) -> bool {
-        let Self::Broken(error) = self else { return false };
-        error.chain().any(|cause| {
-            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-        })
-    }
-}
-
 impl From<LocalError> for Failure {
     fn from(error: LocalError) -> Self {
         match error {
@@ -57,10 +47,11 @@ impl From<LocalError> for Failure {
 
 /// Prints a failure to stderr, and gives the process's exit code.
 pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
-    let ended = match ended {
-        Err(failure) if failure.is_of_closed_pipe() => Ok(Exit::Signal(SIGPIPE)),
-        ended => ended,
-    };
+    if let Err(Failure::Broken(error)) = &ended
+        && streams::is_closed_stdout(error)
+    {
+        return ExitCode::from(streams::CLOSED_PIPE);
+    }
     let code = match &ended {
         Ok(Exit::Well) => 0,
         Ok(Exit::JobsFailed) => 1,

@@ -219,9 +219,13 @@ impl State {
         let operation = operation(method, query, request);
         self.seen.push((operation, request.clone()));
         if let Some(region) = self.region {
-            let signed_for = request.header("authorization").and_then(|it| it.split('/').nth(2)).unwrap_or_default();
+            let signed_for =
+                request.header("authorization").and_then(|it| it.split('/').nth(2)).unwrap_or_default();
             if signed_for != region {
-                return (Some(Answer::error(301, "PermanentRedirect").with("x-amz-bucket-region", region)), None);
+                return (
+                    Some(Answer::error(301, "PermanentRedirect").with("x-amz-bucket-region", region)),
+                    None,
+                );
             }
         }
         let next = self.faults.iter().position(|(wanted, _)| *wanted == operation);
@@ -251,12 +255,17 @@ impl State {
             Operation::Put => self.write(path, request.body.clone(), request),
             Operation::Copy => {
                 let source = request.header("x-amz-copy-source").unwrap_or_default();
-                match self.objects.get(&format!("/{}", source.split('?').next().unwrap_or_default())).cloned() {
+                match self.objects.get(&format!("/{}", source.split('?').next().unwrap_or_default())).cloned()
+                {
                     Some(source) => {
                         let written = self.write(path, source.bytes, request);
-                        let etag = self.objects.get(path).map(|object| object.etag.clone()).unwrap_or_default();
+                        let etag =
+                            self.objects.get(path).map(|object| object.etag.clone()).unwrap_or_default();
                         match written.status {
-                            200 => Answer::new(200, format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>")),
+                            200 => Answer::new(
+                                200,
+                                format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>"),
+                            ),
                             _ => written,
                         }
                     }
@@ -267,10 +276,16 @@ impl State {
                 self.begun += 1;
                 let id = format!("upload-{}", self.begun);
                 self.uploads.insert(id.clone(), Upload { path: path.to_owned(), ..Upload::default() });
-                Answer::new(200, format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"))
+                Answer::new(
+                    200,
+                    format!(
+                        "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+                    ),
+                )
             }
             Operation::Part => {
-                let number = parameter(query, "partNumber").and_then(|number| number.parse().ok()).unwrap_or(0);
+                let number =
+                    parameter(query, "partNumber").and_then(|number| number.parse().ok()).unwrap_or(0);
                 match self.uploads.get_mut(parameter(query, "uploadId").unwrap_or_default()) {
                     Some(upload) => {
                         upload.parts.insert(number, request.body.clone());
@@ -299,14 +314,18 @@ impl State {
         if request.header("if-match").is_some_and(|etag| etag != object.etag) {
             return Answer::error(412, "PreconditionFailed");
         }
-        let asked = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let asked = request
+            .header("range")
+            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         let total = object.bytes.len();
         let answer = match (asked, fault) {
             (None, Some(Fault::WrongChecksum)) => {
                 let mut bytes = object.bytes.clone();
                 bytes[0] ^= 1;
                 // Of no bytes at all.
-                return Answer::new(200, bytes).with("etag", &object.etag).with("x-amz-checksum-crc32", "AAAAAA==");
+                return Answer::new(200, bytes)
+                    .with("etag", &object.etag)
+                    .with("x-amz-checksum-crc32", "AAAAAA==");
             }
             (None, _) | (_, Some(Fault::RangeIgnored)) => Answer::new(200, object.bytes.clone()),
             (Some(start), fault) => {
@@ -351,7 +370,10 @@ impl State {
         let digests: Vec<u8> = upload.parts.values().flat_map(Md5::digest).collect();
         let etag = format!("\"{}-{}\"", hex(&Md5::digest(&digests)), upload.parts.len());
         self.put(path, upload.parts.into_values().flatten().collect(), Some(etag.clone()));
-        Answer::new(200, format!("<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"))
+        Answer::new(
+            200,
+            format!("<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"),
+        )
     }
 
     fn put(&mut self, path: &str, bytes: Vec<u8>, etag: Option<String>) {

@@ -22,7 +22,13 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
     for source in &args.sources {
         let loaded = async {
             let format = format_of(source, args.format)?;
-            load_from(reach.open(source, args.version.version_id.as_deref()).await?, source, format, args.max_bytes).await
+            load_from(
+                reach.open(source, args.version.version_id.as_deref()).await?,
+                source,
+                format,
+                args.max_bytes,
+            )
+            .await
         };
         let loaded = loaded.await;
         if args.shown.output != Output::Table {
@@ -86,7 +92,8 @@ async fn written(
     };
     let converted = converting.await;
     if reach.reader_is_gone() {
-        return Ok(Exit::Signal(signal_hook::consts::SIGPIPE));
+        let gone = io::Error::from(io::ErrorKind::BrokenPipe);
+        return Err(Failure::Broken(anyhow::Error::new(gone).context("stdout")));
     }
     // What is told must not stand among what is written.
     let is_stdout = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(&target.target.as_str());
@@ -121,7 +128,13 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
     for source in &args.sources {
         let validated = async {
             let format = format_of(source, args.format)?;
-            validate_from(reach.open(source, args.version.version_id.as_deref()).await?, source, format, &options).await
+            validate_from(
+                reach.open(source, args.version.version_id.as_deref()).await?,
+                source,
+                format,
+                &options,
+            )
+            .await
         };
         results.push(source, validated.await, |seen| {
             let records = human::count(seen.records, "record");

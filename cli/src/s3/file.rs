@@ -34,9 +34,7 @@ pub(crate) fn target(path: &Path, condition: &WriteCondition) -> Result<Target, 
         return Ok(Target::StandardOutput);
     }
     match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => {
-            Err(refused(path, "it is a folder; name a file in it"))
-        }
+        Ok(found) if found.is_dir() => Err(refused(path, "it is a folder; name a file in it")),
         Ok(found) if found.file_type().is_socket() => Err(refused(path, "it is a socket; name a file")),
         // Files that are open elsewhere have names under /proc and /dev/fd: they are written where they stand.
         Ok(found) if !found.is_file() || path.starts_with("/proc") || path.starts_with("/dev/fd") => {
@@ -111,7 +109,10 @@ impl FileWriter {
             if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
                 fchown(file.as_file(), Some(old.uid()), Some(old.gid())).map_err(|error| {
                     let owner = format!("user {} and group {}", old.uid(), old.gid());
-                    refused(&path, &format!("it is of {owner}, to whom a new file can't be given: {error}; remove it"))
+                    refused(
+                        &path,
+                        &format!("it is of {owner}, to whom a new file can't be given: {error}; remove it"),
+                    )
                 })?;
             }
             // Behind the owner, because a change of owner takes some of the mode away.
@@ -195,7 +196,11 @@ mod tests {
         for kept in [0o600, 0o640, 0o4755] {
             std::fs::write(&path, "old").unwrap();
             std::fs::set_permissions(&path, Permissions::from_mode(kept)).unwrap();
-            let owner = if std::fs::metadata("/root").is_ok_and(|it| it.uid() == 0) && is_root() { 12_345 } else { uid() };
+            let owner = if std::fs::metadata("/root").is_ok_and(|it| it.uid() == 0) && is_root() {
+                12_345
+            } else {
+                uid()
+            };
             fchown(File::open(&path).unwrap(), Some(owner), None).unwrap();
             std::fs::set_permissions(&path, Permissions::from_mode(kept)).unwrap();
             written(&path, WriteCondition::Always, "new").await.unwrap();

@@ -79,8 +79,11 @@ impl Journal {
         }
         let Some((file, path)) = &state.file else { return Ok(()) };
         let endpoint_url = || self.endpoint_url.clone();
-        let lines: Vec<Line> =
-            state.open.iter().map(|upload| Line { endpoint_url: endpoint_url(), upload: upload.clone() }).collect();
+        let lines: Vec<Line> = state
+            .open
+            .iter()
+            .map(|upload| Line { endpoint_url: endpoint_url(), upload: upload.clone() })
+            .collect();
         write(file, path, &lines)?;
         if lines.is_empty() {
             state.file = None;

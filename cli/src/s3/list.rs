@@ -14,6 +14,7 @@ use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 use crate::output::records::Records;
+use crate::output::text::harmless;
 
 pub(crate) async fn list(buckets: &S3Buckets, args: &ListArgs) -> Result<Exit, Failure> {
     let place = S3Prefix::parse(&args.uri).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -23,7 +24,7 @@ pub(crate) async fn list(buckets: &S3Buckets, args: &ListArgs) -> Result<Exit, F
     let listing = list_all(buckets, &place, &filter, args.concurrency.into(), async |info| {
         let printed = if args.shown.output == Output::Table {
             let (size, moment) = (info.size_bytes.unwrap_or(0), info.last_modified.unwrap_or_default());
-            writeln!(records.out(), "{size:>14}  {moment:20}  {}", shown(&info.uri))
+            writeln!(records.out(), "{size:>14}  {moment:20}  {}", harmless(&info.uri))
         } else {
             records.push(&info)
         };
@@ -44,11 +45,6 @@ pub(crate) async fn list(buckets: &S3Buckets, args: &ListArgs) -> Result<Exit, F
         eprintln!("{}, {} bytes", human::count(listed.objects, "object"), listed.bytes);
     }
     Ok(Exit::Well)
-}
-
-/// A key may hold characters that steer a terminal.
-fn shown(uri: &str) -> String {
-    uri.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn filter(args: &ListArgs) -> Result<Filter, Failure> {

@@ -20,9 +20,7 @@ pub(crate) async fn info(buckets: &S3Buckets, args: &LookArgs) -> Result<Exit, F
     let work = async |uri: &String| {
         let place = S3Prefix::parse(uri).map_err(objects::Failure::invalid_request)?;
         match place.clone().object() {
-            Some(object) => {
-                objects::info(buckets, &object, args.version.version_id.as_deref()).await
-            }
+            Some(object) => objects::info(buckets, &object, args.version.version_id.as_deref()).await,
             None => objects::info_of_bucket(buckets, &place.bucket).await,
         }
     };

@@ -128,11 +128,7 @@ impl Reach {
     }
 
     #[cfg(feature = "aws")]
-    async fn open_object(
-        &self,
-        object: S3Uri,
-        version_id: Option<&str>,
-    ) -> Result<Reader, objects::Failure> {
+    async fn open_object(&self, object: S3Uri, version_id: Option<&str>) -> Result<Reader, objects::Failure> {
         match self.buckets().await.open(&object, version_id).await? {
             Look::Found(reader) => Ok(Box::new(reader)),
             Look::Absent => {

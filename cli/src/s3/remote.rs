@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use batchwright::aws::{
-    Connection, S3Buckets, accelerated_s3_client, connect, connect_unsigned, s3_client,
-};
+use batchwright::aws::{Connection, S3Buckets, accelerated_s3_client, connect, connect_unsigned, s3_client};
 use batchwright::ports::{Buckets as _, Caller};
 use tokio::sync::OnceCell;
 
@@ -34,7 +32,10 @@ impl Remote {
         });
         Self {
             connection,
-            caller: Caller { requester_pays: args.request_payer.is_some(), is_anonymous: args.no_sign_request },
+            caller: Caller {
+                requester_pays: args.request_payer.is_some(),
+                is_anonymous: args.no_sign_request,
+            },
             is_accelerated: args.use_accelerate_endpoint,
             journal,
             buckets: OnceCell::new(),

@@ -75,7 +75,9 @@ impl Results {
         match self.output {
             Output::Table => {
                 let out = self.records.out();
-                writeln!(out, "{}", table::rendered(self.rows)).and_then(|()| out.flush()).context("stdout")?;
+                writeln!(out, "{}", table::rendered(self.rows))
+                    .and_then(|()| out.flush())
+                    .context("stdout")?;
             }
             _ => self.records.finish(&serde_json::Map::new()).context("stdout")?,
         }

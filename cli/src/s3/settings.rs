@@ -63,7 +63,9 @@ impl SettingsArgs {
 fn pairs<M: FromIterator<(String, String)>>(option: &str, texts: &[String]) -> Result<M, objects::Failure> {
     let pairs = texts.iter().map(|text| {
         let (name, value) = text.split_once('=').ok_or_else(|| {
-            objects::Failure::invalid_request(format!("{option} {text:?} has no value; write it as name=value"))
+            objects::Failure::invalid_request(format!(
+                "{option} {text:?} has no value; write it as name=value"
+            ))
         })?;
         Ok((name.to_owned(), value.to_owned()))
     });

@@ -27,7 +27,8 @@ struct Found {
 pub(crate) async fn uploads(buckets: &S3Buckets, args: &UploadsArgs) -> Result<Exit, Failure> {
     let place = S3Prefix::parse(&args.uri).map_err(|error| Failure::Usage(error.to_string()))?;
     let now = SystemClock.now();
-    let before = args.abort_older.map(|age| now.plus_millis(-i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
+    let before =
+        args.abort_older.map(|age| now.plus_millis(-i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
     let mut results = Results::new(args.shown.output);
     let mut page = None;
     loop {
@@ -75,7 +76,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_units() {
-        for (text, seconds) in [("7d", 604_800), ("12h 30m", 45_000), ("90s", 90), ("0s", 0), ("1w", 604_800)] {
+        for (text, seconds) in [("7d", 604_800), ("12h 30m", 45_000), ("90s", 90), ("0s", 0), ("1w", 604_800)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "7", "-1h", "soon"] {

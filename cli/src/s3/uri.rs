@@ -1,8 +1,5 @@
 //! `uri`.
 
-use std::io::{self, Write as _};
-
-use anyhow::Context as _;
 use batchwright::domain::S3Uri;
 use batchwright::domain::s3_uri::{Form, check_new_bucket};
 use serde_json::json;
@@ -33,7 +30,7 @@ pub(crate) fn uri(args: &UriArgs) -> Result<Exit, Failure> {
         for (name, value) in parts {
             rows.add_row([name.to_owned(), value]);
         }
-        writeln!(io::stdout(), "{}", table::rendered(rows)).context("stdout")?;
+        println!("{}", table::rendered(rows));
         if let Some(why) = new_bucket {
             eprintln!("{why}");
         }
@@ -42,6 +39,6 @@ pub(crate) fn uri(args: &UriArgs) -> Result<Exit, Failure> {
     let mut object: serde_json::Map<_, _> =
         parts.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     object.insert("newBucketProblem".to_owned(), json!(new_bucket));
-    writeln!(io::stdout(), "{}", serde_json::Value::from(object)).context("stdout")?;
+    println!("{}", serde_json::Value::from(object));
     Ok(Exit::Well)
 }

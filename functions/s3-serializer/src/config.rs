@@ -78,14 +78,17 @@ impl Config {
 fn allowed(look_up: &impl Fn(&str) -> Option<String>) -> Result<Vec<Allowed>, ConfigError> {
     let value = look_up(ALLOWED).unwrap_or_default();
     let places = value.split(|c: char| c == ',' || c.is_whitespace()).filter(|place| !place.is_empty());
-    let allowed: Option<_> = places.map(|place| {
-        let S3Prefix { bucket, prefix } = S3Prefix::parse(&format!("s3://{place}")).ok()?;
-        Some(Allowed { buckets: Pattern::parse(&bucket).ok()?, prefix })
-    }).collect();
+    let allowed: Option<_> = places
+        .map(|place| {
+            let S3Prefix { bucket, prefix } = S3Prefix::parse(&format!("s3://{place}")).ok()?;
+            Some(Allowed { buckets: Pattern::parse(&bucket).ok()?, prefix })
+        })
+        .collect();
     allowed.ok_or_else(|| ConfigError::Invalid {
         name: ALLOWED,
         value: value.clone(),
-        expected: "buckets or patterns of their names, as in name or name/prefix/, separated by commas".to_owned(),
+        expected: "buckets or patterns of their names, as in name or name/prefix/, separated by commas"
+            .to_owned(),
     })
 }
 
@@ -136,7 +139,11 @@ mod tests {
             ("one/serializer/", "one/ser", false),
             ("one", "one", true),
         ] {
-            assert_eq!(with(allowed).unwrap().allow_all_of(&place(listed)).is_ok(), may, "{allowed} {listed}");
+            assert_eq!(
+                with(allowed).unwrap().allow_all_of(&place(listed)).is_ok(),
+                may,
+                "{allowed} {listed}"
+            );
         }
     }
 

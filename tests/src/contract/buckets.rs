@@ -63,7 +63,9 @@ fn text() -> NewObject {
 async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
     let wanted = NewObject { content_encoding: Some("gzip".to_owned()), ..text() };
     let Written::Done { etag } = put(it, "a/b", wanted, b"bytes").await? else { anyhow::bail!("refused") };
-    let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b"), None).await? else { anyhow::bail!("absent") };
+    let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b"), None).await? else {
+        anyhow::bail!("absent")
+    };
     assert_eq!((info.key.as_str(), info.size_bytes), ("a/b", 5));
     assert_eq!(
         (info.content_type.as_deref(), info.content_encoding.as_deref()),
@@ -116,7 +118,18 @@ async fn an_aborted_writer_leaves_nothing_behind<B: Buckets>(it: &Fresh<B>) -> a
 }
 
 async fn keys_are_taken_byte_for_byte<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
-    let keys = ["a//b", "a b+c%20", "\u{e9}", "e\u{301}", "x?y=z#w", "q&'\"<>", "trailing/", "tab\tand\u{1}", " ", "  blanks  "];
+    let keys = [
+        "a//b",
+        "a b+c%20",
+        "\u{e9}",
+        "e\u{301}",
+        "x?y=z#w",
+        "q&'\"<>",
+        "trailing/",
+        "tab\tand\u{1}",
+        " ",
+        "  blanks  ",
+    ];
     for key in keys {
         put(it, key, text(), key.as_bytes()).await?;
     }

@@ -55,10 +55,7 @@ pub(super) async fn dump<B: Buckets>(many: Many<'_, B>, call: Dump) -> Result<Re
 }
 
 /// Converts objects as streams.
-pub(super) async fn convert<B: Buckets>(
-    many: Many<'_, B>,
-    call: Convert,
-) -> Result<Response, FunctionError> {
+pub(super) async fn convert<B: Buckets>(many: Many<'_, B>, call: Convert) -> Result<Response, FunctionError> {
     let settings = settings(call.settings, call.owner_full_control)?;
     let (from, to) = (format(call.from_format)?, format(call.to_format)?);
     let options = options(call.record_separators, call.compression_level);

@@ -1,0 +1,106 @@
+//! Submissions of which nothing was heard for a while: Batch is asked.
+
+use tracing::warn;
+
+use super::Pass;
+use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::reasons;
+use crate::domain::transition::{Transition, transition};
+use crate::domain::{JobId, JobState, JobStatus, Submission, Timestamp};
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, SubmissionPace};
+
+impl<S, E, P, C> Pass<'_, S, E, P, C>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    /// Each answer is written down before the next question, so that a pass that ends early, for whatever
+    /// reason, has asked about some that the next one need not ask about.
+    pub(super) async fn ask_about_silent_submissions(&mut self) -> Result<(), PortError> {
+        let since = self.recorder.clock.now().plus_millis(-self.policy.silence_ms);
+        let mut left = self.policy.asked_max;
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let page = self.recorder.store.silent_submissions(since, cursor.as_ref()).await?;
+            for silent in page.items.chunks(DESCRIBE_JOBS_MAX) {
+                let silent = silent.get(..left).unwrap_or(silent);
+                if silent.is_empty() {
+                    return Ok(());
+                }
+                left -= silent.len();
+                self.ask_about(silent, since).await;
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn ask_about(&mut self, silent: &[Submission], since: Timestamp) {
+        let ids: Vec<JobId> = silent.iter().map(|submission| submission.state.job_id.clone()).collect();
+        let details = match self.recorder.engine.describe_jobs(&ids).await {
+            Ok(details) => details,
+            Err(error) => {
+                warn!(%error, "submissions could not be described");
+                self.done.postponed += ids.len() as u64;
+                // Asked again at once, they would be refused again, and keep others waiting.
+                if !error.may_pass() {
+                    self.keep_silence(silent, None, since).await;
+                }
+                return;
+            }
+        };
+        self.done.described += details.len() as u64;
+        let (mut unchanged, mut unknown) = (Vec::new(), Vec::new());
+        for submission in silent {
+            let found = details.iter().find(|detail| detail.job_id == submission.state.job_id);
+            let state = match found.map(crate::events::JobDetail::state) {
+                Some(state) if transition(Some(&submission.state), &state) == Transition::Apply => state,
+                Some(_) => {
+                    unchanged.push(submission.clone());
+                    continue;
+                }
+                None if self.is_lost(submission) => {
+                    self.done.lost += 1;
+                    lost(&submission.state)
+                }
+                None => {
+                    unknown.push(submission.clone());
+                    continue;
+                }
+            };
+            if let Err(error) = self.record(&state).await {
+                self.postpone(&state.job_name, &error);
+            }
+        }
+        self.keep_silence(&unchanged, Some(self.recorder.clock.now()), since).await;
+        self.keep_silence(&unknown, None, since).await;
+    }
+
+    /// Writes down that they were asked about. Not before `since`: they have left this pass's list.
+    async fn keep_silence(&mut self, asked: &[Submission], heard_at: Option<Timestamp>, since: Timestamp) {
+        let asked_at = self.recorder.clock.now().max(since);
+        if asked.is_empty() {
+            return;
+        }
+        if let Err(error) = self.recorder.store.no_news(asked, heard_at, asked_at).await {
+            warn!(%error, "that Batch had no news could not be written");
+            self.done.postponed += asked.len() as u64;
+        }
+    }
+
+    /// Measured from when it was last heard of, not from when Batch was last asked.
+    fn is_lost(&self, submission: &Submission) -> bool {
+        self.recorder.clock.now().millis_since(submission.updated_at) >= self.policy.lost_after_ms
+    }
+}
+
+/// The last known state, ended because nobody can say more.
+fn lost(known: &JobState) -> JobState {
+    let was = known.status;
+    let status_reason = Some(format!("{}; it was {was} when it was last heard of", reasons::LOST));
+    JobState { status: JobStatus::Failed, status_reason, ..known.clone() }
+}

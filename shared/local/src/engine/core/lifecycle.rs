@@ -1,0 +1,281 @@
+//! Attempts start, end and are retried; jobs end, and what follows from it for others.
+
+use super::record::StopCause;
+use super::retry::{Failure, is_retried};
+use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
+use crate::domain::reasons::{
+    CHILD_FAILED, CONTAINER_EXITED, DEPENDENCY_FAILED, NOT_STARTED, TIMED_OUT, host_lost,
+};
+use crate::domain::{JobId, JobStatus, Timestamp};
+use crate::events::{AttemptContainerDetail, AttemptDetail};
+
+impl Core {
+    /// An attempt's command runs. Told twice, or too late, it changes nothing.
+    pub(crate) fn attempt_started(&mut self, attempt: &AttemptId, now: Timestamp) {
+        if !self.is_current(attempt) {
+            return;
+        }
+        if self.sought.remove(&attempt.job_id) {
+            let deadline = self.jobs.get(&attempt.job_id).and_then(JobRecord::deadline);
+            self.timers.extend(deadline.map(|at| (at, attempt.job_id.clone())));
+        }
+        if self.status(&attempt.job_id) != Some(JobStatus::Starting) {
+            return;
+        }
+        self.change(&attempt.job_id, |record| {
+            record.detail.started_at = Some(now.as_millis());
+            if let Some(current) = &mut record.attempt {
+                current.started_at = Some(now);
+            }
+        });
+        self.enter(&attempt.job_id, JobStatus::Running, now);
+    }
+
+    /// An attempt has ended. Told twice, it changes nothing.
+    pub(crate) fn attempt_ended(&mut self, attempt: &AttemptId, end: AttemptEnd, now: Timestamp) {
+        if matches!(end, AttemptEnd::Exit(_) | AttemptEnd::FileMisplaced { .. }) {
+            self.attempt_started(attempt, now);
+        }
+        if !self.is_current(attempt) {
+            return;
+        }
+        self.sought.remove(&attempt.job_id);
+        self.effects.settled.push(attempt.clone());
+        let job_id = &attempt.job_id;
+        let next = self.change(job_id, |record| conclude(record, end, now));
+        self.free += self.jobs.get(job_id).map_or(0, |record| record.need.0);
+        match next {
+            Some(JobStatus::Runnable) => self.make_runnable(job_id, now),
+            Some(status) => self.enter(job_id, status, now),
+            None => {}
+        }
+        self.settle(now);
+    }
+
+    /// Queues a job, or fails it where it can never run.
+    pub(super) fn make_runnable(&mut self, job_id: &JobId, now: Timestamp) {
+        self.enter(job_id, JobStatus::Runnable, now);
+        let Some(record) = self.jobs.get(job_id) else { return };
+        if record.need <= self.vcpus {
+            self.ready.insert(place(record), job_id.clone());
+            return;
+        }
+        let reason = format!(
+            "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - the job needs {} vCPUs and the engine has {}",
+            record.need, self.vcpus
+        );
+        self.fail(job_id, &reason, now);
+    }
+
+    /// Ends a job that no attempt runs for.
+    pub(super) fn fail(&mut self, job_id: &JobId, reason: &str, now: Timestamp) {
+        if self.status(job_id).is_none_or(JobStatus::is_terminal) {
+            return;
+        }
+        if let Some(place) = self.jobs.get(job_id).map(place) {
+            self.ready.remove(&place);
+        }
+        self.change(job_id, |record| {
+            record.detail.status_reason = Some(reason.to_owned());
+            record.waiting_on.clear();
+        });
+        self.enter(job_id, JobStatus::Failed, now);
+    }
+
+    /// Tells dependants and parents of every end, and theirs, then starts what fits.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        while let Some(ended) = self.ended.pop_front() {
+            let succeeded = self.status(&ended) == Some(JobStatus::Succeeded);
+            for dependant in self.dependants.remove(&ended).unwrap_or_default() {
+                self.dependency_ended(&dependant, &ended, succeeded, now);
+            }
+            if ended.array_index().is_some()
+                && let Some(parent) = ended.parent()
+            {
+                self.child_ended(&parent, now);
+            }
+        }
+        self.start_what_fits(now);
+    }
+
+    fn dependency_ended(&mut self, job_id: &JobId, dependency: &JobId, succeeded: bool, now: Timestamp) {
+        let Some(record) = self.jobs.get(job_id).filter(|record| !record.status().is_terminal()) else {
+            return;
+        };
+        let is_parent = record.array_size().is_some();
+        if !succeeded && is_parent {
+            // Its children depend on the same job and fail one by one; the last ends the parent.
+            self.change(job_id, |record| record.verdict = Some(DEPENDENCY_FAILED.to_owned()));
+        } else if !succeeded {
+            self.fail(job_id, DEPENDENCY_FAILED, now);
+        } else {
+            let free = self.change(job_id, |record| {
+                record.waiting_on.retain(|other| other != dependency);
+                record.waiting_on.is_empty()
+            });
+            if free == Some(true) && !is_parent {
+                self.make_runnable(job_id, now);
+            }
+        }
+    }
+
+    fn child_ended(&mut self, parent: &JobId, now: Timestamp) {
+        let Some(record) = self.jobs.get(parent).filter(|record| !record.status().is_terminal()) else {
+            return;
+        };
+        let Some(array) = &record.detail.array_properties else { return };
+        let count = |status: JobStatus| array.status_summary.get(status.as_str()).copied().unwrap_or(0);
+        let (succeeded, failed) = (count(JobStatus::Succeeded), count(JobStatus::Failed));
+        if succeeded + failed < i64::from(array.size.unwrap_or(0)) {
+            return;
+        }
+        if failed == 0 {
+            self.enter(parent, JobStatus::Succeeded, now);
+        } else {
+            let reason = record.verdict.clone().unwrap_or_else(|| CHILD_FAILED.to_owned());
+            self.fail(parent, &reason, now);
+        }
+    }
+
+    /// Starts jobs in the order of the queue. One that does not fit holds up all behind it: to let
+    /// smaller ones pass could starve it.
+    fn start_what_fits(&mut self, now: Timestamp) {
+        while let Some(entry) = self.ready.first_entry() {
+            let Some(record) = self.jobs.get(entry.get()) else {
+                entry.remove();
+                continue;
+            };
+            if record.need.0 > self.free {
+                return;
+            }
+            self.free -= record.need.0;
+            let job_id = entry.remove();
+            self.start(&job_id, now);
+        }
+    }
+
+    fn start(&mut self, job_id: &JobId, now: Timestamp) {
+        let array_size = self.parents_size(job_id);
+        let launch = self.change(job_id, |record| {
+            let number = u32::try_from(record.detail.attempts.len()).unwrap_or(u32::MAX - 1) + 1;
+            record.attempt = Some(CurrentAttempt { number, started_at: None, stop: None });
+            record.detail.status_reason = None;
+            if let Some(container) = &mut record.detail.container {
+                container.log_stream_name = Some(log_stream(&record.detail.job_definition, job_id, number));
+                container.exit_code = None;
+                container.reason = None;
+            }
+            launch(record, array_size)
+        });
+        self.enter(job_id, JobStatus::Starting, now);
+        self.effects.starts.extend(launch.flatten());
+    }
+
+    /// How the current attempt of a job is to be run, or was begun.
+    pub(super) fn current_launch(&self, job_id: &JobId) -> Option<Launch> {
+        launch(self.jobs.get(job_id)?, self.parents_size(job_id))
+    }
+
+    /// The size of the array of which a job is a child. A parent is held as long as its children.
+    fn parents_size(&self, job_id: &JobId) -> Option<u32> {
+        job_id.array_index()?;
+        self.jobs.get(&job_id.parent()?)?.array_size()
+    }
+
+    fn is_current(&self, attempt: &AttemptId) -> bool {
+        let current = self.jobs.get(&attempt.job_id).and_then(|record| record.attempt.as_ref());
+        current.is_some_and(|current| current.number == attempt.number)
+    }
+
+    pub(super) fn status(&self, job_id: &JobId) -> Option<JobStatus> {
+        self.jobs.get(job_id).map(JobRecord::status)
+    }
+}
+
+/// `<definition>/default/<task id>`, as Batch names it.
+fn log_stream(job_definition: &str, job_id: &JobId, attempt: u32) -> String {
+    let name: String = arn::definition_name(job_definition)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+        .collect();
+    format!("{name}/default/{}", ids::task_id(job_id, attempt))
+}
+
+/// How the current attempt is to be run, of a child of an array of a size; `None` where none is current.
+fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Launch> {
+    let number = record.attempt.as_ref()?.number;
+    let container = record.detail.container.as_ref()?;
+    let given = container.environment.iter();
+    let mut environment: Vec<_> =
+        given.filter_map(|pair| Some((pair.name.clone()?, pair.value.clone().unwrap_or_default()))).collect();
+    let mut tell = |name: &str, value: String| environment.push((name.to_owned(), value));
+    tell("AWS_BATCH_JOB_ID", record.job_id().to_string());
+    tell("AWS_BATCH_JOB_ATTEMPT", number.to_string());
+    tell("AWS_BATCH_JQ_NAME", arn::resource_name(&record.detail.job_queue).to_owned());
+    tell("AWS_BATCH_CE_NAME", arn::COMPUTE_ENVIRONMENT.to_owned());
+    if let Some(index) = record.array_index() {
+        tell("AWS_BATCH_JOB_ARRAY_INDEX", index.to_string());
+    }
+    if let Some(size) = array_size {
+        tell("AWS_BATCH_JOB_ARRAY_SIZE", size.to_string());
+    }
+    Some(Launch {
+        attempt: AttemptId { job_id: record.job_id().clone(), number },
+        job_name: record.detail.job_name.clone(),
+        array_index: record.array_index(),
+        command: container.command.clone(),
+        environment,
+        log_stream: container.log_stream_name.clone()?,
+    })
+}
+
+/// Writes an attempt's end down and tells the status that follows.
+fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatus {
+    let Some(current) = record.attempt.take() else { return record.detail.status };
+    // It goes to people only: rules such as `evaluateOnExit` see what Batch would tell them.
+    let mut hint = None;
+    let (exit_code, reason, status_reason) = match end {
+        AttemptEnd::Exit(code) => (Some(code), None, CONTAINER_EXITED.to_owned()),
+        AttemptEnd::FileMisplaced { exit_code, reason } => {
+            hint = Some(reason);
+            (Some(exit_code), None, CONTAINER_EXITED.to_owned())
+        }
+        AttemptEnd::StartFailure(reason) => (None, Some(reason), NOT_STARTED.to_owned()),
+        AttemptEnd::HostLost => {
+            let instance = ids::instance_id(&record.detail.job_id, current.number);
+            (None, None, host_lost(&instance))
+        }
+    };
+    let stopped = current.stop.map(|stop| stop.cause);
+    let status_reason = match &stopped {
+        Some(StopCause::Timeout) => TIMED_OUT.to_owned(),
+        Some(StopCause::Terminated(why)) => why.clone(),
+        None => status_reason,
+    };
+    let container = record.detail.container.get_or_insert_default();
+    let told = reason.clone().or(hint);
+    container.exit_code = exit_code;
+    container.reason.clone_from(&told);
+    record.detail.status_reason = Some(status_reason.clone());
+    record.detail.attempts.push(AttemptDetail {
+        container: Some(AttemptContainerDetail {
+            exit_code,
+            reason: told,
+            log_stream_name: container.log_stream_name.clone(),
+        }),
+        started_at: current.started_at.map(Timestamp::as_millis),
+        stopped_at: Some(now.as_millis()),
+        status_reason: Some(status_reason.clone()),
+        task_properties: Vec::new(),
+    });
+    if stopped.is_some() {
+        return JobStatus::Failed;
+    }
+    if exit_code == Some(0) {
+        return JobStatus::Succeeded;
+    }
+    let failure =
+        Failure { status_reason: &status_reason, reason: reason.as_deref().unwrap_or_default(), exit_code };
+    let retried = is_retried(record.detail.retry_strategy.as_ref(), record.detail.attempts.len(), failure);
+    if retried { JobStatus::Runnable } else { JobStatus::Failed }
+}

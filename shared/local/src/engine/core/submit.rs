@@ -1,0 +1,187 @@
+//! A submission becomes records.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::admission::{self, Refusal};
+use super::{Core, JobRecord};
+use crate::domain::reasons::DEPENDENCY_FAILED;
+use crate::domain::spec::DependencyType;
+use crate::domain::{JobId, JobSpec, JobStatus, SubmitJobRequest, Timestamp};
+use crate::events::ArrayPropertiesDetail;
+
+/// Jobs of the books that a submission depends on.
+pub(crate) type Finished = HashMap<JobId, JobRecord>;
+
+/// What a job waits for.
+#[derive(Debug, Default, Clone)]
+struct Waits {
+    on: Vec<JobId>,
+    failed: bool,
+}
+
+impl Core {
+    /// The jobs that a request depends on and that the core does not hold: to be looked up in the
+    /// books and given to [`Core::submit`].
+    pub(crate) fn absent_dependencies(&self, spec: &JobSpec) -> Vec<JobId> {
+        let size = spec.array_properties.as_ref().map_or(0, |array| array.size);
+        let mut ids = Vec::new();
+        for dependency in &spec.depends_on {
+            let Some(job_id) = &dependency.job_id else { continue };
+            ids.push(job_id.clone());
+            if dependency.kind == Some(DependencyType::NToN) {
+                ids.extend((0..size).map(|index| job_id.array_child(index)));
+            }
+        }
+        ids.retain(|job_id| !self.jobs.contains_key(job_id));
+        ids
+    }
+
+    /// Takes a job on.
+    ///
+    /// # Errors
+    ///
+    /// Where the job can't be run here, or depends on what is not known.
+    pub(crate) fn submit(
+        &mut self,
+        request: &SubmitJobRequest,
+        finished: &Finished,
+        now: Timestamp,
+    ) -> Result<JobId, Refusal> {
+        let spec = request.spec();
+        admission::check(spec)?;
+        let waits = self.waits(spec, finished)?;
+        let definition =
+            self.definitions.iter().find(|definition| definition.is_named_by(&spec.job_definition));
+        let sequence = self.sequence + 1;
+        let job_id = self.ids.nth(sequence);
+        let (detail, need) = admission::describe(spec, definition, job_id.clone(), now)?;
+        self.sequence = sequence;
+        let record =
+            JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, verdict: None };
+        match &spec.array_properties {
+            None => {
+                self.insert(JobRecord { waiting_on: waits.on.clone(), ..record });
+                self.begin(&job_id, waits.failed, now);
+            }
+            Some(array) => self.submit_array(&record, array.size, spec, &waits, finished, now),
+        }
+        self.settle(now);
+        Ok(job_id)
+    }
+
+    fn submit_array(
+        &mut self,
+        base: &JobRecord,
+        size: u32,
+        spec: &JobSpec,
+        waits: &Waits,
+        finished: &Finished,
+        now: Timestamp,
+    ) {
+        let job_id = base.job_id().clone();
+        let mut parent = JobRecord { waiting_on: waits.on.clone(), ..base.clone() };
+        parent.verdict = waits.failed.then(|| DEPENDENCY_FAILED.to_owned());
+        let submitted = JobStatus::Submitted.as_str().to_owned();
+        parent.detail.array_properties = Some(ArrayPropertiesDetail {
+            status_summary: BTreeMap::from([(submitted, i64::from(size))]),
+            size: Some(size),
+            index: None,
+        });
+        self.insert(parent);
+        self.enter(&job_id, JobStatus::Pending, now);
+        let mut failed = Vec::new();
+        for index in 0..size {
+            let own = self.child_waits(spec, &job_id, index, waits, finished);
+            let mut child = JobRecord { waiting_on: own.on, ..base.clone() };
+            child.detail.job_id = job_id.array_child(index);
+            child.detail.job_arn = child.detail.job_arn.map(|arn| format!("{arn}:{index}"));
+            child.detail.array_properties =
+                Some(ArrayPropertiesDetail { index: Some(index), ..ArrayPropertiesDetail::default() });
+            self.insert(child);
+            failed.push(own.failed);
+        }
+        for (child, failed) in self.children(&job_id).iter().zip(failed) {
+            self.begin(child, failed, now);
+        }
+    }
+
+    fn insert(&mut self, record: JobRecord) {
+        let job_id = record.job_id().clone();
+        for dependency in &record.waiting_on {
+            self.dependants.entry(dependency.clone()).or_default().push(job_id.clone());
+        }
+        self.unfinished += 1;
+        self.jobs.insert(job_id.clone(), record);
+        self.change(&job_id, |_| ());
+    }
+
+    fn begin(&mut self, job_id: &JobId, dependency_failed: bool, now: Timestamp) {
+        let waits = self.jobs.get(job_id).is_some_and(|record| !record.waiting_on.is_empty());
+        if dependency_failed {
+            self.fail(job_id, DEPENDENCY_FAILED, now);
+        } else if waits {
+            self.enter(job_id, JobStatus::Pending, now);
+        } else {
+            self.make_runnable(job_id, now);
+        }
+    }
+
+    /// What the whole job waits for: dependencies without a type.
+    fn waits(&self, spec: &JobSpec, finished: &Finished) -> Result<Waits, Refusal> {
+        let mut waits = Waits::default();
+        for (index, dependency) in spec.depends_on.iter().enumerate() {
+            let Some(job_id) = &dependency.job_id else { continue };
+            let refuse =
+                |why: String| Refusal::new(&spec.job_name, format!("dependsOn[{index}]: job {job_id} {why}"));
+            let known = self.jobs.get(job_id).or_else(|| finished.get(job_id));
+            let known = known.ok_or_else(|| refuse("is not known to the engine".into()))?;
+            if dependency.kind.is_none() {
+                waits.add(job_id, known.status());
+                continue;
+            }
+            let own = spec.array_properties.as_ref().map(|array| array.size);
+            if known.array_size() != own {
+                let size = known.array_size().map_or("no array".to_owned(), |size| format!("of size {size}"));
+                return Err(refuse(format!("is {size}; N_TO_N needs arrays of equal size")));
+            }
+        }
+        Ok(waits)
+    }
+
+    /// What one child waits for.
+    fn child_waits(
+        &self,
+        spec: &JobSpec,
+        parent: &JobId,
+        index: u32,
+        of_all: &Waits,
+        finished: &Finished,
+    ) -> Waits {
+        let mut waits = of_all.clone();
+        for dependency in &spec.depends_on {
+            match (dependency.kind, &dependency.job_id) {
+                (Some(DependencyType::NToN), Some(array)) => {
+                    let other = array.array_child(index);
+                    let known = self.jobs.get(&other).or_else(|| finished.get(&other));
+                    waits.add(&other, known.map_or(JobStatus::Failed, JobRecord::status));
+                }
+                (Some(DependencyType::Sequential), _) if index > 0 => {
+                    waits.add(&parent.array_child(index - 1), JobStatus::Submitted);
+                }
+                _ => {}
+            }
+        }
+        waits
+    }
+}
+
+impl Waits {
+    fn add(&mut self, job_id: &JobId, status: JobStatus) {
+        match status {
+            JobStatus::Succeeded => {}
+            JobStatus::Failed => self.failed = true,
+            _ if self.on.contains(job_id) => {}
+            _ => self.on.push(job_id.clone()),
+        }
+    }
+}

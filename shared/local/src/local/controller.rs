@@ -1,0 +1,297 @@
+//! Runs job files on this machine.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+
+use tokio::fs::File;
+use tokio::io::BufReader;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::observer::Observer;
+use super::pump::Pump;
+use super::state_dir::{StateDir, StateDirError, StateDirLock};
+use crate::directory::DirectoryObjectStore;
+use crate::domain::{JobDefinition, RunCounts, RunId};
+use crate::engine::{
+    BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
+    ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
+};
+use crate::events::JobStateChange;
+use crate::job_file::{self, JobFile, JobFileError};
+use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, SubmissionPace};
+use crate::sqlite::SqliteStore;
+use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
+use crate::use_cases::record_state::Recorder;
+use crate::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
+use crate::use_cases::submit::SubmitPolicy;
+
+/// What runs the jobs.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// Processes of this machine.
+    Processes(ProcessSettings),
+    /// Nothing: a script decides how each job ends, by this seed, on tokio's time.
+    Simulated {
+        /// Equal seeds give equal outcomes.
+        seed: u64,
+    },
+}
+
+/// How the controller runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The state folder.
+    pub state_dir: StateDir,
+    /// vCPUs that jobs may use at once; `None`: the machine's cores.
+    pub vcpus: Option<u32>,
+    /// What runs the jobs.
+    pub mode: Mode,
+}
+
+/// Why a run did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The job file can't be opened.
+    #[error("{}: {source}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The job file is wrong: nothing was submitted.
+    #[error(transparent)]
+    File(#[from] JobFileError),
+    /// The state folder can't be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The state or the engine failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The engine's books can't be used.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    /// Processes can't be run from the folder.
+    #[error(transparent)]
+    Runner(#[from] ProcessRunnerError),
+}
+
+impl From<RunFileError> for LocalError {
+    fn from(error: RunFileError) -> Self {
+        match error {
+            RunFileError::File(error) => error.into(),
+            RunFileError::Port(error) => error.into(),
+            // Only by a state folder that was opened twice, past its lock.
+            overtaken @ RunFileError::Overtaken => PortError::permanent("run", overtaken.to_string()).into(),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every job has ended.
+    Ended(RunCounts),
+    /// It was stopped before. What runs goes on by itself, and is settled at the next start.
+    Stopped {
+        /// Submissions and children that have not ended.
+        unfinished: u64,
+    },
+}
+
+/// Jobs that are submitted at once: enough to keep the engine's batches full.
+const CONCURRENCY: usize = 16;
+
+/// Rounds of a run whose jobs could not all be submitted at once.
+const ROUNDS: u32 = 10;
+
+/// At the start every claim is a dead process's, because this one holds the folder's lock, and every
+/// submission may have moved on unseen. The engine's answers are consistent: nothing is waited for.
+const AT_START: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: -86_400_000,
+    silence_ms: -1_000,
+    lost_after_ms: 0,
+    asked_max: usize::MAX,
+};
+
+/// The controller of one state folder. Holds the folder's lock as long as it lives.
+pub struct Controller<C> {
+    store: SqliteStore,
+    bucket: DirectoryObjectStore,
+    /// `None`: nothing writes logs.
+    logs: Option<LogDirectory>,
+    engine: LocalEngine,
+    events: UnboundedReceiver<JobStateChange>,
+    clock: C,
+    _lock: StateDirLock,
+}
+
+impl<C: Clock + Clone + 'static> Controller<C> {
+    /// Opens a state folder, or makes it, and takes up what an earlier process left: the engine
+    /// settles what was running, before this returns.
+    pub async fn open(options: &Options, clock: C) -> Result<Self, LocalError> {
+        let dir = &options.state_dir;
+        let lock = dir.lock()?;
+        let store = SqliteStore::open(&dir.database())?;
+        let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+        let config = EngineConfig::with_vcpus(options.vcpus.unwrap_or_else(cores));
+        let engine = match &options.mode {
+            Mode::Processes(settings) => {
+                let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
+                let runner = ProcessRunner::open(dir.root(), settings.clone(), clock.clone())?;
+                LocalEngine::start(config, books, runner, clock.clone(), sender).await?
+            }
+            Mode::Simulated { seed } => {
+                let books = SqliteBooks::open(&dir.database(), Durability::Program)?;
+                let runner = SimulatedRunner::new(SeededScript::new(*seed));
+                LocalEngine::start(config, books, runner, clock.clone(), sender).await?
+            }
+        };
+        let logs = matches!(options.mode, Mode::Processes(_)).then(|| dir.logs());
+        Ok(Self { store, bucket: dir.bucket(), logs, engine, events, clock, _lock: lock })
+    }
+
+    /// The state of all jobs.
+    pub fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    /// Submits the jobs of a file and waits until every job in the folder has ended, or `stop` comes.
+    pub async fn run(
+        &mut self,
+        path: &Path,
+        rerun: bool,
+        definitions: Vec<JobDefinition>,
+        observer: &dyn Observer,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(RunId, End), LocalError> {
+        let order = self.order(path, rerun);
+        let mut file = match open_job_file(path).await {
+            Ok(file) => file,
+            Err(error) => {
+                if let LocalError::File(error) = &error {
+                    reject_file(&self.store, &self.bucket, &self.clock, &order, error).await?;
+                }
+                return Err(error);
+            }
+        };
+        for definition in definitions.into_iter().chain(file.local().job_definitions.iter().cloned()) {
+            self.engine.define(definition).await?;
+        }
+        let mut stop = pin!(stop);
+        for _ in 0..ROUNDS {
+            let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
+            let recorder = Recorder {
+                store: &*store,
+                engine: &*engine,
+                pace: &*engine,
+                clock: &*clock,
+                policy: order.policy,
+            };
+            let logs = logs.as_ref().map(|logs| (logs, &*bucket));
+            let mut pump = Pump { recorder, logs, observer, redeliveries: VecDeque::new() };
+            take_up(&pump).await?;
+            let submitting =
+                run_file(&*store, &*engine, &*engine, &*clock, &*bucket, &mut file, &order, |line| {
+                    observer.reported(line);
+                });
+            let Some(end) = follow(&mut pump, engine, events, submitting, stop.as_mut()).await? else {
+                let unfinished = self.engine.unfinished() as u64;
+                return Ok((order.run_id, End::Stopped { unfinished }));
+            };
+            let settled = take_up(&pump).await? == Reconciled::default() && engine.unfinished() == 0;
+            match end {
+                RunEnd::Complete(counts) if settled => return Ok((order.run_id, End::Ended(counts))),
+                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) => file = open_job_file(path).await?,
+            }
+        }
+        let why = format!("{} could not be run to its end in {ROUNDS} rounds; run it again", path.display());
+        Err(PortError::retryable("run", why).into())
+    }
+
+    fn order(&self, path: &Path, rerun: bool) -> RunFile {
+        let source = path.display().to_string();
+        let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
+        let policy = SubmitPolicy::default();
+        RunFile { run_id, source, rerun, concurrency: CONCURRENCY, deadline: None, policy }
+    }
+}
+
+pub(crate) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
+async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, LocalError> {
+    let opened = File::open(path).await;
+    let file = opened.map_err(|source| LocalError::Open { path: path.to_owned(), source })?;
+    Ok(job_file::open(BufReader::new(file), &path.display().to_string()).await?)
+}
+
+/// Delivers events while jobs are submitted and until all have ended. `None`: stopped before.
+async fn follow<S, E, P, C, L, O>(
+    pump: &mut Pump<'_, S, E, P, C, L, O>,
+    engine: &LocalEngine,
+    events: &mut UnboundedReceiver<JobStateChange>,
+    submitting: impl Future<Output = Result<RunEnd, RunFileError>> + Send,
+    mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
+) -> Result<Option<RunEnd>, LocalError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+    L: LogSource,
+    O: ObjectStore,
+{
+    let mut submitting = pin!(submitting);
+    let mut end = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => return Ok(None),
+            Some(event) = events.recv() => pump.deliver(event.detail.state()).await,
+            () = pump.due() => pump.redeliver().await,
+            result = &mut submitting, if end.is_none() => end = Some(result),
+            () = engine.idle(), if end.is_some() && pump.redeliveries.is_empty() => {
+                if events.is_empty() {
+                    break;
+                }
+            }
+        }
+    }
+    match end {
+        Some(Err(error)) => Err(error.into()),
+        Some(Ok(end)) => Ok(Some(end)),
+        None => Ok(None),
+    }
+}
+
+/// Takes up what was left behind: claims, submissions without news, ends not followed up, logs.
+async fn take_up<S, E, P, C, L, O>(pump: &Pump<'_, S, E, P, C, L, O>) -> Result<Reconciled, PortError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+    L: LogSource,
+    O: ObjectStore,
+{
+    let done = reconcile(&pump.recorder, &AT_START).await?;
+    if pump.logs.is_none() {
+        return Ok(done);
+    }
+    let Recorder { store, clock, .. } = pump.recorder;
+    let mut cursor = None;
+    loop {
+        let page = store.unfinished_logs(clock.now(), cursor.as_ref()).await?;
+        for submission in &page.items {
+            pump.collect(&submission.state.job_id).await?;
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(done),
+        }
+    }
+}

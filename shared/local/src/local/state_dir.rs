@@ -1,0 +1,133 @@
+//! The folder that holds everything the embedded engine knows.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::directory::DirectoryObjectStore;
+use crate::domain::JobId;
+use crate::engine::{LogDirectory, ProcessRunner, kept_folders, kept_workdir};
+use crate::ports::SystemClock;
+
+/// A state folder.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+/// Why a state folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// Only one engine may run jobs from a folder.
+    #[error(
+        "the state folder {} is in use by process {pid}; wait for it, or give another folder with --state-dir",
+        .root.display()
+    )]
+    InUse {
+        /// The folder.
+        root: PathBuf,
+        /// The process that has it.
+        pid: String,
+    },
+    /// It can't be made, read or written.
+    #[error("the state folder {} can't be used: {source}", .root.display())]
+    Io {
+        /// The folder.
+        root: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Held while an engine runs jobs from the folder; the system frees it when the process ends, however
+/// it ends.
+#[derive(Debug)]
+pub struct StateDirLock {
+    _file: File,
+}
+
+impl StateDir {
+    /// The folder at a path; nothing is made yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Jobs, submissions, runs, and the engine's own books.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("state.db")
+    }
+
+    /// What stands for the bucket: the archive of logs, and reports.
+    pub fn bucket(&self) -> DirectoryObjectStore {
+        DirectoryObjectStore::new(&self.root.join("bucket"))
+    }
+
+    /// The log streams of the jobs.
+    pub fn logs(&self) -> LogDirectory {
+        ProcessRunner::<SystemClock>::log_directory(&self.root)
+    }
+
+    /// The folders of attempts that have ended, where they are kept.
+    pub fn kept(&self) -> PathBuf {
+        kept_folders(&self.root)
+    }
+
+    /// Where an attempt ran, the first of a job being 1, whose folder was kept.
+    pub fn kept_workdir(&self, job_id: &JobId, attempt: u32) -> PathBuf {
+        kept_workdir(&self.root, job_id, attempt)
+    }
+
+    /// Makes the folder and locks it for one engine.
+    pub fn lock(&self) -> Result<StateDirLock, StateDirError> {
+        let failed = |source| StateDirError::Io { root: self.root.clone(), source };
+        std::fs::create_dir_all(&self.root).map_err(failed)?;
+        let path = self.root.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                file.read_to_string(&mut pid).map_err(failed)?;
+                return Err(StateDirError::InUse { root: self.root.clone(), pid: pid.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(StateDirLock { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_use_is_refused_with_the_process_that_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path().join("made"));
+        let lock = state.lock().unwrap();
+        let error = state.lock().unwrap_err().to_string();
+        assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
+        drop(lock);
+        state.lock().unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = StateDir::new(file.path().join("below")).lock().unwrap_err().to_string();
+        assert!(error.contains("below can't be used"), "{error}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Opens the state folder, listens, stops.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::batch::Batch;
+use super::client_environment::client_environment;
+use super::events::{EventTarget, Policy, deliver};
+use super::fault::Fault;
+use super::logs::Logs;
+use super::resources::Shelf;
+use super::routes::router;
+use crate::domain::JobDefinition;
+use crate::engine::{
+    BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    SqliteBooks,
+};
+use crate::local::{StateDir, StateDirError, StateDirLock, cores};
+use crate::ports::Clock;
+
+/// How long requests and events that are under way are waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How the endpoint is set up.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The state folder.
+    pub state_dir: StateDir,
+    /// 0: given by the system.
+    pub port: u16,
+    /// vCPUs that jobs may use at once; `None`: the machine's cores.
+    pub vcpus: Option<u32>,
+    /// How jobs run.
+    pub processes: ProcessSettings,
+    /// Job queues that are made at the start. Where there are none, jobs may be submitted to any.
+    pub queues: Vec<String>,
+    /// Job definitions that are registered at the start.
+    pub definitions: Vec<JobDefinition>,
+    /// Where job state changes are sent.
+    pub events_to: Option<EventTarget>,
+}
+
+/// Why the endpoint can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The state folder can't be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The engine's books can't be used.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    /// Processes can't be run from the folder.
+    #[error(transparent)]
+    Runner(#[from] ProcessRunnerError),
+    /// What clients registered before can't be read, or what is given can't be registered.
+    #[error("{}: job definitions and queues: {why}", .folder.display())]
+    Resources {
+        /// The state folder.
+        folder: PathBuf,
+        /// What went wrong.
+        why: String,
+    },
+    /// The port can't be listened on.
+    #[error("port {port} can't be listened on: {source}; give another with --port")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Listening failed.
+    #[error("the endpoint stopped: {0}")]
+    Serve(io::Error),
+}
+
+/// An endpoint that listens: connections wait until it is served.
+pub struct WireServer {
+    listener: TcpListener,
+    batch: Arc<Batch>,
+    logs: Logs,
+    engine: LocalEngine,
+    delivery: Option<JoinHandle<()>>,
+    _lock: StateDirLock,
+}
+
+impl WireServer {
+    /// Opens a state folder, or makes it, and listens on the loopback interface. What an earlier process
+    /// left running is taken up again.
+    pub async fn open<C: Clock + Clone + 'static>(
+        options: ServeOptions,
+        clock: C,
+    ) -> Result<Self, WireError> {
+        let dir = &options.state_dir;
+        let lock = dir.lock()?;
+        let folder = dir.root().to_owned();
+        let failed = |why: String| WireError::Resources { folder: folder.clone(), why };
+        let shelf = Shelf::open(dir.root()).map_err(|error| failed(error.to_string()))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
+        let listener = listener.map_err(|source| WireError::Listen { port: options.port, source })?;
+        let vcpus = options.vcpus.unwrap_or_else(cores);
+        let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
+        let mut processes = options.processes;
+        let address = listener.local_addr().map_err(WireError::Serve)?;
+        processes.environment.splice(0..0, client_environment(address));
+        let runner = ProcessRunner::open(dir.root(), processes, clock.clone())?;
+        let (sender, events) = mpsc::unbounded_channel();
+        let engine =
+            LocalEngine::start(EngineConfig::with_vcpus(vcpus), books, runner, clock, sender).await?;
+        let delivery = options.events_to.map(|target| {
+            let sender = target.sender();
+            tokio::spawn(async move { deliver(events, &sender, Policy::default()).await })
+        });
+        let any_queue = options.queues.is_empty();
+        let batch = Batch { engine: engine.clone(), shelf, any_queue, vcpus };
+        let refused = |fault: Fault| failed(fault.message().to_owned());
+        batch.register_given(options.definitions).await.map_err(refused)?;
+        batch.create_given(&options.queues).await.map_err(refused)?;
+        let logs = Logs::new(dir.logs());
+        Ok(Self { listener, batch: Arc::new(batch), logs, engine, delivery, _lock: lock })
+    }
+
+    /// The endpoint's address, as in `http://127.0.0.1:4567`.
+    pub fn url(&self) -> io::Result<String> {
+        Ok(format!("http://{}", self.listener.local_addr()?))
+    }
+
+    /// Answers until `stop` comes. Returns how many jobs have not ended: what runs goes on by itself, and
+    /// the next endpoint on the folder takes it up.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<usize, WireError> {
+        let Self { listener, batch, logs, engine, delivery, _lock } = self;
+        let (stopping, stopped) = oneshot::channel();
+        let signal = async move {
+            stop.await;
+            // The receiver waits as long as this is served.
+            let _ = stopping.send(());
+        };
+        let serving = axum::serve(listener, router(batch, logs)).with_graceful_shutdown(signal);
+        let deadline = async {
+            match stopped.await {
+                Ok(()) => tokio::time::sleep(FAREWELL).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            served = serving => served.map_err(WireError::Serve)?,
+            () = deadline => {}
+        }
+        // An end is in the books, and so in an answer, a moment before it is counted.
+        engine.shutdown().await;
+        let unfinished = engine.unfinished();
+        if let Some(delivery) = delivery
+            && tokio::time::timeout(FAREWELL, delivery).await.is_err()
+        {
+            tracing::warn!("events were lost because their target did not take them in before the end");
+        }
+        Ok(unfinished)
+    }
+}
