@@ -258,3 +258,40 @@ async fn settings_are_sent_with_the_object_and_refused_where_they_are_wrong() ->
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_converted_with_a_result_a_line() -> anyhow::Result<()> {
+    let (s3, folder) = (BrokenS3::start().await?, tempfile::tempdir()?);
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("in/deep/er"))?;
+    for number in 0..40 {
+        std::fs::write(at(&format!("in/deep/er/{number}.json")), format!("[{number}]"))?;
+    }
+    std::fs::write(at("in/wrong.json"), "[")?;
+    std::fs::write(at("in/a.json"), "[1]")?;
+    std::fs::write(at("in/a.yaml"), "- 2")?;
+    std::fs::write(at("in/notes.txt"), "no format")?;
+    let arguments = ["convert", "in", "out", "--recursive", "--to", "jsonl", "--output", "ndjson"];
+    let done = ran(folder.path(), s3.endpoint_url(), &arguments).await?;
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&done.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let failed = lines.iter().filter(|line| line.get("error").is_some()).count();
+    // One is no JSON; of two that would go to one place the second is told.
+    assert_eq!((lines.len(), failed), (43, 2), "{}", text(&done.stdout));
+    assert!(text(&done.stderr).contains("1 were passed over"), "{}", text(&done.stderr));
+    for number in 0..40 {
+        assert_eq!(
+            std::fs::read_to_string(at(&format!("out/deep/er/{number}.jsonl")))?,
+            format!("{number}\n")
+        );
+    }
+    assert!(!at("out/wrong.jsonl").exists());
+
+    let up = ["convert", "in/deep", "s3://b/up", "--recursive", "--to", "yaml", "--glob", "**/1*.json"];
+    let done = ran(folder.path(), s3.endpoint_url(), &up).await?;
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(text(&done.stdout).lines().count(), 11);
+    assert_eq!(s3.bytes("/b/up/er/17.yaml").unwrap(), b"- 17\n");
+    Ok(())
+}

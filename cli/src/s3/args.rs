@@ -115,6 +115,15 @@ pub(crate) struct ConvertArgs {
     /// A FeatureCollection without features, as JSON, whose members the one that is written gets
     #[arg(long, value_name = "JSON")]
     pub(crate) header: Option<String>,
+    /// Convert everything under a prefix or in a folder to under another, with the suffix of --to; a result a line
+    #[arg(long)]
+    pub(crate) recursive: bool,
+    /// With --recursive: only names below the source that match, as in **/*.geojson
+    #[arg(long, value_name = "PATTERN", requires = "recursive")]
+    pub(crate) glob: Option<String>,
+    /// With --recursive: how many are converted at once
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "recursive", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }

@@ -10,8 +10,10 @@ use batchwright::ports::{NewObject, WriteCondition};
 use batchwright::serial::{ConvertOptions, Format, Header, Syntax, ValidateOptions};
 
 use super::args::{ConvertArgs, DumpArgs, LoadArgs, TargetArgs, ValidateArgs};
-use super::place::Reach;
+use super::place::{Reach, Reader};
+use super::recursive;
 use super::results::Results;
+use super::transfer::Transfer;
 use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
@@ -51,32 +53,49 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
 }
 
 pub(crate) async fn dump(reach: &Reach, args: &DumpArgs) -> Result<Exit, Failure> {
-    let json = Some(Format::plain(Syntax::Json));
-    let source = (args.source.as_str(), None);
-    written(reach, source, &args.target, json, None, args.shown.output).await
+    let source = (args.source.as_str(), None, Some(Format::plain(Syntax::Json)));
+    written(reach, source, &args.target, args.target.options(None), args.shown.output).await
 }
 
 pub(crate) async fn convert(reach: &Reach, args: &ConvertArgs) -> Result<Exit, Failure> {
-    let header = args.header.as_deref().map(Header::parse).transpose();
-    let header = header.map_err(|fault| Failure::Usage(format!("--header: {fault}")))?;
-    let source = (args.source.as_str(), args.version.version_id.as_deref());
-    written(reach, source, &args.target, args.from, header, args.shown.output).await
+    if args.recursive {
+        return recursive::convert(reach, args).await;
+    }
+    let source = (args.source.as_str(), args.version.version_id.as_deref(), args.from);
+    written(reach, source, &args.target, args.options()?, args.shown.output).await
 }
+
+impl TargetArgs {
+    /// How what is written is written.
+    fn options(&self, header: Option<Header>) -> ConvertOptions {
+        ConvertOptions {
+            header,
+            record_separators: self.record_separators,
+            compression_level: self.compression_level,
+            ..ConvertOptions::default()
+        }
+    }
+}
+
+impl ConvertArgs {
+    /// How what is converted is converted. Errs for a header that is none.
+    pub(super) fn options(&self) -> Result<ConvertOptions, Failure> {
+        let header = self.header.as_deref().map(Header::parse).transpose();
+        let header = header.map_err(|fault| Failure::Usage(format!("--header: {fault}")))?;
+        Ok(self.target.options(header))
+    }
+}
+
+/// What is read: its name, its version, its format.
+type Source<'a> = (&'a str, Option<&'a str>, Option<Format>);
 
 async fn written(
     reach: &Reach,
-    (source, version_id): (&str, Option<&str>),
+    (source, version_id, from): Source<'_>,
     target: &TargetArgs,
-    from: Option<Format>,
-    header: Option<Header>,
+    options: ConvertOptions,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let options = ConvertOptions {
-        header,
-        record_separators: target.record_separators,
-        compression_level: target.compression_level,
-        ..ConvertOptions::default()
-    };
     let converting = async {
         let formats = (format_of(source, from)?, format_of(&target.target, target.to)?);
         let wanted = NewObject {
@@ -85,10 +104,10 @@ async fn written(
             settings: target.settings.settings()?,
             ..NewObject::of_type(options.content_type(formats.1))
         };
-        let reader = reach.open(source, version_id).await?;
-        let writer = reach.create(&target.target, wanted).await?;
-        let request = ConvertRequest { options: options.clone(), ..ConvertRequest::default() };
-        convert_between(reader, source, writer, &target.target, formats, &request).await
+        let transfer = Transfer::of(reach.size_of(source, version_id).await);
+        let reader = transfer.follow(reach.open(source, version_id).await?);
+        let formats = (Some(formats.0), Some(formats.1));
+        convert_one(reach, (source, reader), &target.target, formats, wanted, &options).await
     };
     let converted = converting.await;
     if reach.reader_is_gone() {
@@ -107,6 +126,21 @@ async fn written(
         (true, words)
     })?;
     results.finish()
+}
+
+/// Converts what is open already.
+pub(super) async fn convert_one(
+    reach: &Reach,
+    (source, reader): (&str, Reader),
+    target: &str,
+    (from, to): (Option<Format>, Option<Format>),
+    wanted: NewObject,
+    options: &ConvertOptions,
+) -> Result<Converted, objects::Failure> {
+    let formats = (format_of(source, from)?, format_of(target, to)?);
+    let writer = reach.create(target, wanted).await?;
+    let request = ConvertRequest { options: options.clone(), ..ConvertRequest::default() };
+    convert_between(reader, source, writer, target, formats, &request).await
 }
 
 /// When something may be written.

@@ -9,6 +9,7 @@
 //! | `signals` | signals that end the program: what it has begun is taken back |
 //! | `journal`, `uploads` | multipart uploads that others have left behind |
 //! | `documents` | `load`, `dump`, `convert`, `validate` |
+//! | `recursive`, `transfer` | everything under a prefix; what is shown of a transfer |
 //! | `looks` | `info`, `access`, `wait`, `copy` |
 //! | `list` | `list` |
 //! | `uri` | `uri` |
@@ -25,11 +26,13 @@ mod list;
 mod looks;
 mod pipe;
 mod place;
+mod recursive;
 #[cfg(feature = "aws")]
 mod remote;
 mod results;
 mod settings;
 mod signals;
+mod transfer;
 #[cfg(feature = "aws")]
 mod uploads;
 mod uri;

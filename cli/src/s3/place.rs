@@ -1,5 +1,6 @@
 //! Where something is read and written.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +80,18 @@ impl Reach {
         self.reader_is_gone.load(Ordering::Relaxed)
     }
 
+    /// Bytes of what is read, where somebody waits for them to pass. Asks S3 for no more than that.
+    pub(crate) async fn size_of(&self, source: &str, version_id: Option<&str>) -> Option<u64> {
+        if !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            return None;
+        }
+        match Place::parse(source).ok()? {
+            Place::Standard => None,
+            Place::File(path) => std::fs::metadata(path).ok().filter(Metadata::is_file).map(|it| it.len()),
+            Place::Object(object) => self.size_of_object(&object, version_id).await,
+        }
+    }
+
     /// Opens what is read.
     pub(crate) async fn open(
         &self,
@@ -125,6 +138,19 @@ impl Reach {
 
     fn standard_output(&self) -> Writer {
         Writer::Pipe(Pipe::standard_output(Arc::clone(&self.reader_is_gone)))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn size_of_object(&self, object: &S3Uri, version_id: Option<&str>) -> Option<u64> {
+        match self.buckets().await.look_at_object(object, version_id).await {
+            Ok(Look::Found(found)) => Some(found.size_bytes),
+            _ => None,
+        }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn size_of_object(&self, _: &S3Uri, _: Option<&str>) -> Option<u64> {
+        None
     }
 
     #[cfg(feature = "aws")]

@@ -1,7 +1,8 @@
 //! S3, reached when it is needed.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use batchwright::aws::{Connection, S3Buckets, accelerated_s3_client, connect, connect_unsigned, s3_client};
 use batchwright::ports::{Buckets as _, Caller};
@@ -17,6 +18,8 @@ pub(crate) struct Remote {
     is_accelerated: bool,
     journal: Option<Arc<Journal>>,
     buckets: OnceCell<S3Buckets>,
+    /// Buckets in which what was left behind has been looked for.
+    tidied: Mutex<HashSet<String>>,
 }
 
 impl Remote {
@@ -39,6 +42,7 @@ impl Remote {
             is_accelerated: args.use_accelerate_endpoint,
             journal,
             buckets: OnceCell::new(),
+            tidied: Mutex::default(),
         }
     }
 
@@ -59,8 +63,11 @@ impl Remote {
         }
     }
 
-    /// Aborts what killed processes of this machine have left behind in a bucket.
+    /// Aborts, once a process, what killed processes of this machine have left behind in a bucket.
     pub(crate) async fn abort_left_behind(&self, bucket: &str) {
+        if !self.tidied.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned()) {
+            return;
+        }
         if let Some(journal) = &self.journal {
             let aborted = journal.abort_left_behind(self.buckets().await, bucket).await;
             if aborted > 0 {

@@ -10,6 +10,7 @@ use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::table;
+use crate::output::text::harmless;
 
 /// Prints results as they come; a table at the end.
 pub(crate) struct Results {
@@ -17,6 +18,7 @@ pub(crate) struct Results {
     output: Output,
     rows: comfy_table::Table,
     all_well: bool,
+    is_lines: bool,
 }
 
 #[derive(Serialize)]
@@ -38,8 +40,14 @@ impl Results {
         Self::on(Box::new(io::stderr()), output)
     }
 
+    /// For results of any number: each is a line as soon as it is known.
+    pub(crate) fn lines(output: Output) -> Self {
+        Self { is_lines: true, ..Self::on(Box::new(io::stdout()), output) }
+    }
+
     fn on(out: Box<dyn Write>, output: Output) -> Self {
         Self {
+            is_lines: false,
             records: Records::new(out, output, "results"),
             output,
             rows: table::table(&["URI", "RESULT"]),
@@ -59,6 +67,10 @@ impl Results {
             Err(failure) => (false, failure.to_string()),
         };
         self.all_well &= is_well;
+        if self.output == Output::Table && self.is_lines {
+            let line = format!("{}: {}", harmless(uri), harmless(&words));
+            return Ok(writeln!(self.records.out(), "{line}").context("stdout")?);
+        }
         if self.output == Output::Table {
             self.rows.add_row([uri.to_owned(), words]);
             return Ok(());
@@ -73,6 +85,7 @@ impl Results {
     /// Ends the output. Exit code 1 where something was not well.
     pub(crate) fn finish(mut self) -> Result<Exit, Failure> {
         match self.output {
+            Output::Table if self.is_lines => {}
             Output::Table => {
                 let out = self.records.out();
                 writeln!(out, "{}", table::rendered(self.rows))

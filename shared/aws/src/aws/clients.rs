@@ -121,6 +121,7 @@ fn s3_config(config: &SdkConfig) -> aws_sdk_s3::config::Builder {
         .timeout_config(timeouts)
         .stalled_stream_protection(stalled.build())
         .interceptor(super::s3::FollowRegion::default())
+        .interceptor(super::s3::BlankKeys)
         .retry_classifier(super::s3::Elsewhere);
     if let Some(http_client) = config.http_client() {
         builder = builder.http_client(super::s3::WithProgress(http_client));

@@ -61,6 +61,38 @@ impl Intercept for RequesterPays {
     }
 }
 
+/// Stands before a key of blanks alone until the request is made.
+const BLANK_KEY: &str = "batchwright-blank-key-8f0a6f0c57b94c1e";
+
+/// A key that the SDK takes. It refuses one of blanks alone as missing, though S3 has such keys.
+pub(super) fn sent_key(key: &str) -> String {
+    if key.trim().is_empty() { format!("{BLANK_KEY}{key}") } else { key.to_owned() }
+}
+
+/// Takes from the request what [`sent_key`] has put before a key.
+#[derive(Debug)]
+pub(in crate::aws) struct BlankKeys;
+
+impl Intercept for BlankKeys {
+    fn name(&self) -> &'static str {
+        "BlankKeys"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        if request.uri().contains(BLANK_KEY) {
+            let uri = request.uri().replacen(BLANK_KEY, "", 1);
+            request.set_uri(uri)?;
+        }
+        Ok(())
+    }
+}
+
 /// Asks for each bucket where S3 has said that it lies. S3 answers 301, 307, or 400 to `HEAD`, where it is asked
 /// elsewhere; the SDK follows none of these, because the request has to be signed anew for the other Region.
 #[derive(Debug, Clone, Default)]

@@ -113,7 +113,7 @@ async fn whole(
         .client
         .copy_object()
         .bucket(&to.bucket)
-        .key(&to.key)
+        .key(to.sent_key())
         .copy_source(&source.name)
         .set_copy_source_if_match(source.etag.clone())
         .set_if_none_match(if_none_match)
@@ -144,7 +144,7 @@ async fn whole(
 
 /// The tags of an object, which a copy in parts has only where they are told.
 async fn tags(from: &Object, version_id: Option<&str>) -> Result<BTreeMap<String, String>, PortError> {
-    let call = from.client.get_object_tagging().bucket(&from.bucket).key(&from.key);
+    let call = from.client.get_object_tagging().bucket(&from.bucket).key(from.sent_key());
     let answer = call.set_version_id(version_id.map(str::to_owned)).send().await;
     let found = answer.map_err(|error| from.failed("GetObjectTagging", &error))?;
     Ok(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())

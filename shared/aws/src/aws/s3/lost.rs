@@ -137,8 +137,9 @@ where
 
 /// The etag of the object under the key, where it is the one that was written.
 async fn etag_of(object: &Object, ours: &Fingerprint) -> Option<String> {
-    let Object { client, bucket, key, .. } = object;
-    let call = client.head_object().bucket(bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+    let Object { client, bucket, .. } = object;
+    let call =
+        client.head_object().bucket(bucket).key(object.sent_key()).checksum_mode(ChecksumMode::Enabled);
     let found = call.send().await.ok()?;
     let has_same = |ours: &Option<String>, found: &Option<String>| ours.is_some() && ours == found;
     let is_ours = size(found.content_length) == ours.size_bytes

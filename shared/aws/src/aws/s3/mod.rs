@@ -40,7 +40,7 @@ pub use reader::S3ObjectReader;
 pub use uploads::{OpenUpload, UploadJournal};
 pub use writer::S3ObjectWriter;
 
-pub(super) use caller::{Elsewhere, FollowRegion};
+pub(super) use caller::{BlankKeys, Elsewhere, FollowRegion};
 pub(super) use progress::WithProgress;
 
 use caller::REGION_HEADER;
@@ -143,6 +143,11 @@ struct Object {
 }
 
 impl Object {
+    /// The key as the SDK is given it: see [`BlankKeys`].
+    fn sent_key(&self) -> String {
+        caller::sent_key(&self.key)
+    }
+
     /// Translates an error, and names the object.
     fn failed<E>(&self, operation: &'static str, error: &SdkError<E>) -> PortError
     where
@@ -223,8 +228,12 @@ async fn head_version(
     object: &Object,
     version_id: Option<&str>,
 ) -> Result<Seen<HeadObjectOutput>, PortError> {
-    let Object { client, bucket, key, .. } = object;
-    let call = client.head_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
+    let Object { client, bucket, .. } = object;
+    let call = client
+        .head_object()
+        .bucket(bucket)
+        .key(object.sent_key())
+        .set_version_id(version_id.map(str::to_owned));
     seen(object, "HeadObject", call.send().await)
 }
 

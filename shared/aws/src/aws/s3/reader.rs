@@ -158,7 +158,7 @@ async fn get(
         .client
         .get_object()
         .bucket(&object.bucket)
-        .key(&object.key)
+        .key(object.sent_key())
         .set_version_id(version_id)
         .set_range(from.map(|(offset, _)| format!("bytes={offset}-")))
         .set_if_match(from.map(|(_, etag)| etag.to_owned()))

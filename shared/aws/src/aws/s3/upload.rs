@@ -37,11 +37,11 @@ impl Upload {
     /// else would know the id by which it can be aborted.
     pub(super) async fn start(object: &Object, wanted: &NewObject) -> Result<Self, PortError> {
         const OPERATION: &str = "CreateMultipartUpload";
-        let Object { client, bucket, key, .. } = object;
+        let Object { client, bucket, .. } = object;
         let call = client
             .create_multipart_upload()
             .bucket(bucket)
-            .key(key)
+            .key(object.sent_key())
             .content_type(&wanted.content_type)
             .set_content_encoding(wanted.content_encoding.clone());
         let call = with_settings!(call, &wanted.settings);
@@ -81,11 +81,11 @@ impl Upload {
             return Err(PortError::permanent(OPERATION, message));
         }
         self.size_bytes += bytes.len() as u64;
-        let Object { client, bucket, key, .. } = &self.object;
+        let Object { client, bucket, .. } = &self.object;
         let call = client
             .upload_part()
             .bucket(bucket)
-            .key(key)
+            .key(self.object.sent_key())
             .upload_id(&self.id)
             .part_number(number)
             .set_checksum_algorithm(self.checksum_algorithm.clone())
@@ -121,7 +121,7 @@ impl Upload {
             .client
             .upload_part_copy()
             .bucket(&object.bucket)
-            .key(&object.key)
+            .key(object.sent_key())
             .upload_id(&self.id)
             .part_number(number)
             .copy_source(source)
@@ -154,7 +154,7 @@ impl Upload {
 
     /// Makes the object appear where the condition holds; else, and on failure, aborts.
     pub(super) async fn complete(mut self, condition: &WriteCondition) -> Result<Written, PortError> {
-        let Object { client, bucket, key, .. } = &self.object;
+        let Object { client, bucket, .. } = &self.object;
         let (if_none_match, if_match) = headers(condition);
         let parts = std::mem::take(&mut self.parts);
         let ours = Fingerprint::of_parts(&parts, self.size_bytes);
@@ -162,7 +162,7 @@ impl Upload {
         let call = client
             .complete_multipart_upload()
             .bucket(bucket)
-            .key(key)
+            .key(self.object.sent_key())
             .upload_id(&self.id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .set_if_none_match(if_none_match)

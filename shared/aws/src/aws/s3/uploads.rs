@@ -121,8 +121,8 @@ impl S3Buckets {
 
 /// Aborts an upload of an object.
 pub(super) async fn abort(object: &Object, id: &str) -> Result<(), PortError> {
-    let Object { client, bucket, key, .. } = object;
-    let call = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id);
+    let Object { client, bucket, .. } = object;
+    let call = client.abort_multipart_upload().bucket(bucket).key(object.sent_key()).upload_id(id);
     match call.send().await {
         Ok(_) => Ok(()),
         Err(error) if error.as_service_error().is_some_and(AbortMultipartUploadError::is_no_such_upload) => {

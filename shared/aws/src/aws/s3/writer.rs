@@ -59,11 +59,11 @@ impl S3ObjectWriter {
     async fn put(mut self) -> Result<Written, PortError> {
         let (if_none_match, if_match) = headers(&self.wanted.condition);
         let (bytes, sent) = (Bytes::from(std::mem::take(&mut self.buffer)), Sent::default());
-        let Object { client, bucket, key, .. } = &self.object;
+        let Object { client, bucket, .. } = &self.object;
         let call = client
             .put_object()
             .bucket(bucket)
-            .key(key)
+            .key(self.object.sent_key())
             .content_type(&self.wanted.content_type)
             .set_content_encoding(self.wanted.content_encoding.clone())
             .set_if_none_match(if_none_match)
