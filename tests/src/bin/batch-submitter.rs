@@ -14,7 +14,7 @@ use batchwright::aws::BatchJobEngine;
 use batchwright::domain::{JobStatus, RunId};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
-use batchwright::ports::{JobStore as _, SystemClock, Unpaced};
+use batchwright::ports::{JobQueries as _, SystemClock, Unpaced, WorkLists as _};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, reconcile};
 use batchwright::use_cases::record_state::Recorder;
@@ -43,6 +43,7 @@ async fn main() -> anyhow::Result<()> {
         run_id: RunId::derive(file, &std::process::id().to_string(), "0"),
         source: file.to_owned(),
         rerun: false,
+        requested_by: None,
         concurrency: 4,
         deadline: None,
         policy,
