@@ -321,7 +321,7 @@ impl State {
         let answer = match (asked, fault) {
             (None, Some(Fault::WrongChecksum)) => {
                 // Of no bytes at all.
-                return Answer::new(200, bytes)
+                return Answer::new(200, object.bytes.clone())
                     .with("etag", &object.etag)
                     .with("x-amz-checksum-crc32", "AAAAAA==");
             }

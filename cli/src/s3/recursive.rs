@@ -209,7 +209,8 @@ async fn find_objects(
     let place = S3Prefix::parse(source).map_err(|error| Failure::Usage(error.to_string()))?;
     let start = place.prefix.rfind('/').map_or(0, |at| at + 1);
     let base = format!("s3://{}/", place.bucket).len();
-    let listing = list_all(reach.buckets().await, &place, &Filter::default(), 4, async |info| {
+    let filter = Filter::default();
+    let listing = list_all(reach.buckets().await, &place, &filter, 4, async |info| {
         let relative = info.uri[base + start..].to_owned();
         // What ends with a slash is a folder's mark.
         if !relative.is_empty() && !relative.ends_with('/') && takes(&relative) {
