@@ -1,8 +1,8 @@
 //! Runs that nobody goes on with.
 
-use batchwright::domain::{Run, RunId};
+use batchwright::domain::Run;
+use batchwright::events::Continuation;
 use batchwright::ports::{Clock, Cursor, FunctionInvoker, PortError, RunStore};
-use serde_json::{Value, json};
 use tracing::{info, warn};
 
 /// What was done about runs.
@@ -26,8 +26,8 @@ pub(crate) async fn continue_runs<S: RunStore, I: FunctionInvoker>(
     loop {
         let page = store.unfinished_runs(since, cursor.as_ref()).await?;
         for Run { run_id, source, .. } in &page.items {
-            let payload = continuation(run_id, source).to_string();
-            match invoker.invoke_later(submitter, payload.as_bytes()).await {
+            let run = Continuation { run_id: run_id.clone(), source: source.clone(), rerun: false };
+            match invoker.invoke_later(submitter, &run.call()).await {
                 Ok(()) => {
                     info!(run.id = %run_id, "the submitter goes on with the run");
                     done.runs += 1;
@@ -43,9 +43,4 @@ pub(crate) async fn continue_runs<S: RunStore, I: FunctionInvoker>(
             None => return Ok(()),
         }
     }
-}
-
-/// The submitter's call for that: functions know each other by their wire forms alone.
-fn continuation(run_id: &RunId, source: &str) -> Value {
-    json!({"continue": {"runId": run_id, "source": source}})
 }
