@@ -75,7 +75,7 @@ async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
     let run = Continuation { run_id: run_id.clone(), source: source.clone(), rerun: args.rerun };
     stack
         .invoker
-        .invoke_later(&stack.submitter, &run.call())
+        .invoke_later(&stack.submitter, &run.payload())
         .await
         .context("the submitter can't be called")?;
     eprintln!("run {run_id}: {source}");

@@ -27,7 +27,7 @@ pub(crate) async fn continue_runs<S: RunStore, I: FunctionInvoker>(
         let page = store.unfinished_runs(since, cursor.as_ref()).await?;
         for Run { run_id, source, .. } in &page.items {
             let run = Continuation { run_id: run_id.clone(), source: source.clone(), rerun: false };
-            match invoker.invoke_later(submitter, &run.call()).await {
+            match invoker.invoke_later(submitter, &run.payload()).await {
                 Ok(()) => {
                     info!(run.id = %run_id, "the submitter goes on with the run");
                     done.runs += 1;

@@ -201,7 +201,7 @@ async fn go_on<S, E, P, C, O, I: FunctionInvoker>(
         return;
     }
     let run = Continuation { run_id: order.run_id.clone(), source: order.source.clone(), rerun: false };
-    match ports.invoker.invoke_later(&invocation.function_name, &run.call()).await {
+    match ports.invoker.invoke_later(&invocation.function_name, &run.payload()).await {
         Ok(()) => info!(run.id = %order.run_id, "handed on to the next invocation"),
         Err(error) => warn!(run.id = %order.run_id, %error, "can't be handed on; left to the reconciler"),
     }

@@ -20,7 +20,7 @@ pub struct Continuation {
 
 impl Continuation {
     /// Returns the payload of the submitter's call: `{"continue": {…}}`.
-    pub fn call(&self) -> Vec<u8> {
+    pub fn payload(&self) -> Vec<u8> {
         let call = Call { r#continue: self };
         serde_json::to_vec(&call).expect("the call has string keys only")
     }
@@ -42,7 +42,7 @@ mod tests {
         let call = |rerun| {
             let run_id = RunId::parse("run-1").unwrap();
             let continuation = Continuation { run_id, source: "s3://b/jobs/a.json".to_owned(), rerun };
-            serde_json::from_slice::<Value>(&continuation.call()).unwrap()
+            serde_json::from_slice::<Value>(&continuation.payload()).unwrap()
         };
         assert_eq!(call(false), json!({"continue": {"runId": "run-1", "source": "s3://b/jobs/a.json"}}));
         assert_eq!(call(true)["continue"]["rerun"], true);

@@ -13,7 +13,7 @@ use crate::job_file::schema::{Kind, Object};
 
 /// Jobs that give every field between them: Batch takes one platform's overrides a job.
 fn jobs() -> Vec<Value> {
-    let resources = json!([{"type": "VCPU", "value": "1"}]);
+    let resources = json!([{"type": "GPU", "value": "1"}]);
     let variables = json!([{"name": "N", "value": "v"}]);
     let containers = json!({
         "vcpus": 1, "memory": 4, "command": ["a"], "instanceType": "m5.large", "environment": variables,
