@@ -7,18 +7,18 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::ports::SubmissionPace;
 
-/// Throttles within this time of a slow-down are of the calls that led to it.
+/// Throttles within this time of a slow-down belong to the calls that led to it, so they do not slow down again.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// From standing still to full speed: the rate grows evenly.
+/// How long the rate takes from nothing to its full value. It grows evenly.
 const RECOVERY: Duration = Duration::from_secs(60);
 
 /// The slowest, by the second.
 const SLOWEST: f64 = 1.0;
 
-/// Admits so many submissions a second, evenly: its bucket holds one token, so that no second sees a
-/// burst. Halves its rate when Batch says that it is too much, and recovers within a minute. It knows of
-/// the submissions of this process alone.
+/// Admits a fixed number of submissions a second, evenly. The bucket holds one token, so no second sees a burst.
+/// The rate halves when Batch throttles, and recovers within a minute. Other processes have buckets of their own,
+/// because Batch's throttling is the only signal that they share.
 #[derive(Debug)]
 pub struct TokenBucket {
     per_second: f64,
