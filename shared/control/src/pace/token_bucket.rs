@@ -22,11 +22,11 @@ const SLOWEST: f64 = 1.0;
 #[derive(Debug)]
 pub struct TokenBucket {
     per_second: f64,
-    state: Mutex<State>,
+    state: Mutex<Fill>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct State {
+struct Fill {
     /// When the next token is there.
     next: Instant,
     /// The rate after the last slow-down, and when that was.
@@ -39,17 +39,17 @@ impl TokenBucket {
 
     /// Keeps to `per_second`, which is 1 at least.
     pub fn new(per_second: f64) -> Self {
-        let state = State { next: Instant::now(), slowed: None };
+        let state = Fill { next: Instant::now(), slowed: None };
         Self { per_second: per_second.max(SLOWEST), state: Mutex::new(state) }
     }
 
-    fn with_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn with_fill<T>(&self, change: impl FnOnce(&mut Fill) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the next token and says when it is there. Those who wait are admitted in turn.
     fn take(&self, now: Instant) -> Instant {
-        self.with_state(|state| {
+        self.with_fill(|state| {
             let at = state.next.max(now);
             let since = state.slowed.map(|(rate, when)| (rate, now.duration_since(when)));
             state.next = at + Duration::from_secs_f64(1.0 / rate(self.per_second, since));
@@ -71,7 +71,7 @@ impl SubmissionPace for TokenBucket {
 
     fn throttled(&self) {
         let now = Instant::now();
-        self.with_state(|state| {
+        self.with_fill(|state| {
             let since = state.slowed.map(|(rate, when)| (rate, now.duration_since(when)));
             if since.is_none_or(|(_, passed)| passed >= HOLD) {
                 let halved = (rate(self.per_second, since) / 2.0).max(SLOWEST);
