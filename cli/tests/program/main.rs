@@ -6,6 +6,7 @@ mod again;
 mod bad_input;
 mod examples;
 mod interrupted;
+mod looks;
 mod s3;
 mod stop;
 mod support;
