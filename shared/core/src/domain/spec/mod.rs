@@ -6,6 +6,7 @@ mod build;
 mod container;
 mod ecs;
 mod eks;
+mod field;
 mod node;
 mod request;
 mod retries;
@@ -20,6 +21,7 @@ pub use eks::{
     EksContainerEnvironmentVariable, EksContainerOverride, EksContainerResourceRequirements, EksMetadata,
     EksPodPropertiesOverride, EksPropertiesOverride,
 };
+pub use field::JobField;
 pub use node::{NodeOverrides, NodePropertyOverride};
 pub use request::SubmitJobRequest;
 pub use retries::{FallbackQueue, RetryOn};
