@@ -40,6 +40,9 @@ pub use batchwright_client::{
 pub use batchwright_control::pace;
 #[doc(inline)]
 pub use batchwright_core::domain::{JobName, JobSpec, JobStatus};
+#[cfg(all(feature = "client", feature = "serializer"))]
+#[doc(inline)]
+pub use batchwright_client::Documents;
 #[cfg(feature = "schema")]
 #[doc(inline)]
 pub use batchwright_core::schema;

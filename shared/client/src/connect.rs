@@ -13,19 +13,9 @@ impl Client {
     /// Errs where the store can't be opened. Credentials are looked for at the first call.
     pub async fn connect(config: Config) -> Result<Self, ClientError> {
         use aws_config::retry::RetryConfig;
-        use batchwright_aws::aws::{BatchJobEngine, CloudWatchLogSource, Connection, connect};
+        use batchwright_aws::aws::{BatchJobEngine, CloudWatchLogSource};
 
-        let found = match config.sdk_config.clone() {
-            Some(given) => given,
-            None => {
-                let connection = Connection {
-                    region: config.region.clone(),
-                    profile: config.profile.clone(),
-                    endpoint_url: config.endpoint_url.clone(),
-                };
-                connect(&connection).await
-            }
-        };
+        let found = config.found().await;
         let store = match config.store.strip_prefix("dynamodb://") {
             // With the credentials and the Region of the client.
             #[cfg(feature = "dynamodb")]
@@ -56,5 +46,25 @@ impl Client {
         let engine = LocalEngine::start(settings, MemoryBooks::default(), runner, SystemClock, events).await;
         let engine = engine.map_err(|error| ClientError::Engine(error.to_string()))?;
         Ok(Self::new(AnyEngine::new(engine.clone()), store, AnyLogSource::new(engine), config))
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Config {
+    /// The SDK's configuration: the one that was given, or one by Region, profile and endpoint.
+    pub(crate) async fn found(&self) -> aws_config::SdkConfig {
+        use batchwright_aws::aws::{Connection, connect};
+
+        match self.sdk_config.clone() {
+            Some(given) => given,
+            None => {
+                let connection = Connection {
+                    region: self.region.clone(),
+                    profile: self.profile.clone(),
+                    endpoint_url: self.endpoint_url.clone(),
+                };
+                connect(&connection).await
+            }
+        }
     }
 }

@@ -33,6 +33,12 @@ pub enum ClientError {
     #[cfg(feature = "local")]
     #[error("the embedded engine can't be started: {0}")]
     Engine(String),
+    /// An object could not be read or written: [`Failure::code`] says why.
+    ///
+    /// [`Failure::code`]: batchwright_serial::objects::Failure::code
+    #[cfg(feature = "serializer")]
+    #[error(transparent)]
+    Object(#[from] batchwright_serial::objects::Failure),
     /// A blocking client was used inside an async runtime, which it would stop.
     #[error("a blocking client can't be used inside an async runtime; use batchwright::Client there")]
     InsideRuntime,

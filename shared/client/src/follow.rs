@@ -16,7 +16,7 @@ use batchwright_control::use_cases::queries::recover_jobs;
 use batchwright_control::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 
 use crate::client::Client;
-use crate::domain::retry::{Next, next};
+use crate::domain::follow_up::{Standing, standing};
 use crate::domain::{Job, JobName, JobStatus};
 use crate::error::ClientError;
 
@@ -145,13 +145,7 @@ impl Client {
 
 /// Whether nothing follows from the job's latest submission any more.
 fn has_ended(job: &Job) -> bool {
-    if job.head.claim.is_some() || job.is_recovering() {
-        return false;
-    }
-    match job.state() {
-        Some(state) => state.status.is_terminal() && next(job, state) == Next::Done,
-        None => job.head.job_id.is_none(),
-    }
+    matches!(standing(Some(job)), Standing::Succeeded | Standing::Ended)
 }
 
 /// Those who are told of changes.

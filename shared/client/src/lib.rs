@@ -9,6 +9,7 @@
 //! | `limited` | the limit of calls under way, and their retries |
 //! | `any` | stores, engines and logs chosen at run time |
 //! | `store` | [`store::open`]: a store by its URL |
+//! | `documents` | [`Documents`] of S3 as values |
 //! | `dates`, `uuids` | dates of HTTP headers, and unique ids |
 //! | `blocking` | the same for programs without a runtime |
 
@@ -23,6 +24,8 @@ mod client;
 mod config;
 mod connect;
 pub mod dates;
+#[cfg(feature = "serializer")]
+mod documents;
 mod error;
 mod find;
 mod follow;
@@ -37,5 +40,7 @@ pub mod uuids;
 pub use any::{AnyEngine, AnyLogSource, AnyStore, Store};
 pub use client::Client;
 pub use config::Config;
+#[cfg(feature = "serializer")]
+pub use documents::Documents;
 pub use error::ClientError;
 pub use submit::Submitted;
