@@ -296,6 +296,7 @@ async fn archive_begun(cloud: &Cloud, job_id: &JobId) -> anyhow::Result<()> {
         complete: false,
         incomplete_reason: None,
         events: 0,
+        next_look: None,
     };
     let a_while_ago = SystemClock.now().plus_millis(-600_000);
     cloud.adapters().store.save_logs(job_id, &record, a_while_ago).await?;

@@ -325,6 +325,7 @@ fn answers_conform() {
         complete: true,
         incomplete_reason: None,
         events: 1,
+        next_look: None,
     };
     let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());

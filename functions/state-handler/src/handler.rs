@@ -1,6 +1,6 @@
 //! Event in, answer out.
 
-use batchwright::domain::{JobId, JobStatus};
+use batchwright::domain::{JobId, JobState, JobStatus, Submission};
 use batchwright::events::{BatchResponse, Event, JobStateChange, QueueBlocked, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
 use batchwright::ports::{Applied, Clock, JobEngine, JobStore, SubmissionPace};
@@ -90,7 +90,8 @@ where
 {
     match Event::from_value(event)? {
         Event::JobStateChange(change) => record(recorder, &change).await,
-        Event::QueueBlocked(blocked) => Ok(report(&blocked)),
+        Event::StrangersJob => Ok(Outcome::NotOurs),
+        Event::QueueBlocked(blocked) => keep_reason(recorder, &blocked).await,
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
             "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
         )),
@@ -126,14 +127,33 @@ where
     Ok(outcome)
 }
 
-fn report(blocked: &QueueBlocked) -> Outcome {
+/// Keeps why the job at the head of a queue can't be placed with the job: Batch sends no state change for it.
+async fn keep_reason<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    blocked: &QueueBlocked,
+) -> Result<Outcome, FunctionError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
     warn!(
         queue.arn = blocked.queue_arn,
         job.arn = blocked.job_arn,
         reason = blocked.status_reason,
         "the job at the head of the queue can't be placed"
     );
-    Outcome::QueueBlocked
+    let known = match &blocked.job_id {
+        Some(job_id) => recorder.store.submission(job_id).await?,
+        None => None,
+    };
+    if let Some(Submission { state, .. }) = known.filter(|known| known.state.status == JobStatus::Runnable) {
+        let status_reason = Some(blocked.status_reason.clone()).filter(|reason| !reason.is_empty());
+        let state = JobState { status_reason, ..state };
+        recorder.store.apply_state(&state, recorder.clock.now()).await?;
+    }
+    Ok(Outcome::QueueBlocked)
 }
 
 fn metric(outcome: &Outcome) -> Metric {

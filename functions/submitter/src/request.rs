@@ -73,7 +73,7 @@ pub(crate) fn requests(event: Value, bucket: &str, request_id: &str) -> Result<V
             info!(s3.bucket = bucket, "S3 tries its notification out");
             Ok(Vec::new())
         }
-        Event::JobStateChange(_) | Event::QueueBlocked(_) => {
+        Event::JobStateChange(_) | Event::StrangersJob | Event::QueueBlocked(_) => {
             Err(refused("the submitter takes job files; events of AWS Batch belong to the state handler"))
         }
     }

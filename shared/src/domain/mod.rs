@@ -39,7 +39,7 @@ pub use cause::Cause;
 pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
-pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, NextLook, Submission};
 pub use run::{Checkpoint, Run, RunCounts, RunState};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};

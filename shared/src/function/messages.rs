@@ -36,6 +36,7 @@ pub async fn each_message<T, F: Future<Output = Result<T, FunctionError>>>(
     let mut results = stream::iter(messages)
         .map(async |QueueMessage { message_id, body }| {
             let handled = async {
+                let body = body.map_err(|reason| EventError::Malformed { kind: "SQS message", reason })?;
                 let event = serde_json::from_str(&body).map_err(EventError::NotJson)?;
                 handle(event).await
             };
@@ -71,7 +72,7 @@ mod tests {
     use crate::ports::PortError;
 
     fn message(id: &str, body: &str) -> QueueMessage {
-        QueueMessage { message_id: id.to_owned(), body: body.to_owned() }
+        QueueMessage { message_id: id.to_owned(), body: Ok(body.to_owned()) }
     }
 
     #[tokio::test(start_paused = true)]
@@ -93,8 +94,7 @@ mod tests {
             None => Err(FunctionError::Refused("no number".to_owned())),
         })
         .await;
-        let mut failed: Vec<_> =
-            batch.response.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
+        let mut failed: Vec<_> = batch.response.failed().collect();
         failed.sort_unstable();
         assert_eq!((batch.done, failed), (vec![1, 5], vec!["b", "c", "d"]));
     }

@@ -20,7 +20,9 @@ use crate::engine::{
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, SubmissionPace};
+use crate::ports::{
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, SubmissionPace,
+};
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use crate::use_cases::record_state::Recorder;
@@ -245,7 +247,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let mut submitting = pin!(submitting);
     let mut end = None;
@@ -278,7 +280,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
     if pump.logs.is_none() {

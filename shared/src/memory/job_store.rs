@@ -171,6 +171,9 @@ impl JobStore for InMemoryJobStore {
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
         let Some(item) = state.items.get_mut(job_id) else { return Ok(false) };
+        if !logs.complete && item.submission.logs.as_ref().is_some_and(|known| known.complete) {
+            return Ok(false);
+        }
         item.submission.logs = Some(logs.clone());
         item.submission.updated_at = now;
         item.silent_since = now;
@@ -284,9 +287,11 @@ impl JobStore for InMemoryJobStore {
         before: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        let complete = |item: &Item| item.submission.logs.as_ref().is_some_and(|logs| logs.complete);
-        let ended = |item: &Item| item.ended_at.is_some_and(|ended_at| ended_at < before);
-        Ok(lock(&self.state).items_where(page, |item| ended(item) && !complete(item)))
+        let waits_since = |item: &Item| match &item.submission.logs {
+            Some(logs) => item.ended_at.and_then(|ended_at| logs.waits_since(ended_at)),
+            None => item.ended_at,
+        };
+        Ok(lock(&self.state).items_where(page, |item| waits_since(item).is_some_and(|since| since < before)))
     }
 
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {

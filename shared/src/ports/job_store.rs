@@ -134,7 +134,8 @@ pub trait JobStore: Send + Sync {
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
 
-    /// Keeps where a submission's logs are. `false` where the submission is not known.
+    /// Keeps where a submission's logs are. `false` where the submission is not known, or its logs are known to
+    /// be complete and these are not: then nothing is written.
     fn save_logs(
         &self,
         job_id: &JobId,
@@ -214,7 +215,8 @@ pub trait JobStore: Send + Sync {
         asked_at: Timestamp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Submissions, children and nodes that ended before a moment and whose logs are not complete.
+    /// Submissions, children and nodes that have ended and whose logs wait to be looked at since before a
+    /// moment, by [`LogsRecord::waits_since`].
     fn unfinished_logs(
         &self,
         before: Timestamp,

@@ -27,7 +27,7 @@ pub use function_caller::{CallAnswer, CallError, FunctionCall, FunctionCaller, I
 pub use function_invoker::FunctionInvoker;
 pub use job_engine::{JobEngine, JobSummary};
 pub use job_store::{Applied, ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
-pub use log_source::{LogEvent, LogPage, LogSource, LogSourceError};
+pub use log_source::{EMPTY_PAGES_MAX, LogEvent, LogPage, LogSource, LogSourceError};
 pub use object_store::{ObjectStore, ObjectWriter};
 pub use paced_engine::PacedEngine;
 pub use page::{Cursor, Page};

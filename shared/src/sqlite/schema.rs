@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -58,6 +58,14 @@ CREATE TABLE runs (
     run              TEXT NOT NULL               -- JSON
 ) STRICT;
 CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITTING';
+";
+
+/// When logs are looked at: first when the job has ended, and later on too.
+const VERSION_3: &str = "
+ALTER TABLE submissions ADD COLUMN logs_due_at INTEGER;
+UPDATE submissions SET logs_due_at = ended_at WHERE logs_complete = 0;
+DROP INDEX submissions_without_logs;
+CREATE INDEX submissions_without_logs ON submissions (logs_due_at, job_id) WHERE logs_due_at IS NOT NULL;
 ";
 
 /// What is kept of each try: where it was submitted and how it ended. An array counts as SUCCEEDED though

@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::{reads, rows, sql};
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
+    Children, JobHead, JobId, JobName, JobState, LogsRecord, NextLook, Nonce, Run, RunState, Submission, Timestamp,
 };
 use crate::memory::head;
 use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
@@ -116,7 +116,12 @@ pub(super) fn save_logs(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let text = rows::to_json("a record of logs", logs)?;
-    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis()];
+    let (waits, since) = match logs.next_look {
+        Some(NextLook::At(moment)) => (true, Some(moment.as_millis())),
+        Some(NextLook::Never) => (false, None),
+        None => (!logs.complete, None),
+    };
+    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis(), waits, since];
     Ok(connection.prepare_cached(sql::SAVE_LOGS)?.execute(parameters)? > 0)
 }
 

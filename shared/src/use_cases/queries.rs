@@ -206,7 +206,7 @@ mod tests {
         let store = InMemoryJobStore::default();
         let job_id = submit(&store, "logged", JobStatus::Succeeded).await;
         let logs =
-            LogsRecord { manifest_key: "m".into(), complete: true, incomplete_reason: None, events: 3 };
+            LogsRecord { manifest_key: "m".into(), complete: true, incomplete_reason: None, events: 3, next_look: None };
         store.save_logs(&job_id, &logs, NOW).await.unwrap();
         let mut names: Vec<_> = (0..150).map(|n| name(&format!("absent-{n}"))).collect();
         names.push(name("logged"));

@@ -42,6 +42,7 @@ pub async fn holds<S: JobStore + Clone + 'static>(
         states::a_terminal_state_never_changes,
         states::a_state_is_kept_whole,
         states::children_and_nodes_are_apart_from_their_parent,
+        states::a_reason_that_comes_later_is_kept_while_the_submission_is_in_flight,
         states::logs_are_kept_and_survive_a_later_state,
         states::ends_with_loose_ends_stay_in_view_until_they_are_settled,
         lists::jobs_named_answers_in_the_order_of_the_names,

@@ -13,9 +13,9 @@ use batchwright::domain::{
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Applied, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary, LogPage, LogSource,
+    Applied, CheckpointStore, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary, LogPage, LogSource,
     LogSourceError, NewClaim, NewSubmission, ObjectStore, ObjectWriter, Page, PortError, RecordOutcome,
-    RunStore, SubmissionPace,
+    RunStore, Stored, SubmissionPace, Version,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
@@ -113,6 +113,13 @@ impl<P: SubmissionPace> SubmissionPace for Fused<P> {
 impl<I: FunctionInvoker> FunctionInvoker for Fused<I> {
     fused! {
         invoke_later(function: &str, payload: &[u8]) -> Answer<()>;
+    }
+}
+
+impl<O: CheckpointStore> CheckpointStore for Fused<O> {
+    fused! {
+        load(key: &str) -> Answer<Option<Stored>>;
+        save(key: &str, bytes: &[u8], over: Option<&Version>) -> Answer<Option<Version>>;
     }
 }
 

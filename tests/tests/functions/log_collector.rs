@@ -45,7 +45,7 @@ pub(crate) async fn ended(name: &str) -> (World, Value) {
     let stream = end["detail"]["container"]["logStreamName"].as_str().expect("a stream").to_owned();
     let at = Timestamp::from_millis(1);
     let line = LogEvent { timestamp: at, ingestion_time: at, message: "hello".to_owned() };
-    world.logs.append(&LogStream { group: None, name: stream, container: None }, [line]);
+    world.logs.append(&LogStream { group: None, name: stream, container: None, region: None }, [line]);
     (world, end)
 }
 

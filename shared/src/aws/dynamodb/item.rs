@@ -9,7 +9,7 @@ use super::keys::{self, Work};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
-use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, RunState, Submission};
+use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run, RunState, Submission};
 
 /// An item, or its key.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -237,6 +237,12 @@ pub(super) fn moment_in(item: &Item, name: &'static str) -> Option<Timestamp> {
 /// Whether the item is a submission whose logs are complete.
 pub(super) fn logs_are_complete(item: &Item) -> bool {
     item.get(LOGS_COMPLETE).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
+}
+
+/// Whether a later look at the logs is due some time.
+pub(super) fn is_looked_at_again(item: &Item) -> bool {
+    let logs: Option<LogsRecord> = json_in(item, LOGS).ok();
+    logs.is_some_and(|logs| matches!(logs.next_look, Some(NextLook::At(_))))
 }
 
 pub(super) fn flag(flag: bool) -> AttributeValue {

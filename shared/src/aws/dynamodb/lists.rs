@@ -142,14 +142,14 @@ impl DynamoDbJobStore {
         read(page, item::to_submission)
     }
 
-    /// Logs may have been complete before the end was known: such items have no work left.
+    /// Logs may have been complete before the end was known: such items have no work left, and no later look.
     pub(super) async fn list_without_logs(
         &self,
         before: Timestamp,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
         let mut page = self.job_items(&List::of_work(Work::Logs, before), cursor).await?;
-        page.items.retain(|item| !item::logs_are_complete(item));
+        page.items.retain(|item| !item::logs_are_complete(item) || item::is_looked_at_again(item));
         read(page, item::to_submission)
     }
 

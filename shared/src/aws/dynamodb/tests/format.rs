@@ -84,7 +84,7 @@ fn a_head_without_what_was_added_later_is_read() {
 fn what_is_written_is_read_again() {
     let mut item = item::of_state(&lost(), NOW).unwrap();
     let logs =
-        LogsRecord { manifest_key: "key".to_owned(), complete: true, incomplete_reason: None, events: 3 };
+        LogsRecord { manifest_key: "key".to_owned(), complete: true, incomplete_reason: None, events: 3, next_look: None };
     item.insert(item::LOGS.to_owned(), item::text(item::of_logs(&logs).unwrap()));
     item.insert(item::LOGS_COMPLETE.to_owned(), item::flag(true));
     let found = item::to_submission(&item).unwrap();
@@ -96,7 +96,7 @@ fn what_is_written_is_read_again() {
 
 #[test]
 fn an_item_stays_small_whatever_was_reported() {
-    let stream = LogStream { group: None, name: "s".repeat(500), container: None };
+    let stream = LogStream { group: None, name: "s".repeat(500), container: None, region: None };
     let mut huge = state("a", ID, JobStatus::Failed);
     huge.reason = Some("ä".repeat(200_000));
     huge.log_streams = vec![stream.clone(); 300];
