@@ -60,7 +60,9 @@ fn source() -> InMemoryLogSource {
 async fn every_attempt_is_archived_to_its_last_page_and_can_be_read_back() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
     let job_id = ended_job(&store).await?;
-    let record = collect_logs(&store, &source(), &archive, &At(60_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
+    let record = collect_logs(&store, &source(), &archive, &At(60_000), &SETTLE, &job_id, Look::WhenDue)
+        .await?
+        .unwrap();
     assert_eq!((record.events, record.complete), (1_237, true));
     let manifest: serde_json::Value = serde_json::from_slice(&archive.bytes(&record.manifest_key).unwrap())?;
     let streams = manifest["streams"].as_array().unwrap();
@@ -83,13 +85,15 @@ async fn every_attempt_is_archived_to_its_last_page_and_can_be_read_back() -> an
 async fn a_log_that_may_still_grow_is_incomplete_and_looked_at_again() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
     let (job_id, source) = (ended_job(&store).await?, source());
-    let early = collect_logs(&store, &source, &archive, &At(10_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
+    let early =
+        collect_logs(&store, &source, &archive, &At(10_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
     assert!(!early.complete);
     assert_eq!(early.incomplete_reason.as_deref(), Some("log stream \"never-started\" does not exist"));
     assert_eq!(store.unfinished_logs(START.plus_millis(20_000), None).await?.items.len(), 1);
 
     source.append(&stream("failed"), events(2, "late"));
-    let later = collect_logs(&store, &source, &archive, &At(60_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
+    let later =
+        collect_logs(&store, &source, &archive, &At(60_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
     assert_eq!((later.events, later.complete), (1_239, true));
     let again = collect_logs(&store, &source, &archive, &At(70_000), &SETTLE, &job_id, Look::WhenDue).await?;
     assert_eq!(again, None, "a whole archive is left alone");
@@ -101,11 +105,17 @@ async fn a_log_that_may_still_grow_is_incomplete_and_looked_at_again() -> anyhow
 async fn a_job_that_runs_or_is_unknown_has_no_archive() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
     let job_id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
-    assert_eq!(collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id, Look::WhenDue).await?, None);
+    assert_eq!(
+        collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id, Look::WhenDue).await?,
+        None
+    );
     let mut running = JobState::submitted(spec("job").job_name, job_id.clone(), None);
     running.status = JobStatus::Running;
     store.apply_state(&running, START).await?;
-    assert_eq!(collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id, Look::WhenDue).await?, None);
+    assert_eq!(
+        collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id, Look::WhenDue).await?,
+        None
+    );
     assert!(archive.keys().is_empty());
     Ok(())
 }
@@ -432,8 +442,10 @@ async fn said_of(change: impl Fn(&mut JobState), source: &InMemoryLogSource) -> 
     change(&mut state);
     store.apply_state(&state, START).await?;
     let now = At(3_600_000);
-    let record = collect_logs(&store, source, &archive, &now, &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
-    assert_eq!(store.submission(&job_id).await?.unwrap().logs.as_ref(), Some(&record));
+    let record = collect_logs(&store, source, &archive, &now, &SETTLE, &job_id, Look::WhenDue)
+        .await?
+        .expect("it has ended");
+    assert_eq!(store.submission(&job_id).await?.expect("it is known").logs.as_ref(), Some(&record));
     manifest_in(&archive, &record)
 }
 
@@ -442,7 +454,8 @@ async fn an_archive_is_complete_only_where_every_log_was_looked_at() -> anyhow::
     let source = source();
     let none = said_of(|_| (), &source).await?;
     assert_eq!((none.state, none.next_look), (ArchiveState::Complete, Some(NextLook::Never)));
-    let elsewhere = said_of(|state| state.logs_elsewhere = Some("the log driver is \"splunk\"".into()), &source);
+    let elsewhere =
+        said_of(|state| state.logs_elsewhere = Some("the log driver is \"splunk\"".into()), &source);
     let elsewhere = elsewhere.await?;
     assert_eq!((elsewhere.state, elsewhere.complete), (ArchiveState::NotInCloudwatch, false));
     assert_eq!(elsewhere.incomplete_reason.as_deref(), Some("the log driver is \"splunk\""));

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
-    CheckpointStore, Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore,
-    SubmissionPace,
+    CheckpointStore, Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError,
+    RunStore, SubmissionPace,
 };
 use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;

@@ -13,9 +13,9 @@ use batchwright::domain::{
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Applied, CheckpointStore, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary, LogPage, LogSource,
-    LogSourceError, NewClaim, NewSubmission, ObjectStore, ObjectWriter, Page, PortError, RecordOutcome,
-    RunStore, Stored, SubmissionPace, Version,
+    Applied, CheckpointStore, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary,
+    LogPage, LogSource, LogSourceError, NewClaim, NewSubmission, ObjectStore, ObjectWriter, Page, PortError,
+    RecordOutcome, RunStore, Stored, SubmissionPace, Version,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 

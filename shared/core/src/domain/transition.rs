@@ -122,7 +122,11 @@ mod tests {
             ("CAPACITY", "CAPACITY", Transition::Ignore(Stale::Same)),
             ("CAPACITY", "", Transition::Ignore(Stale::Same)),
         ] {
-            assert_eq!(transition(Some(&because(known)), &because(arrived)), expected, "{known:?} {arrived:?}");
+            assert_eq!(
+                transition(Some(&because(known)), &because(arrived)),
+                expected,
+                "{known:?} {arrived:?}"
+            );
         }
         let starting = state(0, JobStatus::Starting);
         assert_eq!(transition(Some(&starting), &because("late")), Transition::Ignore(Stale::Older));

@@ -99,7 +99,11 @@ impl JobDetail {
             exit_code,
             reason,
             status_reason: detail.status_reason.clone(),
-            log_streams: single.and_then(|name| self.container_stream(name)).into_iter().chain(several).collect(),
+            log_streams: single
+                .and_then(|name| self.container_stream(name))
+                .into_iter()
+                .chain(several)
+                .collect(),
         }
     }
 

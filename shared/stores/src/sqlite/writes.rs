@@ -6,7 +6,8 @@ use super::error::Failure;
 use super::{reads, rows, sql};
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, JobHead, JobId, JobName, JobState, LogsRecord, NextLook, Nonce, Run, RunState, Submission, Timestamp,
+    Children, JobHead, JobId, JobName, JobState, LogsRecord, NextLook, Nonce, Run, RunState, Submission,
+    Timestamp,
 };
 use crate::memory::head;
 use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};

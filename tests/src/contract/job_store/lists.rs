@@ -236,7 +236,12 @@ pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: 
     assert_eq!(unfinished(3_000).await?, set(["early:1", "never-ran"]));
     assert_eq!(unfinished(3_001).await?, set(["early", "early:1", "never-ran"]), "a later look is due");
     assert!(!store.save_logs(&id("early"), &record(false), at(700)).await?, "a late loser");
-    assert!(store.submission(&id("early")).await?.is_some_and(|known| known.logs.is_some_and(|logs| logs.complete)));
+    assert!(
+        store
+            .submission(&id("early"))
+            .await?
+            .is_some_and(|known| known.logs.is_some_and(|logs| logs.complete))
+    );
     store.save_logs(&id("early"), &looked_at(NextLook::Never), at(700)).await?;
     let refused = LogsRecord { next_look: Some(NextLook::Never), ..record(false) };
     store.save_logs(&id("early:1"), &refused, at(700)).await?;

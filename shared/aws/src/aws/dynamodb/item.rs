@@ -9,7 +9,9 @@ use super::keys::{self, Work};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
-use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run, RunState, Submission};
+use crate::domain::{
+    JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run, RunState, Submission,
+};
 
 /// An item, or its key.
 pub(super) type Item = HashMap<String, AttributeValue>;

@@ -156,11 +156,7 @@ fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<
     let work = Work::Logs.of(state.job_id.as_str());
     Ok(match (logs.next_look, logs.waits_since(ended_at)) {
         (_, None) => change.remove(WORK).remove(WORK_AT),
-        (Some(_), Some(since)) => {
-            change.set(WORK, item::text(work)).set(WORK_AT, item::millis(since))
-        }
-        (None, Some(since)) => {
-            change.set(WORK, item::text(work)).set_if_absent(WORK_AT, item::millis(since))
-        }
+        (Some(_), Some(since)) => change.set(WORK, item::text(work)).set(WORK_AT, item::millis(since)),
+        (None, Some(since)) => change.set(WORK, item::text(work)).set_if_absent(WORK_AT, item::millis(since)),
     })
 }

@@ -81,8 +81,8 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
         let (manifest, version) = known.map_or((None, None), |known| (known.manifest, Some(known.version)));
         let complete = manifest.clone().filter(|manifest| manifest.complete && manifest.progress.is_none());
         let settled = manifest.filter(|manifest| {
-            let now_settled = Manifest::new(self.submission, self.now)
-                .had_settled(self.submission, self.policy.settle_ms);
+            let now_settled =
+                Manifest::new(self.submission, self.now).had_settled(self.submission, self.policy.settle_ms);
             manifest.had_settled(self.submission, self.policy.settle_ms) || !now_settled
         });
         let anew = |version| Work {
@@ -91,13 +91,15 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
             complete: complete.clone(),
             unsaved_bytes: 0,
         };
-        let is_later = settled.as_ref().is_some_and(|manifest| manifest.progress.is_none() && manifest.looks > 0);
+        let is_later =
+            settled.as_ref().is_some_and(|manifest| manifest.progress.is_none() && manifest.looks > 0);
         let begun = match settled {
             Some(begun) if look == Look::WhenDue && (begun.progress.is_some() || is_later) => begun,
             _ => return self.archive_anew(anew(version)).await,
         };
         let mut work = Work { manifest: begun, ..anew(version.clone()) };
-        let went_on = if is_later { self.look_again(&mut work).await } else { self.go_on(&mut work, true).await };
+        let went_on =
+            if is_later { self.look_again(&mut work).await } else { self.go_on(&mut work, true).await };
         match went_on {
             Ok(record) => Ok(record),
             Err(Interrupted::Stopped(stopped)) => Err(stopped),
@@ -161,7 +163,12 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
         self.finish(work, false, now > before).await
     }
 
-    async fn finish(&self, work: &mut Work, is_continued: bool, news: bool) -> Result<LogsRecord, Interrupted> {
+    async fn finish(
+        &self,
+        work: &mut Work,
+        is_continued: bool,
+        news: bool,
+    ) -> Result<LogsRecord, Interrupted> {
         let settle_ms = self.policy.settle_ms;
         let Work { manifest, version, complete, .. } = work;
         manifest.finish(self.submission, settle_ms, is_continued, news, self.clock.now());
@@ -284,7 +291,11 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
             format!("{prefix}.{:05}-{now}.jsonl.gz", archived.parts.len())
         };
         part.save(self.archive, &key).await?;
-        if is_only && !is_full { archived.key = Some(key) } else { archived.parts.push(key) }
+        if is_only && !is_full {
+            archived.key = Some(key)
+        } else {
+            archived.parts.push(key)
+        }
         Ok(())
     }
 

@@ -83,8 +83,13 @@ fn a_head_without_what_was_added_later_is_read() {
 #[test]
 fn what_is_written_is_read_again() {
     let mut item = item::of_state(&lost(), NOW).unwrap();
-    let logs =
-        LogsRecord { manifest_key: "key".to_owned(), complete: true, incomplete_reason: None, events: 3, next_look: None };
+    let logs = LogsRecord {
+        manifest_key: "key".to_owned(),
+        complete: true,
+        incomplete_reason: None,
+        events: 3,
+        next_look: None,
+    };
     item.insert(item::LOGS.to_owned(), item::text(item::of_logs(&logs).unwrap()));
     item.insert(item::LOGS_COMPLETE.to_owned(), item::flag(true));
     let found = item::to_submission(&item).unwrap();
