@@ -64,6 +64,8 @@ struct Work {
     version: Option<Version>,
     /// The complete archive that is there already: it stays in place until this one is finished.
     complete: Option<Manifest>,
+    /// Events at the look before, where this is a later one.
+    before: Option<u64>,
     /// Bytes that no saved manifest tells of.
     unsaved_bytes: usize,
 }
@@ -89,6 +91,7 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
             manifest: Manifest::new(self.submission, self.now),
             version,
             complete: complete.clone(),
+            before: None,
             unsaved_bytes: 0,
         };
         let is_later =
@@ -138,13 +141,13 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
                 self.keep(work, None).await?;
             }
         }
-        self.finish(work, is_continued, false).await
+        self.finish(work, is_continued).await
     }
 
     /// Looks again at a log that had settled: for more at the ends of its streams, and, from the first that was
     /// missing or refused on, for all of them.
     async fn look_again(&self, work: &mut Work) -> Result<LogsRecord, Interrupted> {
-        let before = work.manifest.events;
+        work.before = Some(work.manifest.events);
         work.manifest.collected_at = self.now;
         let streams = self.submission.state.all_log_streams();
         let gap = work.manifest.streams.iter().position(|stream| stream.missing.is_some());
@@ -159,18 +162,14 @@ impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Arch
             work.manifest.progress = Some(Progress { next: None });
             return self.go_on(work, false).await;
         }
-        let now: u64 = work.manifest.streams.iter().map(|stream| stream.events).sum();
-        self.finish(work, false, now > before).await
+        self.finish(work, false).await
     }
 
-    async fn finish(
-        &self,
-        work: &mut Work,
-        is_continued: bool,
-        news: bool,
-    ) -> Result<LogsRecord, Interrupted> {
+    async fn finish(&self, work: &mut Work, is_continued: bool) -> Result<LogsRecord, Interrupted> {
         let settle_ms = self.policy.settle_ms;
-        let Work { manifest, version, complete, .. } = work;
+        let Work { manifest, version, complete, before, .. } = work;
+        let events: u64 = manifest.streams.iter().map(|stream| stream.events).sum();
+        let news = before.is_some_and(|before| events > before);
         manifest.finish(self.submission, settle_ms, is_continued, news, self.clock.now());
         // What retention has taken since must not be taken from the archive.
         if let Some(complete) = complete.take().filter(|complete| complete.events > manifest.events) {
