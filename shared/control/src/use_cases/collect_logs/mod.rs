@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use self::manifest::{Known, known};
 use self::stream::{Archivist, Stopped};
 use crate::domain::{JobId, LogStream, LogsRecord, Submission, Timestamp};
-use crate::ports::{CheckpointStore, Clock, JobStore, LogSource, ObjectStore, PortError};
+use crate::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
 
 pub use manifest::{ArchiveState, ArchivedStream, Manifest, Progress, Tail};
 pub use part::PartLimits;
@@ -43,7 +43,7 @@ pub enum Look {
 /// one that holds less. Dropped or failed, it has kept the parts that were finished, and the next call goes on
 /// after them. Any number of calls at once leave an archive of one of them. A stream that can't be read stands
 /// in the manifest with the reason, and keeps none of the others out.
-pub async fn collect_logs<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore>(
+pub async fn collect_logs<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore>(
     store: &S,
     source: &L,
     archive: &O,
@@ -57,7 +57,7 @@ pub async fn collect_logs<S: JobStore, L: LogSource, O: ObjectStore + Checkpoint
 
 /// The same with parts of another size.
 #[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
-pub async fn collect_in_parts<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore>(
+pub async fn collect_in_parts<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore>(
     store: &S,
     source: &L,
     archive: &O,

@@ -7,8 +7,8 @@ use super::part::{Part, PartLimits};
 use super::{CollectPolicy, Look, stream_prefix};
 use crate::domain::{LogStream, LogsRecord, Submission, Timestamp};
 use crate::ports::{
-    CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, JobStore, LogPage, LogSource, LogSourceError,
-    ObjectStore, PortError, Version,
+    CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, LogPage, LogSource, LogSourceError,
+    ObjectStore, PortError, StateStore, Version,
 };
 
 /// What makes one archive needs.
@@ -77,7 +77,7 @@ struct Start {
     skip: usize,
 }
 
-impl<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Archivist<'_, S, L, O, C> {
+impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Archivist<'_, S, L, O, C> {
     /// Makes the archive, or the rest of it, or adds what has come since.
     pub(super) async fn look(&self, known: Option<Known>, look: Look) -> Result<LogsRecord, Stopped> {
         let (manifest, version) = known.map_or((None, None), |known| (known.manifest, Some(known.version)));
