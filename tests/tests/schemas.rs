@@ -336,6 +336,7 @@ fn answers_conform() {
         logs_archived: 1,
         logs_incomplete: 0,
         postponed: 0,
+        unreadable: 0,
         cut_short: false,
     };
     let answers = [pass(Default::default())].map(|pass| serde_json::to_value(pass).unwrap());

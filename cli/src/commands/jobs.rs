@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobStatus};
-use batchwright::ports::{Cursor, JobQueries};
+use batchwright::ports::{Cursor, JobQueries, Unreadable};
 
 use crate::args::{JobsArgs, Output};
 use crate::exit::{Exit, Failure};
@@ -40,6 +40,7 @@ async fn show_all<S: JobQueries>(
             None => store.jobs(None, cursor.as_ref()).await,
         };
         let page = page.context("the jobs can't be read")?;
+        shown.unreadable.extend(page.unreadable);
         for job in &page.items {
             show(store, job, submissions, shown).await?;
         }
@@ -64,6 +65,7 @@ async fn show<S: JobQueries>(
     loop {
         let page =
             store.submissions(job.name(), cursor.as_ref()).await.context("the submissions can't be read")?;
+        shown.unreadable.extend(page.unreadable);
         for submission in &page.items {
             if Some(&submission.state.job_id) != job.head.job_id.as_ref() {
                 shown.push(JobView::of_submission(submission))?;
@@ -76,33 +78,44 @@ async fn show<S: JobQueries>(
     }
 }
 
+/// What is shown: jobs, and at the end what can't be.
+struct Shown {
+    jobs: Rows,
+    unreadable: Vec<Unreadable>,
+}
+
 /// Prints jobs as they come, or gathers them for a table.
-enum Shown {
+enum Rows {
     Records(Records<BufWriter<io::Stdout>>),
     Table(Vec<JobView>),
 }
 
 impl Shown {
     fn new(output: Output) -> Self {
-        match output {
-            Output::Table => Self::Table(Vec::new()),
-            output => Self::Records(Records::new(BufWriter::new(io::stdout()), output, "jobs")),
-        }
+        let jobs = match output {
+            Output::Table => Rows::Table(Vec::new()),
+            output => Rows::Records(Records::new(BufWriter::new(io::stdout()), output, "jobs")),
+        };
+        Self { jobs, unreadable: Vec::new() }
     }
 
     fn push(&mut self, view: JobView) -> Result<(), Failure> {
-        match self {
-            Self::Records(records) => records.push(&view).context("stdout")?,
-            Self::Table(views) => views.push(view),
+        match &mut self.jobs {
+            Rows::Records(records) => records.push(&view).context("stdout")?,
+            Rows::Table(views) => views.push(view),
         }
         Ok(())
     }
 
     fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Records(records) => records.finish(&serde_json::Map::new()).context("stdout")?,
-            Self::Table(views) if views.is_empty() => println!("no jobs"),
-            Self::Table(views) => println!("{}", table::rendered(table::jobs(&views))),
+        match self.jobs {
+            Rows::Records(records) => records.finish(&serde_json::Map::new()).context("stdout")?,
+            Rows::Table(views) if views.is_empty() => println!("no jobs"),
+            Rows::Table(views) => println!("{}", table::rendered(table::jobs(&views))),
+        }
+        for Unreadable { key, why } in &self.unreadable {
+            let job = key.split('/').next().unwrap_or_default();
+            eprintln!("left out: {why} `batchwright forget {job}` removes the job's record");
         }
         Ok(())
     }

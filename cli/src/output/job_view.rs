@@ -41,6 +41,9 @@ pub(crate) struct JobView {
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logs: Option<LogsRecord>,
+    /// A claim stands: somebody is submitting it, or has to find out whether it was submitted.
+    #[serde(skip)]
+    pub(crate) claimed: bool,
     /// Why those tries ended, since a person last asked for the job, that were followed by another.
     #[serde(skip)]
     pub(crate) again: Vec<Cause>,
@@ -67,6 +70,7 @@ impl JobView {
             job_id: job.head.job_id.clone(),
             status,
             recovering: job.is_recovering(),
+            claimed: job.head.claim.is_some(),
             cause,
             status_reason: why,
             submitted_at: job.head.submitted_at,
@@ -116,6 +120,7 @@ impl JobView {
             array_size: state.array_size,
             run_id: None,
             logs: None,
+            claimed: false,
             again: Vec::new(),
             waited_ms: state.times.spinup_ms(),
             ran_ms: state.times.runtime_ms(),
@@ -145,6 +150,7 @@ impl JobView {
             array_size: None,
             run_id: None,
             logs: None,
+            claimed: false,
             again: Vec::new(),
             waited_ms: None,
             ran_ms: None,

@@ -75,7 +75,7 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + C
             Ok(outcome)
         })
         .await;
-        let metrics = batch.done.iter().flat_map(metrics).collect();
+        let metrics = batch.done.iter().flat_map(metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
     let called = event.get("jobId").is_some();

@@ -18,6 +18,7 @@ pub(crate) struct Archived {
     pub(crate) complete: u64,
     pub(crate) incomplete: u64,
     pub(crate) postponed: u64,
+    pub(crate) unreadable: u64,
 }
 
 /// Archives the logs of every submission that ended a while ago and whose logs wait to be looked at.
@@ -33,6 +34,7 @@ pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore + Che
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_logs(before, cursor.as_ref()).await?;
+        done.unreadable += page.unreadable.len() as u64;
         let now = clock.now();
         let left_alone = page.items.iter().filter(|submission| !is_in_hand(submission, now));
         let mut results = stream::iter(left_alone)

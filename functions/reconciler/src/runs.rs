@@ -10,6 +10,7 @@ use tracing::{info, warn};
 pub(crate) struct Continued {
     pub(crate) runs: u64,
     pub(crate) postponed: u64,
+    pub(crate) unreadable: u64,
 }
 
 /// Has the submitter go on with every run that has not moved for a while.
@@ -25,6 +26,7 @@ pub(crate) async fn continue_runs<S: RunStore, I: FunctionInvoker>(
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_runs(since, cursor.as_ref()).await?;
+        done.unreadable += page.unreadable.len() as u64;
         for Run { run_id, source, .. } in &page.items {
             let payload = continuation(run_id, source).to_string();
             match invoker.invoke_later(submitter, payload.as_bytes()).await {

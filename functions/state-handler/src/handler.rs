@@ -74,7 +74,7 @@ where
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
         let batch = each_message(messages, within, |event| take(recorder, event)).await;
-        let metrics = batch.done.iter().map(metric).collect();
+        let metrics = batch.done.iter().map(metric).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
     let outcome = take(recorder, event).await?;
@@ -157,16 +157,15 @@ where
 }
 
 fn metric(outcome: &Outcome) -> Metric {
-    let name = match outcome {
-        Outcome::NotOurs => "EventsNotOurs",
-        Outcome::Surplus => "SurplusTerminated",
-        Outcome::Recorded => "StatesRecorded",
-        Outcome::Stale => "StatesStale",
-        Outcome::Ended { status: JobStatus::Succeeded, .. } => "JobsSucceeded",
-        Outcome::Ended { .. } => "JobsFailed",
-        Outcome::Resubmitted { .. } => "JobsResubmitted",
-        Outcome::Waiting => "EndsWaiting",
-        Outcome::QueueBlocked => "QueuesBlocked",
-    };
-    Metric::count(name, 1)
+    match outcome {
+        Outcome::NotOurs => Metric::count("EventsNotOurs", 1),
+        Outcome::Surplus => Metric::count("SurplusTerminated", 1),
+        Outcome::Recorded => Metric::count("StatesRecorded", 1),
+        Outcome::Stale => Metric::count("StatesStale", 1),
+        Outcome::Ended { status: JobStatus::Succeeded, .. } => Metric::count("JobsSucceeded", 1),
+        Outcome::Ended { .. } => Metric::count("JobsFailed", 1),
+        Outcome::Resubmitted { .. } => Metric::count("JobsResubmitted", 1),
+        Outcome::Waiting => Metric::count("EndsWaiting", 1),
+        Outcome::QueueBlocked => Metric::count("QueuesBlocked", 1),
+    }
 }

@@ -6,6 +6,7 @@ use super::cause::Cause;
 use super::children::Children;
 use super::classify::classify;
 use super::ids::{JobId, JobName, Nonce, RunId};
+use super::newer::Newer;
 use super::spec::JobSpec;
 use super::status::JobStatus;
 use super::times::{JobTimes, Timestamp};
@@ -58,6 +59,9 @@ pub struct JobHead {
     pub submitted_at: Option<Timestamp>,
     /// When the head changed last.
     pub updated_at: Timestamp,
+    /// What a newer version wrote beside it.
+    #[serde(flatten)]
+    pub newer: Newer,
 }
 
 impl JobHead {

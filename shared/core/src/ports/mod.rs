@@ -35,7 +35,7 @@ pub use job_removal::JobRemoval;
 pub use job_store::JobStore;
 pub use log_source::{EMPTY_PAGES_MAX, LogEvent, LogPage, LogSource, LogSourceError};
 pub use object_store::{ObjectStore, ObjectWriter};
-pub use page::{Cursor, Page};
+pub use page::{Cursor, Page, Unreadable};
 pub use run_store::RunStore;
 pub use state_store::{Applied, StateStore};
 pub use submission_pace::{SubmissionPace, Unpaced};

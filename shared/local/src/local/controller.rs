@@ -13,7 +13,7 @@ use super::observer::Observer;
 use super::pump::Pump;
 use super::state_dir::{StateDir, StateDirError, StateDirLock};
 use crate::directory::DirectoryObjectStore;
-use crate::domain::{JobDefinition, RunCounts, RunId};
+use crate::domain::{JobDefinition, RunCounts, RunId, SourceVersion};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
     ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
@@ -217,7 +217,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let source = path.display().to_string();
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
         let policy = SubmitPolicy::default();
-        RunFile { run_id, source, rerun, concurrency: CONCURRENCY, deadline: None, policy }
+        let source_version = SourceVersion::default();
+        RunFile { run_id, source, source_version, rerun, concurrency: CONCURRENCY, deadline: None, policy }
     }
 }
 

@@ -10,6 +10,7 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, BufReader};
 pub use writer::DirectoryObjectWriter;
 
 use self::path::path_of;
+use crate::domain::SourceVersion;
 use crate::ports::{CheckpointStore, ObjectStore, ObjectWriter as _, PortError, Stored, Version};
 
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -64,6 +66,24 @@ impl ObjectStore for DirectoryObjectStore {
             return Ok(None);
         }
         Ok(Some(BufReader::with_capacity(READ_BUFFER_BYTES, file)))
+    }
+
+    /// A directory keeps no versions: a file's size and time of change stand for its ETag.
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        if version_id.is_some() {
+            return Ok(None);
+        }
+        let Some(reader) = self.open_object(key).await? else { return Ok(None) };
+        let path = self.path(key)?;
+        let metadata = reader.get_ref().metadata().await;
+        let metadata = metadata.map_err(|error| port_error("open an object", &path, &error))?;
+        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let e_tag = format!("{}-{}", metadata.len(), changed.unwrap_or_default().as_nanos());
+        Ok(Some((reader, SourceVersion::new(None, Some(e_tag)))))
     }
 
     async fn create_object(&self, key: &str, _content_type: &str) -> Result<Self::Writer, PortError> {

@@ -88,17 +88,13 @@ impl State {
 
     fn jobs_where(&self, page: Option<&Cursor>, wanted: impl Fn(&JobHead) -> bool) -> Page<Job> {
         let heads = self.heads.iter().filter(|(_, head)| wanted(head));
-        map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), |head| self.job(head))
+        page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(|head| self.job(head))
     }
 
     fn items_where(&self, page: Option<&Cursor>, wanted: impl Fn(&Item) -> bool) -> Page<Submission> {
         let items = self.items.iter().filter(|(_, item)| wanted(item));
-        map(page_of(items.map(|(id, item)| (id.as_str(), item)), page), |item| item.submission.clone())
+        page_of(items.map(|(id, item)| (id.as_str(), item)), page).map(|item| item.submission.clone())
     }
-}
-
-fn map<T, U>(page: Page<T>, change: impl Fn(T) -> U) -> Page<U> {
-    Page { items: page.items.into_iter().map(change).collect(), next: page.next }
 }
 
 impl ClaimStore for InMemoryJobStore {
@@ -193,7 +189,7 @@ impl WorkLists for InMemoryJobStore {
         let state = lock(&self.state);
         let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
         let heads = state.heads.iter().filter(|(_, head)| expired(head));
-        Ok(map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), JobHead::clone))
+        Ok(page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(JobHead::clone))
     }
 
     async fn silent_submissions(
@@ -206,7 +202,7 @@ impl WorkLists for InMemoryJobStore {
         let by_time: BTreeMap<String, &Item> =
             state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
         let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
-        Ok(map(page_of(entries, page), |item| item.submission.clone()))
+        Ok(page_of(entries, page).map(|item| item.submission.clone()))
     }
 
     async fn no_news(
@@ -265,7 +261,7 @@ impl JobQueries for InMemoryJobStore {
     ) -> Result<Page<Submission>, PortError> {
         let state = lock(&self.state);
         let items = state.ids_of(job_name).filter_map(|id| Some((id.as_str(), state.items.get(id)?)));
-        Ok(map(page_of(items, page), |item| item.submission.clone()))
+        Ok(page_of(items, page).map(|item| item.submission.clone()))
     }
 
     async fn submissions_with_status(

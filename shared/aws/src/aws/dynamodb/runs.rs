@@ -37,7 +37,7 @@ impl RunStore for DynamoDbJobStore {
 
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
         let list = List::of_work(Work::Run, since);
-        read(self.list(&self.tables.runs, &list, page).await?, item::to_run)
+        Ok(read(self.list(&self.tables.runs, &list, page).await?, item::to_run))
     }
 }
 

@@ -15,8 +15,8 @@ use crate::ports::{Applied, PortError};
 const OPERATION: &str = "UpdateItem";
 
 /// The attributes that a state sets, all of them.
-const OF_A_STATE: [&str; 7] =
-    [ENTRY, STATUS_SHARD, item::ORDER_KEY, item::STATE, item::UPDATED_AT, WORK, WORK_AT];
+const OF_A_STATE: [&str; 8] =
+    [item::FORMAT, ENTRY, STATUS_SHARD, item::ORDER_KEY, item::STATE, item::UPDATED_AT, WORK, WORK_AT];
 
 impl DynamoDbJobStore {
     pub(super) async fn try_apply(

@@ -5,7 +5,7 @@ use aws_sdk_s3::Client;
 use super::copy::{self, CopyLimits};
 use super::reader::{self, S3ObjectReader};
 use super::writer::S3ObjectWriter;
-use super::{Object, head, listed_object, seen};
+use super::{Object, Seen, head, listed_object, seen};
 use crate::domain::{S3Prefix, S3Uri};
 use crate::ports::{
     BucketInfo, Buckets, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing, Look, NewObject, ObjectInfo,
@@ -43,7 +43,11 @@ impl Buckets for S3Buckets {
     type Writer = S3ObjectWriter;
 
     async fn open(&self, object: &S3Uri, version_id: Option<&str>) -> Result<Look<Self::Reader>, PortError> {
-        Ok(reader::open(self.object(object), version_id).await?.into())
+        Ok(match reader::open(self.object(object), version_id).await? {
+            Seen::Found((reader, _)) => Look::Found(reader),
+            Seen::Absent => Look::Absent,
+            Seen::Denied(error) => Look::Denied(error.message),
+        })
     }
 
     async fn create(&self, object: &S3Uri, wanted: NewObject) -> Result<Self::Writer, PortError> {

@@ -29,7 +29,7 @@ pub use reader::S3ObjectReader;
 pub use writer::S3ObjectWriter;
 
 use super::error::{Effect, port_error};
-use crate::domain::Timestamp;
+use crate::domain::{SourceVersion, Timestamp};
 use crate::ports::{
     Cursor, ErrorKind, Look, NewObject, ObjectInfo, ObjectStore, Page, PortError, WriteCondition,
 };
@@ -86,7 +86,7 @@ impl S3ObjectStore {
         let listed =
             call.send().await.map_err(|error| self.object(prefix).failed("ListObjectsV2", &error))?;
         let items = listed.contents.into_iter().flatten().map(listed_object);
-        Ok(Page { items: items.collect(), next: listed.next_continuation_token.map(Cursor) })
+        Ok(Page::new(items.collect(), listed.next_continuation_token.map(Cursor)))
     }
 
     fn object(&self, key: &str) -> Object {
@@ -100,7 +100,19 @@ impl ObjectStore for S3ObjectStore {
 
     async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
         match reader::open(self.object(key), None).await? {
-            Seen::Found(reader) => Ok(Some(reader)),
+            Seen::Found((reader, _)) => Ok(Some(reader)),
+            Seen::Absent => Ok(None),
+            Seen::Denied(error) => Err(error),
+        }
+    }
+
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        match reader::open(self.object(key), version_id).await? {
+            Seen::Found(found) => Ok(Some(found)),
             Seen::Absent => Ok(None),
             Seen::Denied(error) => Err(error),
         }

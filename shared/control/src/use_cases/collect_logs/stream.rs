@@ -7,8 +7,8 @@ use super::part::{Part, PartLimits};
 use super::{CollectPolicy, Look, stream_prefix};
 use crate::domain::{LogStream, LogsRecord, Submission, Timestamp};
 use crate::ports::{
-    CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, LogPage, LogSource, LogSourceError,
-    ObjectStore, PortError, StateStore, Version,
+    CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, LogPage, LogSource, LogSourceError, ObjectStore,
+    PortError, StateStore, Version,
 };
 
 /// What makes one archive needs.
@@ -66,6 +66,9 @@ struct Work {
     complete: Option<Manifest>,
     /// Events at the look before, where this is a later one.
     before: Option<u64>,
+    /// What tells its objects from those of another look: a call that began before the log had settled, and one that
+    /// reads a complete archive's log again, must not write over what others have read since.
+    mark: String,
     /// Bytes that no saved manifest tells of.
     unsaved_bytes: usize,
 }
@@ -82,16 +85,20 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
     pub(super) async fn look(&self, known: Option<Known>, look: Look) -> Result<LogsRecord, Stopped> {
         let (manifest, version) = known.map_or((None, None), |known| (known.manifest, Some(known.version)));
         let complete = manifest.clone().filter(|manifest| manifest.complete && manifest.progress.is_none());
-        let settled = manifest.filter(|manifest| {
-            let now_settled =
-                Manifest::new(self.submission, self.now).had_settled(self.submission, self.policy.settle_ms);
-            manifest.had_settled(self.submission, self.policy.settle_ms) || !now_settled
-        });
+        let now_settled =
+            Manifest::new(self.submission, self.now).had_settled(self.submission, self.policy.settle_ms);
+        let settled = manifest
+            .filter(|manifest| manifest.had_settled(self.submission, self.policy.settle_ms) || !now_settled);
         let anew = |version| Work {
             manifest: Manifest::new(self.submission, self.now),
             version,
             complete: complete.clone(),
             before: None,
+            mark: match (&complete, now_settled) {
+                (Some(_), _) => format!("-{}", self.now.as_millis()),
+                (None, true) => String::new(),
+                (None, false) => ".early".to_owned(),
+            },
             unsaved_bytes: 0,
         };
         let is_later =
@@ -285,15 +292,15 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         let (prefix, now) = (stream_prefix(self.submission, index, stream), self.now.as_millis());
         let is_full = part.is_full(self.limits);
         let key = if is_only && !is_full {
-            format!("{prefix}-{now}.jsonl.gz")
+            format!("{prefix}{}.jsonl.gz", work.mark)
         } else {
             format!("{prefix}.{:05}-{now}.jsonl.gz", archived.parts.len())
         };
         part.save(self.archive, &key).await?;
         if is_only && !is_full {
-            archived.key = Some(key)
+            archived.key = Some(key);
         } else {
-            archived.parts.push(key)
+            archived.parts.push(key);
         }
         Ok(())
     }
