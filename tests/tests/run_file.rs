@@ -29,6 +29,7 @@ fn order(name: &str) -> RunFile {
         source: name.to_owned(),
         source_version: SourceVersion::default(),
         rerun: false,
+        requested_by: None,
         concurrency: 8,
         deadline: None,
         policy: SubmitPolicy::default(),

@@ -52,6 +52,7 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
                 source: "jobs.jsonl".to_owned(),
                 source_version: SourceVersion::default(),
                 rerun: false,
+                requested_by: None,
                 concurrency: 4,
                 deadline: None,
                 policy: SubmitPolicy::default(),

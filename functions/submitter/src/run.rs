@@ -81,6 +81,7 @@ where
         source: uri.to_string(),
         source_version: version,
         rerun,
+        requested_by: None,
         concurrency: config.concurrency,
         deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
         policy: SubmitPolicy::default(),
@@ -183,7 +184,7 @@ where
 
 fn left(ended: Result<RunEnd, RunFileError>) -> Result<Left, FunctionError> {
     match ended {
-        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_)) => Ok(Left::AtCheckpoint),
+        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_)) => Ok(Left::AtCheckpoint),
         Err(RunFileError::File(error)) => Ok(Left::Rejected(shown(&error))),
         Err(RunFileError::Overtaken) => Ok(Left::ToAnother),
         Err(RunFileError::Port(error)) => Err(error.into()),

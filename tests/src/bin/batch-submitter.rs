@@ -44,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         source: file.to_owned(),
         source_version: SourceVersion::default(),
         rerun: false,
+        requested_by: None,
         concurrency: 4,
         deadline: None,
         policy,

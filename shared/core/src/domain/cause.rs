@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -131,6 +132,20 @@ impl Cause {
             Self::Unknown => "UNKNOWN",
             Self::Newer(word) => word,
         }
+    }
+}
+
+/// The text is no cause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown cause {0:?}; the causes are {names}", names = Cause::ALL.map(Cause::as_str).join(", "))]
+pub struct UnknownCause(String);
+
+impl FromStr for Cause {
+    type Err = UnknownCause;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCause> {
+        let found = Self::ALL.into_iter().find(|cause| cause.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| UnknownCause(text.to_owned()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -60,14 +60,6 @@ CREATE TABLE runs (
 CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state = 'SUBMITTING';
 ";
 
-/// When logs are looked at: first when the job has ended, and later on too.
-const VERSION_3: &str = "
-ALTER TABLE submissions ADD COLUMN logs_due_at INTEGER;
-UPDATE submissions SET logs_due_at = ended_at WHERE logs_complete = 0;
-DROP INDEX submissions_without_logs;
-CREATE INDEX submissions_without_logs ON submissions (logs_due_at, job_id) WHERE logs_due_at IS NOT NULL;
-";
-
 /// What is kept of each try: where it was submitted and how it ended. An array counts as SUCCEEDED though
 /// its submission FAILED where all of its children have SUCCEEDED at last.
 const VERSION_2: &str = "
@@ -86,6 +78,27 @@ ALTER TABLE submissions ADD COLUMN silent_since INTEGER NOT NULL DEFAULT 0;
 UPDATE submissions SET silent_since = updated_at;
 DROP INDEX submissions_silent;
 CREATE INDEX submissions_silent ON submissions (silent_since, job_id) WHERE ended_at IS NULL;
+";
+
+/// A run that is being cancelled has work left too. What stops jobs asks the process that runs them.
+const VERSION_3: &str = "
+DROP INDEX runs_unfinished;
+CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state IN ('SUBMITTING', 'CANCELLING');
+
+CREATE TABLE stop_requests (
+    request_id       INTEGER PRIMARY KEY,
+    request          TEXT NOT NULL,              -- JSON
+    answer           TEXT                        -- JSON, once it was carried out
+) STRICT;
+CREATE INDEX stop_requests_open ON stop_requests (request_id) WHERE answer IS NULL;
+";
+
+/// When logs are looked at: first when the job has ended, and later on too.
+const VERSION_4: &str = "
+ALTER TABLE submissions ADD COLUMN logs_due_at INTEGER;
+UPDATE submissions SET logs_due_at = ended_at WHERE logs_complete = 0;
+DROP INDEX submissions_without_logs;
+CREATE INDEX submissions_without_logs ON submissions (logs_due_at, job_id) WHERE logs_due_at IS NOT NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

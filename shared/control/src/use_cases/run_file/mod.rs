@@ -36,6 +36,8 @@ pub struct RunFile {
     pub source_version: SourceVersion,
     /// Run again what SUCCEEDED. A run that goes on does as it was told first.
     pub rerun: bool,
+    /// Who asks, where that is known.
+    pub requested_by: Option<String>,
     /// Jobs that are submitted at once.
     pub concurrency: usize,
     /// When to stop and hand on what is left.
@@ -51,6 +53,9 @@ pub enum RunEnd {
     Complete(RunCounts),
     /// The deadline came first, or some jobs can't be submitted yet: call again with the same run id.
     ToBeContinued(Checkpoint),
+    /// Somebody has cancelled the run: it submits nothing more. The counts are those of the jobs that it had
+    /// dealt with.
+    Cancelled(RunCounts),
 }
 
 /// Why a file was not run to its end.
@@ -98,6 +103,9 @@ where
     R: AsyncBufRead + Send + Unpin,
 {
     let run = begin(store, clock, order).await?;
+    if run.state.is_cancelled() {
+        return Ok(RunEnd::Cancelled(run.counts));
+    }
     if run.state != RunState::Submitting {
         return Ok(RunEnd::Complete(run.counts));
     }
@@ -131,7 +139,7 @@ where
                 retried
             }
         }
-        Ok(Fed::UntilDeadline) => Ok(()),
+        Ok(Fed::UntilDeadline | Fed::UntilCancelled) => Ok(()),
         Err(RunFileError::File(error)) => {
             progress.reject(&error);
             progress.close(RunState::Rejected).await?;
@@ -142,6 +150,9 @@ where
     let whole = all_read && progress.deferred.is_empty() && progress.open().is_empty() && ended.is_ok();
     let run = progress.close(if whole { RunState::Submitted } else { RunState::Submitting }).await?;
     ended?;
+    if run.state.is_cancelled() {
+        return Ok(RunEnd::Cancelled(run.counts));
+    }
     Ok(if whole { RunEnd::Complete(run.counts) } else { RunEnd::ToBeContinued(run.checkpoint) })
 }
 
@@ -176,6 +187,8 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
         started_at: now,
         updated_at: now,
         newer: Newer::default(),
+        requested_by: order.requested_by.clone(),
+        cancellation: None,
     };
     Ok(store.create_run(&run).await?.unwrap_or(run))
 }
@@ -191,6 +204,7 @@ struct Tried {
 enum Fed {
     All,
     UntilDeadline,
+    UntilCancelled,
 }
 
 /// Reads the file and keeps up to `concurrency` jobs on their way.
@@ -213,6 +227,9 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         let fed = loop {
             if self.is_over() || progress.open().len() >= OpenLine::MAX {
                 break Ok(Fed::UntilDeadline);
+            }
+            if progress.is_cancelled() {
+                break Ok(Fed::UntilCancelled);
             }
             let Entry { line, job } = match self.file.next().await {
                 Ok(Some(entry)) => entry,
@@ -315,7 +332,7 @@ async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
     run_id: &RunId,
 ) -> Result<(), RunFileError> {
     for round in 0..ROUNDS {
-        if progress.deferred.is_empty() {
+        if progress.deferred.is_empty() || progress.is_cancelled() {
             return Ok(());
         }
         tokio::time::sleep(backoff(round, run_id.as_str())).await;

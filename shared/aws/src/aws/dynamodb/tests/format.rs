@@ -23,6 +23,8 @@ fn run(state: RunState) -> Run {
         started_at: NOW,
         updated_at: NOW.plus_millis(5),
         newer: Newer::default(),
+        requested_by: None,
+        cancellation: None,
     }
 }
 
