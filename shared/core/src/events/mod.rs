@@ -1,4 +1,5 @@
-//! The shapes in which AWS delivers what has happened. Unknown fields are accepted everywhere.
+//! The shapes in which AWS delivers what has happened, and the one call that our functions make to each other.
+//! Unknown fields are accepted everywhere.
 //!
 //! The envelopes are those of `aws_lambda_events`. Batch's `detail` is ours: the crate's type for it refuses an
 //! event for fields that are not read here.
@@ -7,6 +8,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+mod continuation;
 mod error;
 mod event;
 mod job_detail;
@@ -20,6 +22,7 @@ mod s3_notification;
 #[cfg(test)]
 mod tests;
 
+pub use continuation::Continuation;
 pub use error::EventError;
 pub use event::Event;
 pub use job_detail::{
