@@ -14,6 +14,7 @@
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
+//! | `object_settings` | how an object of S3 is kept, beside its bytes |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run, and what may follow on what |
 //! | `rerun` | which jobs are run again when a person asks |
@@ -35,6 +36,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 mod newer;
+pub mod object_settings;
 pub mod plan;
 pub mod queue;
 pub mod reasons;
@@ -58,6 +60,7 @@ pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, NextLook, Submission};
 pub use newer::{FORMAT_VERSION, Newer};
+pub use object_settings::ObjectSettings;
 pub use queue::JobQueue;
 pub use rerun::Rerun;
 pub use run::{Cancellation, Checkpoint, OpenLine, Run, RunCounts, RunState, SourceVersion};
