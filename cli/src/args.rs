@@ -382,8 +382,8 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArgs {
     /// The jobs' names
-    #[arg(required = true, value_parser = JobName::parse)]
-    pub(crate) names: Vec<JobName>,
+    #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
+    pub(crate) names: Vec<batchwright::domain::JobName>,
     #[command(flatten)]
     pub(crate) place: Place,
 }
