@@ -15,6 +15,7 @@ pub(crate) enum Exit {
     /// Some jobs, invocations or objects failed.
     JobsFailed,
     /// Nobody can say yet what became of some.
+    #[cfg(feature = "aws")]
     Unknown,
     /// Ctrl-C.
     Interrupted,
@@ -60,6 +61,7 @@ pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Usage(_)) => 2,
         Err(Failure::Rejected(_)) => 3,
         Err(Failure::Broken(_)) => 4,
+        #[cfg(feature = "aws")]
         Ok(Exit::Unknown) => 5,
         Ok(Exit::Interrupted) => 130,
         Ok(Exit::Signal(signal)) => {

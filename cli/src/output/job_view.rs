@@ -46,6 +46,7 @@ pub(crate) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logs: Option<LogsRecord>,
     /// A claim stands: somebody is submitting it, or has to find out whether it was submitted.
+    #[cfg(feature = "aws")]
     #[serde(skip)]
     pub(crate) claimed: bool,
     /// Why those tries ended, since a person last asked for the job, that were followed by another.
@@ -74,6 +75,7 @@ impl JobView {
             job_id: job.head.job_id.clone(),
             status,
             recovering: job.is_recovering(),
+            #[cfg(feature = "aws")]
             claimed: job.head.claim.is_some(),
             cause,
             status_reason: why,
@@ -125,6 +127,7 @@ impl JobView {
             children: None,
             run_id: None,
             logs: None,
+            #[cfg(feature = "aws")]
             claimed: false,
             again: Vec::new(),
             waited_ms: state.times.spinup_ms(),
@@ -156,6 +159,7 @@ impl JobView {
             children: None,
             run_id: None,
             logs: None,
+            #[cfg(feature = "aws")]
             claimed: false,
             again: Vec::new(),
             waited_ms: None,
