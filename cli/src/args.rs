@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Terminate(StopArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
+    /// Remove what is known of jobs, also of those whose record can't be read
+    ///
+    /// A forgotten job is a new one: it is submitted when its file is run again. What runs goes on.
+    Forget(ForgetArgs),
     /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
     ///
     /// Answers the wire protocols of AWS Batch and CloudWatch Logs: give the printed address to the client as its
@@ -373,6 +377,15 @@ pub(crate) struct StatusArgs {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The jobs' names
+    #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
+    pub(crate) names: Vec<batchwright::domain::JobName>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]

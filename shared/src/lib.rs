@@ -29,6 +29,9 @@
 ))]
 #[doc(inline)]
 pub use batchwright_aws::aws;
+#[cfg(all(feature = "client", feature = "serializer"))]
+#[doc(inline)]
+pub use batchwright_client::Documents;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use batchwright_client::{
@@ -40,9 +43,6 @@ pub use batchwright_client::{
 pub use batchwright_control::pace;
 #[doc(inline)]
 pub use batchwright_core::domain::{JobName, JobSpec, JobStatus};
-#[cfg(all(feature = "client", feature = "serializer"))]
-#[doc(inline)]
-pub use batchwright_client::Documents;
 #[cfg(feature = "schema")]
 #[doc(inline)]
 pub use batchwright_core::schema;

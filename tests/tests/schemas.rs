@@ -339,6 +339,7 @@ fn answers_conform() {
         complete: true,
         incomplete_reason: None,
         events: 1,
+        next_look: None,
     };
     let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
@@ -350,6 +351,7 @@ fn answers_conform() {
         logs_archived: 1,
         logs_incomplete: 0,
         postponed: 0,
+        unreadable: 0,
         cut_short: false,
     };
     let answers = [pass(Default::default())].map(|pass| serde_json::to_value(pass).unwrap());

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod explain;
+mod forget;
 #[cfg(feature = "aws")]
 mod invoke;
 mod jobs;
@@ -131,6 +132,11 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     let stack = Stack::find(&stack).await?;
                     logs::logs(&stack.store, &stack.logs, &stack.bucket, args).await
                 }
+            },
+            Command::Forget(args) => match args.place.target() {
+                Target::Local(dir) => forget::forget(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => forget::forget(&Stack::find(&stack).await?.store, args).await,
             },
             Command::Serve(args) => serve::serve(args).await,
             #[cfg(feature = "aws")]

@@ -11,9 +11,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::config::Config;
+use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts};
 #[cfg(feature = "serializer")]
 use crate::domain::{S3Prefix, S3Uri};
-use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts};
 use crate::error::ClientError;
 use crate::ports::LogEvent;
 use crate::submit::Submitted;

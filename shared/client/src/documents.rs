@@ -72,7 +72,8 @@ impl<B: Buckets + 'static> Documents<B> {
     ) -> BoxFuture<'a, Result<Converted, Failure>> {
         let text = serde_json::to_string(value);
         async move {
-            let text = text.map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))?;
+            let text =
+                text.map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))?;
             objects::dump(&self.buckets, &text, &Target::at(uri.clone()), &ConvertRequest::default()).await
         }
         .boxed()
@@ -84,7 +85,10 @@ impl<B: Buckets + 'static> Documents<B> {
             let mut reader = match self.buckets.open(uri, None).await? {
                 Look::Found(reader) => reader,
                 Look::Absent => {
-                    return Err(Failure::new(FailureCode::NotFound, format!("{uri}: there is no such object")));
+                    return Err(Failure::new(
+                        FailureCode::NotFound,
+                        format!("{uri}: there is no such object"),
+                    ));
                 }
                 Look::Denied(why) => return Err(Failure::new(FailureCode::Denied, why)),
             };
@@ -111,9 +115,10 @@ impl<B: Buckets + 'static> Documents<B> {
             }
             match writer.commit().await? {
                 Written::Done { etag } => Ok(etag),
-                Written::Refused => {
-                    Err(Failure::new(FailureCode::ConditionFailed, format!("{uri}: another write was in its way")))
-                }
+                Written::Refused => Err(Failure::new(
+                    FailureCode::ConditionFailed,
+                    format!("{uri}: another write was in its way"),
+                )),
             }
         }
         .boxed()
@@ -175,7 +180,8 @@ mod tests {
             documents.dump(&uri(key), &value).await.unwrap();
             assert_eq!(documents.load::<Value>(&uri(key)).await.unwrap(), back, "{key}");
         }
-        let infos: Vec<Info> = documents.infos(&[uri("a.json"), uri("a.jsonl")], 2).try_collect().await.unwrap();
+        let infos: Vec<Info> =
+            documents.infos(&[uri("a.json"), uri("a.jsonl")], 2).try_collect().await.unwrap();
         assert_eq!(infos.len(), 2);
     }
 

@@ -158,7 +158,6 @@ mod tests {
         assert!(serde_json::from_str::<S3Uri>("\"bucket/key\"").is_err());
     }
 
-
     #[test]
     fn a_uri_has_a_bucket_and_a_key() {
         for good in ["s3://b/k", "s3://my.bucket/jobs/a file+.jsonl", "s3://b//", "s3://b/a//../. /\u{e9}%20"]
