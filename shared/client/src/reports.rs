@@ -2,6 +2,7 @@
 
 use tokio::io::Empty;
 
+use crate::domain::SourceVersion;
 use crate::ports::{ObjectStore, ObjectWriter, PortError};
 
 /// Holds nothing and keeps nothing.
@@ -12,6 +13,14 @@ impl ObjectStore for NoReports {
     type Writer = Self;
 
     async fn open_object(&self, _: &str) -> Result<Option<Self::Reader>, PortError> {
+        Ok(None)
+    }
+
+    async fn open_version(
+        &self,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
         Ok(None)
     }
 

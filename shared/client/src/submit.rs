@@ -7,7 +7,7 @@ use batchwright_control::use_cases::submit::SubmitPolicy;
 use batchwright_job_files::job_file;
 
 use crate::client::{Client, Shared};
-use crate::domain::{Job, JobId, JobName, JobSpec, RunId};
+use crate::domain::{Job, JobId, JobName, JobSpec, RunId, SourceVersion};
 use crate::error::ClientError;
 use crate::ports::SystemClock;
 use crate::reports::NoReports;
@@ -85,6 +85,7 @@ impl Client {
             source: GIVEN.to_owned(),
             rerun,
             requested_by: None,
+            source_version: SourceVersion::default(),
             concurrency: self.config().calls_at_once,
             deadline: None,
             policy: SubmitPolicy::default(),
