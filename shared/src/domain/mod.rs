@@ -12,6 +12,7 @@
 //! | `cause` | why a submission ended as it did |
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
+//! | `follow_up` | what follows from a failure for the jobs that depend on the failed one |
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run |
@@ -21,6 +22,7 @@
 pub mod cause;
 pub mod children;
 pub mod definition;
+pub mod follow_up;
 pub mod ids;
 pub mod job;
 pub mod limits;
@@ -38,6 +40,7 @@ pub mod units;
 pub use cause::Cause;
 pub use children::{ChildOf, Children};
 pub use definition::JobDefinition;
+pub use follow_up::FollowUp;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
 pub use run::{Checkpoint, Run, RunCounts, RunState};

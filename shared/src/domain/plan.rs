@@ -115,7 +115,8 @@ pub fn plan_child(spec: &JobSpec, known: Option<&Job>) -> Plan {
 mod tests {
     use super::*;
     use crate::domain::{
-        ChildOf, Children, Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp, Try,
+        ChildOf, Children, Claim, FollowUp, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp,
+        Try,
     };
 
     fn spec(definition: &str) -> JobSpec {
@@ -130,7 +131,7 @@ mod tests {
         let name = JobName::parse("job").unwrap();
         let latest = status.map(|status| {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
-            Submission { state, logs: None, updated_at: Timestamp::default() }
+            Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
         let head = JobHead {
             spec: spec("definition"),

@@ -7,17 +7,20 @@
 use std::fmt;
 
 use super::cause::Cause;
+use super::ids::JobName;
 use super::job::{Job, JobState};
 use super::spec::RetryOn;
 use super::status::JobStatus;
 
 /// What follows from the end of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// The job is submitted again.
     Resubmit(Again),
     /// The job failed because one it depends on did. Where that one is submitted again, so is this.
     AfterDependencies(Again),
+    /// The decision waits for the one on a direct dependency.
+    WaitFor(JobName),
     /// The array failed with its children, and those that lost their hosts are run again.
     Children,
     /// A claim stands that may become the next submission, or be given up.
@@ -58,6 +61,11 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
     let Some(cause) = ended.cause() else { return Next::Done };
     if job.is_recovering() {
         return Next::Children;
+    }
+    // The claim that was to replace the submission was refused for good: asked again, Batch would refuse
+    // again.
+    if job.head.refusal.is_some() {
+        return Next::Done;
     }
     let asked = entry(job, cause).is_some();
     match (cause, another(job, ended, cause)) {
@@ -111,7 +119,8 @@ mod tests {
     use super::*;
     use crate::domain::spec::{Dependency, FallbackQueue};
     use crate::domain::{
-        Children, Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp, Try, TryEnd,
+        Children, Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
+        Try, TryEnd,
     };
 
     fn id(text: &str) -> JobId {
@@ -164,7 +173,9 @@ mod tests {
             })
             .collect();
         let state = by_cause(names.last().unwrap(), *latest);
-        job.latest = Some(Submission { state: state.clone(), logs: None, updated_at: Timestamp::default() });
+        let updated_at = Timestamp::default();
+        job.latest =
+            Some(Submission { state: state.clone(), logs: None, updated_at, follow_up: FollowUp::Open });
         (job, state)
     }
 

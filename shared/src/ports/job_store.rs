@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::{Cursor, Page, PortError};
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId,
+    Children, FollowUp, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId,
     StatusCounts, Submission, Timestamp, TryEnd,
 };
 
@@ -124,13 +124,27 @@ pub trait JobStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Applied, PortError>> + Send;
 
-    /// What follows from a submission's end has been done: it leaves [`JobStore::unsettled_ends`].
-    fn settle(&self, job_id: &JobId) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Keeps how far the decision on what follows from an end has come. A submission without loose ends, by
+    /// [`JobState::has_loose_ends`], and one about which more was decided before, stay as they are. What is
+    /// [`FollowUp::Settled`] leaves [`JobStore::unsettled_ends`].
+    fn save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Submissions whose end has loose ends, by [`JobState::has_loose_ends`], and has not been settled, a
-    /// page at a time.
+    /// Submissions whose end has loose ends and is not [`FollowUp::Settled`], a page at a time.
     fn unsettled_ends(
         &self,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+
+    /// Submissions whose end [`FollowUp::WaitsFor`] the job, a page at a time. It costs as much as there
+    /// are, however many ends are unsettled.
+    fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
 

@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -78,6 +78,13 @@ ALTER TABLE submissions ADD COLUMN silent_since INTEGER NOT NULL DEFAULT 0;
 UPDATE submissions SET silent_since = updated_at;
 DROP INDEX submissions_silent;
 CREATE INDEX submissions_silent ON submissions (silent_since, job_id) WHERE ended_at IS NULL;
+";
+
+/// What has been decided about what follows from an end, where those who wait for it find it.
+const VERSION_3: &str = "
+ALTER TABLE submissions ADD COLUMN decided INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN waits_for TEXT; -- a job's name
+CREATE INDEX submissions_waiting ON submissions (waits_for, job_id) WHERE waits_for IS NOT NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

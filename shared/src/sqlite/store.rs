@@ -2,8 +2,8 @@
 
 use super::{SqliteStore, reads, writes};
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId,
+    StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
@@ -45,12 +45,29 @@ impl JobStore for SqliteStore {
         self.statement("apply a state", |connection| writes::apply_state(connection, state, now))
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        self.statement("settle an end", |connection| writes::settle(connection, job_id))
+    async fn save_follow_up(
+        &self,
+        _: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        self.statement("keep what follows from an end", |connection| {
+            writes::save_follow_up(connection, job_id, follow_up)
+        })
     }
 
     async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
         self.statement("list unsettled ends", |connection| reads::unsettled_ends(connection, page))
+    }
+
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list ends that wait for a job", |connection| {
+            reads::ends_waiting_for(connection, job_name, page)
+        })
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {

@@ -6,7 +6,8 @@ use super::error::Failure;
 use super::{reads, rows, sql};
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
+    Children, FollowUp, JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission,
+    Timestamp,
 };
 use crate::memory::head;
 use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
@@ -104,8 +105,15 @@ pub(super) fn apply_state(
     Ok(if changed == 0 { Applied::Stale } else { Applied::Applied })
 }
 
-pub(super) fn settle(connection: &Connection, job_id: &JobId) -> Result<(), Failure> {
-    connection.prepare_cached(sql::SETTLE)?.execute([job_id.as_str()])?;
+pub(super) fn save_follow_up(
+    connection: &Connection,
+    job_id: &JobId,
+    follow_up: &FollowUp,
+) -> Result<(), Failure> {
+    let waits_for = follow_up.waits_for().map(JobName::as_str);
+    let is_unsettled = *follow_up != FollowUp::Settled;
+    let parameters = params![job_id.as_str(), waits_for, follow_up.is_decided(), is_unsettled];
+    connection.prepare_cached(sql::SAVE_FOLLOW_UP)?.execute(parameters)?;
     Ok(())
 }
 

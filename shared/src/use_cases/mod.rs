@@ -15,6 +15,7 @@ mod backoff;
 pub mod collect_logs;
 mod dependencies;
 pub mod fan_out;
+mod follow;
 pub mod plan_file;
 pub mod queries;
 pub mod read_logs;

@@ -2,6 +2,7 @@
 
 mod children;
 mod claims;
+mod follow_ups;
 mod lists;
 mod recording;
 mod removal;
@@ -44,6 +45,10 @@ pub async fn holds<S: JobStore + Clone + 'static>(
         states::children_and_nodes_are_apart_from_their_parent,
         states::logs_are_kept_and_survive_a_later_state,
         states::ends_with_loose_ends_stay_in_view_until_they_are_settled,
+        follow_ups::an_end_waits_for_one_job_until_more_is_decided,
+        follow_ups::only_ends_with_loose_ends_have_a_follow_up,
+        follow_ups::those_that_wait_are_on_the_list_of_the_job_that_they_wait_for_and_on_no_other,
+        follow_ups::waiting_ends_of_many_pages_come_each_once,
         lists::jobs_named_answers_in_the_order_of_the_names,
         lists::an_empty_store_has_empty_lists,
         lists::a_job_counts_once_by_its_latest_submission,

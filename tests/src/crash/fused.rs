@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Nonce, Run, RunId,
-    StatusCounts, Submission, SubmitJobRequest, Timestamp,
+    Children, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Nonce, Run,
+    RunId, StatusCounts, Submission, SubmitJobRequest, Timestamp,
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
@@ -54,8 +54,9 @@ impl<S: JobStore> JobStore for Fused<S> {
         release(job_name: &JobName, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> Answer<bool>;
         record_submission(submission: &NewSubmission) -> Answer<RecordOutcome>;
         apply_state(state: &JobState, now: Timestamp) -> Answer<Applied>;
-        settle(job_id: &JobId) -> Answer<()>;
+        save_follow_up(job_name: &JobName, job_id: &JobId, follow_up: &FollowUp) -> Answer<()>;
         unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        ends_waiting_for(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         save_logs(job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Answer<bool>;
         job(job_name: &JobName) -> Answer<Option<Job>>;
         jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;

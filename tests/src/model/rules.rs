@@ -8,7 +8,8 @@ use batchwright::domain::plan::{Plan, plan};
 use batchwright::domain::retry::{Next, next};
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{
-    Claim, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, Nonce, RunId, Submission, Timestamp,
+    Claim, FollowUp, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, Nonce, RunId, Submission,
+    Timestamp,
 };
 use batchwright::memory::head as rules;
 use batchwright::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
@@ -213,6 +214,7 @@ impl Rules {
             state: self.state(job, status),
             logs: None,
             updated_at: Timestamp::default(),
+            follow_up: FollowUp::Open,
         });
         Job { head: self.head(head), latest }
     }

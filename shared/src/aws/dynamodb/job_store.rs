@@ -7,8 +7,8 @@ use super::call::until_settled;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId,
+    StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
@@ -50,13 +50,25 @@ impl JobStore for DynamoDbJobStore {
         until_settled("UpdateItem", || self.try_apply(state, now)).await
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        let Some(key) = self.locate(job_id).await? else { return Ok(()) };
-        until_settled("UpdateItem", || self.try_settle(&key)).await
+    async fn save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        until_settled("UpdateItem", || self.try_save_follow_up(job_name, job_id, follow_up)).await
     }
 
     async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
         self.list_submissions(&List::of_unsettled(), page).await
+    }
+
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_waiting(job_name, page).await
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
