@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, ensure};
 use batchwright::domain::transition::OrderKey;
-use batchwright::domain::{JobId, JobName, JobSpec, JobState, Submission};
+use batchwright::domain::{Cause, Job, JobId, JobName, JobSpec, JobState, JobStatus, Submission};
 use batchwright::events::JobDetail;
 use batchwright::ports::{JobEngine, JobStore};
 
@@ -120,8 +120,25 @@ pub(crate) async fn agree<S: JobStore, E: JobEngine>(
             ensure!(*known == state, "{id}: known {known:?}, real {state:?}");
         }
         ensure!(items.len() == books.len(), "{name}: {} items, {} jobs", items.len(), books.len());
+        goes_on_with_its_dependencies(store, &job).await?;
     }
+    let unsettled = store.unsettled_ends(None).await?.items;
+    ensure!(unsettled.is_empty(), "ends that nobody has settled: {unsettled:?}");
     Ok(agreed)
+}
+
+/// Nobody is forgotten: one that failed with its dependencies, all of which have SUCCEEDED since, has no try
+/// left.
+async fn goes_on_with_its_dependencies<S: JobStore>(store: &S, job: &Job) -> anyhow::Result<()> {
+    if job.state().and_then(JobState::cause) != Some(Cause::Dependency) {
+        return Ok(());
+    }
+    let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
+    let dependencies = store.jobs_named(&names).await?;
+    let all = dependencies.iter().flatten().all(|job| job.status() == Some(JobStatus::Succeeded));
+    let used = job.head.tries_used();
+    ensure!(!all || used == job.head.spec.max_tries, "{} was forgotten after {used} tries", job.name());
+    Ok(())
 }
 
 /// Each was made after the one before had ended.

@@ -153,7 +153,7 @@ fn version(connection: &Connection) -> Result<Version, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::JobName;
+    use crate::domain::{FollowUp, JobId, JobName};
     use crate::sqlite::reads;
 
     const FIRST: &str = "CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES (7);";
@@ -202,6 +202,27 @@ mod tests {
     fn an_empty_file_holds_no_state_yet() {
         let connection = Connection::open_in_memory().unwrap();
         assert!(matches!(check(&connection, MIGRATIONS), Err(Failure::Missing)));
+    }
+
+    #[test]
+    fn ends_of_a_file_of_the_second_version_are_open_or_settled() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS[..2]).unwrap();
+        for (job_id, unsettled) in [("a-1", 1), ("a-2", 0)] {
+            let state = format!(
+                r#"{{"jobName":"a","jobId":"{job_id}","status":"FAILED","statusReason":"Dependent Job failed"}}"#
+            );
+            let sql = "INSERT INTO submissions (job_id, job_name, status, order_key, ended_at, unsettled, state, \
+                       updated_at) VALUES (?1, 'a', 'FAILED', 7, 9, ?2, ?3, 9)";
+            connection.execute(sql, rusqlite::params![job_id, unsettled, state]).unwrap();
+        }
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let follow_up = |job_id| {
+            reads::submission(&connection, &JobId::parse(job_id).unwrap()).unwrap().unwrap().follow_up
+        };
+        assert_eq!((follow_up("a-1"), follow_up("a-2")), (FollowUp::Open, FollowUp::Settled));
+        let page = reads::unsettled_ends(&connection, None).unwrap();
+        assert_eq!(page.items.len(), 1);
     }
 
     #[test]
