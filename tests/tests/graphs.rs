@@ -407,7 +407,7 @@ async fn a_dependant_of_a_job_whose_next_try_is_refused_ends_with_it() -> anyhow
     for state in &states {
         play.world.store.apply_state(state, play.world.now()).await?;
     }
-    let claim = batchwright::ports::NewClaim {
+    let claim = batchwright::domain::NewClaim {
         spec: root.head.spec.clone(),
         run_id: root.head.run_id.clone(),
         replaces: root.head.job_id.clone(),
@@ -419,7 +419,7 @@ async fn a_dependant_of_a_job_whose_next_try_is_refused_ends_with_it() -> anyhow
         expires_at: play.world.clock.now().plus_millis(60_000),
     };
     let granted = play.world.store.claim(&claim).await?;
-    let batchwright::ports::ClaimOutcome::Granted(nonce) = granted else { anyhow::bail!("{granted:?}") };
+    let batchwright::domain::ClaimOutcome::Granted(nonce) = granted else { anyhow::bail!("{granted:?}") };
     let end_of_last =
         states.iter().rfind(|state| state.job_name.as_str() == "last").context("it has ended")?;
     play.record(end_of_last).await?;

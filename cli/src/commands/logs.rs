@@ -4,13 +4,14 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobId, Submission};
-use batchwright::ports::{Cursor, JobStore, LogSource, ObjectStore};
+use batchwright::ports::{Cursor, JobQueries, LogSource, ObjectStore};
 use batchwright::use_cases::read_logs::read_logs;
 use serde::Serialize;
 
 use crate::args::{LogsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
+use crate::output::text::harmless_log;
 
 /// One line of a log.
 #[derive(Debug, Serialize)]
@@ -23,7 +24,7 @@ struct Line<'a> {
     message: &'a str,
 }
 
-pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
+pub(crate) async fn logs<S: JobQueries, L: LogSource, O: ObjectStore>(
     store: &S,
     source: &L,
     archive: &O,
@@ -43,7 +44,7 @@ pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
                 return;
             }
             written = if output == Output::Table {
-                writeln!(records.out(), "{}", event.message)
+                writeln!(records.out(), "{}", harmless_log(&event.message))
             } else {
                 records.push(&Line {
                     job_id,
@@ -63,7 +64,7 @@ pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
 }
 
 /// The job's submissions and children: tries in their order, children by index.
-async fn submissions<S: JobStore>(
+async fn submissions<S: JobQueries>(
     store: &S,
     job: &Job,
     only: Option<&str>,

@@ -7,10 +7,8 @@ use tracing::debug;
 use super::follow::{LOOKS_OF_AN_EVENT, Telling};
 use super::submit::{SubmitPolicy, end_surplus};
 use crate::domain::retry::Again;
-use crate::domain::{Cause, JobId, JobState, JobStatus};
-use crate::ports::{
-    Applied, Clock, JobEngine, JobStore, NewSubmission, PortError, RecordOutcome, SubmissionPace,
-};
+use crate::domain::{Cause, JobId, JobState, JobStatus, NewSubmission, RecordOutcome};
+use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, SubmissionPace};
 
 /// What a state led to.
 #[derive(Debug, Clone, PartialEq, Eq)]

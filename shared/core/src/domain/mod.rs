@@ -8,8 +8,9 @@
 //! | `definition` | a job definition for the embedded engine |
 //! | `limits` | every quota that is checked, with its source |
 //! | `job` | the records kept of a job: head, claim, submission, state |
+//! | `claims` | who may submit a job: granted, released, turned into a submission |
 //! | `transition` | which of two states of a submission stands |
-//! | `cause` | why a submission ended as it did |
+//! | `cause`, `classify`, `reasons` | why a submission ended as it did, and the texts that tell |
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `follow_up` | what follows from a failure for the jobs that depend on the failed one |
@@ -24,12 +25,15 @@
 pub mod backoff;
 pub mod cause;
 pub mod children;
+pub mod claims;
+mod classify;
 pub mod definition;
 pub mod follow_up;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod plan;
+pub mod reasons;
 pub mod retry;
 pub mod run;
 pub mod s3_uri;
@@ -43,6 +47,7 @@ pub mod units;
 
 pub use cause::Cause;
 pub use children::{ChildOf, Children};
+pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
 pub use follow_up::FollowUp;
 pub use ids::{JobId, JobName, Nonce, RunId};

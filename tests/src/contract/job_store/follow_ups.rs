@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use batchwright::domain::{FollowUp, JobState, JobStatus};
 use batchwright::ports::JobStore;
 
+use super::MANY;
 use crate::contract::fixtures::{NOW, advance, id, ids, known, name, set, state, submit, walk};
-
-/// More than any adapter puts on one page.
-const MANY: usize = 1_100;
 
 fn waits_for(dependency: &str) -> FollowUp {
     FollowUp::WaitsFor(name(dependency))
