@@ -23,7 +23,7 @@ use batchwright::job_file::check_job;
 use batchwright::pace::TokenBucket;
 use batchwright::ports::{
     ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, ObjectStore,
-    ObjectWriter, Page, PortError, StateStore as _, SystemClock, Unpaced,
+    ObjectWriter, Page, PortError, StateStore as _, SystemClock, Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
