@@ -8,7 +8,7 @@ use batchwright::domain::spec::{ArrayProperties, Dependency};
 use batchwright::domain::{Cause, FollowUp, JobName, JobSpec, JobState, JobStatus};
 use batchwright::engine::{LocalEngine, Scene, VirtualClock};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{Clock as _, JobStore as _};
+use batchwright::ports::{ClaimStore as _, Clock as _, JobQueries as _, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};

@@ -6,5 +6,6 @@ mod bad_input;
 mod examples;
 mod interrupted;
 mod s3;
+mod stop;
 mod support;
 mod terminal;

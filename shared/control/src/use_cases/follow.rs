@@ -11,10 +11,11 @@ use tracing::{info, warn};
 use super::record_state::{Recorded, Recorder, Resubmission};
 use super::submit::{Asked, Order, Outcome, submit};
 use crate::domain::follow_up::{FollowUp, Standing, after_dependencies, decide, standing};
+use crate::domain::plan::Skip;
 use crate::domain::retry::{Again, Next, fallback};
 use crate::domain::transition::{Transition, transition};
 use crate::domain::{Job, JobId, JobName, JobState, JobStatus};
-use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// Ends of others that one event looks at: the work for one event must not grow with the graph around it.
 /// The reconciler finds those that are left.
@@ -28,7 +29,7 @@ pub(super) type Telling<'a> = &'a mut (dyn FnMut(&JobState, &Recorded) + Send);
 
 impl<S, E, P, C> Recorder<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -202,14 +203,17 @@ where
                 info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
                 Ok(Recorded::Resubmitted(resubmission))
             }
+            Outcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, &skip.to_string())),
+            Outcome::Rejected(why) => Ok(not_again(job, &why)),
             Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
             Outcome::Surplus(_) => Ok(Recorded::Surplus),
-            Outcome::Rejected(why) => {
-                info!(job.name = %job.name(), %why, "not submitted again");
-                let state = job.state();
-                Ok(Recorded::Ended(JobStatus::Failed, state.and_then(JobState::cause)))
-            }
             Outcome::Deferred(why) => Err(PortError::retryable("resubmit", format!("{}: {why}", job.name()))),
         }
     }
+}
+
+/// The job has ended, though a try would have been left.
+fn not_again(job: &Job, why: &str) -> Recorded {
+    info!(job.name = %job.name(), why, "not submitted again");
+    Recorded::Ended(JobStatus::Failed, job.state().and_then(JobState::cause))
 }

@@ -8,7 +8,7 @@ use super::follow::{LOOKS_OF_AN_EVENT, Telling};
 use super::submit::{SubmitPolicy, end_surplus};
 use crate::domain::retry::Again;
 use crate::domain::{Cause, JobId, JobState, JobStatus, NewSubmission, RecordOutcome};
-use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// What a state led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Recorder<'a, S, E, P, C> {
 
 impl<S, E, P, C> Recorder<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
