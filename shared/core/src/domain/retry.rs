@@ -81,6 +81,9 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
 /// Why a submission for which [`next`] says [`Next::Done`] is not followed by another.
 pub fn why_done(job: &Job, ended: &JobState) -> String {
     let Some(cause) = ended.cause() else { return "it SUCCEEDED".to_owned() };
+    if let Some(refusal) = &job.head.refusal {
+        return format!("its next try was refused: {refusal}");
+    }
     let used_up = |of: u32, field: &str| format!("its {of} tries ({field}) are used up");
     match (cause, cause.not_retried_on(), entry(job, cause)) {
         (Cause::HostLost, ..) => used_up(job.head.spec.max_tries, "maxTries"),
@@ -319,6 +322,16 @@ mod tests {
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Undecided);
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Dependent Job failed")), Next::Undecided);
         assert_eq!(next(&job, &ended("a", JobStatus::Failed, HOST_LOST)), Next::Done);
+    }
+
+    #[test]
+    fn a_job_whose_next_try_was_refused_has_ended_and_says_why() {
+        let lost = ended("b", JobStatus::Failed, HOST_LOST);
+        let mut refused = job(&["b"], 4);
+        assert_eq!(next(&refused, &lost), loss(2, 4));
+        refused.head.refusal = Some("the queue is disabled".to_owned());
+        assert_eq!(next(&refused, &lost), Next::Done);
+        assert_eq!(why_done(&refused, &lost), "its next try was refused: the queue is disabled");
     }
 
     #[test]
