@@ -54,8 +54,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// What a batch may not touch: other submissions than its own, of jobs that no other depends on. Of a job
-    /// that failed with one of the batch, or with a child that one of the batch runs again, what follows from
+    /// What a batch may not touch: other submissions than its own, of jobs that no other depends on, unless the
+    /// lost children of an array are run again. Of a job that failed with one of the batch, what follows from
     /// its end may have been decided.
     pub(crate) fn changed_only(
         &self,
@@ -63,11 +63,13 @@ impl Snapshot {
         ids: &BTreeSet<JobId>,
         jobs: &[JobSpec],
     ) -> anyhow::Result<()> {
-        let dependencies: BTreeSet<&JobName> = jobs.iter().flat_map(JobSpec::dependency_names).collect();
-        let depends = |job: &&JobSpec| job.dependency_names().next().is_some() || job.resubmit_children;
+        let runs_again = jobs.iter().filter(|job| job.resubmit_children).map(|job| &job.job_name);
+        let may_change: BTreeSet<&JobName> =
+            jobs.iter().flat_map(JobSpec::dependency_names).chain(runs_again).collect();
+        let depends = |job: &&JobSpec| job.dependency_names().next().is_some();
         let dependants: BTreeSet<&JobName> = jobs.iter().filter(depends).map(|job| &job.job_name).collect();
         for (id, item) in &before.items {
-            if ids.contains(id) || dependencies.contains(&item.state.job_name) {
+            if ids.contains(id) || may_change.contains(&item.state.job_name) {
                 continue;
             }
             let mut now = self.items.get(id).cloned();
@@ -127,10 +129,10 @@ pub(crate) async fn agree<S: JobStore, E: JobEngine>(
     Ok(agreed)
 }
 
-/// Nobody is forgotten: one that failed with its dependencies, all of which have SUCCEEDED since, has no try
-/// left.
+/// Nobody is forgotten: of one that failed with its dependencies, all of which have SUCCEEDED since, the tries
+/// are used up, or the next one was refused.
 async fn goes_on_with_its_dependencies<S: JobStore>(store: &S, job: &Job) -> anyhow::Result<()> {
-    if job.state().and_then(JobState::cause) != Some(Cause::Dependency) {
+    if job.state().and_then(JobState::cause) != Some(Cause::Dependency) || job.head.refusal.is_some() {
         return Ok(());
     }
     let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
