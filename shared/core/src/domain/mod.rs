@@ -15,6 +15,7 @@
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `follow_up` | what follows from a failure for the jobs that depend on the failed one |
 //! | `children` | array children that lost their hosts, as jobs of their own |
+//! | `object_settings` | how an object of S3 is kept, beside its bytes |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run, and what may follow on what |
 //! | `rerun` | which jobs are run again when a person asks |
@@ -36,6 +37,7 @@ pub mod follow_up;
 pub mod ids;
 pub mod job;
 pub mod limits;
+pub mod object_settings;
 pub mod plan;
 pub mod queue;
 pub mod reasons;
@@ -59,6 +61,7 @@ pub use definition::JobDefinition;
 pub use follow_up::FollowUp;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use object_settings::ObjectSettings;
 pub use queue::JobQueue;
 pub use rerun::Rerun;
 pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};
