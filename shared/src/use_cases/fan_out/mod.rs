@@ -54,9 +54,9 @@ mod tests;
 mod tree;
 
 pub use finish::{Results, finish};
-pub use invoke_all::{Ended, Start, Stop, invoke_all};
+pub use invoke_all::{Came, Ended, Start, Stop, invoke_all};
 pub use items::{Item, Items, Kind, count_lines, inline, lines};
-pub use ledger::{InObject, LastStep, Ledger, LineWriter, Plain, Step, StreamedLedger};
+pub use ledger::{Kept, LastStep, Ledger, LineWriter, Note, Plain, Step, StreamedLedger};
 pub use place::{PREFIX, Place, readable, writable};
 pub use take_up::{End, FanOut, StoredOrder, load_order, run_fan_out, store_order};
 pub use tree::{Branch, Tree, plan_tree};
@@ -75,6 +75,9 @@ pub enum FanOutError {
     /// It can't be done as it was asked for.
     #[error("{0}")]
     Refused(String),
+    /// It can't go on, and nothing more is started: the reason is told once, and not of each item.
+    #[error("{0}")]
+    Halted(String),
     /// Another invocation has taken it over.
     #[error("the fan-out {0} was taken over by another invocation")]
     TakenOver(String),
