@@ -1,41 +1,64 @@
 //! A control plane for AWS Batch.
 //!
-//! Dependencies point one way: [`use_cases`] call [`ports`], which speak in the types of [`domain`].
-//! Adapters implement the ports: [`memory`], and, each behind a feature of its own, `sqlite`, `directory` and
-//! `engine` (the embedded job engine).
+//! This crate is the front door: it re-exports the crates of its folder, and a feature chooses which. Dependencies
+//! point one way: the use cases call [`ports`], which speak in the types of [`domain`], and adapters implement
+//! the ports.
 //!
-//! - [`domain`]: names, statuses, the job's spec, and every rule, pure and synchronous.
-//! - [`job_file`]: job files, read as a stream, checked, with the line and field of what is wrong.
-//! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
-//! - [`fan_out`]: the rules of invoking many functions at once.
-//! - `objects`: what is done with objects of S3, and `serial`: their formats.
-//! - [`use_cases`]: submit, record a state, collect logs, reconcile, run a file.
+//! | module | crate (feature) | what it holds |
+//! | --- | --- | --- |
+//! | [`domain`] | `batchwright-core` | names, statuses, the job's spec, and every rule, pure and synchronous |
+//! | [`events`] | `batchwright-core` | the shapes in which AWS delivers Batch and S3 events |
+//! | [`ports`] | `batchwright-core` | what the use cases need of the world |
+//! | [`memory`], `directory`, `sqlite` | `batchwright-stores` (`sqlite`) | ports in memory, in a folder, on SQLite |
+//! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
+//! | [`use_cases`] | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
+//! | `fan_out`, `use_cases::fan_out` | `batchwright-invocations` (`fan-out`) | many functions invoked at once |
+//! | `serial`, `objects` | `batchwright-serial` (`serializer`) | formats as streams, and objects of any bucket |
+//! | `engine`, `local`, `wire` | `batchwright-local` (`local`) | the embedded engine, its controller, AWS's protocols over it |
+//! | `aws` | `batchwright-aws` (`aws-…`) | the ports on AWS |
+//! | `function` | `batchwright-function` (`function`) | what every Lambda function shares |
 
-#[cfg(feature = "aws")]
-pub mod aws;
-#[cfg(feature = "local")]
-pub mod directory;
-pub mod domain;
-#[cfg(feature = "local")]
-pub mod engine;
-pub mod events;
-pub mod fan_out;
-#[cfg(feature = "function")]
-pub mod function;
-pub mod job_file;
-#[cfg(all(feature = "local", feature = "sqlite"))]
-pub mod local;
-pub mod memory;
-#[cfg(feature = "serializer")]
-pub mod objects;
-pub mod ports;
+#[cfg(any(
+    feature = "aws-batch",
+    feature = "aws-dynamodb",
+    feature = "aws-lambda",
+    feature = "aws-logs",
+    feature = "aws-s3"
+))]
+#[doc(inline)]
+pub use batchwright_aws::aws;
 #[cfg(feature = "schema")]
-pub mod schema;
+#[doc(inline)]
+pub use batchwright_core::schema;
+#[doc(inline)]
+pub use batchwright_core::{domain, events, ports};
+#[cfg(feature = "function")]
+#[doc(inline)]
+pub use batchwright_function::function;
+#[cfg(feature = "fan-out")]
+#[doc(inline)]
+pub use batchwright_invocations::fan_out;
+#[cfg(feature = "jobs")]
+#[doc(inline)]
+pub use batchwright_job_files::job_file;
+#[cfg(feature = "local")]
+#[doc(inline)]
+pub use batchwright_local::{engine, local, wire};
 #[cfg(feature = "serializer")]
-pub mod serial;
+#[doc(inline)]
+pub use batchwright_serial::{objects, serial};
 #[cfg(feature = "sqlite")]
-pub mod sqlite;
-pub mod use_cases;
-#[cfg(feature = "wire")]
-pub mod wire;
-mod yaml;
+#[doc(inline)]
+pub use batchwright_stores::sqlite;
+#[doc(inline)]
+pub use batchwright_stores::{directory, memory};
+
+/// What batchwright does, as free functions over ports.
+pub mod use_cases {
+    #[cfg(feature = "jobs")]
+    #[doc(inline)]
+    pub use batchwright_control::use_cases::*;
+    #[cfg(feature = "fan-out")]
+    #[doc(inline)]
+    pub use batchwright_invocations::use_cases::fan_out;
+}

@@ -101,15 +101,15 @@ async fn what_a_spec_leaves_out_is_not_sent() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_description_reads_as_the_same_detail_in_an_event_does() -> anyhow::Result<()> {
     let events = [
-        include_str!("../../shared/src/events/fixtures/array_child.json"),
-        include_str!("../../shared/src/events/fixtures/array_parent.json"),
-        include_str!("../../shared/src/events/fixtures/container_succeeded.json"),
-        include_str!("../../shared/src/events/fixtures/ecs_multi_container.json"),
-        include_str!("../../shared/src/events/fixtures/eks_failed.json"),
-        include_str!("../../shared/src/events/fixtures/host_terminated.json"),
-        include_str!("../../shared/src/events/fixtures/job_runnable.json"),
-        include_str!("../../shared/src/events/fixtures/multi_node_node.json"),
-        include_str!("../../shared/src/events/fixtures/multi_node_parent.json"),
+        include_str!("../../shared/core/src/events/fixtures/array_child.json"),
+        include_str!("../../shared/core/src/events/fixtures/array_parent.json"),
+        include_str!("../../shared/core/src/events/fixtures/container_succeeded.json"),
+        include_str!("../../shared/core/src/events/fixtures/ecs_multi_container.json"),
+        include_str!("../../shared/core/src/events/fixtures/eks_failed.json"),
+        include_str!("../../shared/core/src/events/fixtures/host_terminated.json"),
+        include_str!("../../shared/core/src/events/fixtures/job_runnable.json"),
+        include_str!("../../shared/core/src/events/fixtures/multi_node_node.json"),
+        include_str!("../../shared/core/src/events/fixtures/multi_node_parent.json"),
     ];
     for event in events {
         let event: Value = serde_json::from_str(event)?;

@@ -7,8 +7,9 @@ use batchwright_tests::crash::sources::{CallSite, calls, methods};
 use batchwright_tests::crash::sweep::{Figures, in_memory, pairs, singles};
 
 /// Where use cases and functions call ports.
-const SOURCES: [&str; 5] = [
-    "shared/src/use_cases",
+const SOURCES: [&str; 6] = [
+    "shared/control/src/use_cases",
+    "shared/invocations/src/use_cases",
     "functions/submitter/src",
     "functions/state-handler/src",
     "functions/log-collector/src",

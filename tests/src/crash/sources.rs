@@ -30,7 +30,7 @@ pub fn root() -> PathBuf {
 /// Where the sources can't be read.
 pub fn methods() -> anyhow::Result<BTreeSet<String>> {
     let mut methods = BTreeSet::new();
-    for file in files(&root().join("shared/src/ports"))? {
+    for file in files(&root().join("shared/core/src/ports"))? {
         let text = without_tests(&fs::read_to_string(&file)?);
         for declaration in text.split("\n    fn ").skip(1) {
             let end = declaration.find([';', '{']).unwrap_or(declaration.len());

@@ -1,0 +1,111 @@
+//! How AWS is reached.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+/// From the start of an attempt until its connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One attempt, answer and all. `SubmitPolicy::claim_margin_ms` is longer: a call that was started
+/// under a claim has ended when the claim has.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Attempts of one call, by the SDK's standard retries. `SubmitJob` alone is called with none.
+const ATTEMPTS: u32 = 5;
+
+/// How long a connection that nobody uses is kept. The services close theirs later: a call on one that
+/// is closed already ends as a lost answer, which costs a `SubmitJob` its claim.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a person or a function's environment says of the way to AWS. What is absent is found as every
+/// AWS program finds it.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// `--region`, `AWS_REGION`.
+    pub region: Option<String>,
+    /// `--profile`, `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// `--endpoint-url`, `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+}
+
+/// The configuration from which every client is made.
+pub async fn connect(connection: &Connection) -> SdkConfig {
+    let http_client = aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .app_name(AppName::new("batchwright").expect("the name holds letters only"))
+        .http_client(http_client)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+    if let Some(region) = &connection.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &connection.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint_url) = &connection.endpoint_url {
+        loader = loader.endpoint_url(endpoint_url);
+    }
+    loader.load().await
+}
+
+/// A client for S3. Buckets stand in the path where an endpoint was given, by any of the ways that AWS
+/// knows: what is no AWS endpoint seldom has a host name for each bucket.
+#[cfg(feature = "s3")]
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let path_style = config.endpoint_url().is_some() || has_own_endpoint(config, "S3");
+    let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
+    aws_sdk_s3::Client::from_conf(builder.build())
+}
+
+/// Whether the environment or the profile gives one service an endpoint: `AWS_ENDPOINT_URL_S3`.
+#[cfg(feature = "s3")]
+fn has_own_endpoint(config: &SdkConfig, service: &'static str) -> bool {
+    let key = aws_types::service_config::ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .expect("service, variable and field are given");
+    config.service_config().and_then(|services| services.load_config(key)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_client_gets_the_same_time_outs_retries_and_name() {
+        let connection = Connection {
+            region: Some("eu-west-1".into()),
+            profile: None,
+            endpoint_url: Some("http://127.0.0.1:9".into()),
+        };
+        let config = connect(&connection).await;
+        assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));
+        assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:9"));
+        assert_eq!(config.app_name().map(AsRef::as_ref), Some("batchwright"));
+        assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(ATTEMPTS));
+        let timeouts = config.timeout_config().unwrap();
+        assert_eq!(timeouts.connect_timeout(), Some(CONNECT_TIMEOUT));
+        assert_eq!(timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));
+        assert_eq!(timeouts.operation_timeout(), None, "the attempts have their own");
+    }
+
+    #[test]
+    fn a_call_has_ended_when_its_claim_has() {
+        let margin_ms = batchwright_control::use_cases::submit::SubmitPolicy::default().claim_margin_ms;
+        assert!(u128::try_from(margin_ms).unwrap() > ATTEMPT_TIMEOUT.as_millis());
+    }
+}

@@ -1,0 +1,36 @@
+//! Adapters for AWS, one module and one feature a service.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `batch` | `BatchJobEngine`: the jobs |
+//! | `clients` | the one place where clients are configured: behaviour version, TLS, time-outs, retries, endpoints |
+//! | `lambda` | `LambdaInvoker`, `LambdaCaller`: the functions |
+//! | `logs` | `CloudWatchLogSource`: the jobs' logs |
+//! | `s3` | `S3ObjectStore`: archives, reports and job files; `S3Buckets`: any object |
+//! | `error` | the one place where an SDK error becomes throttled, retryable, ambiguous or permanent |
+//! | `dynamodb` | the job store and the run store |
+
+#[cfg(feature = "batch")]
+mod batch;
+mod clients;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+mod error;
+#[cfg(feature = "lambda")]
+mod lambda;
+#[cfg(feature = "logs")]
+mod logs;
+#[cfg(feature = "s3")]
+mod s3;
+
+#[cfg(feature = "batch")]
+pub use batch::BatchJobEngine;
+#[cfg(feature = "s3")]
+pub use clients::s3_client;
+pub use clients::{Connection, connect};
+#[cfg(feature = "lambda")]
+pub use lambda::{Answer, LambdaCaller, LambdaInvoker};
+#[cfg(feature = "logs")]
+pub use logs::CloudWatchLogSource;
+#[cfg(feature = "s3")]
+pub use s3::{CopyLimits, S3Buckets, S3ObjectReader, S3ObjectStore, S3ObjectWriter};

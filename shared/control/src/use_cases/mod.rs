@@ -1,0 +1,22 @@
+//! What batchwright does, as free functions over ports. Each may be stopped at any await and called
+//! again: what was done is found done.
+//!
+//! - [`submit`]: one job, once.
+//! - [`record_state`]: one state of a submission, and what follows from its end.
+//! - [`collect_logs`]: the archive of one submission's logs.
+//! - [`reconcile`]: what events, submitters and collectors left behind.
+//! - [`run_file`]: all jobs of a file.
+//! - [`queries`]: what the job database answers.
+//! - [`read_logs`], [`plan_file`]: what people ask for.
+
+mod array_children;
+pub mod collect_logs;
+mod dependencies;
+pub mod plan_file;
+pub mod queries;
+pub mod read_logs;
+pub mod reconcile;
+pub mod record_state;
+pub mod run_file;
+pub mod submit;
+mod take_over;

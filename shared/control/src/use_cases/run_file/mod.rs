@@ -1,0 +1,271 @@
+//! All jobs of a file: each submitted, skipped with its reason, or rejected with its reason.
+
+mod progress;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::AsyncBufRead;
+use tracing::warn;
+
+use super::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use crate::domain::backoff::backoff;
+use crate::domain::{Checkpoint, JobName, JobSpec, Run, RunCounts, RunId, RunState, Timestamp};
+use crate::job_file::{Entry, JobFile, JobFileError};
+use crate::ports::{Clock, JobEngine, JobStore, ObjectStore, PortError, RunStore, SubmissionPace};
+use progress::Progress;
+pub use report::{ReportLine, ReportOutcome, report_key};
+
+/// How a file is run.
+#[derive(Debug, Clone)]
+pub struct RunFile {
+    /// The run's id: the same id goes on where the run was left.
+    pub run_id: RunId,
+    /// Where the file lies, for people.
+    pub source: String,
+    /// Run again what SUCCEEDED. A run that goes on does as it was told first.
+    pub rerun: bool,
+    /// Jobs that are submitted at once.
+    pub concurrency: usize,
+    /// When to stop and hand on what is left.
+    pub deadline: Option<Timestamp>,
+    /// How claims are used.
+    pub policy: SubmitPolicy,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Every job of the file has been dealt with.
+    Complete(RunCounts),
+    /// The deadline came first, or some jobs can't be submitted yet: call again with the same run id.
+    ToBeContinued(Checkpoint),
+}
+
+/// Why a file was not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFileError {
+    /// The file can't be read, or is wrong: nothing that comes after was submitted.
+    #[error(transparent)]
+    File(#[from] JobFileError),
+    /// A port failed for good. The run goes on from its checkpoint when it is called again.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Another invocation of the same run has come further: it goes on, and this one has stopped.
+    #[error("another invocation goes on with the run")]
+    Overtaken,
+}
+
+/// Jobs that may be done ahead of the first that is not: bounds what is held in memory.
+const WINDOW: u64 = 2_000;
+
+/// Rounds in which jobs that could not be submitted yet are tried again, before they are handed on.
+const ROUNDS: u32 = 6;
+
+/// Submits every job of the file, in an order in which dependencies come first, `concurrency` at once.
+///
+/// Idempotent, and resumable: the run's checkpoint is saved every thousand jobs, and a run that is
+/// called again goes on from there. Of two invocations of one run, the one that is behind at its next
+/// checkpoint stops ([`RunFileError::Overtaken`]). Memory does not grow with the number of jobs where the file is
+/// streamed. `each` is told what became of every job, in the order of the file.
+#[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
+pub async fn run_file<S, E, O, R>(
+    store: &S,
+    engine: &E,
+    pace: &impl SubmissionPace,
+    clock: &impl Clock,
+    archive: &O,
+    file: &mut JobFile<R>,
+    order: &RunFile,
+    each: impl FnMut(&ReportLine) + Send,
+) -> Result<RunEnd, RunFileError>
+where
+    S: JobStore + RunStore,
+    E: JobEngine,
+    O: ObjectStore,
+    R: AsyncBufRead + Send + Unpin,
+{
+    let run = begin(store, clock, order).await?;
+    if run.state != RunState::Submitting {
+        return Ok(RunEnd::Complete(run.counts));
+    }
+    let asked = Asked::ByPerson { rerun: run.rerun };
+    let mut progress = Progress::new(store, archive, clock, run, each);
+    let submit_one = |index: u64, line: u64, spec: JobSpec| -> BoxFuture<'_, Tried> {
+        Box::pin(async move {
+            let wanted = Order { spec: &spec, run_id: &order.run_id, asked };
+            let result = submit(store, engine, pace, clock, &order.policy, &wanted).await;
+            Tried { index, line, spec, result }
+        })
+    };
+    let mut feed =
+        Feed { file, order, clock, next_index: 0, flying: FuturesUnordered::new(), names: BTreeSet::new() };
+    let fed = feed.submit_all(&mut progress, &submit_one).await;
+    let all_read = matches!(fed, Ok(Fed::All));
+    let ended = match fed {
+        Ok(Fed::All) => retry_deferred(&mut progress, &submit_one, &order.run_id).await,
+        Ok(Fed::UntilDeadline) => Ok(()),
+        Err(RunFileError::File(error)) => {
+            progress.reject(&error);
+            progress.close(RunState::Rejected).await?;
+            return Err(error.into());
+        }
+        Err(error) => Err(error),
+    };
+    let whole = all_read && progress.deferred.is_empty() && ended.is_ok();
+    let run = progress.close(if whole { RunState::Submitted } else { RunState::Submitting }).await?;
+    ended?;
+    Ok(if whole { RunEnd::Complete(run.counts) } else { RunEnd::ToBeContinued(run.checkpoint) })
+}
+
+/// Keeps a run whose file was refused as a whole, and its report.
+pub async fn reject_file<S: RunStore, O: ObjectStore>(
+    store: &S,
+    archive: &O,
+    clock: &impl Clock,
+    order: &RunFile,
+    error: &JobFileError,
+) -> Result<(), RunFileError> {
+    let run = begin(store, clock, order).await?;
+    if run.state != RunState::Submitting {
+        return Ok(());
+    }
+    let mut progress = Progress::new(store, archive, clock, run, |_| ());
+    progress.reject(error);
+    progress.close(RunState::Rejected).await.map(|_| ())
+}
+
+async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> Result<Run, PortError> {
+    let now = clock.now();
+    let run = Run {
+        run_id: order.run_id.clone(),
+        source: order.source.clone(),
+        rerun: order.rerun,
+        state: RunState::Submitting,
+        checkpoint: Checkpoint::default(),
+        counts: RunCounts::default(),
+        started_at: now,
+        updated_at: now,
+    };
+    Ok(store.create_run(&run).await?.unwrap_or(run))
+}
+
+/// A job that was tried.
+struct Tried {
+    index: u64,
+    line: u64,
+    spec: JobSpec,
+    result: Result<Outcome, PortError>,
+}
+
+enum Fed {
+    All,
+    UntilDeadline,
+}
+
+/// Reads the file and keeps up to `concurrency` jobs on their way.
+struct Feed<'a, 'f, C, R> {
+    file: &'a mut JobFile<R>,
+    order: &'a RunFile,
+    clock: &'a C,
+    next_index: u64,
+    flying: FuturesUnordered<BoxFuture<'f, Tried>>,
+    names: BTreeSet<JobName>,
+}
+
+impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
+    async fn submit_all<S: RunStore, O: ObjectStore>(
+        &mut self,
+        progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
+        submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    ) -> Result<Fed, RunFileError> {
+        let fed = loop {
+            if self.order.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
+                break Ok(Fed::UntilDeadline);
+            }
+            let Entry { line, job } = match self.file.next().await {
+                Ok(Some(entry)) => entry,
+                Ok(None) => break Ok(Fed::All),
+                Err(error) => break Err(RunFileError::File(error)),
+            };
+            let index = self.next_index;
+            self.next_index += 1;
+            if index < progress.checkpoint() {
+                continue;
+            }
+            match job {
+                Err(problems) => progress.invalid(index, line, &problems),
+                Ok(spec) => self.start(progress, submit_one, index, line, spec).await?,
+            }
+            progress.save_if_due().await?;
+        };
+        self.land_while(progress, |_| true).await?;
+        fed
+    }
+
+    /// Starts a job once there is room and no job that it depends on is on its way.
+    async fn start<S: RunStore, O: ObjectStore>(
+        &mut self,
+        progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
+        submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+        index: u64,
+        line: u64,
+        spec: JobSpec,
+    ) -> Result<(), RunFileError> {
+        let concurrency = self.order.concurrency.max(1);
+        let waits = |feed: &Self| {
+            feed.flying.len() >= concurrency
+                || feed.names.contains(&spec.job_name)
+                || spec.dependency_names().any(|name| feed.names.contains(name))
+        };
+        self.land_while(progress, waits).await?;
+        while index - progress.checkpoint() >= WINDOW && !progress.deferred.is_empty() {
+            self.land_while(progress, |_| true).await?;
+            retry_deferred(progress, submit_one, &self.order.run_id).await?;
+            if !progress.deferred.is_empty() {
+                let why = "jobs at the run's checkpoint can't be submitted yet";
+                return Err(PortError::retryable("run", why).into());
+            }
+        }
+        self.names.insert(spec.job_name.clone());
+        self.flying.push(submit_one(index, line, spec));
+        Ok(())
+    }
+
+    async fn land_while<S: RunStore, O: ObjectStore>(
+        &mut self,
+        progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
+        waits: impl Fn(&Self) -> bool,
+    ) -> Result<(), RunFileError> {
+        while waits(self) {
+            let Some(tried) = self.flying.next().await else { return Ok(()) };
+            self.names.remove(&tried.spec.job_name);
+            progress.landed(tried)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tries the deferred jobs again, in the order of the file, until none is left or the rounds are over.
+async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
+    progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
+    submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    run_id: &RunId,
+) -> Result<(), RunFileError> {
+    for round in 0..ROUNDS {
+        if progress.deferred.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(backoff(round, run_id.as_str())).await;
+        let deferred: BTreeMap<u64, (u64, JobSpec)> = std::mem::take(&mut progress.deferred);
+        for (index, (line, spec)) in deferred {
+            let tried = submit_one(index, line, spec).await;
+            progress.landed(tried)?;
+        }
+    }
+    warn!(jobs = progress.deferred.len(), "jobs could not be submitted yet; the run is to be continued");
+    Ok(())
+}

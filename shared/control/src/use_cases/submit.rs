@@ -1,0 +1,250 @@
+//! One job, submitted once: claim, `SubmitJob`, record.
+
+use std::collections::BTreeMap;
+
+use tracing::{info, warn};
+
+use super::dependencies::{Resolved, resolve};
+use crate::domain::backoff::backoff;
+use crate::domain::plan::{Plan, Skip, plan, plan_child};
+use crate::domain::{Job, JobId, JobName, JobSpec, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry};
+use crate::ports::{
+    ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, NewSubmission, PortError, RecordOutcome,
+    SubmissionPace,
+};
+
+/// How a claim is used.
+#[derive(Debug, Clone, Copy)]
+pub struct SubmitPolicy {
+    /// How long a claim gives the right to submit, in milliseconds.
+    pub claim_ms: i64,
+    /// No `SubmitJob` is started in the last part of a claim, in milliseconds: longer than the call
+    /// may take, so that it has ended when the claim has.
+    pub claim_margin_ms: i64,
+    /// Calls of `SubmitJob` that did not take effect, before the claim is given up.
+    pub attempts: u32,
+}
+
+impl Default for SubmitPolicy {
+    fn default() -> Self {
+        Self { claim_ms: 300_000, claim_margin_ms: 90_000, attempts: 8 }
+    }
+}
+
+/// Who wants a job submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A person, with a job file. `rerun`: also where it SUCCEEDED.
+    ByPerson {
+        /// Run again what SUCCEEDED.
+        rerun: bool,
+    },
+    /// batchwright itself, because a submission ended in a way that deserves another.
+    ByRetry,
+    /// batchwright itself, because a child of an array lost its host: once for each of the array's
+    /// submissions.
+    ByArray,
+}
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was submitted.
+    Submitted(JobId),
+    /// It was left alone.
+    Skipped(Skip),
+    /// It can't be submitted as it is.
+    Rejected(String),
+    /// Not now: a job it depends on is being submitted by another, or Batch is too busy.
+    Deferred(String),
+    /// Batch may have taken it or not. The claim stands until the reconciler has found out.
+    Unknown(String),
+    /// It was submitted too late: its claim had been taken for dead, and another submission may stand.
+    /// This one was terminated.
+    Surplus(JobId),
+}
+
+/// Submits a job unless it SUCCEEDED, is in flight, or is claimed by another.
+///
+/// Idempotent: any number of callers, at once or one after another, make one submission. Errs where
+/// the store can't be reached; a claim that stands then is settled by the reconciler.
+pub async fn submit<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    pace: &impl SubmissionPace,
+    clock: &impl Clock,
+    policy: &SubmitPolicy,
+    order: &Order<'_>,
+) -> Result<Outcome, PortError> {
+    const RACES: u32 = 5;
+    for _ in 0..RACES {
+        let known = store.job(&order.spec.job_name).await?;
+        let planned = match order.asked {
+            Asked::ByPerson { rerun } => plan(order.spec, known.as_ref(), rerun, Some(order.run_id)),
+            Asked::ByRetry => plan(order.spec, known.as_ref(), false, None),
+            Asked::ByArray => plan_child(order.spec, known.as_ref()),
+        };
+        let replaces = match planned {
+            Plan::Skip(skip) => return Ok(Outcome::Skipped(skip)),
+            Plan::Submit { replaces } => replaces,
+        };
+        let dependencies = match resolve(store, order.spec).await? {
+            Resolved::Ready(ids) => ids,
+            Resolved::Blocked(why) => return Ok(Outcome::Rejected(why)),
+            Resolved::NotYet(why) => return Ok(Outcome::Deferred(why)),
+        };
+        pace.admit().await;
+        let now = clock.now();
+        let expires_at = now.plus_millis(policy.claim_ms);
+        let job_queue = order.queue(known.as_ref());
+        let claim = NewClaim {
+            spec: order.spec.clone(),
+            run_id: order.run_id.clone(),
+            replaces,
+            replaced_end: known.as_ref().and_then(Job::state).and_then(TryEnd::of),
+            job_queue: job_queue.clone(),
+            takes_over: None,
+            resets_budget: order.asked != Asked::ByRetry,
+            now,
+            expires_at,
+        };
+        match store.claim(&claim).await? {
+            ClaimOutcome::Held => return Ok(Outcome::Skipped(Skip::Claimed)),
+            ClaimOutcome::Replaced => continue,
+            ClaimOutcome::Granted(nonce) => {
+                let mut spec = order.spec.clone();
+                spec.job_queue = job_queue.unwrap_or(spec.job_queue);
+                let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
+                return settle(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
+            }
+        }
+    }
+    Ok(Outcome::Deferred(format!("its latest submission changed {RACES} times while it was looked at")))
+}
+
+/// A job to submit, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// What to submit.
+    pub spec: &'a JobSpec,
+    /// The run it belongs to.
+    pub run_id: &'a RunId,
+    /// Who wants it.
+    pub asked: Asked,
+}
+
+impl Order<'_> {
+    /// Where the submission goes, where that is not the spec's own queue: a person always gets that.
+    fn queue(&self, known: Option<&Job>) -> Option<String> {
+        let by_retry = self.asked == Asked::ByRetry;
+        known.filter(|_| by_retry).and_then(retry::fallback).map(str::to_owned)
+    }
+}
+
+/// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
+/// effect is repeated, and none is started near the end of the claim, which was made at `claimed_at`: nor
+/// the first, because the claim itself may have been long in coming.
+pub(super) async fn call<E: JobEngine>(
+    engine: &E,
+    pace: &impl SubmissionPace,
+    clock: &impl Clock,
+    policy: &SubmitPolicy,
+    spec: &JobSpec,
+    dependencies: &BTreeMap<JobName, Option<JobId>>,
+    (nonce, claimed_at): (&Nonce, Timestamp),
+) -> Result<JobId, PortError> {
+    let request = SubmitJobRequest::new(spec, nonce, |name| dependencies.get(name).cloned().flatten());
+    let last_start = claimed_at.plus_millis(policy.claim_ms - policy.claim_margin_ms);
+    if clock.now() > last_start {
+        return Err(PortError::retryable("SubmitJob", "it was not called: too little is left of the claim"));
+    }
+    let mut attempt = 0;
+    loop {
+        let error = match engine.submit_job(&request).await {
+            Ok(job_id) => return Ok(job_id),
+            Err(error) => error,
+        };
+        if matches!(error.kind, ErrorKind::Throttled { .. }) {
+            pace.throttled();
+        }
+        let wait = match error.kind {
+            ErrorKind::Permanent | ErrorKind::Ambiguous => return Err(error),
+            ErrorKind::Throttled { retry_after: Some(hint) } => hint.max(backoff(attempt, nonce.as_str())),
+            ErrorKind::Throttled { retry_after: None } | ErrorKind::Retryable => {
+                backoff(attempt, nonce.as_str())
+            }
+        };
+        attempt += 1;
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        if attempt >= policy.attempts || clock.now().plus_millis(wait_ms) > last_start {
+            return Err(error);
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Writes down what `SubmitJob` answered.
+pub(super) async fn settle<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+    job_name: &JobName,
+    nonce: &Nonce,
+    answer: Result<JobId, PortError>,
+) -> Result<Outcome, PortError> {
+    let error = match answer {
+        Ok(job_id) => return record(store, engine, clock, job_name, nonce, job_id).await,
+        Err(error) => error,
+    };
+    match error.kind {
+        ErrorKind::Ambiguous => {
+            warn!(job.name = %job_name, nonce = %nonce, %error, "nobody knows whether the job was submitted");
+            Ok(Outcome::Unknown(format!("{error}; the reconciler finds out")))
+        }
+        ErrorKind::Permanent => {
+            let refusal = error.to_string();
+            store.release(job_name, nonce, Some(&refusal), clock.now()).await?;
+            Ok(Outcome::Rejected(refusal))
+        }
+        ErrorKind::Throttled { .. } | ErrorKind::Retryable => {
+            store.release(job_name, nonce, None, clock.now()).await?;
+            Ok(Outcome::Deferred(error.to_string()))
+        }
+    }
+}
+
+async fn record<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+    job_name: &JobName,
+    nonce: &Nonce,
+    job_id: JobId,
+) -> Result<Outcome, PortError> {
+    let submission = NewSubmission {
+        job_name: job_name.clone(),
+        nonce: nonce.clone(),
+        job_id: job_id.clone(),
+        now: clock.now(),
+    };
+    match store.record_submission(&submission).await? {
+        RecordOutcome::Recorded | RecordOutcome::Known => {
+            info!(job.name = %job_name, job.id = %job_id, "submitted");
+            Ok(Outcome::Submitted(job_id))
+        }
+        RecordOutcome::Surplus | RecordOutcome::Unknown => {
+            end_surplus(engine, job_name, &job_id).await?;
+            Ok(Outcome::Surplus(job_id))
+        }
+    }
+}
+
+/// Ends a submission that is not the job's: its claim was taken for dead before it was recorded.
+pub(super) async fn end_surplus<E: JobEngine>(
+    engine: &E,
+    job_name: &JobName,
+    job_id: &JobId,
+) -> Result<(), PortError> {
+    warn!(job.name = %job_name, job.id = %job_id, metric.surplus_submissions = 1, "terminating a surplus submission");
+    engine.terminate_job(job_id, "surplus submission: another one of this job stands").await
+}

@@ -1,0 +1,52 @@
+//! The words and the rules of batchwright. Nothing here does I/O or reads a clock.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `ids` | `JobName`, `JobId`, `RunId`, `Nonce` |
+//! | `status` | the seven statuses of AWS Batch and their order |
+//! | `spec` | a job as `SubmitJob` takes it |
+//! | `definition` | a job definition for the embedded engine |
+//! | `limits` | every quota that is checked, with its source |
+//! | `job` | the records kept of a job: head, claim, submission, state |
+//! | `transition` | which of two states of a submission stands |
+//! | `cause` | why a submission ended as it did |
+//! | `tries` | what a head keeps of each submission |
+//! | `retry` | whether an ended job is submitted again, and where |
+//! | `children` | array children that lost their hosts, as jobs of their own |
+//! | `plan` | what is to be done with a job of a file |
+//! | `run` | the record of one job file's run |
+//! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
+//! | `backoff` | how long to wait between calls that failed |
+//! | `suggest` | the known name that an unknown one was meant to be |
+//! | `times`, `units` | milliseconds, durations, memory units |
+
+pub mod backoff;
+pub mod cause;
+pub mod children;
+pub mod definition;
+pub mod ids;
+pub mod job;
+pub mod limits;
+pub mod plan;
+pub mod retry;
+pub mod run;
+pub mod s3_uri;
+pub mod spec;
+pub mod status;
+pub mod suggest;
+pub mod times;
+pub mod transition;
+pub mod tries;
+pub mod units;
+
+pub use cause::Cause;
+pub use children::{ChildOf, Children};
+pub use definition::JobDefinition;
+pub use ids::{JobId, JobName, Nonce, RunId};
+pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use run::{Checkpoint, Run, RunCounts, RunState};
+pub use s3_uri::{S3Prefix, S3Uri};
+pub use spec::{JobSpec, SubmitJobRequest};
+pub use status::{JobStatus, StatusCounts};
+pub use times::Timestamp;
+pub use tries::{Try, TryEnd};

@@ -1,0 +1,296 @@
+//! A job as AWS Batch's `SubmitJob` takes it, by the same names.
+//!
+//! Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html>
+
+mod container;
+mod ecs;
+mod eks;
+mod node;
+mod request;
+mod retries;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use container::{ContainerOverrides, KeyValuePair, ResourceRequirement, ResourceType};
+pub use ecs::{EcsPropertiesOverride, TaskContainerOverrides, TaskPropertiesOverride};
+pub use eks::{
+    EksContainerEnvironmentVariable, EksContainerOverride, EksContainerResourceRequirements, EksMetadata,
+    EksPodPropertiesOverride, EksPropertiesOverride,
+};
+pub use node::{NodeOverrides, NodePropertyOverride};
+pub use request::SubmitJobRequest;
+pub use retries::{FallbackQueue, RetryOn};
+
+use super::children::ChildOf;
+use super::ids::{JobId, JobName, hex_digest};
+use super::limits::DEFAULT_MAX_TRIES;
+
+/// One job of a job file, its defaults filled in and its short forms written out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct JobSpec {
+    pub job_name: JobName,
+    pub job_queue: String,
+    pub job_definition: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_identifier: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling_priority_override: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array_properties: Option<ArrayProperties>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<Dependency>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_overrides: Option<ContainerOverrides>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_overrides: Option<NodeOverrides>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_strategy: Option<RetryStrategy>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagate_tags: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<JobTimeout>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eks_properties_override: Option<EksPropertiesOverride>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecs_properties_override: Option<EcsPropertiesOverride>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumable_resource_properties_override: Option<ConsumableResourceProperties>,
+    /// Submissions in all, the first among them. Ours; 4 where the file does not say.
+    #[serde(default = "default_max_tries")]
+    pub max_tries: u32,
+    /// Where it goes after so many lost hosts. Ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_queue: Option<FallbackQueue>,
+    /// The failures of the job itself for which it is submitted again, each cause once. Ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_on: Vec<RetryOn>,
+    /// Each child of the array that lost its host is run again as a job of its own. Ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resubmit_children: bool,
+    /// This job is such a child. Ours, and never read from a job file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_of: Option<ChildOf>,
+}
+
+const fn default_max_tries() -> u32 {
+    DEFAULT_MAX_TRIES
+}
+
+impl JobSpec {
+    /// A job with nothing but what `SubmitJob` requires.
+    pub fn new(job_name: JobName, job_queue: &str, job_definition: &str) -> Self {
+        Self {
+            job_name,
+            job_queue: job_queue.to_owned(),
+            job_definition: job_definition.to_owned(),
+            share_identifier: None,
+            scheduling_priority_override: None,
+            array_properties: None,
+            depends_on: Vec::new(),
+            parameters: BTreeMap::new(),
+            container_overrides: None,
+            node_overrides: None,
+            retry_strategy: None,
+            propagate_tags: None,
+            timeout: None,
+            tags: BTreeMap::new(),
+            eks_properties_override: None,
+            ecs_properties_override: None,
+            consumable_resource_properties_override: None,
+            max_tries: DEFAULT_MAX_TRIES,
+            fallback_queue: None,
+            retry_on: Vec::new(),
+            resubmit_children: false,
+            child_of: None,
+        }
+    }
+
+    /// The names of the jobs of the same file that must end first.
+    pub fn dependency_names(&self) -> impl Iterator<Item = &JobName> {
+        self.depends_on.iter().filter_map(|dependency| dependency.job_name.as_ref())
+    }
+
+    /// A digest of all that Batch is told: equal for equal work. Tags, and what is said of resubmission,
+    /// do not count.
+    pub fn digest(&self) -> String {
+        let work = Self {
+            max_tries: DEFAULT_MAX_TRIES,
+            tags: BTreeMap::new(),
+            propagate_tags: None,
+            ..self.for_batch()
+        };
+        let text = serde_json::to_string(&work).expect("a spec has string keys only");
+        hex_digest(&[&text])[..32].to_owned()
+    }
+
+    /// The job without what is said of resubmission, but `maxTries`.
+    pub fn for_batch(&self) -> Self {
+        Self {
+            fallback_queue: None,
+            retry_on: Vec::new(),
+            resubmit_children: false,
+            child_of: None,
+            ..self.clone()
+        }
+    }
+
+    /// Bytes of the `SubmitJob` payload.
+    pub fn payload_bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(0, |bytes| bytes.len())
+    }
+}
+
+/// `arrayProperties`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayProperties {
+    /// Children, 2 to 10,000.
+    pub size: u32,
+}
+
+/// An entry of `dependsOn`: by `jobId` as in `SubmitJob`, or by the `jobName` of a job of the same file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct Dependency {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_name: Option<JobName>,
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DependencyType>,
+}
+
+/// How an array job depends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DependencyType {
+    /// Each child waits for the other array's child of the same index.
+    NToN,
+    /// Each child waits for the child before it.
+    Sequential,
+}
+
+/// `retryStrategy`: Batch's own retries within one submission.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct RetryStrategy {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluate_on_exit: Vec<EvaluateOnExit>,
+}
+
+/// A rule of `retryStrategy.evaluateOnExit`: its action is taken where every pattern given matches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct EvaluateOnExit {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_status_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_exit_code: Option<String>,
+    pub action: RetryAction,
+}
+
+/// What a rule of `evaluateOnExit` does. AWS takes it in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE", try_from = "String")]
+#[expect(missing_docs, reason = "the names are AWS's own")]
+pub enum RetryAction {
+    Retry,
+    Exit,
+}
+
+impl TryFrom<String> for RetryAction {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.to_ascii_uppercase().as_str() {
+            "RETRY" => Ok(Self::Retry),
+            "EXIT" => Ok(Self::Exit),
+            _ => Err(format!("unknown action {text:?}; RETRY and EXIT are known")),
+        }
+    }
+}
+
+/// `timeout`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JobTimeout {
+    /// Seconds, at least 60, from an attempt's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_duration_seconds: Option<u32>,
+}
+
+/// `consumableResourcePropertiesOverride`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct ConsumableResourceProperties {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumable_resource_list: Vec<ConsumableResourceRequirement>,
+}
+
+/// An entry of `consumableResourceList`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+pub struct ConsumableResourceRequirement {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumable_resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Cause;
+
+    #[test]
+    fn the_digest_tells_work_apart_and_nothing_else() {
+        let spec = JobSpec::new(JobName::parse("a").unwrap(), "q", "d");
+        let relabelled =
+            JobSpec { max_tries: 9, tags: BTreeMap::from([("k".into(), "v".into())]), ..spec.clone() };
+        let retried = JobSpec {
+            fallback_queue: Some(FallbackQueue { job_queue: "r".into(), after_losses: 1 }),
+            retry_on: vec![RetryOn { cause: Cause::Timeout, max_tries: None }],
+            resubmit_children: true,
+            ..spec.clone()
+        };
+        assert_eq!(spec.digest(), retried.digest());
+        assert_eq!(spec.digest(), relabelled.digest());
+        assert_ne!(spec.digest(), JobSpec { job_definition: "e".into(), ..spec.clone() }.digest());
+    }
+
+    #[test]
+    fn a_spec_is_written_with_submit_jobs_names() {
+        let mut spec = JobSpec::new(JobName::parse("a").unwrap(), "q", "d");
+        spec.depends_on = vec![Dependency { kind: Some(DependencyType::NToN), ..Dependency::default() }];
+        let json = serde_json::to_value(&spec).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "jobName": "a", "jobQueue": "q", "jobDefinition": "d", "dependsOn": [{"type": "N_TO_N"}], "maxTries": 4
+            })
+        );
+        assert_eq!(serde_json::from_value::<JobSpec>(json).unwrap(), spec);
+    }
+}

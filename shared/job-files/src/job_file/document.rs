@@ -1,0 +1,181 @@
+//! A file that is checked as a whole: its form, its jobs, its defaults, its definitions.
+
+use super::defaults;
+use super::definitions::read_local;
+use super::file::Entry;
+use super::format::Format;
+use super::job;
+use super::json;
+use super::nearest;
+use super::node::{Data, Node};
+use super::order;
+use super::problem::Problem;
+use super::schema::Check;
+use super::yaml;
+use crate::domain::JobDefinition;
+
+/// Problems after which the rest of a file is not checked.
+const PROBLEMS_MAX: usize = 1_000;
+
+/// A file that was found good.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) definitions: Vec<JobDefinition>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A job before it is checked.
+struct Unchecked {
+    node: Node,
+    path: String,
+}
+
+/// Reads and checks a whole file. Errs with all that is wrong.
+pub(super) fn read(text: &str, name: &str) -> Result<Document, Vec<Problem>> {
+    if text.trim_ascii().is_empty() {
+        return Err(vec![Problem::of_file("the file is empty; write at least one job into it")]);
+    }
+    match Format::of(text, name, true) {
+        Format::JsonLines => read_lines(text),
+        Format::Json => read_root(json::parse(text, 1).map_err(|problem| vec![trailing(problem)])?),
+        Format::Yaml => read_root(yaml::parse(text).map_err(|problem| vec![problem])?),
+    }
+}
+
+fn trailing(problem: Problem) -> Problem {
+    match problem.message.strip_suffix("trailing characters") {
+        Some(place) => Problem {
+            message: format!(
+                "{place}there is more after the first value; put the jobs into one list, or each on a line of its own (JSON Lines)"
+            ),
+            ..problem
+        },
+        None => problem,
+    }
+}
+
+fn read_lines(text: &str) -> Result<Document, Vec<Problem>> {
+    let mut jobs = Vec::new();
+    let mut problems = Vec::new();
+    for (line, text) in (1..).zip(text.split('\n')).filter(|(_, text)| !text.trim_ascii().is_empty()) {
+        match parse_line(text, line) {
+            Ok(node) => jobs.push(Unchecked { node, path: String::new() }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    check_jobs(jobs, None, problems, Vec::new())
+}
+
+/// Parses one line of a JSON Lines file.
+pub(super) fn parse_line(text: &str, line: u64) -> Result<Node, Problem> {
+    if let Ok(Some(_)) = json::more_after_first(text) {
+        return Err(Problem::at_line(line, "has more than one value; put each job on a line of its own"));
+    }
+    json::parse(text, line)
+}
+
+fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
+    match root.data {
+        Data::List(items) => {
+            let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("[{index}]") });
+            check_jobs(jobs.collect(), None, Vec::new(), Vec::new())
+        }
+        Data::Object(_) if ["jobs", "defaults", "local"].iter().any(|key| root.get(key).is_some()) => {
+            read_parts(&mut root)
+        }
+        Data::Object(_) => {
+            check_jobs(vec![Unchecked { node: root, path: String::new() }], None, Vec::new(), Vec::new())
+        }
+        _ => {
+            let message = format!("a job file must be an object or a list of objects, not {}", root.kind());
+            Err(vec![Problem { line: root.line, field: None, message }])
+        }
+    }
+}
+
+/// Reads `{defaults, jobs, local}`.
+fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
+    let mut check = Check::default();
+    known_members(root, &["defaults", "jobs", "local"], &mut check);
+    match root.get("jobs") {
+        None => check.problem(root, "jobs is missing beside defaults and local; give a list of jobs"),
+        Some(jobs) if !matches!(jobs.data, Data::List(_)) => {
+            let message = format!("must be a list of jobs, not {}", jobs.kind());
+            check.member("jobs", |check| check.problem(jobs, message));
+        }
+        Some(_) => {}
+    }
+    let mut problems = check.problems;
+    let definitions = match root.get("local").map(read_local) {
+        Some(Ok(definitions)) => definitions,
+        Some(Err(mut wrong)) => {
+            problems.append(&mut wrong);
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let defaults = root.take("defaults");
+    let wrong_defaults = defaults.as_ref().map(defaults::check).unwrap_or_default();
+    if !wrong_defaults.is_empty() {
+        // What is wrong here would be wrong in every job: it is said once.
+        problems.extend(wrong_defaults);
+        return Err(problems);
+    }
+    let Some(Node { data: Data::List(items), .. }) = root.take("jobs") else { return Err(problems) };
+    let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("jobs[{index}]") });
+    check_jobs(jobs.collect(), defaults.as_ref(), problems, definitions)
+}
+
+/// Says which members of an object are none of the known ones.
+pub(super) fn known_members(node: &Node, known: &[&str], check: &mut Check) {
+    if !node.is_object() {
+        return check.problem(node, format!("must be an object, not {}", node.kind()));
+    }
+    for (key, value) in node.members().iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+        let remedy = match nearest(key, known.iter().copied()) {
+            Some(name) => format!("the nearest known one is {name:?}"),
+            None => format!("the known ones are {}", known.join(", ")),
+        };
+        check.member(key, |check| check.problem(value, format!("unknown field; {remedy}")));
+    }
+}
+
+fn check_jobs(
+    jobs: Vec<Unchecked>,
+    defaults: Option<&Node>,
+    mut problems: Vec<Problem>,
+    definitions: Vec<JobDefinition>,
+) -> Result<Document, Vec<Problem>> {
+    if jobs.is_empty() && problems.is_empty() {
+        return Err(vec![Problem::of_file("the file has no jobs; write at least one into it")]);
+    }
+    let mut checked = Vec::with_capacity(jobs.len());
+    let mut names = Vec::with_capacity(jobs.len());
+    for Unchecked { mut node, path } in jobs {
+        if let Some(defaults) = defaults {
+            defaults::fill_in(&mut node, defaults);
+        }
+        let name = node.get("jobName").unwrap_or(&node);
+        names.push(order::Named {
+            name: node.text_of("jobName").unwrap_or_default().to_owned(),
+            line: name.line,
+            path: if path.is_empty() { "jobName".to_owned() } else { format!("{path}.jobName") },
+        });
+        if problems.len() >= PROBLEMS_MAX {
+            break;
+        }
+        let line = node.line.unwrap_or(0);
+        match job::read(node, &path) {
+            Ok(spec) => checked.push(order::Checked { line, path, spec }),
+            Err(mut wrong) => problems.append(&mut wrong),
+        }
+    }
+    problems.extend(order::duplicates(&names));
+    if !problems.is_empty() {
+        problems.sort_by_key(|problem| problem.line);
+        return Err(problems);
+    }
+    let jobs = order::sort(checked)?;
+    let entries = jobs.into_iter().map(|job| Entry { line: job.line, job: Ok(job.spec) }).collect();
+    Ok(Document { definitions, entries })
+}

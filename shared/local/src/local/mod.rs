@@ -1,0 +1,14 @@
+//! The controller on one machine: the use cases over SQLite, a directory and the embedded engine.
+//!
+//! It needs no account, no network and no service. Killed at any point and started again, it settles
+//! what was running, runs what is left, and nothing that SUCCEEDED a second time.
+
+mod controller;
+mod observer;
+mod pump;
+mod state_dir;
+
+pub(crate) use controller::cores;
+pub use controller::{Controller, End, LocalError, Mode, Options};
+pub use observer::{Observer, Silent};
+pub use state_dir::{StateDir, StateDirError, StateDirLock};
