@@ -214,6 +214,21 @@ pub(crate) fn invocation_of(text: &str) -> Result<Invocation, String> {
 }
 
 impl FanOutCall {
+    /// What results depend on, beside a list that is not in the call: whom it invokes, how, with what.
+    pub(crate) fn identity(&self) -> String {
+        let call = FanOutCall {
+            function_name: self.function_name.clone(),
+            qualifier: self.qualifier.clone(),
+            payloads: self.payloads.clone(),
+            invocations: self.invocations.clone(),
+            invocation_type: self.invocation_type,
+            client_context: self.client_context.clone(),
+            tenant_id: self.tenant_id.clone(),
+            ..FanOutCall::default()
+        };
+        serde_json::to_string(&call).expect("a call has string keys only")
+    }
+
     /// Tells calls apart, whatever their ids.
     pub fn digest(&self) -> String {
         let call = FanOutCall { run_id: None, ..self.clone() };

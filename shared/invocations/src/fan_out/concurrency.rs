@@ -8,7 +8,7 @@ use super::limits::INITIAL_CONCURRENCY;
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The longest that a limit is left alone after growth was refused: so long does new room go unnoticed.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The first pause where nothing at all gets through.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -45,6 +45,8 @@ pub struct Concurrency {
     /// The highest level that got through since the limit fell.
     through: usize,
     refused_share: f64,
+    /// Whether there is a bound below the ceiling: growth goes by quarters then, so that little is too much.
+    has_refused: bool,
 }
 
 impl Concurrency {
@@ -63,6 +65,7 @@ impl Concurrency {
             paused_until: Duration::ZERO,
             through: 0,
             refused_share: 0.0,
+            has_refused: false,
         }
     }
 
@@ -102,7 +105,7 @@ impl Concurrency {
         }
         if self.is_growing {
             self.wait = INTERVAL;
-            self.step = (self.step * 2).min(self.limit);
+            self.step = (self.step * 2).min(if self.has_refused { (self.limit / 4).max(8) } else { self.limit });
         }
         self.limit = (self.limit + self.step).min(self.ceiling);
         self.is_growing = true;
@@ -118,6 +121,7 @@ impl Concurrency {
 
     /// One was refused for want of room; now so many are under way. `hint` is how long Lambda asks to wait.
     pub fn refused(&mut self, ticket: Ticket, under_way: usize, now: Duration, hint: Option<Duration>) {
+        self.has_refused = true;
         self.refused_share += (1.0 - self.refused_share) * SHARE_WEIGHT;
         if let Some(hint) = hint {
             self.paused_until = self.paused_until.max(now + hint);
@@ -137,5 +141,43 @@ impl Concurrency {
             self.wait = (self.wait * 2).min(LONGEST_WAIT);
         }
         self.grows_at = now + self.wait;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_stays_between_one_and_the_ceiling(ceiling in 1u32..2_000, steps in prop::collection::vec((0u8..3, 0usize..2_100, 0u64..500), 0..500)) {
+            let mut limit = Concurrency::below(ceiling);
+            let mut now = Duration::ZERO;
+            for (kind, under_way, passed_ms) in steps {
+                now += Duration::from_millis(passed_ms);
+                match kind {
+                    0 => limit.answered(limit.sent(under_way)),
+                    1 => limit.refused(limit.sent(under_way), under_way.min(limit.limit()), now, None),
+                    _ => limit.grow(under_way, now),
+                }
+                prop_assert!((1..=ceiling as usize).contains(&limit.limit()));
+            }
+        }
+
+        #[test]
+        fn after_refusals_of_any_number_it_comes_back_to_the_ceiling(ceiling in 1u32..1_000, refusals in 0usize..400) {
+            let mut limit = Concurrency::below(ceiling);
+            for left in (0..refusals).rev() {
+                limit.refused(limit.sent(left + 1), left, Duration::ZERO, None);
+            }
+            let mut now = Duration::from_secs(5);
+            while limit.limit() < ceiling as usize && now < Duration::from_secs(30) {
+                now += Duration::from_millis(100);
+                limit.grow(limit.limit(), now);
+            }
+            prop_assert_eq!(limit.limit(), ceiling as usize);
+        }
     }
 }

@@ -19,6 +19,8 @@
 mod call;
 mod checkpoint;
 mod concurrency;
+#[cfg(test)]
+mod concurrency_simulation;
 mod context;
 mod fields;
 mod indices;

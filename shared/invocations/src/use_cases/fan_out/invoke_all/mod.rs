@@ -20,7 +20,7 @@ use super::items::Items;
 use super::ledger::{Kept, Ledger};
 use super::{FanOutError, HEARTBEAT};
 use crate::fan_out::limits::started_ahead;
-use crate::fan_out::{Indices, Open, Progress, Reorder, Settled, Terms};
+use crate::fan_out::{FunctionName, Indices, Open, Progress, Reorder, Settled, Terms};
 use crate::ports::{FunctionCaller, PortError};
 
 /// Where a loop starts.
@@ -255,7 +255,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
     /// The target of all that is still to be read, where that is one.
     fn only_target(&self) -> Option<&'a str> {
         let function = self.terms.function.as_ref().filter(|_| !self.items.have_many_functions());
-        function.filter(|_| !self.has_read_all).map(|function| function.unqualified())
+        function.filter(|_| !self.has_read_all).map(FunctionName::unqualified)
     }
 
     fn is_done(&self) -> bool {
