@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::{JobName, JobStatus};
@@ -127,6 +128,21 @@ pub(crate) struct Shown {
     pub(crate) output: Output,
 }
 
+/// What jobs get of this machine, beyond what a container would have.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArgs {
+    /// Run jobs in this folder [default: local.workdir of the job file, else an empty folder for each attempt]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workdir: Option<PathBuf>,
+    /// Pass an environment variable on to jobs, or set it; may be given more than once. Without it jobs see
+    /// PATH, locale and time zone
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<OsString>,
+    /// Keep the folders of attempts that have ended, and tell where they are
+    #[arg(long)]
+    pub(crate) keep_workdirs: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The job file: JSON, JSON Lines or YAML, also gzipped
@@ -144,6 +160,8 @@ pub(crate) struct RunArgs {
     /// More job definitions for the embedded engine: JSON or YAML
     #[arg(long, value_name = "FILE")]
     pub(crate) job_definitions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) processes: ProcessArgs,
     /// Run nothing: let a simulation with this seed decide how each job ends, in virtual time. The
     /// state is thrown away at the end unless --state-dir is given
     #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
@@ -221,6 +239,8 @@ pub(crate) struct ServeArgs {
     /// runs its own command as it is
     #[arg(long, value_name = "FILE")]
     pub(crate) job_definitions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) processes: ProcessArgs,
     /// Job queues to make at the start; jobs for others are then refused. Without any, every name is accepted
     #[arg(long, value_name = "NAME")]
     pub(crate) queue: Vec<String>,

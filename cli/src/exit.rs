@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use batchwright::local::LocalError;
 
+use crate::output::streams;
+
 /// How a command ended, where nothing went wrong with the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -42,6 +44,11 @@ impl From<LocalError> for Failure {
 
 /// Prints a failure to stderr, and gives the process's exit code.
 pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
+    if let Err(Failure::Broken(error)) = &ended
+        && streams::is_closed_stdout(error)
+    {
+        return ExitCode::from(streams::CLOSED_PIPE);
+    }
     let code = match &ended {
         Ok(Exit::Well) => 0,
         Ok(Exit::JobsFailed) => 1,

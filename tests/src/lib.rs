@@ -7,6 +7,7 @@ pub mod fault_proxy;
 pub mod loopback;
 pub mod model;
 pub mod npm;
+pub mod processes;
 pub mod recorded;
 pub mod runtime_api;
 pub mod schema;

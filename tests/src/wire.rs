@@ -1,7 +1,7 @@
 //! An endpoint in this test program, and requests to it as they stand on the wire.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::processes;
 
 /// A job that has not ended by then does not end.
 const END_LIMIT: Duration = Duration::from_secs(60);
@@ -42,12 +44,16 @@ pub struct Answer {
 }
 
 /// Options for an endpoint in a folder, whose jobs run there too.
+///
+/// # Panics
+///
+/// Where the program that attends attempts is not built.
 pub fn options(folder: &Path) -> ServeOptions {
     ServeOptions {
         state_dir: StateDir::new(folder.join("state")),
         port: 0,
         vcpus: Some(4),
-        working_directory: PathBuf::from(folder),
+        processes: processes::settings(folder, Some(folder)).expect("cargo builds the package's binaries"),
         queues: Vec::new(),
         definitions: Vec::new(),
         events_to: None,

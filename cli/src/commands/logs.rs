@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::args::{LogsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
+use crate::output::text::harmless_log;
 
 /// One line of a log.
 #[derive(Debug, Serialize)]
@@ -43,7 +44,7 @@ pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
                 return;
             }
             written = if output == Output::Table {
-                writeln!(records.out(), "{}", event.message)
+                writeln!(records.out(), "{}", harmless_log(&event.message))
             } else {
                 records.push(&Line {
                     job_id,

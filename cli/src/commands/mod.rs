@@ -5,6 +5,7 @@ mod invoke;
 mod jobs;
 mod logs;
 mod plan;
+mod processes;
 mod run;
 #[cfg(feature = "aws")]
 mod run_on_stack;

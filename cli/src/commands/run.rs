@@ -9,14 +9,15 @@ use batchwright::job_file;
 use batchwright::local::{Controller, End, Mode, Options, StateDir};
 use batchwright::ports::{Clock, SystemClock};
 
-use super::summary;
+use super::{processes, summary};
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{human, progress};
 
 pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let Some(seed) = args.simulate else {
-        return run_in(args, args.place.state_dir(), Mode::Processes, SystemClock).await;
+        let settings = processes::settings(&args.processes, Some(&args.file)).await?;
+        return run_in(args, args.place.state_dir(), Mode::Processes(settings), SystemClock).await;
     };
     let clock = VirtualClock::starting_at(SystemClock.now());
     let mode = Mode::Simulated { seed };
@@ -34,10 +35,10 @@ async fn run_in<C: Clock + Clone + 'static>(
     clock: C,
 ) -> Result<Exit, Failure> {
     let definitions = read_definitions(&args.job_definitions).await?;
-    let working_directory = std::env::current_dir().context("the working directory can't be told")?;
-    let options = Options { state_dir, vcpus: args.vcpus, mode, working_directory };
+    let kept = args.processes.keep_workdirs.then(|| state_dir.clone());
+    let options = Options { state_dir, vcpus: args.vcpus, mode };
     let mut controller = Controller::open(&options, clock).await?;
-    let observer = progress::observer();
+    let observer = progress::observer(kept);
     let stop = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -5,6 +5,7 @@ use batchwright::ports::SystemClock;
 use batchwright::wire::{EventTarget, InvalidTarget, ServeOptions, WireError, WireServer};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::processes;
 use super::run::read_definitions;
 use crate::args::{Output, ServeArgs};
 use crate::exit::{Exit, Failure};
@@ -15,7 +16,7 @@ pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
         state_dir: args.place.state_dir(),
         port: args.port,
         vcpus: args.vcpus,
-        working_directory: std::env::current_dir().context("the working directory can't be told")?,
+        processes: processes::settings(&args.processes, None).await?,
         queues: args.queue.clone(),
         definitions: read_definitions(&args.job_definitions).await?,
         events_to: events_to(args).map_err(|error| Failure::Usage(error.to_string()))?,
@@ -34,6 +35,10 @@ pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     match args.shown.output {
         Output::Table => println!("{url}"),
         Output::Json | Output::Ndjson => println!("{}", serde_json::json!({"endpointUrl": url})),
+    }
+    if args.processes.keep_workdirs {
+        let kept = args.place.state_dir().kept();
+        eprintln!("the folders of attempts that have ended are kept in {}", kept.display());
     }
     let unfinished = server.serve(stop).await?;
     if unfinished > 0 {

@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 
 use super::human;
 use super::job_view::JobView;
+use super::text::harmless;
 
 /// Rows of a table beyond which only the jobs that did not succeed are shown.
 pub(crate) const ROWS_MAX: usize = 40;
@@ -61,10 +62,34 @@ fn tries(view: &JobView) -> String {
     if notes.is_empty() { submissions.to_string() } else { format!("{submissions} ({})", notes.join(", ")) }
 }
 
-/// The table as text, two blanks between its columns and none at the ends of its lines.
-pub(crate) fn rendered(mut table: Table) -> String {
-    table.column_iter_mut().for_each(|column| {
+/// The table as text, two blanks between its columns and none at the ends of its lines. What its cells hold comes
+/// from others, and is shown harmless.
+pub(crate) fn rendered(table: Table) -> String {
+    let mut shown = Table::new();
+    shown.load_style(presets::NOTHING);
+    if let Some(header) = table.header() {
+        shown.set_header(header.clone());
+    }
+    for row in table.row_iter() {
+        shown.add_row(row.cell_iter().map(|cell| harmless(&cell.content()).into_owned()));
+    }
+    shown.column_iter_mut().for_each(|column| {
         column.set_padding((0, 2));
     });
-    table.trim_fmt()
+    shown.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_shown_harmless_each_on_its_line() {
+        let mut rows = table(&["JOB", "WHY"]);
+        rows.add_row(["a", "\u{1b}[2Jdone\nfake  SUCCEEDED"]);
+        rows.add_row(["b", "\u{202e}x"]);
+        let text = rendered(rows);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(lines, ["JOB  WHY", "a    \\u{1b}[2Jdone\\nfake  SUCCEEDED", "b    \\u{202e}x"]);
+    }
 }

@@ -74,7 +74,7 @@ fn the_pipeline_shows_dependencies_arrays_retries_and_failures() {
 fn retries_are_made_for_the_causes_that_a_job_names_and_can_be_seen() {
     let folder = Folder::new();
     let file = example("retries.yaml");
-    let ended = folder.run(&["run", &file, "--local"]);
+    let ended = folder.run(&["run", &file, "--local", "--workdir", "."]);
     assert_eq!(ended.code, Some(1), "one is hopeless: {ended:?}");
     assert!(
         ended

@@ -7,3 +7,4 @@ mod examples;
 mod interrupted;
 mod s3;
 mod support;
+mod terminal;

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cause::{self, Cause};
+use super::cause::Cause;
 use super::children::Children;
+use super::classify::classify;
 use super::ids::{JobId, JobName, Nonce, RunId};
 use super::spec::JobSpec;
 use super::status::JobStatus;
@@ -172,7 +173,7 @@ impl JobState {
 
     /// Why it ended; `None` while it has not, and where it SUCCEEDED.
     pub fn cause(&self) -> Option<Cause> {
-        (self.status == JobStatus::Failed).then(|| cause::classify(self))
+        (self.status == JobStatus::Failed).then(|| classify(self))
     }
 
     /// Whether its end may lead to another submission. Which causes do is for the job to say, and a state

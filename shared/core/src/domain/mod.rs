@@ -9,7 +9,7 @@
 //! | `limits` | every quota that is checked, with its source |
 //! | `job` | the records kept of a job: head, claim, submission, state |
 //! | `transition` | which of two states of a submission stands |
-//! | `cause` | why a submission ended as it did |
+//! | `cause`, `classify`, `reasons` | why a submission ended as it did, and the texts that tell |
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
@@ -23,11 +23,13 @@
 pub mod backoff;
 pub mod cause;
 pub mod children;
+mod classify;
 pub mod definition;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod plan;
+pub mod reasons;
 pub mod retry;
 pub mod run;
 pub mod s3_uri;

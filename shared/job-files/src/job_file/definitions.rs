@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::document;
 use super::format::Format;
 use super::job_schema::DEFINITION;
 use super::node::{Data, Node};
@@ -47,24 +46,11 @@ pub fn check_definition(definition: Value) -> Result<JobDefinition, Vec<Problem>
     definitions.pop().ok_or_else(Vec::new)
 }
 
-/// Reads the `local` of a job file.
-pub(super) fn read_local(local: &Node) -> Result<Vec<JobDefinition>, Vec<Problem>> {
-    let mut check = Check::at("local");
-    document::known_members(local, &["jobDefinitions"], &mut check);
-    let definitions = local.get("jobDefinitions");
-    if let Some(node) = definitions.filter(|node| !matches!(node.data, Data::List(_))) {
-        check.member("jobDefinitions", |check| {
-            check.problem(node, format!("must be a list, not {}", node.kind()));
-        });
-    }
-    if !check.problems.is_empty() {
-        return Err(check.problems);
-    }
-    let nodes: Vec<&Node> = definitions.map(Node::items).unwrap_or_default().iter().collect();
-    read_all(&nodes, |index| format!("local.jobDefinitions[{index}]"))
-}
-
-fn read_all(nodes: &[&Node], path: impl Fn(usize) -> String) -> Result<Vec<JobDefinition>, Vec<Problem>> {
+/// Reads definitions, each with the path by which its problems are told.
+pub(super) fn read_all(
+    nodes: &[&Node],
+    path: impl Fn(usize) -> String,
+) -> Result<Vec<JobDefinition>, Vec<Problem>> {
     let mut definitions = Vec::new();
     let mut problems = Vec::new();
     let mut names: HashMap<String, Option<u64>> = HashMap::new();

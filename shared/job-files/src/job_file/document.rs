@@ -1,18 +1,17 @@
 //! A file that is checked as a whole: its form, its jobs, its defaults, its definitions.
 
 use super::defaults;
-use super::definitions::read_local;
 use super::file::Entry;
 use super::format::Format;
 use super::job;
 use super::json;
+use super::local::{self, LocalSettings};
 use super::nearest;
 use super::node::{Data, Node};
 use super::order;
 use super::problem::Problem;
 use super::schema::Check;
 use super::yaml;
-use crate::domain::JobDefinition;
 
 /// Problems after which the rest of a file is not checked.
 const PROBLEMS_MAX: usize = 1_000;
@@ -20,7 +19,7 @@ const PROBLEMS_MAX: usize = 1_000;
 /// A file that was found good.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    pub(super) definitions: Vec<JobDefinition>,
+    pub(super) local: LocalSettings,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -63,7 +62,7 @@ fn read_lines(text: &str) -> Result<Document, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
-    check_jobs(jobs, None, problems, Vec::new())
+    check_jobs(jobs, None, problems, LocalSettings::default())
 }
 
 /// Parses one line of a JSON Lines file.
@@ -78,13 +77,14 @@ fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
     match root.data {
         Data::List(items) => {
             let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("[{index}]") });
-            check_jobs(jobs.collect(), None, Vec::new(), Vec::new())
+            check_jobs(jobs.collect(), None, Vec::new(), LocalSettings::default())
         }
         Data::Object(_) if ["jobs", "defaults", "local"].iter().any(|key| root.get(key).is_some()) => {
             read_parts(&mut root)
         }
         Data::Object(_) => {
-            check_jobs(vec![Unchecked { node: root, path: String::new() }], None, Vec::new(), Vec::new())
+            let jobs = vec![Unchecked { node: root, path: String::new() }];
+            check_jobs(jobs, None, Vec::new(), LocalSettings::default())
         }
         _ => {
             let message = format!("a job file must be an object or a list of objects, not {}", root.kind());
@@ -106,14 +106,11 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
         Some(_) => {}
     }
     let mut problems = check.problems;
-    let definitions = match root.get("local").map(read_local) {
-        Some(Ok(definitions)) => definitions,
-        Some(Err(mut wrong)) => {
-            problems.append(&mut wrong);
-            Vec::new()
-        }
-        None => Vec::new(),
-    };
+    let local = root.get("local").map_or_else(|| Ok(LocalSettings::default()), local::read);
+    let local = local.unwrap_or_else(|mut wrong| {
+        problems.append(&mut wrong);
+        LocalSettings::default()
+    });
     let defaults = root.take("defaults");
     let wrong_defaults = defaults.as_ref().map(defaults::check).unwrap_or_default();
     if !wrong_defaults.is_empty() {
@@ -123,7 +120,7 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
     }
     let Some(Node { data: Data::List(items), .. }) = root.take("jobs") else { return Err(problems) };
     let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("jobs[{index}]") });
-    check_jobs(jobs.collect(), defaults.as_ref(), problems, definitions)
+    check_jobs(jobs.collect(), defaults.as_ref(), problems, local)
 }
 
 /// Says which members of an object are none of the known ones.
@@ -144,7 +141,7 @@ fn check_jobs(
     jobs: Vec<Unchecked>,
     defaults: Option<&Node>,
     mut problems: Vec<Problem>,
-    definitions: Vec<JobDefinition>,
+    local: LocalSettings,
 ) -> Result<Document, Vec<Problem>> {
     if jobs.is_empty() && problems.is_empty() {
         return Err(vec![Problem::of_file("the file has no jobs; write at least one into it")]);
@@ -177,5 +174,5 @@ fn check_jobs(
     }
     let jobs = order::sort(checked)?;
     let entries = jobs.into_iter().map(|job| Entry { line: job.line, job: Ok(job.spec) }).collect();
-    Ok(Document { definitions, entries })
+    Ok(Document { local, entries })
 }

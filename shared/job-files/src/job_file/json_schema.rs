@@ -50,7 +50,14 @@ impl JsonSchema for JobDocument {
                 "local": {
                     "description": "for the embedded engine only",
                     "type": "object",
-                    "properties": {"jobDefinitions": {"type": "array", "items": definition}},
+                    "properties": {
+                        "jobDefinitions": {"type": "array", "items": definition},
+                        "workdir": {
+                            "description": "the folder in which jobs run; without it each attempt has an empty one",
+                            "type": "string",
+                            "minLength": 1,
+                        },
+                    },
                     "additionalProperties": false,
                 },
             },

@@ -24,6 +24,7 @@ mod job_schema;
 mod json;
 #[cfg(feature = "schema")]
 mod json_schema;
+mod local;
 mod node;
 mod order;
 mod problem;
@@ -41,4 +42,5 @@ pub use file::{Entry, JobFile, open};
 pub use job::check_job;
 #[cfg(feature = "schema")]
 pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
+pub use local::LocalSettings;
 pub use problem::{JobFileError, Problem};

@@ -16,7 +16,7 @@ use crate::directory::DirectoryObjectStore;
 use crate::domain::{JobDefinition, RunCounts, RunId};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
-    SeededScript, SimulatedRunner, SqliteBooks,
+    ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
@@ -28,10 +28,10 @@ use crate::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run
 use crate::use_cases::submit::SubmitPolicy;
 
 /// What runs the jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Mode {
-    /// Child processes.
-    Processes,
+    /// Processes of this machine.
+    Processes(ProcessSettings),
     /// Nothing: a script decides how each job ends, by this seed, on tokio's time.
     Simulated {
         /// Equal seeds give equal outcomes.
@@ -48,8 +48,6 @@ pub struct Options {
     pub vcpus: Option<u32>,
     /// What runs the jobs.
     pub mode: Mode,
-    /// Where jobs run.
-    pub working_directory: PathBuf,
 }
 
 /// Why a run did not come to its end.
@@ -122,11 +120,11 @@ const AT_START: ReconcilePolicy = ReconcilePolicy {
 pub struct Controller<C> {
     store: SqliteStore,
     bucket: DirectoryObjectStore,
-    logs: LogDirectory,
+    /// `None`: nothing writes logs.
+    logs: Option<LogDirectory>,
     engine: LocalEngine,
     events: UnboundedReceiver<JobStateChange>,
     clock: C,
-    mode: Mode,
     _lock: StateDirLock,
 }
 
@@ -139,20 +137,20 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let store = SqliteStore::open(&dir.database())?;
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
         let config = EngineConfig::with_vcpus(options.vcpus.unwrap_or_else(cores));
-        let engine = match options.mode {
-            Mode::Processes => {
+        let engine = match &options.mode {
+            Mode::Processes(settings) => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
-                let runner = ProcessRunner::open(dir.root(), &options.working_directory, clock.clone())?;
+                let runner = ProcessRunner::open(dir.root(), settings.clone(), clock.clone())?;
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
             Mode::Simulated { seed } => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Program)?;
-                let runner = SimulatedRunner::new(SeededScript::new(seed));
+                let runner = SimulatedRunner::new(SeededScript::new(*seed));
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
         };
-        let (logs, bucket) = (dir.logs(), dir.bucket());
-        Ok(Self { store, bucket, logs, engine, events, clock, mode: options.mode, _lock: lock })
+        let logs = matches!(options.mode, Mode::Processes(_)).then(|| dir.logs());
+        Ok(Self { store, bucket: dir.bucket(), logs, engine, events, clock, _lock: lock })
     }
 
     /// The state of all jobs.
@@ -179,12 +177,12 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 return Err(error);
             }
         };
-        for definition in definitions.into_iter().chain(file.definitions().iter().cloned()) {
+        for definition in definitions.into_iter().chain(file.local().job_definitions.iter().cloned()) {
             self.engine.define(definition).await?;
         }
         let mut stop = pin!(stop);
         for _ in 0..ROUNDS {
-            let Self { store, bucket, logs, engine, events, clock, mode, .. } = &mut *self;
+            let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
             let recorder = Recorder {
                 store: &*store,
                 engine: &*engine,
@@ -192,7 +190,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 clock: &*clock,
                 policy: order.policy,
             };
-            let logs = (*mode == Mode::Processes).then_some((&*logs, &*bucket));
+            let logs = logs.as_ref().map(|logs| (logs, &*bucket));
             let mut pump = Pump { recorder, logs, observer, redeliveries: VecDeque::new() };
             take_up(&pump).await?;
             let submitting =

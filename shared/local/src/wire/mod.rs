@@ -9,12 +9,14 @@
 //! | `server` | opens the state folder, listens, stops |
 //! | `routes` | which request is which operation; who may ask |
 //! | `fault` | refusals, in the form of each protocol |
+//! | `client_environment` | what jobs get so that their AWS clients talk to this endpoint |
 //! | `resources` | job definitions with their revisions, job queues: what is kept beside the engine's books |
 //! | `batch/` | AWS Batch (REST-JSON) |
 //! | `logs/` | CloudWatch Logs (AWS JSON 1.1) |
 //! | `events/` | job state changes sent on, to EventBridge or as plain POSTs |
 
 mod batch;
+mod client_environment;
 mod events;
 mod fault;
 mod logs;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::batch::Batch;
+use super::client_environment::client_environment;
 use super::events::{EventTarget, Policy, deliver};
 use super::fault::Fault;
 use super::logs::Logs;
@@ -18,7 +19,8 @@ use super::resources::Shelf;
 use super::routes::router;
 use crate::domain::JobDefinition;
 use crate::engine::{
-    BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, SqliteBooks,
+    BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    SqliteBooks,
 };
 use crate::local::{StateDir, StateDirError, StateDirLock, cores};
 use crate::ports::Clock;
@@ -35,8 +37,8 @@ pub struct ServeOptions {
     pub port: u16,
     /// vCPUs that jobs may use at once; `None`: the machine's cores.
     pub vcpus: Option<u32>,
-    /// Where jobs run.
-    pub working_directory: PathBuf,
+    /// How jobs run.
+    pub processes: ProcessSettings,
     /// Job queues that are made at the start. Where there are none, jobs may be submitted to any.
     pub queues: Vec<String>,
     /// Job definitions that are registered at the start.
@@ -104,7 +106,10 @@ impl WireServer {
         let listener = listener.map_err(|source| WireError::Listen { port: options.port, source })?;
         let vcpus = options.vcpus.unwrap_or_else(cores);
         let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
-        let runner = ProcessRunner::open(dir.root(), &options.working_directory, clock.clone())?;
+        let mut processes = options.processes;
+        let address = listener.local_addr().map_err(WireError::Serve)?;
+        processes.environment.splice(0..0, client_environment(address));
+        let runner = ProcessRunner::open(dir.root(), processes, clock.clone())?;
         let (sender, events) = mpsc::unbounded_channel();
         let engine =
             LocalEngine::start(EngineConfig::with_vcpus(vcpus), books, runner, clock, sender).await?;

@@ -1,4 +1,4 @@
-use batchwright::domain::cause::LOST_STATUS_REASON;
+use batchwright::domain::reasons::LOST;
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{Attempt, JobState, JobStatus, LogStream, LogsRecord, Timestamp};
 use batchwright::ports::{Applied, JobStore};
@@ -211,7 +211,7 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
         lost.clone(),
         failed("dependency", "Dependent Job failed"),
         failed("host-lost:3", "Host EC2 (instance i-1) terminated."),
-        failed("forgotten", LOST_STATUS_REASON),
+        failed("forgotten", LOST),
         failed("program", "Essential container in task exited"),
         JobState { is_cancelled: true, ..failed("cancelled", "no longer wanted") },
         JobState { is_terminated: true, ..failed("terminated", "Host EC2 (instance i-1) terminated.") },

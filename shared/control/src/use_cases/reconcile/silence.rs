@@ -3,8 +3,8 @@
 use tracing::warn;
 
 use super::Pass;
-use crate::domain::cause::LOST_STATUS_REASON;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::reasons;
 use crate::domain::transition::{Transition, transition};
 use crate::domain::{JobId, JobState, JobStatus, Submission, Timestamp};
 use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, SubmissionPace};
@@ -101,6 +101,6 @@ where
 /// The last known state, ended because nobody can say more.
 fn lost(known: &JobState) -> JobState {
     let was = known.status;
-    let status_reason = Some(format!("{LOST_STATUS_REASON}; it was {was} when it was last heard of"));
+    let status_reason = Some(format!("{}; it was {was} when it was last heard of", reasons::LOST));
     JobState { status: JobStatus::Failed, status_reason, ..known.clone() }
 }

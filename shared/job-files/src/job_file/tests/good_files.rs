@@ -118,7 +118,7 @@ local:
     containerProperties: {image: busybox, command: [echo, hi]}
 "#;
     let file = now(open(&content[..], "x.yaml")).unwrap();
-    assert_eq!(file.definitions()[0].command, ["echo", "hi"]);
+    assert_eq!(file.local().job_definitions[0].command, ["echo", "hi"]);
     assert_eq!((file.is_checked(), file.len_hint()), (true, Some(2)));
     let jobs = jobs(content, "x.yaml");
     assert_eq!((jobs[0].max_tries, jobs[1].max_tries), (2, 2));

@@ -1,7 +1,7 @@
 //! The books' unfinished jobs after a restart.
 
-use super::lifecycle::{DEPENDENCY_FAILED, launch};
 use super::{Core, JobRecord, Launch, Signal, place};
+use crate::domain::reasons::DEPENDENCY_FAILED;
 use crate::domain::{JobId, JobStatus, Timestamp};
 
 impl Core {
@@ -31,7 +31,6 @@ impl Core {
             JobStatus::Starting | JobStatus::Running => {
                 self.free -= record.need.0;
                 self.sought.insert(job_id.clone());
-                let launch = launch(record);
                 let stop = record.attempt.as_ref().and_then(|current| current.stop.as_ref());
                 let signal = stop.map(|stop| match stop.kill_at {
                     Some(_) => Signal::Terminate,
@@ -40,7 +39,7 @@ impl Core {
                 if let Some(signal) = signal {
                     self.signal(job_id, signal);
                 }
-                return launch;
+                return self.current_launch(job_id);
             }
             // A job and the end that it waits on are saved in one transaction, so what is waited on
             // is unfinished too. Where the books were tampered with, a job must not wait for ever.

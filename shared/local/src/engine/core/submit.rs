@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::admission::{self, Refusal};
-use super::lifecycle::DEPENDENCY_FAILED;
 use super::{Core, JobRecord};
+use crate::domain::reasons::DEPENDENCY_FAILED;
 use crate::domain::spec::DependencyType;
 use crate::domain::{JobId, JobSpec, JobStatus, SubmitJobRequest, Timestamp};
 use crate::events::ArrayPropertiesDetail;

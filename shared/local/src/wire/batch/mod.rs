@@ -74,7 +74,7 @@ impl Batch {
 }
 
 /// The compute environment's name.
-const COMPUTE_ENVIRONMENT: &str = "local";
+const COMPUTE_ENVIRONMENT: &str = arn::COMPUTE_ENVIRONMENT;
 
 /// All that is wrong, in one message.
 fn joined(problems: &[impl Display]) -> String {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Batch, COMPUTE_ENVIRONMENT};
+use crate::domain::reasons;
 use crate::engine::arn::{self, resource_name};
 use crate::ports::JobEngine;
 use crate::wire::fault::{Fault, members};
@@ -114,7 +115,7 @@ impl Batch {
             let Some(last) = records.last() else { return Ok(()) };
             before = last.sequence;
             for record in records.iter().filter(|record| resource_name(&record.detail.job_queue) == queue) {
-                self.engine.terminate_job(record.job_id(), "JobQueue deleted").await?;
+                self.engine.terminate_job(record.job_id(), reasons::QUEUE_DELETED).await?;
             }
         }
     }
