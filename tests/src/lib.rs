@@ -3,7 +3,9 @@
 pub mod contract;
 pub mod crash;
 pub mod emulators;
+pub mod fake_lambda;
 pub mod fault_proxy;
+pub mod invoke;
 pub mod loopback;
 pub mod model;
 pub mod npm;

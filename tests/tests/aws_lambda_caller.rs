@@ -20,6 +20,9 @@ fn plain() -> FunctionCall<'static> {
         invocation_type: InvocationType::RequestResponse,
         log_type: LogType::None,
         client_context: None,
+        tenant_id: None,
+        durable_execution_name: None,
+        response_stream: false,
         payload: b"{\"a\":1}",
         timeout: PATIENCE,
     }
@@ -40,6 +43,8 @@ async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
         qualifier: Some("live"),
         log_type: LogType::Tail,
         client_context: Some("e30="),
+        tenant_id: Some("tenant 1"),
+        durable_execution_name: Some("order-7"),
         ..plain()
     };
     let answer = call(&server, &asked).await??;
@@ -63,6 +68,8 @@ async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
         ("x-amz-invocation-type", "RequestResponse"),
         ("x-amz-log-type", "Tail"),
         ("x-amz-client-context", "e30="),
+        ("x-amz-tenant-id", "tenant 1"),
+        ("x-amz-durable-execution-name", "order-7"),
     ] {
         assert_eq!(request.header(header), Some(value), "{header}");
     }

@@ -44,7 +44,8 @@ impl World {
             function_name: "fan-out".to_owned(),
             deadline: self.ports.clock.now().plus_millis(900_000),
         };
-        handle(&self.ports, &self.config, event, &invocation).await
+        let event = serde_json::value::to_raw_value(&event).unwrap();
+        handle(&self.ports, &self.config, &event, &invocation).await
     }
 
     /// Does what was handed on, until nothing is. Returns the last answer and the number of invocations.

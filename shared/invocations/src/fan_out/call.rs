@@ -177,14 +177,8 @@ const CALL_FIELDS: &[&str] = &[
 ];
 
 /// The fields of an invocation.
-const INVOCATION_FIELDS: &[&str] = &[
-    "functionName",
-    "qualifier",
-    "payload",
-    "clientContext",
-    "tenantId",
-    "durableExecutionName",
-];
+const INVOCATION_FIELDS: &[&str] =
+    &["functionName", "qualifier", "payload", "clientContext", "tenantId", "durableExecutionName"];
 
 /// Reads a call. Errs by the field that is wrong.
 pub fn read_call(text: &str) -> Result<FanOutCall, InvalidCall> {
@@ -214,7 +208,8 @@ pub(crate) fn invocation_of(text: &str) -> Result<Invocation, String> {
 }
 
 impl FanOutCall {
-    /// What results depend on, beside a list that is not in the call: whom it invokes, how, with what.
+    /// What results depend on, beside a list that is not in the call: whom it invokes, how, with what, and
+    /// where results go.
     pub(crate) fn identity(&self) -> String {
         let call = FanOutCall {
             function_name: self.function_name.clone(),
@@ -224,6 +219,7 @@ impl FanOutCall {
             invocation_type: self.invocation_type,
             client_context: self.client_context.clone(),
             tenant_id: self.tenant_id.clone(),
+            results_uri: self.results_uri.clone(),
             ..FanOutCall::default()
         };
         serde_json::to_string(&call).expect("a call has string keys only")

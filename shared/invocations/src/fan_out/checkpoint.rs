@@ -178,9 +178,12 @@ mod tests {
     fn each_part_is_of_the_generation_that_wrote_it() {
         let later = Timestamp::from_millis(1);
         let first = Checkpoint::new("d".to_owned(), 0, None).taken_over("a", later);
-        let second =
-            Checkpoint { next: 10, open: vec![Open { index: 12, attempts: 1, refused: 0, ran: Ran::No }], ..first }
-                .taken_over("b", later);
+        let second = Checkpoint {
+            next: 10,
+            open: vec![Open { index: 12, attempts: 1, refused: 0, ran: Ran::No }],
+            ..first
+        }
+        .taken_over("b", later);
         assert_eq!((second.generation, second.open.len()), (2, 0));
         let third = second.taken_over("c", later);
         assert_eq!(third.generations, [(0, 1), (10, 3)], "the second wrote no part");

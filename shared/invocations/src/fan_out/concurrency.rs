@@ -105,7 +105,8 @@ impl Concurrency {
         }
         if self.is_growing {
             self.wait = INTERVAL;
-            self.step = (self.step * 2).min(if self.has_refused { (self.limit / 4).max(8) } else { self.limit });
+            self.step =
+                (self.step * 2).min(if self.has_refused { (self.limit / 4).max(8) } else { self.limit });
         }
         self.limit = (self.limit + self.step).min(self.ceiling);
         self.is_growing = true;

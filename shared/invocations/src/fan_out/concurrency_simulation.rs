@@ -14,7 +14,6 @@ const REFUSAL: Duration = Duration::from_millis(10);
 enum Event {
     Ends(Ticket),
     IsRefused(Ticket),
-    Wakes,
 }
 
 /// What was seen between two changes of the room.
@@ -64,28 +63,25 @@ fn simulate(ceiling: u32, takes: Duration, rooms: &[(usize, u64)]) -> Vec<Phase>
             if running * 20 >= room * 19 {
                 phase.filled_after_s.get_or_insert((now - begun).as_secs_f64());
             }
-            if let Some(opens) = limit.opens_at(under_way, now) {
-                events.push(Reverse((opens.max(now + Duration::from_millis(1)), Event::Wakes)));
-            }
-            let (at, event) = events.pop().map_or((until, Event::Wakes), |Reverse(next)| next);
+            let ends = events.peek().map(|Reverse((at, _))| *at);
+            let wakes = limit.opens_at(under_way, now).map(|at| at.max(now + Duration::from_millis(1)));
+            let at = [ends, wakes].into_iter().flatten().min().unwrap_or(until);
             let at_most = at.min(until);
             phase.used_s += (at_most - now).as_secs_f64() * running.min(*room) as f64;
-            if at > until {
-                events.push(Reverse((at, event)));
-                now = until;
+            now = at_most;
+            if at > until || ends != Some(at) {
                 continue;
             }
-            now = at;
-            match event {
-                Event::Ends(ticket) => {
+            match events.pop().map(|Reverse((_, event))| event) {
+                Some(Event::Ends(ticket)) => {
                     (running, under_way) = (running - 1, under_way - 1);
                     limit.answered(ticket);
                 }
-                Event::IsRefused(ticket) => {
+                Some(Event::IsRefused(ticket)) => {
                     under_way -= 1;
                     limit.refused(ticket, under_way, now, None);
                 }
-                Event::Wakes => {}
+                None => {}
             }
         }
         phases.push(phase);
@@ -101,16 +97,13 @@ fn the_room_is_used_refusals_are_few_and_new_room_is_found_in_seconds() {
     println!("| function takes | room | share used | calls | refused | filled after s |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     for takes_ms in [20, 100, 2_000, 60_000] {
-        let takes = Duration::from_millis(takes_ms);
-        for phase in simulate(1_000, takes, ROOMS) {
+        let phases = simulate(1_000, Duration::from_millis(takes_ms), ROOMS);
+        for phase in &phases {
             let filled = phase.filled_after_s.map_or("-".to_owned(), |s| format!("{s:.1}"));
             let share = if phase.room == 0 { "-".to_owned() } else { format!("{:.2}", phase.share()) };
-            println!("| {takes_ms} ms | {} | {share} | {} | {} | {filled} |", phase.room, phase.calls, phase.refused);
+            let Phase { room, calls, refused, .. } = phase;
+            println!("| {takes_ms} ms | {room} | {share} | {calls} | {refused} | {filled} |");
         }
-    }
-    for takes_ms in [20, 100, 2_000, 60_000] {
-        let takes = Duration::from_millis(takes_ms);
-        let phases = simulate(1_000, takes, ROOMS);
         let [first, less, none, back, more] = phases.as_slice() else { panic!("{phases:?}") };
         for phase in [first, less] {
             assert!(phase.share() > 0.95, "{takes_ms} ms: {phase:?}");

@@ -380,7 +380,10 @@ mod tests {
                 json!({"invocations": [{}]}),
                 "invocations[0].functionName: is missing; name the function to invoke",
             ),
-            (with("tenantId", json!("")), "tenantId: \"\" must have 1 to 256 letters, digits, spaces and _.:/=+-@"),
+            (
+                with("tenantId", json!("")),
+                "tenantId: \"\" must have 1 to 256 letters, digits, spaces and _.:/=+-@",
+            ),
             (
                 json!({"functionName": "task", "payloads": [1], "invocationType": "Event", "responseStream": true}),
                 "responseStream: an event has no answer; leave one of the two out",

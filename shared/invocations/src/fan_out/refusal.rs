@@ -70,12 +70,8 @@ mod tests {
             (ErrorKind::Permanent, "RequestTooLargeException", Holds::Item),
             (ErrorKind::Ambiguous, "AnswerLost", Holds::Item),
         ] {
-            let error = CallError {
-                kind,
-                status: None,
-                error_type: error_type.to_owned(),
-                message: String::new(),
-            };
+            let error =
+                CallError { kind, status: None, error_type: error_type.to_owned(), message: String::new() };
             assert_eq!(holds(&error), expected, "{error_type}");
         }
     }

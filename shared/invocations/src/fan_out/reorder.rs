@@ -164,7 +164,10 @@ mod tests {
     fn what_waits_is_counted_and_told() {
         let mut reorder = Reorder::new(ALL, Indices::below(5));
         assert!(reorder.settle(7, settled(7)).is_empty());
-        assert_eq!((reorder.bytes(), reorder.has(4), reorder.has(6), reorder.holds(7)), (162, true, false, true));
+        assert_eq!(
+            (reorder.bytes(), reorder.has(4), reorder.has(6), reorder.holds(7)),
+            (162, true, false, true)
+        );
         assert_eq!(reorder.settle(5, settled(5)).len(), 1);
         assert_eq!(reorder.settle(6, settled(6)).len(), 2);
     }

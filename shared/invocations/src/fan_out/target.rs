@@ -29,7 +29,8 @@ impl FunctionName {
         let mut parts: Vec<&str> = text.split(':').collect();
         let is_arn = parts.first() == Some(&"arn");
         if is_arn {
-            let is_of_lambda = matches!(parts.as_slice(), ["arn", partition, "lambda", ..] if partition.starts_with("aws"));
+            let is_of_lambda =
+                matches!(parts.as_slice(), ["arn", partition, "lambda", ..] if partition.starts_with("aws"));
             if !is_of_lambda {
                 return Err(wrong());
             }
@@ -214,7 +215,11 @@ mod tests {
             ("123456789012:resize", "resize", None),
             ("eu-west-1:123456789012:function:resize", "resize", None),
             ("us-gov-west-1:123456789012:function:resize:7", "resize", Some("7")),
-            ("arn:aws:lambda:eu-west-1:123456789012:function:resize:$LATEST.PUBLISHED", "resize", Some("$LATEST.PUBLISHED")),
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:resize:$LATEST.PUBLISHED",
+                "resize",
+                Some("$LATEST.PUBLISHED"),
+            ),
             ("123456789012:function:resize:7", "resize", Some("7")),
             ("arn:aws:lambda:eu-west-1:123456789012:function:resize", "resize", None),
             ("arn:aws-cn:lambda:cn-north-1:123456789012:function:a_b-c:live", "a_b-c", Some("live")),

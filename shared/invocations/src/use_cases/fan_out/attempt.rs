@@ -7,9 +7,7 @@ use tokio::time::Instant;
 use super::items::Prepared;
 use super::ledger::Ledger;
 use crate::fan_out::limits::{EVENT_PAYLOAD_MAX_BYTES, RESULT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
-use crate::fan_out::{
-    ItemResult, LargePayloads, Open, Outcome, Payload, Ran, Terms, Ticket, function_error,
-};
+use crate::fan_out::{ItemResult, LargePayloads, Open, Outcome, Payload, Ran, Terms, Ticket, function_error};
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType};
 
 /// An item that is sent, or waits to be sent again.

@@ -23,12 +23,7 @@ pub(super) struct Checkpointed<'a, O, T> {
 }
 
 impl<'a, O: ObjectStore + CheckpointStore, T: Clock> Checkpointed<'a, O, T> {
-    pub(super) fn new(
-        objects: &'a O,
-        clock: &'a T,
-        place: &'a Place,
-        saved: (Checkpoint, Version),
-    ) -> Self {
+    pub(super) fn new(objects: &'a O, clock: &'a T, place: &'a Place, saved: (Checkpoint, Version)) -> Self {
         Self { objects, clock, place, saved: Mutex::new(saved) }
     }
 

@@ -20,7 +20,8 @@ pub async fn digest_list<R: AsyncRead + Unpin>(
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let read = list.read(&mut chunk).await;
-            let read = read.map_err(|error| PortError::retryable("read the list", format!("{name}: {error}")))?;
+            let read =
+                read.map_err(|error| PortError::retryable("read the list", format!("{name}: {error}")))?;
             if read == 0 {
                 break;
             }

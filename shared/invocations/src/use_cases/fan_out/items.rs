@@ -250,9 +250,8 @@ const READ: &str = "read the list";
 /// Whether a first line is an array, or the brace of an object, that does not end in it: a document that was meant
 /// as the list. Without a look its first complete line would be invoked as a payload.
 fn is_start_of_more(line: &[u8]) -> bool {
-    let ends_early = || {
-        serde_json::from_slice::<&RawValue>(line).is_err_and(|error: serde_json::Error| error.is_eof())
-    };
+    let ends_early =
+        || serde_json::from_slice::<&RawValue>(line).is_err_and(|error: serde_json::Error| error.is_eof());
     line == b"{" || (line.starts_with(b"[") && ends_early())
 }
 

@@ -58,7 +58,6 @@ pub enum Kept {
     Elsewhere(String),
 }
 
-
 /// Where results go.
 pub trait Ledger: Send + Sync {
     /// Results of so many bytes make a step.

@@ -1,5 +1,6 @@
 //! What is written down, and when.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use futures_util::future::FutureExt;
@@ -7,8 +8,10 @@ use futures_util::future::FutureExt;
 use super::super::FanOutError;
 use super::super::attempt::{Landed, Sendable, Tickets};
 use super::super::ledger::{Kept, LastStep, Ledger, Step};
+use super::starting::cut_off;
 use super::{Came, Ended, Run};
 use crate::fan_out::limits::started_ahead_after;
+use crate::fan_out::{ItemResult, Outcome};
 use crate::ports::PortError;
 
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
@@ -108,15 +111,34 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         Ok(Came { ended, progress, not_begun: self.not_begun, was_refused })
     }
 
-    /// Items that wait for another attempt have a result; those that were never sent are counted.
+    /// Items that wait for another attempt have a result; those that were never sent are counted. So have those that
+    /// an earlier run had begun and that were not reached in this one.
     fn give_up_waiting(&mut self, waiting: Vec<Sendable>) {
+        let why = "the fan-out was stopped before it was tried again";
         for item in waiting {
             if item.attempts == 0 {
                 self.not_begun = self.not_begun.map(|count| count + 1);
                 continue;
             }
-            let why = "the fan-out was stopped before it was tried again";
             self.settle(item.given_up("Stopped", why));
+        }
+        let mut never_sent = BTreeSet::new();
+        for (index, open) in std::mem::take(&mut self.open) {
+            if open.attempts == 0 {
+                self.not_begun = self.not_begun.map(|count| count + 1);
+                // It was never sent, and is no suspect.
+                never_sent.insert(index);
+                continue;
+            }
+            let outcome = open.ran.outcome(Outcome::NotRun);
+            let result = ItemResult::unsent(index, outcome, "Stopped", why);
+            self.settle(ItemResult { attempts: open.attempts, ..result });
+        }
+        let unreached = self.next_start.max(self.reorder.next())..self.suspect_until;
+        for index in unreached {
+            if !never_sent.contains(&index) && !self.reorder.has(index) {
+                self.settle(cut_off(index));
+            }
         }
     }
 }

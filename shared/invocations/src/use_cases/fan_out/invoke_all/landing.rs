@@ -43,7 +43,9 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                 let held = holds(error);
                 let is_only = !self.items.have_many_functions() && !self.has_answered;
                 match held {
-                    Holds::Target(_) | Holds::Machine => return self.refused(landed.item, error.clone(), landed.tickets, held),
+                    Holds::Target(_) | Holds::Machine => {
+                        return self.refused(landed.item, error.clone(), landed.tickets, held);
+                    }
                     Holds::Caller => return self.fails_alike(landed.item, error.clone()),
                     Holds::Function if is_only => return self.fails_alike(landed.item, error.clone()),
                     Holds::Function | Holds::Item => {
@@ -100,7 +102,10 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
             let why = format!("every call was refused for {} s ({error}); go on later", quiet.as_secs());
             self.halt(FanOutError::Halted(why));
         } else if pauses >= PAUSES_TO_TELL && !std::mem::replace(&mut self.has_warned, true) {
-            tracing::warn!("{target}: nothing gets through ({error}); it is tried again for up to {} s", self.terms.throttle_timeout.as_secs());
+            tracing::warn!(
+                "{target}: nothing gets through ({error}); it is tried again for up to {} s",
+                self.terms.throttle_timeout.as_secs()
+            );
         }
         item.refused += 1;
         let wait = backoff(item.refused - 1, &item.index.to_string()).min(REFUSED_WAIT_MAX);

@@ -111,8 +111,9 @@ pub async fn invoke_all<C: FunctionCaller, L: Ledger>(
             biased;
             () = &mut waiting => run.give_up(),
             () = &mut starting => run.stopping = true,
-            Some(landed) = run.flying.next() => run.land(landed),
+            // First what is being kept: a result that is not, is lost with the process.
             kept = async { run.saving.as_mut().expect("it is there").await }, if run.saving.is_some() => run.kept(kept)?,
+            Some(landed) = run.flying.next() => run.land(landed),
             read = run.items.next(), if reads => run.take(read),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             _ = heartbeat.tick() => run.save_if_due(true),
@@ -274,7 +275,8 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
                 read = self.items.next() => read,
             };
             match read {
-                Some(Ok(item)) => count += u64::from(!self.reorder.has(item.index)),
+                // Those before it were begun by an earlier run.
+                Some(Ok(item)) => count += u64::from(item.index >= self.suspect_until),
                 Some(Err(_)) => return,
                 None => break,
             }

@@ -106,10 +106,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
             _ if self.reorder.has(index) => {}
             Err(why) => self.settle(ItemResult::unsent(index, Outcome::Rejected, "InvalidItem", why)),
             Ok(prepared) => match before {
-                None => {
-                    let why = "the fan-out was cut off; it may have been invoked before";
-                    self.settle(ItemResult::unsent(index, Outcome::Unknown, "CutOff", why));
-                }
+                None => self.settle(cut_off(index)),
                 Some(Open { attempts, refused, ran, .. }) => {
                     let item = Sendable { index, prepared, attempts, refused, ran, last: None };
                     self.start(item);
@@ -137,4 +134,10 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
 /// An item that is not started, or not again, because too many have failed.
 fn not_run(item: Sendable) -> ItemResult {
     item.given_up("TooManyFailed", "more have failed than are tolerated")
+}
+
+/// An item that a run which was cut off may have invoked.
+pub(super) fn cut_off(index: u64) -> ItemResult {
+    let why = "the fan-out was cut off; it may have been invoked before";
+    ItemResult::unsent(index, Outcome::Unknown, "CutOff", why)
 }

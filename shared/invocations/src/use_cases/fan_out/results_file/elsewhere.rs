@@ -23,7 +23,8 @@ impl Elsewhere {
     /// Puts lines into a new file: in the folder of the program, among the system's temporary files, or at last
     /// on standard error.
     pub(super) fn holding(place: &Path, lines: &[u8]) -> Result<Self, FanOutError> {
-        let name = place.file_name().map_or_else(|| "results".into(), |name| name.to_string_lossy().into_owned());
+        let name =
+            place.file_name().map_or_else(|| "results".into(), |name| name.to_string_lossy().into_owned());
         let folders = [PathBuf::from("."), std::env::temp_dir()];
         let files = folders.iter().flat_map(|folder| {
             (1..=100).map(|number| folder.join(format!("{name}.rest-{number}.jsonl"))).collect::<Vec<_>>()

@@ -81,17 +81,19 @@ pub(super) fn read_existing(file: &mut File, path: &Path, idempotent: bool) -> R
         })?;
         found.is_untidy |= line.index != found.done.count();
         found.length += bytes.len() as u64;
+        let is_second = found.done.contains(line.index) || again.remove(&line.index).is_some();
+        found.is_untidy |= is_second;
         if may_be_taken_up(line.outcome, idempotent) {
             again.insert(line.index, line);
         } else if found.done.insert(line.index) {
-            again.remove(&line.index);
             found.progress.add(&line.settled());
             found.progress.result_bytes += bytes.len() as u64;
         }
     }
     again.retain(|index, _| !found.done.contains(*index));
     found.is_untidy |= !again.is_empty();
-    found.again = again.into_values().map(|line| open_again(line.index, line.outcome, line.attempts)).collect();
+    found.again =
+        again.into_values().map(|line| open_again(line.index, line.outcome, line.attempts)).collect();
     Ok(found)
 }
 

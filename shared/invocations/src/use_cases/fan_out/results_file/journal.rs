@@ -49,6 +49,9 @@ enum Record {
 pub(super) struct Noted {
     pub(super) begun: u64,
     pub(super) waits: BTreeMap<u64, Open>,
+    /// Items that had waited, and then were about to be sent. A line that says of one of them that it did not run
+    /// is older than that.
+    pub(super) begun_again: BTreeSet<u64>,
     pub(super) early: BTreeMap<u64, Settled>,
 }
 
@@ -63,6 +66,8 @@ pub(super) struct Journal {
     end: u64,
     /// Items that wait.
     pub(super) waits: BTreeSet<u64>,
+    /// Whether records are needed to the end, because they overtake lines of an earlier run.
+    pub(super) keeps_all: bool,
     last_early: Option<u64>,
 }
 
@@ -92,7 +97,10 @@ impl Journal {
             let head = head.filter(|head| head.journal == FORM && first.ends_with('\n'));
             let begun = head.as_ref().and_then(|head| head.begun.parse().ok());
             let (Some(head), Some(begun)) = (head, begun) else {
-                let why = format!("{}: is no journal of results; remove it, or begin anew with --overwrite", path.display());
+                let why = format!(
+                    "{}: is no journal of results; remove it, or begin anew with --overwrite",
+                    path.display()
+                );
                 return Err(FanOutError::Refused(why));
             };
             if head.digest != digest {
@@ -115,7 +123,8 @@ impl Journal {
         let waits = noted.waits.keys().copied().collect();
         let begun = noted.begun;
         let path = path.to_owned();
-        Ok((Self { path, file, begun, begun_at, records_at, end, waits, last_early }, noted))
+        let keeps_all = false;
+        Ok((Self { path, file, begun, begun_at, records_at, end, waits, keeps_all, last_early }, noted))
     }
 
     /// Writes down what is about to happen to an item.
@@ -151,7 +160,8 @@ impl Journal {
 
     /// Every item before `next` has its result in the file.
     pub(super) fn written_to(&mut self, next: u64) -> Result<(), FanOutError> {
-        let is_needed = !self.waits.is_empty() || self.last_early.is_some_and(|last| last >= next);
+        let is_needed =
+            self.keeps_all || !self.waits.is_empty() || self.last_early.is_some_and(|last| last >= next);
         if is_needed || self.end - self.records_at < KEPT_BYTES {
             return Ok(());
         }
@@ -193,9 +203,11 @@ fn read_records(reader: &mut impl BufRead, noted: &mut Noted) -> std::io::Result
         bytes += line.len() as u64;
         match record {
             Record::Waits(open) => {
+                noted.begun_again.remove(&open.index);
                 noted.waits.insert(open.index, open);
             }
             Record::Begins(index) => {
+                noted.begun_again.insert(index);
                 noted.waits.remove(&index);
             }
             Record::Early(index, settled) => {

@@ -27,10 +27,10 @@ pub use elsewhere::StandardOutput;
 use self::elsewhere::Elsewhere;
 use self::existing::{Existing, part_early, read_existing};
 use self::journal::Journal;
+use super::FanOutError;
 use super::invoke_all::Start;
 use super::ledger::{Kept, Ledger, Note, Step};
-use super::FanOutError;
-use crate::fan_out::ResultOrder;
+use crate::fan_out::{Ran, ResultOrder};
 use crate::ports::PortError;
 
 /// What is asked of a file of results.
@@ -89,7 +89,9 @@ impl ResultsFile {
             return Err(FanOutError::Refused(why));
         }
         if wanted.resume && (length.is_none() || !has_journal) {
-            return Err(FanOutError::Refused(format!("{shown}: there is no run to go on with; leave --resume out")));
+            return Err(FanOutError::Refused(format!(
+                "{shown}: there is no run to go on with; leave --resume out"
+            )));
         }
         // Both places are tried before anything is invoked.
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path);
@@ -126,7 +128,9 @@ impl ResultsFile {
         let found = read_existing(&mut file, path, wanted.idempotent)?;
         file.set_len(found.length).map_err(|error| failed(path, &error))?;
         let (early, early_again) = part_early(noted.early, &found, wanted.idempotent);
-        let Existing { length, done, progress, again, is_untidy } = found;
+        let Existing { length, done, progress, mut again, is_untidy } = found;
+        journal.keeps_all = !again.is_empty();
+        again.retain(|open| open.ran != Ran::No || !noted.begun_again.contains(&open.index));
         let mut open = noted.waits;
         open.extend(early_again.iter().chain(&again).map(|open| (open.index, *open)));
         open.retain(|index, _| !done.contains(*index));

@@ -93,12 +93,14 @@ async fn streamed<C: FunctionCaller>(
 ) -> (Came, Vec<u64>, Duration) {
     let items = inline(&order.source, &order.terms, 0, None).unwrap();
     let ledger = StreamedLedger::in_order(Plain(Vec::new()), ledger_order);
-    let stop = Stop { starting: tokio::time::sleep(time), waiting: std::future::pending(), counts_rest: true };
+    let stop =
+        Stop { starting: tokio::time::sleep(time), waiting: std::future::pending(), counts_rest: true };
     let begun = tokio::time::Instant::now();
     let run = invoke_all(caller, &ledger, items, &order.terms, Start::default(), stop);
     let came = run.await.unwrap();
     let lines = String::from_utf8(ledger.into_writer().0).unwrap();
-    let index = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["index"].as_u64().unwrap();
+    let index =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["index"].as_u64().unwrap();
     (came, lines.lines().map(index).collect(), begun.elapsed())
 }
 
@@ -110,7 +112,11 @@ async fn a_slow_item_holds_up_no_other_whatever_the_order_of_results() {
         let (came, lines, took) =
             streamed(&functions, &call(2_000, json!({"concurrency": 4})), order, FOREVER.0).await;
         assert!(matches!(came.ended, Ended::Complete), "{came:?}");
-        assert_eq!(took, Duration::from_secs(6) + Duration::from_millis(500), "its three places, then all four");
+        assert_eq!(
+            took,
+            Duration::from_secs(6) + Duration::from_millis(500),
+            "its three places, then all four"
+        );
         let is_in_order = lines.is_sorted();
         assert_eq!((lines.len(), is_in_order), (2_000, order != ResultOrder::Completion));
         assert_eq!(lines.first() == Some(&0), is_in_order);
@@ -121,7 +127,8 @@ async fn a_slow_item_holds_up_no_other_whatever_the_order_of_results() {
 async fn past_what_memory_holds_results_come_out_of_order_and_none_is_lost() {
     let functions = InMemoryFunctions::new(|payload: &str, _| well(if payload == "0" { 6_000 } else { 10 }));
     let order = ResultOrder::List { held_max_bytes: 20_000 };
-    let (_, mut lines, _) = streamed(&functions, &call(500, json!({"concurrency": 4})), order, FOREVER.0).await;
+    let (_, mut lines, _) =
+        streamed(&functions, &call(500, json!({"concurrency": 4})), order, FOREVER.0).await;
     assert!(lines.iter().position(|index| *index == 0) > Some(50), "{lines:?}");
     lines.sort_unstable();
     assert_eq!(lines, (0..500).collect::<Vec<_>>());
@@ -147,10 +154,11 @@ async fn at_a_stop_what_waits_has_its_result_and_what_was_not_begun_is_counted()
 #[tokio::test(start_paused = true)]
 async fn a_minute_without_room_costs_no_item_and_few_calls() {
     let begun = tokio::time::Instant::now();
-    let functions = InMemoryFunctions::new(move |_: &str, _| match begun.elapsed() < Duration::from_secs(75) {
-        true => Reply::error(Duration::from_millis(2), ErrorKind::Throttled { retry_after: None }, false),
-        false => well(20),
-    });
+    let functions =
+        InMemoryFunctions::new(move |_: &str, _| match begun.elapsed() < Duration::from_secs(75) {
+            true => Reply::error(Duration::from_millis(2), ErrorKind::Throttled { retry_after: None }, false),
+            false => well(20),
+        });
     let order = ResultOrder::Completion;
     let (came, _, took) = streamed(&functions, &call(2_000, json!({})), order, FOREVER.0).await;
     assert_eq!(came.progress.counts.succeeded, 2_000);
@@ -166,7 +174,9 @@ async fn refused_without_a_break_for_longer_than_allowed_it_halts_and_rejects_no
     });
     let call = call(2_000, json!({"throttleTimeoutSeconds": 60}));
     let (came, lines, took) = streamed(&functions, &call, ResultOrder::Completion, FOREVER.0).await;
-    assert!(matches!(&came.ended, Ended::Halted(why) if why.to_string().starts_with("every call was refused for 6")));
+    assert!(
+        matches!(&came.ended, Ended::Halted(why) if why.to_string().starts_with("every call was refused for 6"))
+    );
     assert_eq!((came.progress.counts.not_run, came.progress.counts.rejected), (lines.len() as u64, 0));
     assert_eq!(came.not_begun, Some(2_000 - lines.len() as u64));
     assert!((60..66).contains(&took.as_secs()), "{took:?}");
@@ -175,8 +185,14 @@ async fn refused_without_a_break_for_longer_than_allowed_it_halts_and_rejects_no
 #[tokio::test(start_paused = true)]
 async fn an_error_that_every_item_would_meet_stops_the_run_with_one_sentence() {
     for (error_type, expected) in [
-        ("ResourceNotFoundException", "task can't be invoked: ResourceNotFoundException: as the test wants it"),
-        ("UnrecognizedClientException", "task can't be invoked: UnrecognizedClientException: as the test wants it"),
+        (
+            "ResourceNotFoundException",
+            "task can't be invoked: ResourceNotFoundException: as the test wants it",
+        ),
+        (
+            "UnrecognizedClientException",
+            "task can't be invoked: UnrecognizedClientException: as the test wants it",
+        ),
         (NO_CREDENTIALS, "task can't be invoked: NoCredentials: as the test wants it"),
     ] {
         let functions = InMemoryFunctions::new(move |_: &str, _| {
@@ -187,7 +203,8 @@ async fn an_error_that_every_item_would_meet_stops_the_run_with_one_sentence() {
             reply
         });
         let (came, lines, _) =
-            streamed(&functions, &call(500, json!({"concurrency": 3})), ResultOrder::Completion, FOREVER.0).await;
+            streamed(&functions, &call(500, json!({"concurrency": 3})), ResultOrder::Completion, FOREVER.0)
+                .await;
         let Ended::Halted(why) = came.ended else { panic!("{error_type}: {came:?}") };
         assert_eq!(why.to_string(), expected);
         assert_eq!((functions.seen().calls, lines.len(), came.not_begun), (3, 3, Some(497)));
@@ -200,7 +217,8 @@ async fn this_machines_limits_cost_no_item() {
     let open = Arc::new(AtomicU64::new(0));
     let functions = Counting { open: Arc::clone(&open), most: 30 };
     let order = ResultOrder::Completion;
-    let (came, _, _) = streamed(&functions, &call(2_000, json!({"concurrency": 200})), order, FOREVER.0).await;
+    let (came, _, _) =
+        streamed(&functions, &call(2_000, json!({"concurrency": 200})), order, FOREVER.0).await;
     assert_eq!(came.progress.counts.succeeded, 2_000, "{came:?}");
     assert!(came.progress.retries < 400, "{}", came.progress.retries);
 }

@@ -89,13 +89,13 @@ fn functions(seed: u64) -> InMemoryFunctions<impl Fn(&str, u32) -> Reply + Clone
     InMemoryFunctions::new(move |payload: &str, tries| {
         let index: u64 = payload.parse().unwrap();
         let dice = mixed(&[seed, index]);
-        let takes = Duration::from_millis(if dice % 40 == 0 { 1_500 } else { 5 + dice % 50 });
+        let takes = Duration::from_millis(if dice.is_multiple_of(40) { 1_500 } else { 5 + dice % 50 });
         match () {
-            () if dice / 7 % 8 == 0 && tries <= 3 => {
+            () if (dice / 7).is_multiple_of(8) && tries <= 3 => {
                 let kind = ErrorKind::Throttled { retry_after: None };
                 Reply::error(Duration::from_millis(2), kind, false)
             }
-            () if dice / 11 % 30 == 0 => Reply::failed(takes),
+            () if (dice / 11).is_multiple_of(30) => Reply::failed(takes),
             () => Reply::well(takes, payload),
         }
     })
@@ -163,7 +163,7 @@ proptest! {
             if !is_in_order {
                 indices.sort_unstable();
             }
-            assert_eq!(indices, (0..300).collect::<Vec<_>>());
+            assert!(indices.iter().copied().eq(0..300), "{indices:?}");
             let seen = functions.seen();
             let unknown = lines.iter().filter(|line| line["outcome"] == "UNKNOWN").count() as u64;
             assert!(unknown <= in_doubt, "{unknown} of at most {in_doubt} in flight");
@@ -194,7 +194,10 @@ fn refused(wanted: &Wanted<'_>) -> String {
 fn what_is_there_is_never_replaced_unasked() {
     let folder = Folder::new();
     let path = folder.results();
-    assert!(refused(&Wanted { resume: true, ..wanted(&path) }).ends_with("there is no run to go on with; leave --resume out"));
+    assert!(
+        refused(&Wanted { resume: true, ..wanted(&path) })
+            .ends_with("there is no run to go on with; leave --resume out")
+    );
     std::fs::write(&path, "mine\n").unwrap();
     assert!(refused(&wanted(&path)).contains("holds something that no run has left there"));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine\n");
@@ -230,12 +233,15 @@ fn a_write_that_was_cut_off_by_a_kill_is_no_result() {
     on_paused_time(async {
         let (folder, functions) = (Folder::new(), functions(2));
         let (path, order) = (folder.results(), call(40, json!({"concurrency": 4})));
-        assert!(run(&functions, &order, &wanted(&path), End::Killed(Duration::from_millis(150))).await.is_none());
+        assert!(
+            run(&functions, &order, &wanted(&path), End::Killed(Duration::from_millis(150))).await.is_none()
+        );
         let lines = folder.lines().len();
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend(b"{\"index\":39,\"outc");
         std::fs::write(&path, bytes).unwrap();
-        let came = run(&functions, &order, &Wanted { resume: true, ..wanted(&path) }, End::Never).await.unwrap();
+        let came =
+            run(&functions, &order, &Wanted { resume: true, ..wanted(&path) }, End::Never).await.unwrap();
         assert!(lines < 40 && matches!(came.ended, Ended::Complete));
         assert_eq!(folder.lines().iter().map(index).collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
     });
@@ -251,7 +257,8 @@ fn where_results_can_t_be_written_they_go_elsewhere_and_nothing_more_is_started(
         let items = inline(&order.source, &order.terms, 0, None).unwrap();
         let far = Duration::from_secs(1 << 30);
         let stop = Stop { starting: sleep(far), waiting: sleep(far), counts_rest: true };
-        let came = invoke_all(&functions, &ledger, items, &order.terms, Default::default(), stop).await.unwrap();
+        let came =
+            invoke_all(&functions, &ledger, items, &order.terms, Default::default(), stop).await.unwrap();
         let Ended::Halted(why) = came.ended else { panic!("{came:?}") };
         let why = why.to_string();
         assert!(why.contains("standard output can't be written: No space left on device"), "{why}");
