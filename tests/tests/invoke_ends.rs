@@ -155,7 +155,8 @@ async fn killed_and_started_again_it_goes_on_and_only_what_was_in_flight_is_unkn
 async fn stopped_it_goes_on_with_what_waited_and_ends_in_order() -> anyhow::Result<()> {
     let lines = (0..1_000).map(|id| {
         let acts = if id == 7 { vec!["error:429:TooManyRequestsException"; 4] } else { vec!["ok:10"] };
-        json!({"id": id, "do": [acts, vec!["ok:10"]].concat()}).to_string()
+        let acts = [acts, vec!["ok:10"]].concat();
+        json!({"id": id, "do": acts}).to_string()
     });
     let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);
     let (list, file) = (folder.name("list.jsonl"), folder.name("results.jsonl"));

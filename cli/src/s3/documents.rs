@@ -10,7 +10,7 @@ use batchwright::ports::{NewObject, WriteCondition};
 use batchwright::serial::{ConvertOptions, Format, Header, Syntax, ValidateOptions};
 
 use super::args::{ConvertArgs, DumpArgs, LoadArgs, TargetArgs, ValidateArgs};
-use super::place::Reach;
+use super::place::{Reach, refuse_same};
 use super::results::Results;
 use crate::args::Output;
 use crate::exit::{Exit, Failure};
@@ -66,6 +66,9 @@ async fn written(
     let options =
         ConvertOptions { header, record_separators: target.record_separators, ..ConvertOptions::default() };
     let converting = async {
+        if target.if_match.is_none() {
+            refuse_same(source, &target.target)?;
+        }
         let formats = (format_of(source, from)?, format_of(&target.target, target.to)?);
         let wanted = NewObject {
             content_encoding: formats.1.content_encoding().map(str::to_owned),

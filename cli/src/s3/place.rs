@@ -1,5 +1,6 @@
 //! Where something is read and written.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "aws")]
@@ -38,6 +39,27 @@ impl Place {
             }
             text => Ok(Self::File(PathBuf::from(text))),
         }
+    }
+}
+
+/// Errs where what is read would be replaced by what is made of it.
+pub(crate) fn refuse_same(source: &str, target: &str) -> Result<(), objects::Failure> {
+    let file_of = |place: &Place| match place {
+        Place::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file),
+        Place::StandardInput => std::fs::metadata("/dev/stdin").ok().filter(std::fs::Metadata::is_file),
+        Place::Object(_) => None,
+    };
+    let (from, to) = (Place::parse(source)?, Place::parse(target)?);
+    let identity = |place: &Place| file_of(place).map(|file| (file.dev(), file.ino()));
+    let is_same = match (&from, &to) {
+        (Place::Object(from), Place::Object(to)) => from == to,
+        _ => identity(&from).is_some_and(|from| identity(&to) == Some(from)),
+    };
+    match is_same {
+        true => Err(objects::Failure::invalid_request(format!(
+            "{target}: is source and target; name another target"
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -172,6 +194,30 @@ impl ConditionalWriter for Writer {
             Self::File(file) => file.abort().await,
             #[cfg(feature = "aws")]
             Self::Object(object) => object.abort().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_to_be_itself_under_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a.json"), folder.path().join("b.json"));
+        std::fs::write(&file, "1").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let (file, link) = (file.to_string_lossy(), link.to_string_lossy());
+        for (source, target, is_same) in [
+            (&*file, &*file, true),
+            (&file, &link, true),
+            (&file, "/nowhere/c.json", false),
+            ("s3://b/k", "s3://b/k", true),
+            ("s3://b/k", "s3://b/l", false),
+            (&file, "s3://b/k", false),
+        ] {
+            assert_eq!(refuse_same(source, target).is_err(), is_same, "{source} {target}");
         }
     }
 }
