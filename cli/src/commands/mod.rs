@@ -1,24 +1,36 @@
 //! What each command does.
 
+mod doctor;
+mod explain;
 #[cfg(feature = "aws")]
 mod invoke;
 mod jobs;
 mod logs;
 mod plan;
 mod processes;
+mod report;
+mod rerun;
 mod run;
 #[cfg(feature = "aws")]
 mod run_on_stack;
+mod runs;
 mod serve;
+mod shell;
 mod status;
-mod summary;
+mod stop;
+mod store;
+pub(crate) mod summary;
+mod watch;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use batchwright::domain::{JobName, Stop};
 use batchwright::local::StateDir;
 use batchwright::memory::InMemoryJobStore;
+use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
+use batchwright::use_cases::explain::Logs;
 
-use crate::args::{Cli, Command, Target};
+use crate::args::{Cli, Command, RerunArgs, StopArgs, StoreCommand, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -45,6 +57,62 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 Target::Local(dir) => plan::plan(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Runs(args) => match args.place.target() {
+                Target::Local(dir) => runs::runs(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => runs::runs(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Cancel(args) => stop(args, Stop::Cancel).await,
+            Command::Terminate(args) => stop(args, Stop::Terminate).await,
+            Command::Rerun(args) => rerun(args).await,
+            Command::Explain(args) => match args.place.target() {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    explain::explain(&open_state(&dir)?, &NoQueues, &logs, dir.is_in_use(), args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, engine, logs, bucket, .. } = Stack::find(&stack).await?;
+                    let logs = Logs { source: &logs, archive: &bucket };
+                    explain::explain(&store, &engine, &logs, true, args).await
+                }
+            },
+            Command::Doctor(args) => match args.place.target() {
+                Target::Local(dir) => doctor::of_folder(&dir, args.shown.output).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => doctor::of_stack(&stack, args.shown.output).await,
+            },
+            Command::Store(StoreCommand::Export(args)) => match args.place.target() {
+                Target::Local(dir) => store::export(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => store::export(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Store(StoreCommand::Remove(args)) => match args.place.target() {
+                Target::Local(dir) => {
+                    let opened = SqliteStore::open_to_change(&dir.database());
+                    store::remove(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => store::remove(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Completions { shell } => Ok(shell::completions(*shell)),
+            Command::Man { dir } => shell::man(dir),
+            Command::Watch(args) => match args.place.target() {
+                Target::Local(dir) => watch::watch(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => watch::watch(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Report(args) => match args.place.target() {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    report::report(&open_state(&dir)?, &logs, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, logs, bucket, .. } = Stack::find(&stack).await?;
+                    report::report(&store, &Logs { source: &logs, archive: &bucket }, args).await
+                }
             },
             Command::Jobs(args) => match args.place.target() {
                 Target::Local(dir) => jobs::jobs(&open_state(&dir)?, args).await,
@@ -76,6 +144,46 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         runtime.shutdown_background();
     }
     ended
+}
+
+async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {
+    let nothing = || {
+        println!("no job is to be run again");
+        Ok(Exit::Well)
+    };
+    match args.place.target() {
+        Target::Local(dir) => {
+            let folder = dir.root().join("reruns");
+            match rerun::chosen(&open_state(&dir)?, args, &folder).await? {
+                Some(args) => run::run(&args).await,
+                None => nothing(),
+            }
+        }
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            let folder = tempfile::tempdir().context("a folder for the job file can't be made")?;
+            match rerun::chosen(&stack.store, args, folder.path()).await? {
+                Some(args) => run_on_stack::run(&stack, &args).await,
+                None => nothing(),
+            }
+        }
+    }
+}
+
+async fn stop(args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
+    match args.place.target() {
+        Target::Local(dir) => stop::stop_locally(&dir, args, stop).await,
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            stop::stop(&stack.store, &stack.engine, args, stop).await
+        }
+    }
+}
+
+fn no_such_job(name: &JobName) -> Failure {
+    Failure::Broken(anyhow!("no job is named {name}"))
 }
 
 /// The state in a folder, to look at.
