@@ -141,7 +141,8 @@ impl Concurrency {
         if std::mem::take(&mut self.is_growing) {
             self.wait = (self.wait * 2).min(LONGEST_WAIT);
         }
-        self.grows_at = now + self.wait;
+        // A call after a pause is a question: until it has got through, no second one is asked.
+        self.grows_at = (now + self.wait).max(self.paused_until + INTERVAL);
     }
 }
 
