@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use batchwright::local::LocalError;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::output::streams;
 
@@ -15,6 +16,8 @@ pub(crate) enum Exit {
     JobsFailed,
     /// Ctrl-C.
     Interrupted,
+    /// A signal, as it would have ended a program that does not listen for it.
+    Signal(i32),
 }
 
 /// Why a command could not do its work.
@@ -56,6 +59,11 @@ pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Rejected(_)) => 3,
         Err(Failure::Broken(_)) => 4,
         Ok(Exit::Interrupted) => 130,
+        Ok(Exit::Signal(signal)) => {
+            // Does not return where the system lets the signal end the process.
+            let _lived = emulate_default_handler(*signal);
+            u8::try_from(128 + signal).unwrap_or(1)
+        }
     };
     if let Err(failure) = ended {
         eprintln!("batchwright: {failure}");

@@ -14,6 +14,7 @@
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
+//! | `object_settings` | how an object of S3 is kept, beside its bytes |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run, and what may follow on what |
 //! | `rerun` | which jobs are run again when a person asks |
@@ -34,6 +35,7 @@ pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;
+pub mod object_settings;
 pub mod plan;
 pub mod queue;
 pub mod reasons;
@@ -56,6 +58,7 @@ pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use object_settings::ObjectSettings;
 pub use queue::JobQueue;
 pub use rerun::Rerun;
 pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};

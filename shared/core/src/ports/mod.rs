@@ -22,8 +22,8 @@ mod submission_pace;
 mod work_lists;
 
 pub use buckets::{
-    BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
-    ObjectInfo, WriteCondition, Written,
+    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look,
+    NewObject, ObjectInfo, WriteCondition, Written,
 };
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use claim_store::ClaimStore;
