@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::{JobName, JobStatus};
@@ -17,7 +18,8 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 some jobs, invocations or objects failed, 2 usage,
-3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 130 interrupted";
+3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 5 unknown: some jobs wait for
+what does not come, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -31,7 +33,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
-    /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
+    /// Let any client of AWS Batch run jobs on this machine, by an endpoint
     ///
     /// Answers the wire protocols of AWS Batch and CloudWatch Logs: give the printed address to the client as its
     /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
@@ -229,9 +231,19 @@ pub(crate) struct ServeArgs {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
-    /// The port on 127.0.0.1; 0: a free one
+    /// The interface to listen on. Another than the loopback one needs --allow-host or --token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port; 0: a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) port: u16,
+    /// A name by which clients may call this machine, beside 127.0.0.1 and localhost: as in docker-compose, the
+    /// name of the service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// What clients must give as their access key id; requests without it are refused
+    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) token: Option<String>,
     /// vCPUs that jobs may use at once [default: the machine's cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) vcpus: Option<u32>,

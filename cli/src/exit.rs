@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Well,
     /// Some jobs, invocations or objects failed.
     JobsFailed,
+    /// Nobody can tell how some jobs will end: they wait for what does not come.
+    Unknown,
     /// Ctrl-C.
     Interrupted,
 }
@@ -55,6 +57,7 @@ pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Usage(_)) => 2,
         Err(Failure::Rejected(_)) => 3,
         Err(Failure::Broken(_)) => 4,
+        Ok(Exit::Unknown) => 5,
         Ok(Exit::Interrupted) => 130,
     };
     if let Err(failure) = ended {

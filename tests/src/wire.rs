@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use batchwright::local::StateDir;
 use batchwright::ports::SystemClock;
-use batchwright::wire::{ServeOptions, WireServer};
+use batchwright::wire::{Access, ServeOptions, WireServer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -51,7 +51,9 @@ pub struct Answer {
 pub fn options(folder: &Path) -> ServeOptions {
     ServeOptions {
         state_dir: StateDir::new(folder.join("state")),
+        host: std::net::Ipv4Addr::LOCALHOST.into(),
         port: 0,
+        access: Access::default(),
         vcpus: Some(4),
         processes: processes::settings(folder, Some(folder)).expect("cargo builds the package's binaries"),
         queues: Vec::new(),

@@ -14,7 +14,8 @@ mod status;
 mod summary;
 
 use anyhow::Context;
-use batchwright::local::StateDir;
+use batchwright::engine::Capacity;
+use batchwright::local::{StateDir, cores};
 use batchwright::memory::InMemoryJobStore;
 use batchwright::sqlite::SqliteStore;
 
@@ -40,11 +41,11 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             },
             Command::Plan(args) => match args.place.target() {
                 Target::Local(dir) if !dir.database().exists() => {
-                    plan::plan(&InMemoryJobStore::default(), args).await
+                    plan::plan(&InMemoryJobStore::default(), args, Some(this_machine())).await
                 }
-                Target::Local(dir) => plan::plan(&open_state(&dir)?, args).await,
+                Target::Local(dir) => plan::plan(&open_state(&dir)?, args, Some(this_machine())).await,
                 #[cfg(feature = "aws")]
-                Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args).await,
+                Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args, None).await,
             },
             Command::Jobs(args) => match args.place.target() {
                 Target::Local(dir) => jobs::jobs(&open_state(&dir)?, args).await,
@@ -70,6 +71,10 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::S3(args) => crate::s3::run(args).await,
         }
     })
+}
+
+fn this_machine() -> Capacity {
+    Capacity::of_this_machine(cores())
 }
 
 /// The state in a folder, to look at.

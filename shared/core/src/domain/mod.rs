@@ -6,6 +6,7 @@
 //! | `status` | the seven statuses of AWS Batch and their order |
 //! | `spec` | a job as `SubmitJob` takes it |
 //! | `definition` | a job definition for the embedded engine |
+//! | `command`, `overrides` | a command with its parameters filled in, and how long overrides are at dispatch |
 //! | `limits` | every quota that is checked, with its source |
 //! | `job` | the records kept of a job: head, claim, submission, state |
 //! | `transition` | which of two states of a submission stands |
@@ -24,10 +25,12 @@ pub mod backoff;
 pub mod cause;
 pub mod children;
 mod classify;
+pub mod command;
 pub mod definition;
 pub mod ids;
 pub mod job;
 pub mod limits;
+pub mod overrides;
 pub mod plan;
 pub mod reasons;
 pub mod retry;

@@ -8,7 +8,7 @@ use super::text_rules as text;
 use crate::domain::limits::{
     ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPT_DURATION_MIN_SECONDS, ATTEMPTS_MAX, DEPENDENCIES_MAX,
     ECS_TASK_CONTAINERS_MAX, ECS_TASKS_MAX, EKS_CONTAINERS_MAX, EVALUATE_ON_EXIT_MAX, MAX_TRIES_MAX,
-    SCHEDULING_PRIORITY_MAX,
+    MEMORY_MIN_MIB, SCHEDULING_PRIORITY_MAX,
 };
 
 const ANY_NUMBER: usize = usize::MAX;
@@ -18,8 +18,8 @@ const I32_MAX: i64 = i32::MAX as i64;
 pub(super) static JOB: Object = Object {
     fields: &[
         required("jobName", Kind::Text(text::JOB_NAME)),
-        required("jobQueue", Kind::Text(text::ANY)),
-        required("jobDefinition", Kind::Text(text::ANY)),
+        required("jobQueue", Kind::Text(text::JOB_QUEUE)),
+        required("jobDefinition", Kind::Text(text::JOB_DEFINITION)),
         optional("command", COMMAND),
         MAX_TRIES,
         optional("fallbackQueue", Kind::Object(&FALLBACK_QUEUE)),
@@ -43,11 +43,14 @@ pub(super) static JOB: Object = Object {
     rule: rules::job,
 };
 
+/// The fields of a job that are ours: `SubmitJob` does not know them.
+pub(super) const OURS: [&str; 5] = ["command", "maxTries", "fallbackQueue", "retryOn", "resubmitChildren"];
+
 /// A job definition for the embedded engine, as `RegisterJobDefinition` has it.
 pub(super) static DEFINITION: Object = Object {
     fields: &[
         required("jobDefinitionName", Kind::Text(text::DEFINITION_NAME)),
-        optional("type", Kind::OneOf(&["container"])),
+        optional("type", Kind::OneOf(&["container", "multinode"])),
         optional("containerProperties", Kind::Object(&CONTAINER_PROPERTIES)),
         IMAGE,
         DEFINITION_COMMAND,
@@ -56,6 +59,20 @@ pub(super) static DEFINITION: Object = Object {
         optional("parameters", Kind::Map(rules::parameters)),
         optional("timeout", Kind::Object(&TIMEOUT)),
         optional("retryStrategy", Kind::Object(&RETRY_STRATEGY)),
+        // What describe-job-definitions prints beside them.
+        optional("jobDefinitionArn", Kind::Anything),
+        optional("revision", Kind::Whole(1, I32_MAX)),
+        optional("status", Kind::OneOf(&["ACTIVE", "INACTIVE"])),
+        optional("schedulingPriority", Kind::Anything),
+        optional("nodeProperties", Kind::Anything),
+        optional("tags", Kind::Anything),
+        optional("propagateTags", Kind::Anything),
+        optional("platformCapabilities", Kind::Anything),
+        optional("ecsProperties", Kind::Anything),
+        optional("eksProperties", Kind::Anything),
+        optional("containerOrchestrationType", Kind::Anything),
+        optional("consumableResourceProperties", Kind::Anything),
+        optional("resourceRetentionPolicy", Kind::Anything),
     ],
     rule: rules::definition,
 };
@@ -64,7 +81,7 @@ const MAX_TRIES: Field = optional("maxTries", Kind::Whole(1, MAX_TRIES_MAX));
 
 static FALLBACK_QUEUE: Object = Object {
     fields: &[
-        required("jobQueue", Kind::Text(text::ANY)),
+        required("jobQueue", Kind::Text(text::JOB_QUEUE)),
         optional("afterLosses", Kind::Whole(1, MAX_TRIES_MAX)),
     ],
     rule: anything,
@@ -75,10 +92,40 @@ static RETRY_ON: Kind = Kind::TextOrObject(
     &Object { fields: &[required("cause", Kind::Text(text::RETRIED_CAUSE)), MAX_TRIES], rule: anything },
 );
 
-static CONTAINER_PROPERTIES: Object =
-    Object { fields: &[IMAGE, DEFINITION_COMMAND, ENVIRONMENT, RESOURCE_REQUIREMENTS], rule: anything };
+/// Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html>
+static CONTAINER_PROPERTIES: Object = Object {
+    fields: &[
+        IMAGE,
+        DEFINITION_COMMAND,
+        ENVIRONMENT,
+        RESOURCE_REQUIREMENTS,
+        optional("vcpus", Kind::Whole(1, I32_MAX)),
+        optional("memory", Kind::Whole(MEMORY_MIN_MIB, I32_MAX)),
+        optional("jobRoleArn", Kind::Anything),
+        optional("executionRoleArn", Kind::Anything),
+        optional("volumes", Kind::Anything),
+        optional("mountPoints", Kind::Anything),
+        optional("readonlyRootFilesystem", Kind::Anything),
+        optional("privileged", Kind::Anything),
+        optional("ulimits", Kind::Anything),
+        optional("user", Kind::Anything),
+        optional("instanceType", Kind::Anything),
+        optional("linuxParameters", Kind::Anything),
+        optional("logConfiguration", Kind::Anything),
+        optional("secrets", Kind::Anything),
+        optional("networkConfiguration", Kind::Anything),
+        optional("fargatePlatformConfiguration", Kind::Anything),
+        optional("enableExecuteCommand", Kind::Anything),
+        optional("ephemeralStorage", Kind::Anything),
+        optional("runtimePlatform", Kind::Anything),
+        optional("repositoryCredentials", Kind::Anything),
+    ],
+    rule: rules::container_overrides,
+};
 
-const COMMAND: Kind = Kind::List(&Kind::AnyText, ANY_NUMBER, anything);
+/// Batch takes no empty string in a command. Kubernetes does.
+const COMMAND: Kind = Kind::List(&Kind::Text(text::ANY), ANY_NUMBER, anything);
+const EKS_COMMAND: Kind = Kind::List(&Kind::AnyText, ANY_NUMBER, anything);
 const IMAGE: Field = optional("image", Kind::Text(text::ANY));
 const DEFINITION_COMMAND: Field = optional("command", COMMAND);
 const ENVIRONMENT: Field = optional("environment", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment));
@@ -104,7 +151,7 @@ static RESOURCE: Object = Object {
 static CONTAINER_OVERRIDES: Object = Object {
     fields: &[
         optional("vcpus", Kind::Whole(1, I32_MAX)),
-        optional("memory", Kind::Whole(1, I32_MAX)),
+        optional("memory", Kind::Whole(MEMORY_MIN_MIB, I32_MAX)),
         DEFINITION_COMMAND,
         optional("instanceType", Kind::Text(text::ANY)),
         ENVIRONMENT,
@@ -219,8 +266,8 @@ static EKS_CONTAINER: Object = Object {
     fields: &[
         optional("name", Kind::Text(text::ANY)),
         optional("image", Kind::Text(text::ANY)),
-        DEFINITION_COMMAND,
-        optional("args", COMMAND),
+        optional("command", EKS_COMMAND),
+        optional("args", EKS_COMMAND),
         optional("env", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment)),
         optional("resources", Kind::Object(&EKS_RESOURCES)),
     ],

@@ -8,7 +8,6 @@ mod observer;
 mod pump;
 mod state_dir;
 
-pub(crate) use controller::cores;
-pub use controller::{Controller, End, LocalError, Mode, Options};
+pub use controller::{Controller, End, LocalError, Mode, Options, cores};
 pub use observer::{Observer, Silent};
 pub use state_dir::{StateDir, StateDirError, StateDirLock};
