@@ -7,7 +7,7 @@ use batchwright::domain::JobSpec;
 use batchwright::domain::definition::find_definition;
 use batchwright::domain::plan::{Plan, Skip};
 use batchwright::engine::Capacity;
-use batchwright::ports::JobStore;
+use batchwright::ports::JobQueries;
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ impl Row {
 }
 
 /// `capacity` is that of the machine on which the jobs would run, where that is known.
-pub(crate) async fn plan<S: JobStore>(
+pub(crate) async fn plan<S: JobQueries>(
     store: &S,
     args: &PlanArgs,
     capacity: Option<Capacity>,

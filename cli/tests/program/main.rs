@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
 mod bad_input;
+mod blocked;
 mod examples;
 mod interrupted;
 mod s3;
