@@ -222,7 +222,7 @@ static NODE_PROPERTY_OVERRIDE: Object = Object {
 };
 
 static ECS_PROPERTIES: Object = Object {
-    fields: &[required(
+    fields: &[optional(
         "taskProperties",
         Kind::List(&Kind::Object(&TASK_PROPERTIES), ECS_TASKS_MAX, rules::one_task),
     )],

@@ -332,7 +332,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#"x.json: line 1: nodeOverrides.nodePropertyOverrides[0].containerOverrides.vcpu: unknown field; the nearest known one is "vcpus""#,
     ),
     (
-        r#""ecsPropertiesOverride": {"taskProperties": {}}"#,
+        r#""ecsPropertiesOverride": {"taskProperties": {"containers": 1}}"#,
         "x.json: line 1: ecsPropertiesOverride.taskProperties: must be a list, not an object",
     ),
     (
@@ -618,7 +618,7 @@ fn too_much_of_something_is_refused() {
                 r#""nodeOverrides": {{"nodePropertyOverrides": [{{"targetNodes": "0", "containerOverrides": {{"command": ["{}"]}}}}]}}"#,
                 long(8_192)
             ),
-            "nodeOverrides.nodePropertyOverrides[0].containerOverrides: makes overrides of 8761 characters as ECS counts them, with Batch's own variables and Ref:: filled in, and at most 8192 are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads",
+            "nodeOverrides.nodePropertyOverrides[0].containerOverrides: makes overrides of 8731 characters as ECS counts them, with Batch's own variables and Ref:: filled in, and at most 8192 are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads",
         ),
         (
             format!(r#""parameters": {{"p": "{}"}}"#, long(30 * 1024)),
