@@ -74,7 +74,9 @@ impl From<WireError> for Failure {
                 Self::Rejected(error.to_string())
             }
             WireError::Access(why) => Self::Usage(why),
-            WireError::Books(_) | WireError::Runner(_) | WireError::Serve(_) => Self::Broken(error.into()),
+            WireError::State(_) | WireError::Books(_) | WireError::Runner(_) | WireError::Serve(_) => {
+                Self::Broken(error.into())
+            }
         }
     }
 }

@@ -7,5 +7,6 @@ mod blocked;
 mod examples;
 mod interrupted;
 mod s3;
+mod stop;
 mod support;
 mod terminal;

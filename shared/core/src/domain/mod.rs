@@ -16,7 +16,10 @@
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
-//! | `run` | the record of one job file's run |
+//! | `run` | the record of one job file's run, and what may follow on what |
+//! | `rerun` | which jobs are run again when a person asks |
+//! | `explain`, `queue` | why a job is where it is, and what that means |
+//! | `stop` | what is done with a job that somebody wants stopped |
 //! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
 //! | `backoff` | how long to wait between calls that failed |
 //! | `suggest` | the known name that an unknown one was meant to be |
@@ -29,17 +32,21 @@ pub mod claims;
 mod classify;
 pub mod command;
 pub mod definition;
+pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod overrides;
 pub mod plan;
+pub mod queue;
 pub mod reasons;
+pub mod rerun;
 pub mod retry;
 pub mod run;
 pub mod s3_uri;
 pub mod spec;
 pub mod status;
+pub mod stop;
 pub mod suggest;
 pub mod times;
 pub mod transition;
@@ -52,9 +59,12 @@ pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
-pub use run::{Checkpoint, Run, RunCounts, RunState};
+pub use queue::JobQueue;
+pub use rerun::Rerun;
+pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
+pub use stop::Stop;
 pub use times::Timestamp;
 pub use tries::{Try, TryEnd};

@@ -23,8 +23,9 @@ use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
     SqliteBooks,
 };
-use crate::local::{StateDir, StateDirError, StateDirLock, cores};
-use crate::ports::Clock;
+use crate::local::{StateDir, StateDirError, StateDirLock, answer_stop_requests, cores};
+use crate::ports::{Clock, PortError};
+use crate::sqlite::SqliteStore;
 
 /// How long requests and events that are under way are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -61,6 +62,9 @@ pub enum WireError {
     /// The engine's books can't be used.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// The state can't be opened.
+    #[error(transparent)]
+    State(#[from] PortError),
     /// Processes can't be run from the folder.
     #[error(transparent)]
     Runner(#[from] ProcessRunnerError),
@@ -95,6 +99,8 @@ pub struct WireServer {
     batch: Arc<Batch>,
     logs: Logs,
     engine: LocalEngine,
+    /// What other processes ask for.
+    requests: SqliteStore,
     delivery: Option<JoinHandle<()>>,
     _lock: StateDirLock,
 }
@@ -116,6 +122,7 @@ impl WireServer {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| WireError::Listen { address, source })?;
         let vcpus = options.vcpus.unwrap_or_else(cores);
+        let requests = SqliteStore::open(&dir.database())?;
         let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
         let mut processes = options.processes;
         let address = listener.local_addr().map_err(WireError::Serve)?;
@@ -143,7 +150,7 @@ impl WireServer {
         batch.create_given(&options.queues).await.map_err(refused)?;
         let logs = Logs::new(dir.logs(), shelf);
         let access = options.access;
-        Ok(Self { listener, access, batch: Arc::new(batch), logs, engine, delivery, _lock: lock })
+        Ok(Self { listener, access, batch: Arc::new(batch), logs, engine, requests, delivery, _lock: lock })
     }
 
     /// The endpoint's address, as in `http://127.0.0.1:4567`.
@@ -154,7 +161,7 @@ impl WireServer {
     /// Answers until `stop` comes. Returns how many jobs have not ended: what runs goes on by itself, and
     /// the next endpoint on the folder takes it up.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<usize, WireError> {
-        let Self { listener, access, batch, logs, engine, delivery, _lock } = self;
+        let Self { listener, access, batch, logs, engine, requests, delivery, _lock } = self;
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             stop.await;
@@ -171,6 +178,7 @@ impl WireServer {
         tokio::select! {
             served = serving => served.map_err(WireError::Serve)?,
             () = deadline => {}
+            () = answer_stop_requests(&requests, &engine) => {}
         }
         // An end is in the books, and so in an answer, a moment before it is counted.
         engine.shutdown().await;

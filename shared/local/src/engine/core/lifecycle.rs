@@ -148,7 +148,9 @@ impl Core {
     /// Starts jobs in the order of the queue. One that does not fit holds up all behind it: to let
     /// smaller ones pass could starve it.
     fn start_what_fits(&mut self, now: Timestamp) {
-        while let Some(entry) = self.ready.first_entry() {
+        while self.starts_jobs
+            && let Some(entry) = self.ready.first_entry()
+        {
             let Some(record) = self.jobs.get(entry.get()) else {
                 entry.remove();
                 continue;

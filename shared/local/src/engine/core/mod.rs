@@ -52,6 +52,7 @@ pub(crate) struct Core {
     capacity: Capacity,
     /// What the attempts under way take up.
     running: Need,
+    starts_jobs: bool,
     kill_grace_ms: i64,
     ids: JobIds,
     /// Submissions so far.
@@ -80,6 +81,7 @@ impl Core {
         Self {
             capacity: capacity.into(),
             running: Need::default(),
+            starts_jobs: true,
             kill_grace_ms,
             ids,
             sequence,
@@ -95,6 +97,11 @@ impl Core {
             is_changed: HashSet::new(),
             effects: Effects::default(),
         }
+    }
+
+    /// Starts no waiting job from now on.
+    pub(crate) fn start_nothing(&mut self) {
+        self.starts_jobs = false;
     }
 
     /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.
@@ -115,7 +122,7 @@ impl Core {
     /// Whether anything can still happen by itself. Where nothing can, the unfinished jobs are those that this machine
     /// can't hold, and those that depend on them.
     pub(crate) fn is_moving(&self) -> bool {
-        !self.ready.is_empty() || self.running != Need::default()
+        (self.starts_jobs && !self.ready.is_empty()) || self.running != Need::default()
     }
 
     /// The ids of all unfinished submissions, without children.
