@@ -184,7 +184,7 @@ fn check_jobs(
             break;
         }
         let line = node.line.unwrap_or(0);
-        match job::read(node, &path, &local.job_definitions) {
+        match job::read(node, &path, &beside.local.job_definitions) {
             Ok(spec) => checked.push(order::Checked { line, path, spec }),
             Err(mut wrong) => problems.append(&mut wrong),
         }
