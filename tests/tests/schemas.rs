@@ -294,6 +294,20 @@ fn calls_of_the_s3_serializer_conform_where_it_reads_them() {
             true,
         ),
         (json!({"operation": "wait", "uris": [a], "timeoutSeconds": 7}), true),
+        (json!({"operation": "load", "uris": [{"uri": a, "versionId": "1"}, b]}), true),
+        (
+            json!({"operation": "info", "uris": [a], "caller": {"requesterPays": true, "noSignRequest": true}}),
+            true,
+        ),
+        (
+            json!({"operation": "dump", "items": [], "settings": {"tags": {"a": "b"}, "kmsKeyId": "k"},
+                "compressionLevel": 9}),
+            true,
+        ),
+        (json!({"operation": "load", "uris": [{"uri": a, "version": "1"}]}), false),
+        (json!({"operation": "load", "uris": [a], "settings": {}}), false),
+        (json!({"operation": "copy", "items": [], "settings": {"storage_class": "STANDARD"}}), false),
+        (json!({"operation": "list", "uri": a, "caller": {"requestPayer": true}}), false),
         (json!({"uris": [a]}), false),
         (json!({"operation": "delete", "uris": [a]}), false),
         (json!({"operation": "load"}), false),
@@ -331,6 +345,7 @@ fn answers_conform() {
         complete: true,
         incomplete_reason: None,
         events: 1,
+        next_look: None,
     };
     let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
@@ -342,6 +357,7 @@ fn answers_conform() {
         logs_archived: 1,
         logs_incomplete: 0,
         postponed: 0,
+        unreadable: 0,
         cut_short: false,
     };
     let answers = [pass(Default::default())].map(|pass| serde_json::to_value(pass).unwrap());

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::job_schema::{DEFINITION, JOB, OURS};
+use super::job_schema::{DEFINITION, JOB};
+use super::nothing::is_ours;
 use super::schema::{Field, Kind, Object};
 
 /// The one field of a job that has no default.
@@ -161,7 +162,7 @@ fn of_field(field: &Field) -> Value {
     if let Some(Value::Array(words)) = members.get_mut("enum") {
         words.push(Value::Null);
     }
-    if !OURS.contains(&field.name)
+    if !is_ours(field.name)
         && let Some(required) = members.remove("required")
     {
         members.insert("anyOf".to_owned(), json!([{"maxProperties": 0}, {"required": required}]));

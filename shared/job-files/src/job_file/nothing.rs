@@ -1,13 +1,13 @@
 //! Members that say nothing: Batch takes `null`, `{}` and `[]` wherever a member is optional, and clients send them
 //! (`arrayProperties: {}` of Airflow's operator). They are taken out before a job is checked.
 
-use super::job_schema::OURS;
 use super::node::{Data, Node};
 use super::schema::{Kind, Object};
+use crate::domain::spec::JobField;
 
 /// Takes optional members out that say nothing, at any depth.
 pub(super) fn prune(node: &mut Node, object: &Object) {
-    each_known(node, object, &OURS, &|value, is_ours| {
+    each_known(node, object, is_ours, &|value, is_ours| {
         let is_empty = match &value.data {
             Data::Null => true,
             // An empty field of ours is a slip rather than a client's habit.
@@ -19,13 +19,16 @@ pub(super) fn prune(node: &mut Node, object: &Object) {
     });
 }
 
+/// Whether a field of a job is one that `SubmitJob` does not know.
+pub(super) fn is_ours(name: &str) -> bool {
+    JobField::ALL.iter().any(|field| field.name() == name && !field.is_of_submit_job())
+}
+
 /// Takes members out that the schema does not know, at any depth, and our own fields: AWS leaves unknown members of a
 /// request alone, because newer clients send newer ones.
 pub(super) fn strip_unknown(node: &mut Node, object: &Object) {
     let Data::Object(members) = &mut node.data else { return };
-    members.retain(|(key, _)| {
-        !OURS.contains(&key.as_str()) && object.fields.iter().any(|field| field.name == key)
-    });
+    members.retain(|(key, _)| !is_ours(key) && object.fields.iter().any(|field| field.name == key));
     strip_parts(members, object);
 }
 
@@ -42,12 +45,17 @@ fn strip_parts(members: &mut [(String, Node)], object: &Object) {
 }
 
 /// Goes through the known members of an object, innermost first, and keeps the optional ones that `keep` says.
-fn each_known(node: &mut Node, object: &Object, ours: &[&str], keep: &impl Fn(&Node, bool) -> bool) {
+fn each_known(
+    node: &mut Node,
+    object: &Object,
+    is_ours: fn(&str) -> bool,
+    keep: &impl Fn(&Node, bool) -> bool,
+) {
     let Data::Object(members) = &mut node.data else { return };
     members.retain_mut(|(key, value)| {
         let Some(field) = object.fields.iter().find(|field| field.name == key) else { return true };
-        each_object(value, &field.kind, &mut |part, object| each_known(part, object, &[], keep));
-        field.required || keep(value, ours.contains(&field.name))
+        each_object(value, &field.kind, &mut |part, object| each_known(part, object, |_| false, keep));
+        field.required || keep(value, is_ours(field.name))
     });
 }
 

@@ -216,7 +216,7 @@ impl JobEngine for LocalEngine {
         let queue = arn::resource_name(job_queue);
         let in_queue =
             records.into_iter().filter(|record| arn::resource_name(&record.detail.job_queue) == queue);
-        Ok(Page { items: in_queue.map(summary).collect(), next })
+        Ok(Page::new(in_queue.map(summary).collect(), next))
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {

@@ -16,7 +16,7 @@ use super::state_dir::{StateDir, StateDirError, StateDirLock};
 use super::stop_requests::answer_stop_requests;
 use crate::directory::DirectoryObjectStore;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState};
+use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState, SourceVersion};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
     ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
@@ -24,7 +24,8 @@ use crate::engine::{
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
 use crate::ports::{
-    Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore, SubmissionPace,
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore,
+    SubmissionPace,
 };
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
@@ -309,7 +310,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
         let policy = SubmitPolicy::default();
         let requested_by = self.requested_by.clone();
-        RunFile { run_id, source, rerun, requested_by, concurrency: CONCURRENCY, deadline: None, policy }
+        let source_version = SourceVersion::default();
+        let (concurrency, deadline) = (CONCURRENCY, None);
+        RunFile { run_id, source, source_version, rerun, requested_by, concurrency, deadline, policy }
     }
 }
 
@@ -338,7 +341,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let mut submitting = pin!(submitting);
     let mut end = None;
@@ -391,7 +394,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
     stop_cancelled_runs(pump.recorder.store, pump.recorder.engine, pump.recorder.clock).await?;
