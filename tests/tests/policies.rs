@@ -332,6 +332,7 @@ async fn archive_begun(cloud: &Cloud, job_id: &JobId) -> anyhow::Result<()> {
         complete: false,
         incomplete_reason: None,
         events: 0,
+        next_look: None,
     };
     let a_while_ago = SystemClock.now().plus_millis(-600_000);
     cloud.adapters().store.save_logs(job_id, &record, a_while_ago).await?;
@@ -357,14 +358,17 @@ async fn cancelled(cloud: &Cloud) -> anyhow::Result<()> {
     let run = Run {
         run_id: run_id.clone(),
         source: "s3://policies/jobs/cancelled.json".to_owned(),
+        source_version: batchwright::domain::SourceVersion::default(),
         rerun: false,
         state: RunState::Submitting,
         checkpoint: Checkpoint::default(),
         counts: RunCounts::default(),
+        open: Vec::new(),
         started_at: now,
         updated_at: now,
         requested_by: None,
         cancellation: None,
+        newer: batchwright::domain::Newer::default(),
     };
     store.create_run(&run).await?;
     submitted_for(cloud, &spec("waiting"), run_id.clone()).await?;
@@ -421,7 +425,8 @@ async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
     let ports = fan_out::Ports { caller, objects, clock: SystemClock, invoker };
     let config = fan_out::Config::read(&look_up)?;
     let call = json!({"functionName": "task-1", "payloads": [1, 2]});
-    let answer = fan_out::handle(&ports, &config, call, &invocation(60)).await?;
+    let answer =
+        fan_out::handle(&ports, &config, &serde_json::value::to_raw_value(&call)?, &invocation(60)).await?;
     assert_eq!(answer.body.summary.counts.rejected, 2, "there is no such function: {:?}", answer.body);
     Ok(calls)
 }

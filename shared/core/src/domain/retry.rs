@@ -133,6 +133,7 @@ fn causes(job: &Job, latest: Option<&JobState>) -> impl Iterator<Item = Option<C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Newer;
     use crate::domain::spec::{Dependency, FallbackQueue};
     use crate::domain::{
         Children, Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
@@ -158,6 +159,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: Newer::default(),
         };
         Job { head, latest: None }
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::Failure;
 use crate::domain::{
-    Claim, FollowUp, Job, JobHead, JobId, JobName, JobState, Nonce, RunId, Submission, Timestamp,
+    Claim, FollowUp, Job, JobHead, JobId, JobName, JobState, Newer, Nonce, RunId, Submission, Timestamp,
 };
 
 /// Columns of `sql::head_columns!`.
@@ -48,6 +48,8 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
         refusal: row.get(8)?,
         submitted_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
         updated_at: Timestamp::from_millis(row.get(10)?),
+        // A file that a newer version has brought up to date is not opened.
+        newer: Newer::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -93,8 +93,16 @@ CREATE TABLE stop_requests (
 CREATE INDEX stop_requests_open ON stop_requests (request_id) WHERE answer IS NULL;
 ";
 
-/// What has been decided about what follows from an end, where those who wait for it find it.
+/// When logs are looked at: first when the job has ended, and later on too.
 const VERSION_4: &str = "
+ALTER TABLE submissions ADD COLUMN logs_due_at INTEGER;
+UPDATE submissions SET logs_due_at = ended_at WHERE logs_complete = 0;
+DROP INDEX submissions_without_logs;
+CREATE INDEX submissions_without_logs ON submissions (logs_due_at, job_id) WHERE logs_due_at IS NOT NULL;
+";
+
+/// What has been decided about what follows from an end, where those who wait for it find it.
+const VERSION_5: &str = "
 ALTER TABLE submissions ADD COLUMN decided INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN waits_for TEXT; -- a job's name
 CREATE INDEX submissions_waiting ON submissions (waits_for, job_id) WHERE waits_for IS NOT NULL;

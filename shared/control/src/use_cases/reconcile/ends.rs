@@ -24,6 +24,7 @@ where
         loop {
             let page = self.recorder.store.unsettled_ends(cursor.as_ref()).await?;
             let undecided = self.undecided(&page.items).await;
+            self.done.unreadable += page.unreadable.len() as u64;
             for submission in &page.items {
                 if submission.follow_up.waits_for().is_some_and(|name| undecided.contains(name)) {
                     continue;
