@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{argument, erase};
 use crate::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
-    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, JobStore, Page, PortError, RunStore, StateStore,
@@ -59,7 +59,8 @@ erase! {
 erase! {
     WorkLists as ErasedWorkLists for AnyStore {
         fn unsettled_ends(page: option Cursor) -> Result<Page<Submission>, PortError>;
-        fn settle(job_id: reference JobId) -> Result<(), PortError>;
+        fn ends_waiting_for(job_name: reference JobName, page: option Cursor) -> Result<Page<Submission>, PortError>;
+        fn save_follow_up(job_name: reference JobName, job_id: reference JobId, follow_up: reference FollowUp) -> Result<(), PortError>;
         fn expired_claims(before: value Timestamp, page: option Cursor) -> Result<Page<JobHead>, PortError>;
         fn silent_submissions(since: value Timestamp, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn no_news(submissions: reference [Submission], heard_at: value Option<Timestamp>, asked_at: value Timestamp) -> Result<(), PortError>;
