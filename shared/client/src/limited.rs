@@ -59,7 +59,7 @@ impl Calls {
     /// Somewhere between the shortest and the longest wait, so that callers who failed together come back apart.
     fn wait(&self) -> Duration {
         let (shortest, longest) = (*self.jitter.start(), *self.jitter.end());
-        let spread = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+        let spread = f64::from(crate::uuids::new().as_fields().0) / f64::from(u32::MAX);
         shortest + longest.saturating_sub(shortest).mul_f64(spread)
     }
 }

@@ -81,7 +81,7 @@ impl Client {
             return Ok(Vec::new());
         }
         let order = RunFile {
-            run_id: RunId::derive(GIVEN, "", &uuid::Uuid::new_v4().to_string()),
+            run_id: RunId::derive(GIVEN, "", &crate::uuids::new().to_string()),
             source: GIVEN.to_owned(),
             rerun,
             requested_by: None,
