@@ -7,6 +7,7 @@ mod bad_input;
 mod examples;
 mod interrupted;
 mod looks;
+mod page;
 mod s3;
 mod stop;
 mod support;
