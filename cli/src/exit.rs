@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Well,
     /// Some jobs, invocations or objects failed.
     JobsFailed,
+    /// Nobody can say yet what became of some jobs, or they wait for what does not come.
+    Unknown,
     /// Ctrl-C.
     Interrupted,
     /// A signal, as it would have ended a program that does not listen for it.
@@ -58,6 +60,7 @@ pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Usage(_)) => 2,
         Err(Failure::Rejected(_)) => 3,
         Err(Failure::Broken(_)) => 4,
+        Ok(Exit::Unknown) => 5,
         Ok(Exit::Interrupted) => 130,
         Ok(Exit::Signal(signal)) => {
             // Does not return where the system lets the signal end the process.

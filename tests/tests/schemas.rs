@@ -89,12 +89,18 @@ fn a_job_is_refused_by_the_schema_where_the_check_refuses_a_field() {
         ("retryOn", json!([{"cause": "LOST"}]), json!([{"cause": "LOST", "maxTries": 0}])),
         ("propagateTags", json!(true), json!("true")),
         ("arrayProperties", json!({"size": 2}), json!({"size": 1})),
-        ("arrayProperties", json!({"size": 10_000}), json!({})),
-        ("command", json!(["a", ""]), json!("a")),
+        ("arrayProperties", json!({"size": 10_000}), json!({"size": 10_001})),
+        ("arrayProperties", json!({}), json!([2])),
+        ("timeout", Value::Null, json!(60)),
+        ("jobQueue", json!("arn:aws:batch:eu-west-1:123456789012:job-queue/q"), json!("my queue!")),
+        ("jobDefinition", json!("d:1"), json!("d:latest")),
+        ("jobName", json!("a"), Value::Null),
+        ("command", json!(["a", "b"]), json!("a")),
+        ("command", json!(["a"]), json!(["a", ""])),
         ("tags", json!({"k": "v"}), json!({"k": 1})),
         ("timeout", json!({"attemptDurationSeconds": 60}), json!({"attemptDurationSeconds": 59})),
         ("dependsOn", json!([{"jobName": "b"}]), json!(vec![json!({"jobName": "b"}); 21])),
-        ("parameters", json!({}), Value::Null),
+        ("parameters", Value::Null, json!({"p": null})),
         (
             "containerOverrides",
             json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
@@ -339,6 +345,7 @@ fn answers_conform() {
         complete: true,
         incomplete_reason: None,
         events: 1,
+        next_look: None,
     };
     let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
@@ -350,6 +357,7 @@ fn answers_conform() {
         logs_archived: 1,
         logs_incomplete: 0,
         postponed: 0,
+        unreadable: 0,
         cut_short: false,
     };
     let answers = [pass(Default::default())].map(|pass| serde_json::to_value(pass).unwrap());

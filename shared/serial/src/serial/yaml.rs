@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{Remedies, options, reason};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
@@ -23,7 +23,7 @@ const REMEDIES: Remedies = Remedies {
 /// Reads the one document of a text; nothing at all is null.
 pub(super) fn read(text: &str, max_bytes: usize) -> Result<Tree, Fault> {
     let options = options(max_bytes, YAML_DEPTH_MAX as usize);
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let tree = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().and_then(|location| place_of(text, location.line(), location.column()));
         let mut message = format!("invalid YAML: {}", reason(error, &REMEDIES));
@@ -31,7 +31,13 @@ pub(super) fn read(text: &str, max_bytes: usize) -> Result<Tree, Fault> {
             message += &format!("; document 2 begins on line {line}");
         }
         Fault { place, record: None, message }
-    })
+    })?;
+    match foreign_tag(text) {
+        Some(ForeignTag { line, column, message }) => {
+            Err(Fault { place: place_of(text, line, column), record: None, message })
+        }
+        None => Ok(tree),
+    }
 }
 
 fn is_of_documents(error: &Error) -> bool {

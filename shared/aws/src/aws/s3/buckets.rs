@@ -8,7 +8,7 @@ use super::copy::{self, CopyLimits};
 use super::reader::{self, S3ObjectReader};
 use super::uploads::Uploads;
 use super::writer::S3ObjectWriter;
-use super::{Object, decoded, head, listed_object, seen};
+use super::{Object, Seen, decoded, head, listed_object, seen};
 use crate::domain::{S3Prefix, S3Uri};
 use crate::ports::{
     BucketInfo, Buckets, Caller, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing, Look, NewObject,
@@ -56,7 +56,11 @@ impl Buckets for S3Buckets {
     }
 
     async fn open(&self, object: &S3Uri, version_id: Option<&str>) -> Result<Look<Self::Reader>, PortError> {
-        Ok(reader::open(self.object(object), version_id).await?.into())
+        Ok(match reader::open(self.object(object), version_id).await? {
+            Seen::Found((reader, _)) => Look::Found(reader),
+            Seen::Absent => Look::Absent,
+            Seen::Denied(error) => Look::Denied(error.message),
+        })
     }
 
     async fn create(&self, object: &S3Uri, wanted: NewObject) -> Result<Self::Writer, PortError> {

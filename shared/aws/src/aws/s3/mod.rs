@@ -47,7 +47,7 @@ use caller::REGION_HEADER;
 use uploads::Uploads;
 
 use super::error::{Effect, port_error};
-use crate::domain::{Timestamp, s3_uri};
+use crate::domain::{SourceVersion, Timestamp, s3_uri};
 use crate::ports::{
     Cursor, ErrorKind, Look, NewObject, ObjectInfo, ObjectStore, Page, PortError, WriteCondition,
 };
@@ -79,6 +79,13 @@ impl S3ObjectStore {
         S3ObjectWriter::new(self.object(key), NewObject { condition, ..NewObject::of_type(content_type) })
     }
 
+    /// Tries whether an object may be written, before there is anything to write: begins an upload and aborts it.
+    pub async fn try_object(&self, key: &str) -> Result<(), PortError> {
+        let wanted = NewObject::of_type("application/octet-stream");
+        upload::Upload::start(&self.object(key), &wanted).await?.abort().await;
+        Ok(())
+    }
+
     /// `HeadObject`; `None` where there is no such object.
     pub async fn object_info(&self, key: &str) -> Result<Option<ObjectInfo>, PortError> {
         match head(&self.object(key), None).await? {
@@ -107,7 +114,7 @@ impl S3ObjectStore {
         let encoding = listed.encoding_type;
         let items = listed.contents.into_iter().flatten();
         let items = items.map(|object| listed_object(object, encoding.as_ref()));
-        Ok(Page { items: items.collect(), next: listed.next_continuation_token.map(Cursor) })
+        Ok(Page::new(items.collect(), listed.next_continuation_token.map(Cursor)))
     }
 
     fn object(&self, key: &str) -> Object {
@@ -122,7 +129,19 @@ impl ObjectStore for S3ObjectStore {
 
     async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
         match reader::open(self.object(key), None).await? {
-            Seen::Found(reader) => Ok(Some(reader)),
+            Seen::Found((reader, _)) => Ok(Some(reader)),
+            Seen::Absent => Ok(None),
+            Seen::Denied(error) => Err(error),
+        }
+    }
+
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        match reader::open(self.object(key), version_id).await? {
+            Seen::Found(found) => Ok(Some(found)),
             Seen::Absent => Ok(None),
             Seen::Denied(error) => Err(error),
         }

@@ -14,6 +14,7 @@ use tokio_util::bytes::{Buf as _, Bytes};
 use tokio_util::io::StreamReader;
 
 use super::{Object, Seen, seen};
+use crate::domain::SourceVersion;
 use crate::ports::PortError;
 
 /// How often in a row a connection may be lost before a byte comes.
@@ -23,20 +24,22 @@ const RESUMPTIONS: u32 = 3;
 /// from there, and errs if the object was replaced meanwhile: a slow reader outlives S3's patience.
 pub type S3ObjectReader = Pin<Box<dyn AsyncBufRead + Send>>;
 
-/// Opens an object, or one version of it.
+/// Opens an object, or one version of it, and tells which it is.
 pub(super) async fn open(
     object: Object,
     version_id: Option<&str>,
-) -> Result<Seen<S3ObjectReader>, PortError> {
+) -> Result<Seen<(S3ObjectReader, SourceVersion)>, PortError> {
     let version_id = version_id.map(str::to_owned);
     let answer = get(&object, version_id.clone(), None).await;
     Ok(match seen(&object, "GetObject", answer)? {
         Seen::Found(answer) => {
+            let version = SourceVersion::new(answer.version_id, answer.e_tag.clone());
             let total = answer.content_length.and_then(|length| u64::try_from(length).ok());
             let (etag, body) = (answer.e_tag, answer.body);
             let download =
                 Download { object, version_id, etag, total, offset: 0, passed_over: 0, body, resumptions: 0 };
-            Seen::Found(Box::pin(StreamReader::new(Box::pin(chunks(download)))))
+            let reader: S3ObjectReader = Box::pin(StreamReader::new(Box::pin(chunks(download))));
+            Seen::Found((reader, version))
         }
         Seen::Absent => Seen::Absent,
         Seen::Denied(error) => Seen::Denied(error),

@@ -109,7 +109,7 @@ impl S3Buckets {
             let upload_id = upload.upload_id.unwrap_or_default();
             (OpenUpload { bucket: bucket.clone(), key, upload_id }, upload.initiated.and_then(moment))
         });
-        Ok(Page { items: items.collect(), next })
+        Ok(Page::new(items.collect(), next))
     }
 
     /// Aborts an upload; one that is gone already is no failure.

@@ -139,3 +139,17 @@ async fn a_library_loads_more_than_a_function_could_answer() {
     let loaded = load(&buckets, &uri("s3://b/large.json"), None, &LoadRequest::default()).await.unwrap();
     assert_eq!(loaded.value.get(), large);
 }
+
+#[tokio::test]
+async fn a_source_is_not_its_own_target_unless_its_etag_is_given() {
+    let buckets = buckets(&[("s3://b/a.geojson", FEATURES)]);
+    let source = uri("s3://b/a.geojson");
+    let target = Target::at(source.clone());
+    let failure = convert(&buckets, &source, None, &target, &ConvertRequest::default()).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidRequest);
+    assert!(failure.to_string().contains("s3://b/a.geojson: is source and target"), "{failure}");
+    let Look::Found(info) = buckets.look_at_object(&source, None).await.unwrap() else { panic!("absent") };
+    let condition = WriteCondition::Unchanged { etag: info.etag.unwrap() };
+    let meant = Target { condition, ..target };
+    convert(&buckets, &source, None, &meant, &ConvertRequest::default()).await.unwrap();
+}
