@@ -24,7 +24,9 @@ impl Drop for Served {
 impl Served {
     fn start(folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batchwright"));
-        command.args(["serve", "--local", "--output", "json", "--state-dir"]).arg(folder.join("state"));
+        command
+            .args(["serve", "--local", "--output", "json", "--workdir", ".", "--state-dir"])
+            .arg(folder.join("state"));
         command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();

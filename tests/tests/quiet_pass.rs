@@ -15,7 +15,9 @@ use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::domain::{JobStatus, LogsRecord};
 use batchwright::function::Invocation;
 use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, FunctionInvoker, JobStore, PortError, SystemClock, Unpaced};
+use batchwright::ports::{
+    Clock, FunctionInvoker, JobQueries as _, PortError, StateStore as _, SystemClock, Unpaced,
+};
 use batchwright::use_cases::reconcile::Reconciled;
 use batchwright_tests::contract::fixtures::{id, state, submit};
 use batchwright_tests::emulators::dynamodb::create_tables;
@@ -94,6 +96,7 @@ async fn finish_jobs(store: &DynamoDbJobStore, jobs: usize) -> anyhow::Result<()
             complete: true,
             incomplete_reason: None,
             events: 1,
+            next_look: None,
         };
         store.save_logs(&id(&job_id), &record, SystemClock.now()).await?;
     }

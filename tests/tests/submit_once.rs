@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use batchwright::domain::plan::Skip;
-use batchwright::domain::{JobStatus, RunId, StatusCounts};
+use batchwright::domain::{JobStatus, RunId, SourceVersion, StatusCounts};
 use batchwright::engine::{EngineConfig, FaultPlan, LocalEngine, MemoryBooks, SimulatedRunner};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
-use batchwright::ports::{JobEngine, JobStore, RunStore, SystemClock};
+use batchwright::ports::{JobEngine, JobQueries as _, JobStore, RunStore, SystemClock};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::run_file::{RunFile, run_file};
@@ -50,7 +50,9 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
             let order = RunFile {
                 run_id: RunId::derive("jobs.jsonl", "1", &number.to_string()),
                 source: "jobs.jsonl".to_owned(),
+                source_version: SourceVersion::default(),
                 rerun: false,
+                requested_by: None,
                 concurrency: 4,
                 deadline: None,
                 policy: SubmitPolicy::default(),

@@ -1,23 +1,40 @@
 //! What each command does.
 
+mod doctor;
+mod explain;
+mod forget;
+mod interrupt;
 #[cfg(feature = "aws")]
 mod invoke;
 mod jobs;
 mod logs;
 mod plan;
+mod processes;
+mod reconcile;
+mod report;
+mod rerun;
 mod run;
 #[cfg(feature = "aws")]
 mod run_on_stack;
+mod runs;
 mod serve;
+mod shell;
 mod status;
-mod summary;
+mod stop;
+mod store;
+pub(crate) mod summary;
+mod watch;
 
-use anyhow::Context;
-use batchwright::local::StateDir;
+use anyhow::{Context, anyhow};
+use batchwright::domain::{JobName, Stop};
+use batchwright::engine::Capacity;
+use batchwright::local::{StateDir, cores};
 use batchwright::memory::InMemoryJobStore;
+use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
+use batchwright::use_cases::explain::Logs;
 
-use crate::args::{Cli, Command, Target};
+use crate::args::{Cli, Command, RerunArgs, StopArgs, StoreCommand, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -30,7 +47,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         .start_paused(simulated)
         .build()
         .context("the runtime can't be started")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match &cli.command {
             Command::Run(args) => match args.place.target() {
                 Target::Local(_) => run::run(args).await,
@@ -39,11 +56,82 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             },
             Command::Plan(args) => match args.place.target() {
                 Target::Local(dir) if !dir.database().exists() => {
-                    plan::plan(&InMemoryJobStore::default(), args).await
+                    plan::plan(&InMemoryJobStore::default(), args, Some(this_machine())).await
                 }
-                Target::Local(dir) => plan::plan(&open_state(&dir)?, args).await,
+                Target::Local(dir) => plan::plan(&open_state(&dir)?, args, Some(this_machine())).await,
                 #[cfg(feature = "aws")]
-                Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args).await,
+                Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args, None).await,
+            },
+            Command::Runs(args) => match args.place.target() {
+                Target::Local(dir) => runs::runs(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => runs::runs(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Cancel(args) => stop(args, Stop::Cancel).await,
+            Command::Terminate(args) => stop(args, Stop::Terminate).await,
+            Command::Rerun(args) => rerun(args).await,
+            Command::Explain(args) => match args.place.target() {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    explain::explain(&open_state(&dir)?, &NoQueues, &logs, dir.is_in_use(), args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, engine, logs, bucket, .. } = Stack::find(&stack).await?;
+                    let logs = Logs { source: &logs, archive: &bucket };
+                    explain::explain(&store, &engine, &logs, true, args).await
+                }
+            },
+            #[cfg(feature = "aws")]
+            Command::Submit(args) if args.stack.stack.is_some() => {
+                run_on_stack::submit(&Stack::find(&args.stack).await?, args).await
+            }
+            #[cfg(feature = "aws")]
+            Command::Submit(_) => {
+                let why =
+                    "submit hands a file to a stack: name it with --stack; on this machine use run --local";
+                Err(Failure::Usage(why.to_owned()))
+            }
+            Command::Reconcile(args) => match args.place.target() {
+                Target::Local(dir) => reconcile::of_folder(&dir, args.shown.output).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => reconcile::of_stack(&stack).await,
+            },
+            Command::Doctor(args) => match args.place.target() {
+                Target::Local(dir) => doctor::of_folder(&dir, args.shown.output).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => doctor::of_stack(&stack, args.shown.output).await,
+            },
+            Command::Store(StoreCommand::Export(args)) => match args.place.target() {
+                Target::Local(dir) => store::export(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => store::export(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Store(StoreCommand::Remove(args)) => match args.place.target() {
+                Target::Local(dir) => {
+                    let opened = SqliteStore::open_to_change(&dir.database());
+                    store::remove(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => store::remove(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Completions { shell } => Ok(shell::completions(*shell)),
+            Command::Man { dir } => shell::man(dir),
+            Command::Watch(args) => match args.place.target() {
+                Target::Local(dir) => watch::watch(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => watch::watch(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Report(args) => match args.place.target() {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    report::report(&open_state(&dir)?, &logs, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, logs, bucket, .. } = Stack::find(&stack).await?;
+                    report::report(&store, &Logs { source: &logs, archive: &bucket }, args).await
+                }
             },
             Command::Jobs(args) => match args.place.target() {
                 Target::Local(dir) => jobs::jobs(&open_state(&dir)?, args).await,
@@ -63,12 +151,67 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     logs::logs(&stack.store, &stack.logs, &stack.bucket, args).await
                 }
             },
+            Command::Forget(args) => match args.place.target() {
+                Target::Local(dir) => forget::forget(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => forget::forget(&Stack::find(&stack).await?.store, args).await,
+            },
             Command::Serve(args) => serve::serve(args).await,
             #[cfg(feature = "aws")]
             Command::Invoke(args) => invoke::invoke(args).await,
             Command::S3(args) => crate::s3::run(args).await,
         }
-    })
+    });
+    #[cfg(feature = "aws")]
+    if matches!(&cli.command, Command::Invoke(_)) {
+        // Standard input that stays open, and standard output that nobody reads, must not keep the program alive.
+        runtime.shutdown_background();
+    }
+    ended
+}
+
+fn this_machine() -> Capacity {
+    Capacity::of_this_machine(cores())
+}
+
+async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {
+    let nothing = || {
+        println!("no job is to be run again");
+        Ok(Exit::Well)
+    };
+    match args.place.target() {
+        Target::Local(dir) => {
+            let folder = dir.root().join("reruns");
+            match rerun::chosen(&open_state(&dir)?, args, &folder).await? {
+                Some(args) => run::run(&args).await,
+                None => nothing(),
+            }
+        }
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            let folder = tempfile::tempdir().context("a folder for the job file can't be made")?;
+            match rerun::chosen(&stack.store, args, folder.path()).await? {
+                Some(args) => run_on_stack::run(&stack, &args).await,
+                None => nothing(),
+            }
+        }
+    }
+}
+
+async fn stop(args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
+    match args.place.target() {
+        Target::Local(dir) => stop::stop_locally(&dir, args, stop).await,
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            stop::stop(&stack.store, &stack.engine, args, stop).await
+        }
+    }
+}
+
+fn no_such_job(name: &JobName) -> Failure {
+    Failure::Broken(anyhow!("no job is named {name}"))
 }
 
 /// The state in a folder, to look at.

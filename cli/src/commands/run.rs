@@ -6,17 +6,19 @@ use anyhow::Context;
 use batchwright::domain::JobDefinition;
 use batchwright::engine::VirtualClock;
 use batchwright::job_file;
-use batchwright::local::{Controller, End, Mode, Options, StateDir};
+use batchwright::local::{Controller, End, Mode, Options, RunningProcess, StateDir};
 use batchwright::ports::{Clock, SystemClock};
 
-use super::summary;
+use super::{interrupt, processes, runs, summary};
 use crate::args::RunArgs;
+use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::output::{human, progress};
 
 pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let Some(seed) = args.simulate else {
-        return run_in(args, args.place.state_dir(), Mode::Processes, SystemClock).await;
+        let settings = processes::settings(&args.processes, Some(&args.file)).await?;
+        return run_in(args, args.place.state_dir(), Mode::Processes(settings), SystemClock).await;
     };
     let clock = VirtualClock::starting_at(SystemClock.now());
     let mode = Mode::Simulated { seed };
@@ -34,15 +36,21 @@ async fn run_in<C: Clock + Clone + 'static>(
     clock: C,
 ) -> Result<Exit, Failure> {
     let definitions = read_definitions(&args.job_definitions).await?;
-    let working_directory = std::env::current_dir().context("the working directory can't be told")?;
-    let options = Options { state_dir, vcpus: args.vcpus, mode, working_directory };
+    let kept = args.processes.keep_workdirs.then(|| state_dir.clone());
+    let options = Options { state_dir, vcpus: args.vcpus, mode };
     let mut controller = Controller::open(&options, clock).await?;
-    let observer = progress::observer();
-    let stop = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    controller.set_requested_by(environment::user());
+    let observer = progress::observer(kept);
+    let store = controller.store().clone();
+    let source = args.file.display().to_string();
+    let known = store.clone();
+    let this_run = async move || {
+        let runs = runs::all(&known).await.ok()?.into_iter();
+        runs.filter(|run| run.source == source).max_by_key(|run| run.started_at)
     };
+    // This process answers its own requests, as it does those of others.
+    let stopper = RunningProcess::of(&store);
+    let stop = interrupt::detached(&store, &stopper, args.on_interrupt, this_run);
     let ran = controller.run(&args.file, args.rerun, definitions, observer.as_ref(), stop).await;
     drop(observer);
     match ran? {
@@ -54,6 +62,14 @@ async fn run_in<C: Clock + Clone + 'static>(
             Ok(Exit::Interrupted)
         }
         (run_id, End::Ended(counts)) => summary::show(controller.store(), args, &run_id, counts).await,
+        (run_id, End::Blocked { counts, unfinished }) => {
+            summary::show(controller.store(), args, &run_id, counts).await?;
+            eprintln!(
+                "blocked: {} not ended, because this machine can't hold them or what they wait for; the same command takes them up again where it can, with --vcpus or on a larger machine",
+                human::count(unfinished, "job")
+            );
+            Ok(Exit::Unknown)
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::Context;
 use batchwright::domain::{JobName, JobStatus, RunCounts, RunId, StatusCounts};
 use batchwright::job_file::{self, JobFile};
-use batchwright::ports::JobStore;
+use batchwright::ports::{JobQueries, RunStore};
+use batchwright::use_cases::array_counts::array_counts;
 use tokio::fs::File;
 use tokio::io::BufReader;
 
@@ -19,7 +20,7 @@ use crate::output::table::ROWS_MAX;
 use crate::output::{human, table};
 
 /// What became of the jobs of the file: all of them, or those that did not succeed where they are many.
-pub(super) async fn show<S: JobStore>(
+pub(super) async fn show<S: JobQueries + RunStore>(
     store: &S,
     args: &RunArgs,
     run_id: &RunId,
@@ -52,12 +53,23 @@ pub(super) async fn show<S: JobStore>(
     .await?;
     printed.context("stdout")?;
     let total = statuses.total();
+    let run = store.run(run_id).await.context("the run can't be read")?;
+    let cancellation = run.as_ref().and_then(|run| run.cancellation.as_ref());
+    if let Some(cancellation) = cancellation {
+        eprintln!("the run {run_id} was cancelled: {}", cancellation.reason);
+    }
     if output == Output::Table {
         let whole = total <= ROWS_MAX as u64;
         if !whole {
             all.retain(|view| view.status != Some(JobStatus::Succeeded));
             all.extend(unsuccessful);
             all.truncate(ROWS_MAX);
+        }
+        for view in all.iter_mut().filter(|view| view.array_size.is_some()) {
+            if let Some(job) = store.job(&view.job_name).await.context("an array can't be read")? {
+                view.children =
+                    array_counts(store, &job).await.context("the array's children can't be read")?;
+            }
         }
         if !all.is_empty() {
             println!("{}", table::rendered(table::jobs(&all)));
@@ -68,7 +80,8 @@ pub(super) async fn show<S: JobStore>(
             serde_json::json!({"runId": run_id, "counts": statuses, "run": counts, "resubmissions": again});
         records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
     }
-    let well = statuses[JobStatus::Succeeded] == total && counts.rejected == 0 && counts.unknown == 0;
+    // What became of the jobs counts, and not on which way: one that was UNKNOWN to the run is in the state by now.
+    let well = cancellation.is_none() && statuses[JobStatus::Succeeded] == total && counts.rejected == 0;
     Ok(if well { Exit::Well } else { Exit::JobsFailed })
 }
 
@@ -97,7 +110,7 @@ fn summary(statuses: &StatusCounts, counts: &RunCounts, again: &BTreeMap<&'stati
 }
 
 /// Reads the file once more and looks its jobs up, so that none has to be held.
-pub(super) async fn for_each_job<S: JobStore>(
+pub(super) async fn for_each_job<S: JobQueries>(
     store: &S,
     path: &Path,
     mut each: impl FnMut(JobView),
@@ -121,7 +134,7 @@ pub(super) async fn for_each_job<S: JobStore>(
 }
 
 /// Opens a job file, wherever it is to run.
-pub(super) async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, Failure> {
+pub(crate) async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, Failure> {
     let name = path.display().to_string();
     let opened = File::open(path).await.map_err(|error| Failure::Rejected(format!("{name}: {error}")))?;
     let opened = job_file::open(BufReader::new(opened), &name).await;

@@ -3,6 +3,7 @@
 use batchwright::domain::{
     Cause, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
 };
+use batchwright::use_cases::array_counts::ArrayCounts;
 use serde::Serialize;
 
 use super::try_view::TryView;
@@ -37,10 +38,17 @@ pub(crate) struct JobView {
     pub(crate) job_definition: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) array_size: Option<u32>,
+    /// Of an array: what became of its children.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) children: Option<ArrayCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logs: Option<LogsRecord>,
+    /// A claim stands: somebody is submitting it, or has to find out whether it was submitted.
+    #[cfg(feature = "aws")]
+    #[serde(skip)]
+    pub(crate) claimed: bool,
     /// Why those tries ended, since a person last asked for the job, that were followed by another.
     #[serde(skip)]
     pub(crate) again: Vec<Cause>,
@@ -67,6 +75,8 @@ impl JobView {
             job_id: job.head.job_id.clone(),
             status,
             recovering: job.is_recovering(),
+            #[cfg(feature = "aws")]
+            claimed: job.head.claim.is_some(),
             cause,
             status_reason: why,
             submitted_at: job.head.submitted_at,
@@ -114,8 +124,11 @@ impl JobView {
             job_queue: state.job_queue.clone(),
             job_definition: state.job_definition.clone(),
             array_size: state.array_size,
+            children: None,
             run_id: None,
             logs: None,
+            #[cfg(feature = "aws")]
+            claimed: false,
             again: Vec::new(),
             waited_ms: state.times.spinup_ms(),
             ran_ms: state.times.runtime_ms(),
@@ -143,8 +156,11 @@ impl JobView {
             job_queue: String::new(),
             job_definition: String::new(),
             array_size: None,
+            children: None,
             run_id: None,
             logs: None,
+            #[cfg(feature = "aws")]
+            claimed: false,
             again: Vec::new(),
             waited_ms: None,
             ran_ms: None,
@@ -153,7 +169,12 @@ impl JobView {
 
     /// Why it is not SUCCEEDED, in one line.
     pub(crate) fn why(&self) -> String {
-        let told = [self.status_reason.as_deref(), self.reason.as_deref()];
+        let children = self.children.as_ref().and_then(ArrayCounts::failure);
+        let children = children.filter(|_| self.status != Some(JobStatus::Succeeded));
+        // What the children say is more than Batch's own `Array Child Job failed`.
+        let said =
+            self.status_reason.as_deref().filter(|_| children.is_none() || self.cause != Some(Cause::Child));
+        let told = [children.as_deref(), said, self.reason.as_deref()];
         let texts: Vec<&str> = told.into_iter().flatten().collect();
         match (self.cause, self.status) {
             (Some(cause), _) if texts.is_empty() => cause.to_string(),

@@ -7,18 +7,24 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use batchwright::domain::{JobId, JobState, JobStatus};
-use batchwright::local::Observer;
+use batchwright::local::{Observer, StateDir};
 use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::text::harmless;
+
 /// A watcher that fits where stderr goes.
-pub(crate) fn observer() -> Box<dyn Observer> {
-    if stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Lines) }
+///
+/// `kept`: the state folder, where the folders of attempts are kept in it, to say where.
+pub(crate) fn observer(kept: Option<StateDir>) -> Box<dyn Observer> {
+    if stderr().is_terminal() { Box::new(Bars::new(kept)) } else { Box::new(Lines { kept }) }
 }
 
 /// A line a change.
-struct Lines;
+struct Lines {
+    kept: Option<StateDir>,
+}
 
 impl Observer for Lines {
     fn reported(&self, line: &ReportLine) {
@@ -28,13 +34,13 @@ impl Observer for Lines {
     }
 
     fn changed(&self, state: &JobState, recorded: &Recorded) {
-        eprintln!("{}", change(state, recorded));
+        eprintln!("{}{}", change(state, recorded), kept_in(self.kept.as_ref(), state));
     }
 }
 
 /// Why a line of the file came to nothing, where it did.
 fn refusal(line: &ReportLine) -> Option<String> {
-    let reason = line.reason.as_deref().unwrap_or_default();
+    let reason = harmless(line.reason.as_deref().unwrap_or_default());
     let job = line.job_name.as_ref().map_or_else(|| format!("line {}", line.line), ToString::to_string);
     match line.outcome {
         ReportOutcome::Submitted | ReportOutcome::Skipped => None,
@@ -62,15 +68,25 @@ fn change(state: &JobState, recorded: &Recorded) -> String {
         let _ = write!(text, ", submitted again: {resubmission}");
     }
     if let Recorded::Waiting = recorded {
-        text.push_str(", waits for children that are run again");
+        text.push_str(", waits for what comes of a dependency, or of children that are run again");
     }
     text
+}
+
+/// Where the latest attempt of a job that has ended ran, where its folder is kept.
+fn kept_in(kept: Option<&StateDir>, state: &JobState) -> String {
+    let Some(kept) = kept.filter(|_| state.status.is_terminal() && !state.attempts.is_empty()) else {
+        return String::new();
+    };
+    let attempt = u32::try_from(state.attempts.len()).unwrap_or(u32::MAX);
+    format!(", ran in {}", kept.kept_workdir(&state.job_id, attempt).display())
 }
 
 /// One bar: jobs that have ended of those that were reported, and what the others are doing.
 struct Bars {
     bar: ProgressBar,
     counts: Mutex<Counts>,
+    kept: Option<StateDir>,
 }
 
 #[derive(Default)]
@@ -81,11 +97,11 @@ struct Counts {
 }
 
 impl Bars {
-    fn new() -> Self {
+    fn new(kept: Option<StateDir>) -> Self {
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed} {msg}");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, counts: Mutex::default() }
+        Self { bar, counts: Mutex::default(), kept }
     }
 
     fn show(&self, change: impl FnOnce(&mut Counts)) {
@@ -129,8 +145,9 @@ impl Observer for Bars {
                 counts.ended += 1;
             }
         });
-        if state.status == JobStatus::Failed {
-            self.bar.println(change(state, recorded));
+        let kept = kept_in(self.kept.as_ref(), state);
+        if state.status == JobStatus::Failed || !kept.is_empty() {
+            self.bar.println(change(state, recorded) + &kept);
         }
     }
 }

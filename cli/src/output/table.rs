@@ -1,9 +1,11 @@
 //! Tables for people.
 
+use batchwright::domain::JobStatus;
 use comfy_table::{Table, presets};
 
 use super::human;
 use super::job_view::JobView;
+use super::text::harmless;
 
 /// Rows of a table beyond which only the jobs that did not succeed are shown.
 pub(crate) const ROWS_MAX: usize = 40;
@@ -25,7 +27,7 @@ pub(crate) fn jobs(views: &[JobView]) -> Table {
         let none = || "-".to_owned();
         table.add_row([
             name(view),
-            view.status.map_or_else(none, |status| status.to_string()),
+            status(view),
             view.exit_code.map_or_else(none, |code| code.to_string()),
             tries(view),
             view.waited_ms.map_or_else(none, human::duration),
@@ -34,6 +36,18 @@ pub(crate) fn jobs(views: &[JobView]) -> Table {
         ]);
     }
     table
+}
+
+/// An array that has not ended shows how far its children have come, as in `PENDING 3/12`.
+fn status(view: &JobView) -> String {
+    let Some(status) = view.status else { return "-".to_owned() };
+    match view.children.as_ref().filter(|_| !status.is_terminal()) {
+        Some(children) => {
+            let ended = children.counts[JobStatus::Succeeded] + children.counts[JobStatus::Failed];
+            format!("{status} {ended}/{}", children.size)
+        }
+        None => status.to_string(),
+    }
 }
 
 /// A child shows its index.
@@ -61,10 +75,34 @@ fn tries(view: &JobView) -> String {
     if notes.is_empty() { submissions.to_string() } else { format!("{submissions} ({})", notes.join(", ")) }
 }
 
-/// The table as text, two blanks between its columns and none at the ends of its lines.
-pub(crate) fn rendered(mut table: Table) -> String {
-    table.column_iter_mut().for_each(|column| {
+/// The table as text, two blanks between its columns and none at the ends of its lines. What its cells hold comes
+/// from others, and is shown harmless.
+pub(crate) fn rendered(table: Table) -> String {
+    let mut shown = Table::new();
+    shown.load_style(presets::NOTHING);
+    if let Some(header) = table.header() {
+        shown.set_header(header.clone());
+    }
+    for row in table.row_iter() {
+        shown.add_row(row.cell_iter().map(|cell| harmless(&cell.content()).into_owned()));
+    }
+    shown.column_iter_mut().for_each(|column| {
         column.set_padding((0, 2));
     });
-    table.trim_fmt()
+    shown.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_shown_harmless_each_on_its_line() {
+        let mut rows = table(&["JOB", "WHY"]);
+        rows.add_row(["a", "\u{1b}[2Jdone\nfake  SUCCEEDED"]);
+        rows.add_row(["b", "\u{202e}x"]);
+        let text = rendered(rows);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(lines, ["JOB  WHY", "a    \\u{1b}[2Jdone\\nfake  SUCCEEDED", "b    \\u{202e}x"]);
+    }
 }

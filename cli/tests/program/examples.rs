@@ -74,7 +74,7 @@ fn the_pipeline_shows_dependencies_arrays_retries_and_failures() {
 fn retries_are_made_for_the_causes_that_a_job_names_and_can_be_seen() {
     let folder = Folder::new();
     let file = example("retries.yaml");
-    let ended = folder.run(&["run", &file, "--local"]);
+    let ended = folder.run(&["run", &file, "--local", "--workdir", "."]);
     assert_eq!(ended.code, Some(1), "one is hopeless: {ended:?}");
     assert!(
         ended
@@ -110,7 +110,7 @@ fn retries_are_made_for_the_causes_that_a_job_names_and_can_be_seen() {
     assert!(lines[4].contains(" local  FAILED     DEPENDENCY "), "{shown:?}");
     assert!(lines[5].contains(" local  SUCCEEDED  - "), "{shown:?}");
     let unknown = folder.run(&["status", "nobody", "--local"]);
-    assert!(unknown.stderr.contains("no job is named nobody"), "{unknown:?}");
+    assert!(unknown.stderr.contains("no job, run or job file is named nobody"), "{unknown:?}");
     assert_eq!(folder.run(&["logs", "second-time", "--local"]).stdout, "done\n");
 }
 

@@ -18,7 +18,7 @@ jobs:
   - {jobName: e, dependsOn: [{jobName: d}], containerOverrides: {environment: [{name: NAME, value: e}]}}
 "#;
 
-const RUN: &[&str] = &["run", "jobs.yaml", "--local", "--vcpus", "2", "--output", "json"];
+const RUN: &[&str] = &["run", "jobs.yaml", "--local", "--vcpus", "2", "--output", "json", "--workdir", "."];
 
 fn assert_each_ran_once(folder: &Folder, ended: &Ended) {
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -127,19 +127,19 @@ fn a_job_whose_processes_were_killed_with_the_engine_is_submitted_again() {
     folder.write(
         "jobs.yaml",
         r#"{jobName: job, jobQueue: q, jobDefinition: d,
-            command: ["sh", "-c", "echo $PPID >> shim; until test -e go; do sleep 0.05; done"]}"#,
+            command: ["sh", "-c", "echo $PPID >> attendant; until test -e go; do sleep 0.05; done"]}"#,
     );
     let mut first = folder.start(RUN);
-    folder.wait_until("the job runs", |folder| folder.lines("shim") == 1);
+    folder.wait_until("the job runs", |folder| folder.lines("attendant") == 1);
     first.kill().unwrap();
     first.wait().unwrap();
-    let shim: i32 = std::fs::read_to_string(folder.path("shim")).unwrap().trim().parse().unwrap();
-    kill_process(Pid::from_raw(shim).unwrap(), Signal::KILL).unwrap();
+    let attendant: i32 = std::fs::read_to_string(folder.path("attendant")).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(attendant).unwrap(), Signal::KILL).unwrap();
     folder.write("go", "");
 
     let ended = folder.run(RUN);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(folder.lines("shim"), 2, "it ran again");
+    assert_eq!(folder.lines("attendant"), 2, "it ran again");
     let tries = folder.run(&["jobs", "job", "--local", "--submissions", "--output", "json"]).json();
     assert_eq!(tries["jobs"][1]["cause"], "HOST_LOST", "{tries}");
     assert_eq!(tries["jobs"][0]["jobTries"].as_array().unwrap().len(), 2);
@@ -152,16 +152,18 @@ fn a_child_whose_processes_were_killed_is_run_again_alone_with_its_index() {
         "jobs.yaml",
         r#"{jobName: tiles, jobQueue: q, jobDefinition: d, arrayProperties: {size: 3}, resubmitChildren: true,
             command: ["sh", "-c", "index=${BATCHWRIGHT_ARRAY_INDEX:-$AWS_BATCH_JOB_ARRAY_INDEX};
-                echo $index >> started; test $index != 1 || echo $PPID >> shim; until test -e go; do sleep 0.05; done;
+                echo $index >> started; test $index != 1 || echo $PPID >> attendant; until test -e go; do sleep 0.05; done;
                 echo $index of ${BATCHWRIGHT_ARRAY_SIZE:-many} >> done"]}"#,
     );
-    let run = &["run", "jobs.yaml", "--local", "--vcpus", "3"];
+    let run = &["run", "jobs.yaml", "--local", "--vcpus", "3", "--workdir", "."];
     let mut first = folder.start(run);
-    folder.wait_until("all children run", |folder| folder.lines("started") == 3 && folder.lines("shim") == 1);
+    folder.wait_until("all children run", |folder| {
+        folder.lines("started") == 3 && folder.lines("attendant") == 1
+    });
     first.kill().unwrap();
     first.wait().unwrap();
-    let shim: i32 = std::fs::read_to_string(folder.path("shim")).unwrap().trim().parse().unwrap();
-    kill_process(Pid::from_raw(shim).unwrap(), Signal::KILL).unwrap();
+    let attendant: i32 = std::fs::read_to_string(folder.path("attendant")).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(attendant).unwrap(), Signal::KILL).unwrap();
     folder.write("go", "");
 
     let ended = folder.run(run);

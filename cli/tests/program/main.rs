@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
+mod again;
 mod bad_input;
+mod blocked;
 mod examples;
 mod interrupted;
+mod looks;
+mod page;
 mod s3;
+mod stop;
 mod support;
+mod terminal;

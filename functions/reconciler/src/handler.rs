@@ -4,7 +4,8 @@ use std::future::Future;
 
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
-    Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
+    CheckpointStore, Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError,
+    RunStore, SubmissionPace,
 };
 use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
@@ -41,6 +42,8 @@ pub struct Ports<S, E, P, C, L, O, I> {
 pub struct Response {
     /// Runs that the submitter was told to go on with.
     pub runs_continued: u64,
+    /// Jobs of cancelled runs that Batch was asked to stop.
+    pub jobs_stopped: u64,
     /// Claims, ends, submissions.
     pub reconciled: Reconciled,
     /// Submissions whose logs are archived whole now.
@@ -49,6 +52,8 @@ pub struct Response {
     pub logs_incomplete: u64,
     /// Runs and logs that a failing port left for the next pass.
     pub postponed: u64,
+    /// Items of runs and logs that can't be read.
+    pub unreadable: u64,
     /// The time was over first; the next pass goes on.
     pub cut_short: bool,
 }
@@ -68,7 +73,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
     I: FunctionInvoker,
 {
     check(&event)?;
@@ -78,8 +83,8 @@ where
     let mut runs = Continued::default();
     let mut reconciled = Reconciled::default();
     let mut logs = Archived::default();
-    let continuing =
-        continue_runs(store, invoker, clock, &config.submitter, config.run_silence_ms, &mut runs);
+    let which = (config.submitter.as_str(), config.run_silence_ms);
+    let continuing = continue_runs(store, engine, invoker, clock, which, &mut runs);
     let all_continued = until(end, continuing).await?.is_some();
     let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled);
     let all_reconciled = until(end, reconciling).await?.is_some();
@@ -87,10 +92,12 @@ where
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
         runs_continued: runs.runs,
+        jobs_stopped: runs.jobs_stopped,
         reconciled,
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
         postponed: runs.postponed + logs.postponed,
+        unreadable: runs.unreadable + logs.unreadable,
         cut_short: !(all_continued && all_reconciled && all_archived),
     };
     if response.cut_short {
@@ -129,6 +136,7 @@ fn metrics(response: &Response) -> Vec<Metric> {
     let reconciled = response.reconciled;
     vec![
         Metric::count("RunsContinued", response.runs_continued),
+        Metric::count("JobsStopped", response.jobs_stopped),
         Metric::count("ClaimsAdopted", reconciled.claims_adopted),
         Metric::count("ClaimsReleased", reconciled.claims_released),
         Metric::count("SurplusTerminated", reconciled.surplus_terminated),
@@ -136,6 +144,7 @@ fn metrics(response: &Response) -> Vec<Metric> {
         Metric::count("JobsResubmitted", reconciled.resubmitted),
         Metric::count("LogsArchived", response.logs_archived),
         Metric::count("Postponed", reconciled.postponed + response.postponed),
+        Metric::count("UnreadableItems", reconciled.unreadable + response.unreadable),
         Metric::count("PassesCutShort", u64::from(response.cut_short)),
     ]
 }

@@ -13,7 +13,8 @@ use batchwright::engine::{EngineConfig, JobIds, LocalEngine, MemoryBooks, Simula
 use batchwright::events::{BatchResponse, JobStateChange};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, JobStore, LogEvent, RunStore, SubmissionPace, TokenBucket};
+use batchwright::pace::TokenBucket;
+use batchwright::ports::{Clock, JobStore, LogEvent, RunStore, SubmissionPace};
 use batchwright::use_cases::queries::for_each_submission_of;
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
@@ -252,7 +253,7 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
         let failed: BTreeSet<String> = match &handled {
             Some(Ok((response, metrics))) => {
                 self.count(to, metrics);
-                response.batch_item_failures.iter().map(|item| item.item_identifier.clone()).collect()
+                response.failed().map(str::to_owned).collect()
             }
             Some(Err(error)) if !error.may_pass() => bail!("{to:?}: {error}"),
             None | Some(Err(_)) => (0..letters.len()).map(|number| number.to_string()).collect(),
@@ -293,9 +294,14 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
             Some(Ok(answer)) => {
                 self.count(Function::Reconciler, &answer.metrics);
                 let found = &answer.body;
-                let counts =
-                    [found.runs_continued, found.logs_archived, found.logs_incomplete, found.postponed];
-                found.reconciled == Default::default() && counts == [0; 4] && !found.cut_short
+                let counts = [
+                    found.runs_continued,
+                    found.jobs_stopped,
+                    found.logs_archived,
+                    found.logs_incomplete,
+                    found.postponed,
+                ];
+                found.reconciled == Default::default() && counts == [0; 5] && !found.cut_short
             }
         };
         if !found_nothing {

@@ -8,14 +8,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Nonce, Run, RunId,
-    StatusCounts, Submission, SubmitJobRequest, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream,
+    LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts,
+    Submission, SubmitJobRequest, Timestamp,
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Applied, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary, LogPage, LogSource,
-    LogSourceError, NewClaim, NewSubmission, ObjectStore, ObjectWriter, Page, PortError, RecordOutcome,
-    RunStore, SubmissionPace,
+    Applied, CheckpointStore, ClaimStore, Cursor, FunctionInvoker, JobEngine, JobQueries, JobRemoval,
+    JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore,
+    StateStore, Stored, SubmissionPace, Version, WorkLists,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
@@ -48,15 +49,36 @@ macro_rules! fused {
 
 type Answer<T> = Result<T, PortError>;
 
-impl<S: JobStore> JobStore for Fused<S> {
+impl<S: ClaimStore> ClaimStore for Fused<S> {
     fused! {
         claim(claim: &NewClaim) -> Answer<ClaimOutcome>;
         release(job_name: &JobName, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> Answer<bool>;
         record_submission(submission: &NewSubmission) -> Answer<RecordOutcome>;
+    }
+}
+
+impl<S: StateStore> StateStore for Fused<S> {
+    fused! {
         apply_state(state: &JobState, now: Timestamp) -> Answer<Applied>;
-        settle(job_id: &JobId) -> Answer<()>;
-        unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        save_children(job_name: &JobName, job_id: &JobId, children: &Children, now: Timestamp) -> Answer<bool>;
         save_logs(job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Answer<bool>;
+    }
+}
+
+impl<S: WorkLists> WorkLists for Fused<S> {
+    fused! {
+        unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        ends_waiting_for(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        save_follow_up(job_name: &JobName, job_id: &JobId, follow_up: &FollowUp) -> Answer<()>;
+        expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
+        silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;
+        unfinished_logs(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+    }
+}
+
+impl<S: JobQueries> JobQueries for Fused<S> {
+    fused! {
         job(job_name: &JobName) -> Answer<Option<Job>>;
         jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;
         submission(job_id: &JobId) -> Answer<Option<Submission>>;
@@ -65,11 +87,11 @@ impl<S: JobStore> JobStore for Fused<S> {
         jobs(run_id: Option<&RunId>, page: Option<&Cursor>) -> Answer<Page<Job>>;
         jobs_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Job>>;
         count_by_status() -> Answer<StatusCounts>;
-        expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
-        silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
-        save_children(job_name: &JobName, job_id: &JobId, children: &Children, now: Timestamp) -> Answer<bool>;
-        no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;
-        unfinished_logs(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+    }
+}
+
+impl<S: JobRemoval> JobRemoval for Fused<S> {
+    fused! {
         remove_submission(job_id: &JobId) -> Answer<Option<Submission>>;
         remove_job(job_name: &JobName) -> Answer<Vec<JobId>>;
     }
@@ -80,6 +102,7 @@ impl<S: RunStore> RunStore for Fused<S> {
         create_run(run: &Run) -> Answer<Option<Run>>;
         save_run(run: &Run) -> Answer<bool>;
         run(run_id: &RunId) -> Answer<Option<Run>>;
+        runs(page: Option<&Cursor>) -> Answer<Page<Run>>;
         unfinished_runs(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Run>>;
     }
 }
@@ -116,6 +139,13 @@ impl<I: FunctionInvoker> FunctionInvoker for Fused<I> {
     }
 }
 
+impl<O: CheckpointStore> CheckpointStore for Fused<O> {
+    fused! {
+        load(key: &str) -> Answer<Option<Stored>>;
+        save(key: &str, bytes: &[u8], over: Option<&Version>) -> Answer<Option<Version>>;
+    }
+}
+
 impl<O: ObjectStore> ObjectStore for Fused<O> {
     type Reader = FusedReader<O::Reader>;
     type Writer = FusedWriter<O::Writer>;
@@ -125,6 +155,20 @@ impl<O: ObjectStore> ObjectStore for Fused<O> {
         let (fuse, site) = (self.fuse.clone(), Site::caller("open_object"));
         let opening = self.fuse.call("open_object", self.inner.open_object(key));
         async move { Ok(opening.await?.map(|inner| FusedReader { inner, fuse, site, asked: None })) }
+    }
+
+    #[track_caller]
+    fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> impl Future<Output = Answer<Option<(Self::Reader, SourceVersion)>>> + Send {
+        let (fuse, site) = (self.fuse.clone(), Site::caller("open_version"));
+        let opening = self.fuse.call("open_version", self.inner.open_version(key, version_id));
+        async move {
+            let opened = opening.await?;
+            Ok(opened.map(|(inner, version)| (FusedReader { inner, fuse, site, asked: None }, version)))
+        }
     }
 
     #[track_caller]

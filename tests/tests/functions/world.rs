@@ -10,7 +10,7 @@ use batchwright::engine::{
 use batchwright::events::JobStateChange;
 use batchwright::function::Invocation;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, FunctionInvoker, JobStore, PortError, SubmissionPace};
+use batchwright::ports::{Clock, FunctionInvoker, JobQueries as _, PortError, SubmissionPace};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ pub(crate) fn job(name: &str) -> Value {
 /// A notification of an upload, as S3 sends it.
 pub(crate) fn uploaded(key: &str) -> Value {
     json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {
-        "bucket": {"name": BUCKET}, "object": {"key": key, "eTag": "e", "sequencer": "01"},
+        "bucket": {"name": BUCKET}, "object": {"key": key, "sequencer": "01"},
     }}]})
 }
 

@@ -38,6 +38,8 @@ pub enum Skip {
     SubmittedBefore,
     /// It is to run an array's child again, and its name is another job's.
     Taken,
+    /// Somebody has cancelled the run that asks: it submits nothing more.
+    RunCancelled,
 }
 
 impl Skip {
@@ -50,6 +52,7 @@ impl Skip {
             Self::Claimed => "CLAIMED",
             Self::SubmittedBefore => "SUBMITTED_BEFORE",
             Self::Taken => "TAKEN",
+            Self::RunCancelled => "RUN_CANCELLED",
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Skip {
             Self::Taken => f.write_str("its name is that of another job; give that one another name"),
             Self::Claimed => f.write_str("another submitter holds its claim"),
             Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
+            Self::RunCancelled => f.write_str("its run was cancelled"),
         }
     }
 }
@@ -114,8 +118,10 @@ pub fn plan_child(spec: &JobSpec, known: Option<&Job>) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Newer;
     use crate::domain::{
-        ChildOf, Children, Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp, Try,
+        ChildOf, Children, Claim, FollowUp, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp,
+        Try,
     };
 
     fn spec(definition: &str) -> JobSpec {
@@ -130,7 +136,7 @@ mod tests {
         let name = JobName::parse("job").unwrap();
         let latest = status.map(|status| {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
-            Submission { state, logs: None, updated_at: Timestamp::default() }
+            Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
         let head = JobHead {
             spec: spec("definition"),
@@ -145,6 +151,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: Newer::default(),
         };
         Job { head, latest }
     }

@@ -10,10 +10,11 @@ use tokio::io::{AsyncBufRead, AsyncReadExt};
 use super::document;
 use super::format::Format;
 use super::job;
+use super::local::LocalSettings;
 use super::problem::{JobFileError, Problem};
 use super::text;
+use crate::domain::JobSpec;
 use crate::domain::limits::{LINE_MAX_BYTES, WHOLE_FILE_MAX_BYTES, WHOLE_LINES_MAX_BYTES};
-use crate::domain::{JobDefinition, JobSpec};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -30,7 +31,7 @@ pub struct Entry {
 /// An open job file.
 pub struct JobFile<R> {
     name: String,
-    definitions: Vec<JobDefinition>,
+    local: LocalSettings,
     jobs: Jobs<R>,
 }
 
@@ -64,7 +65,7 @@ pub async fn open<R: AsyncBufRead + Send + Unpin>(reader: R, name: &str) -> Resu
                 lines: Lines::of_at_most(LINE_MAX_BYTES),
                 any: false,
             };
-            return Ok(JobFile { name: name.to_owned(), definitions: Vec::new(), jobs });
+            return Ok(JobFile { name: name.to_owned(), local: LocalSettings::default(), jobs });
         }
         read_up_to(&mut source, WHOLE_FILE_MAX_BYTES, &mut start)
             .await
@@ -77,7 +78,7 @@ pub async fn open<R: AsyncBufRead + Send + Unpin>(reader: R, name: &str) -> Resu
     let document = document::read(text, name).map_err(refuse)?;
     let count = document.entries.len() as u64;
     let jobs = Jobs::Whole { entries: document.entries.into(), count };
-    Ok(JobFile { name: name.to_owned(), definitions: document.definitions, jobs })
+    Ok(JobFile { name: name.to_owned(), local: document.local, jobs })
 }
 
 /// Reads on until there is one byte more than `most`, or the end.
@@ -110,9 +111,9 @@ fn too_large() -> Problem {
 }
 
 impl<R> JobFile<R> {
-    /// The job definitions that the file brings for the embedded engine.
-    pub fn definitions(&self) -> &[JobDefinition] {
-        &self.definitions
+    /// What the file says for the embedded engine.
+    pub fn local(&self) -> &LocalSettings {
+        &self.local
     }
 
     /// Whether every job was checked before the first is handed out: JSON, YAML, and JSON Lines up to
@@ -173,7 +174,7 @@ fn read_line(line: u64, bytes: &[u8]) -> Option<Entry> {
     }
     let node = text::decode_at(bytes, line).and_then(|text| document::parse_line(text, line));
     let job = match node {
-        Ok(node) => job::read(node, ""),
+        Ok(node) => job::read(node, "", &[]),
         Err(problem) => Err(vec![problem]),
     };
     Some(Entry { line, job })

@@ -9,7 +9,7 @@
 //! | `core` | the rules as a state machine: queue, dependencies, arrays, retries, time-outs |
 //! | `driver`, `local_engine`, `config` | the task, its handle, its settings |
 //! | `books` | [`MemoryBooks`] and [`SqliteBooks`] |
-//! | `process` | [`ProcessRunner`]: a child process an attempt, which outlives the engine |
+//! | `process` | [`ProcessRunner`]: a process an attempt, which outlives the engine |
 //! | `logs` | [`LogDirectory`]: log streams as files |
 //! | `simulated` | [`SimulatedRunner`]: a script instead of processes, on tokio's clock |
 //! | `faults` | [`FaultyEngine`] and [`FaultyEvents`]: what a network does to calls and events |
@@ -33,7 +33,8 @@ mod virtual_clock;
 pub(crate) use self::core::arn;
 
 pub use self::core::{
-    AttemptEnd, AttemptId, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop, StopCause,
+    AttemptEnd, AttemptId, Capacity, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop,
+    StopCause,
 };
 pub use books::{Books, BooksError, MemoryBooks};
 pub use books::{Durability, SqliteBooks};
@@ -41,7 +42,11 @@ pub use config::EngineConfig;
 pub use faults::{EventCounts, EventFaults, FaultPlan, FaultyEngine, FaultyEvents};
 pub use local_engine::LocalEngine;
 pub use logs::LogDirectory;
-pub use process::{ProcessRunner, ProcessRunnerError};
+pub use process::{
+    AttendantProgram, ProcessRunner, ProcessRunnerError, ProcessSettings, Variable, attend_if_asked,
+    job_environment,
+};
+pub(crate) use process::{kept_folders, kept_workdir};
 pub use runner::{Report, Reports, Runner};
 pub use simulated::{Ending, Outcome, Scene, Script, SeededScript, SimulatedRunner};
 pub use virtual_clock::VirtualClock;

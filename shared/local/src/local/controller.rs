@@ -1,6 +1,7 @@
 //! Runs job files on this machine.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -9,29 +10,35 @@ use tokio::fs::File;
 use tokio::io::BufReader;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::observer::Observer;
+use super::observer::{Observer, Silent};
 use super::pump::Pump;
 use super::state_dir::{StateDir, StateDirError, StateDirLock};
+use super::stop_requests::answer_stop_requests;
 use crate::directory::DirectoryObjectStore;
-use crate::domain::{JobDefinition, RunCounts, RunId};
+use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState, SourceVersion};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
-    SeededScript, SimulatedRunner, SqliteBooks,
+    ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, SubmissionPace};
+use crate::ports::{
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore,
+    SubmissionPace,
+};
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
+use crate::use_cases::stop::stop_run;
 use crate::use_cases::submit::SubmitPolicy;
 
 /// What runs the jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Mode {
-    /// Child processes.
-    Processes,
+    /// Processes of this machine.
+    Processes(ProcessSettings),
     /// Nothing: a script decides how each job ends, by this seed, on tokio's time.
     Simulated {
         /// Equal seeds give equal outcomes.
@@ -48,8 +55,6 @@ pub struct Options {
     pub vcpus: Option<u32>,
     /// What runs the jobs.
     pub mode: Mode,
-    /// Where jobs run.
-    pub working_directory: PathBuf,
 }
 
 /// Why a run did not come to its end.
@@ -96,6 +101,13 @@ impl From<RunFileError> for LocalError {
 pub enum End {
     /// Every job has ended.
     Ended(RunCounts),
+    /// Nothing more happens by itself: some jobs stay RUNNABLE, because this machine can't hold them.
+    Blocked {
+        /// As of a run that has ended.
+        counts: RunCounts,
+        /// Submissions and children that have not ended, those that wait for others among them.
+        unfinished: u64,
+    },
     /// It was stopped before. What runs goes on by itself, and is settled at the next start.
     Stopped {
         /// Submissions and children that have not ended.
@@ -122,11 +134,12 @@ const AT_START: ReconcilePolicy = ReconcilePolicy {
 pub struct Controller<C> {
     store: SqliteStore,
     bucket: DirectoryObjectStore,
-    logs: LogDirectory,
+    /// `None`: nothing writes logs.
+    logs: Option<LogDirectory>,
     engine: LocalEngine,
     events: UnboundedReceiver<JobStateChange>,
     clock: C,
-    mode: Mode,
+    requested_by: Option<String>,
     _lock: StateDirLock,
 }
 
@@ -134,30 +147,100 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     /// Opens a state folder, or makes it, and takes up what an earlier process left: the engine
     /// settles what was running, before this returns.
     pub async fn open(options: &Options, clock: C) -> Result<Self, LocalError> {
+        Self::open_and(true, options, clock).await
+    }
+
+    /// Opens a state folder to stop jobs: none of those that wait is started.
+    pub async fn open_to_stop(options: &Options, clock: C) -> Result<Self, LocalError> {
+        Self::open_and(false, options, clock).await
+    }
+
+    async fn open_and(starts_jobs: bool, options: &Options, clock: C) -> Result<Self, LocalError> {
         let dir = &options.state_dir;
         let lock = dir.lock()?;
         let store = SqliteStore::open(&dir.database())?;
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
-        let config = EngineConfig::with_vcpus(options.vcpus.unwrap_or_else(cores));
-        let engine = match options.mode {
-            Mode::Processes => {
+        let vcpus = options.vcpus.unwrap_or_else(cores);
+        let of_machine = match &options.mode {
+            Mode::Processes(_) => EngineConfig::on_this_machine(vcpus),
+            Mode::Simulated { .. } => EngineConfig::with_vcpus(vcpus),
+        };
+        let config = EngineConfig { starts_jobs, ..of_machine };
+        let engine = match &options.mode {
+            Mode::Processes(settings) => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
-                let runner = ProcessRunner::open(dir.root(), &options.working_directory, clock.clone())?;
+                let runner = ProcessRunner::open(dir.root(), settings.clone(), clock.clone())?;
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
             Mode::Simulated { seed } => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Program)?;
-                let runner = SimulatedRunner::new(SeededScript::new(seed));
+                let runner = SimulatedRunner::new(SeededScript::new(*seed));
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
         };
-        let (logs, bucket) = (dir.logs(), dir.bucket());
-        Ok(Self { store, bucket, logs, engine, events, clock, mode: options.mode, _lock: lock })
+        let logs = matches!(options.mode, Mode::Processes(_)).then(|| dir.logs());
+        let (bucket, requested_by) = (dir.bucket(), None);
+        Ok(Self { store, bucket, logs, engine, events, clock, requested_by, _lock: lock })
+    }
+
+    /// Says who asks for runs from now on.
+    pub fn set_requested_by(&mut self, who: Option<String>) {
+        self.requested_by = who;
     }
 
     /// The state of all jobs.
     pub fn store(&self) -> &SqliteStore {
         &self.store
+    }
+
+    /// What stops the folder's jobs.
+    pub fn stopper(&self) -> OneByOne<'_, LocalEngine> {
+        OneByOne(&self.engine)
+    }
+
+    /// Records how submissions ended that were asked to. `waits`: until all of them have. One that was cancelled
+    /// has ended at once, or runs on for as long as it takes.
+    pub async fn until_ended(&mut self, mut job_ids: BTreeSet<JobId>, waits: bool) -> Result<(), LocalError> {
+        let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
+        let (store, engine, clock) = (&*store, &*engine, &*clock);
+        let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
+        let logs = logs.as_ref().map(|logs| (logs, &*bucket));
+        let mut pump = Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() };
+        let ids: Vec<JobId> = job_ids.iter().cloned().collect();
+        for ids in ids.chunks(DESCRIBE_JOBS_MAX) {
+            for ended in engine.describe_jobs(ids).await?.iter().filter(|job| job.status.is_terminal()) {
+                pump.deliver(ended.state()).await;
+                job_ids.remove(&ended.job_id);
+            }
+        }
+        if !waits {
+            job_ids.clear();
+        }
+        while !job_ids.is_empty() || !pump.redeliveries.is_empty() {
+            tokio::select! {
+                Some(event) = events.recv() => {
+                    if event.detail.status.is_terminal() {
+                        job_ids.remove(&event.detail.job_id);
+                    }
+                    pump.deliver(event.detail.state()).await;
+                }
+                () = pump.due() => pump.redeliver().await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up what was left behind, once.
+    pub async fn reconcile(&mut self) -> Result<Reconciled, LocalError> {
+        let Self { store, bucket, logs, engine, clock, .. } = &*self;
+        let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
+        let logs = logs.as_ref().map(|logs| (logs, bucket));
+        Ok(take_up(&Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() }).await?)
+    }
+
+    /// Ends the cancellation of runs none of whose jobs is under way any more.
+    pub async fn finish_cancelled_runs(&self) -> Result<(), LocalError> {
+        Ok(stop_cancelled_runs(&self.store, &self.engine, &self.clock).await?)
     }
 
     /// Submits the jobs of a file and waits until every job in the folder has ended, or `stop` comes.
@@ -179,12 +262,12 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 return Err(error);
             }
         };
-        for definition in definitions.into_iter().chain(file.definitions().iter().cloned()) {
+        for definition in definitions.into_iter().chain(file.local().job_definitions.iter().cloned()) {
             self.engine.define(definition).await?;
         }
         let mut stop = pin!(stop);
         for _ in 0..ROUNDS {
-            let Self { store, bucket, logs, engine, events, clock, mode, .. } = &mut *self;
+            let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
             let recorder = Recorder {
                 store: &*store,
                 engine: &*engine,
@@ -192,21 +275,42 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 clock: &*clock,
                 policy: order.policy,
             };
-            let logs = (*mode == Mode::Processes).then_some((&*logs, &*bucket));
+            let logs = logs.as_ref().map(|logs| (logs, &*bucket));
+            let has_processes = logs.is_some();
+            let answering = async {
+                // In a simulation nobody comes and asks: its time is not that of other processes.
+                if has_processes { answer_stop_requests(&*store, &*engine).await } else { pending().await }
+            };
             let mut pump = Pump { recorder, logs, observer, redeliveries: VecDeque::new() };
             take_up(&pump).await?;
             let submitting =
                 run_file(&*store, &*engine, &*engine, &*clock, &*bucket, &mut file, &order, |line| {
                     observer.reported(line);
                 });
-            let Some(end) = follow(&mut pump, engine, events, submitting, stop.as_mut()).await? else {
+            let followed = follow(&mut pump, engine, events, submitting, stop.as_mut());
+            let followed = tokio::select! {
+                followed = followed => followed,
+                () = answering => Ok(None),
+            };
+            let Some(end) = followed? else {
                 let unfinished = self.engine.unfinished() as u64;
                 return Ok((order.run_id, End::Stopped { unfinished }));
             };
-            let settled = take_up(&pump).await? == Reconciled::default() && engine.unfinished() == 0;
+            let done = take_up(&pump).await?;
+            let unfinished = engine.unfinished() as u64;
+            // What is blocked is asked about in every pass, and nothing comes of it.
+            let asked_about = if unfinished > 0 { done.described } else { 0 };
+            let settled = done == Reconciled { described: asked_about, ..Reconciled::default() };
             match end {
-                RunEnd::Complete(counts) if settled => return Ok((order.run_id, End::Ended(counts))),
-                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) => file = open_job_file(path).await?,
+                RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled && unfinished == 0 => {
+                    return Ok((order.run_id, End::Ended(counts)));
+                }
+                RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled && !engine.is_moving() => {
+                    return Ok((order.run_id, End::Blocked { counts, unfinished }));
+                }
+                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_) => {
+                    file = open_job_file(path).await?;
+                }
             }
         }
         let why = format!("{} could not be run to its end in {ROUNDS} rounds; run it again", path.display());
@@ -217,11 +321,15 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let source = path.display().to_string();
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
         let policy = SubmitPolicy::default();
-        RunFile { run_id, source, rerun, concurrency: CONCURRENCY, deadline: None, policy }
+        let requested_by = self.requested_by.clone();
+        let source_version = SourceVersion::default();
+        let (concurrency, deadline) = (CONCURRENCY, None);
+        RunFile { run_id, source, source_version, rerun, requested_by, concurrency, deadline, policy }
     }
 }
 
-pub(crate) fn cores() -> u32 {
+/// vCPUs of this machine: its cores.
+pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
@@ -240,12 +348,12 @@ async fn follow<S, E, P, C, L, O>(
     mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<Option<RunEnd>, LocalError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let mut submitting = pin!(submitting);
     let mut end = None;
@@ -270,17 +378,38 @@ where
     }
 }
 
+/// Goes on with runs that somebody has cancelled.
+async fn stop_cancelled_runs<S: JobStore + RunStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+) -> Result<(), PortError> {
+    let mut cursor = None;
+    loop {
+        let since = clock.now().plus_millis(1);
+        let page = store.unfinished_runs(since, cursor.as_ref()).await?;
+        for run in page.items.iter().filter(|run| run.state == RunState::Cancelling) {
+            stop_run(store, &OneByOne(engine), clock, run, 0, |_| ()).await?;
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// Takes up what was left behind: claims, submissions without news, ends not followed up, logs.
 async fn take_up<S, E, P, C, L, O>(pump: &Pump<'_, S, E, P, C, L, O>) -> Result<Reconciled, PortError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
+    stop_cancelled_runs(pump.recorder.store, pump.recorder.engine, pump.recorder.clock).await?;
     if pump.logs.is_none() {
         return Ok(done);
     }

@@ -5,7 +5,8 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::directory::DirectoryObjectStore;
-use crate::engine::{LogDirectory, ProcessRunner};
+use crate::domain::JobId;
+use crate::engine::{LogDirectory, ProcessRunner, kept_folders, kept_workdir};
 use crate::ports::SystemClock;
 
 /// A state folder.
@@ -69,6 +70,23 @@ impl StateDir {
     /// The log streams of the jobs.
     pub fn logs(&self) -> LogDirectory {
         ProcessRunner::<SystemClock>::log_directory(&self.root)
+    }
+
+    /// The folders of attempts that have ended, where they are kept.
+    pub fn kept(&self) -> PathBuf {
+        kept_folders(&self.root)
+    }
+
+    /// Where an attempt ran, the first of a job being 1, whose folder was kept.
+    pub fn kept_workdir(&self, job_id: &JobId, attempt: u32) -> PathBuf {
+        kept_workdir(&self.root, job_id, attempt)
+    }
+
+    /// Whether a process runs jobs from the folder.
+    pub fn is_in_use(&self) -> bool {
+        let lock = self.root.join("lock");
+        let file = OpenOptions::new().read(true).write(true).open(lock);
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// Makes the folder and locks it for one engine.

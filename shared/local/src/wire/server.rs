@@ -1,7 +1,7 @@
 //! Opens the state folder, listens, stops.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::access::Access;
 use super::batch::Batch;
+use super::client_environment::client_environment;
 use super::events::{EventTarget, Policy, deliver};
 use super::fault::Fault;
 use super::logs::Logs;
@@ -18,10 +20,12 @@ use super::resources::Shelf;
 use super::routes::router;
 use crate::domain::JobDefinition;
 use crate::engine::{
-    BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, SqliteBooks,
+    BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    SqliteBooks,
 };
-use crate::local::{StateDir, StateDirError, StateDirLock, cores};
-use crate::ports::Clock;
+use crate::local::{StateDir, StateDirError, StateDirLock, answer_stop_requests, cores};
+use crate::ports::{Clock, PortError};
+use crate::sqlite::SqliteStore;
 
 /// How long requests and events that are under way are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -31,12 +35,16 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct ServeOptions {
     /// The state folder.
     pub state_dir: StateDir,
+    /// The interface that is listened on.
+    pub host: IpAddr,
     /// 0: given by the system.
     pub port: u16,
+    /// Which requests are served.
+    pub access: Access,
     /// vCPUs that jobs may use at once; `None`: the machine's cores.
     pub vcpus: Option<u32>,
-    /// Where jobs run.
-    pub working_directory: PathBuf,
+    /// How jobs run.
+    pub processes: ProcessSettings,
     /// Job queues that are made at the start. Where there are none, jobs may be submitted to any.
     pub queues: Vec<String>,
     /// Job definitions that are registered at the start.
@@ -54,6 +62,9 @@ pub enum WireError {
     /// The engine's books can't be used.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// The state can't be opened.
+    #[error(transparent)]
+    State(#[from] PortError),
     /// Processes can't be run from the folder.
     #[error(transparent)]
     Runner(#[from] ProcessRunnerError),
@@ -65,11 +76,14 @@ pub enum WireError {
         /// What went wrong.
         why: String,
     },
+    /// Other machines could ask, and nothing tells which may.
+    #[error("{0}")]
+    Access(String),
     /// The port can't be listened on.
-    #[error("port {port} can't be listened on: {source}; give another with --port")]
+    #[error("{address} can't be listened on: {source}; give another --port or --host")]
     Listen {
-        /// The port.
-        port: u16,
+        /// The interface and the port.
+        address: SocketAddr,
         /// What the system says.
         source: io::Error,
     },
@@ -81,44 +95,62 @@ pub enum WireError {
 /// An endpoint that listens: connections wait until it is served.
 pub struct WireServer {
     listener: TcpListener,
+    access: Access,
     batch: Arc<Batch>,
     logs: Logs,
     engine: LocalEngine,
+    /// What other processes ask for.
+    requests: SqliteStore,
     delivery: Option<JoinHandle<()>>,
     _lock: StateDirLock,
 }
 
 impl WireServer {
-    /// Opens a state folder, or makes it, and listens on the loopback interface. What an earlier process
+    /// Opens a state folder, or makes it, and listens. What an earlier process
     /// left running is taken up again.
     pub async fn open<C: Clock + Clone + 'static>(
         options: ServeOptions,
         clock: C,
     ) -> Result<Self, WireError> {
+        options.access.check(options.host).map_err(WireError::Access)?;
         let dir = &options.state_dir;
         let lock = dir.lock()?;
         let folder = dir.root().to_owned();
         let failed = |why: String| WireError::Resources { folder: folder.clone(), why };
         let shelf = Shelf::open(dir.root()).map_err(|error| failed(error.to_string()))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
-        let listener = listener.map_err(|source| WireError::Listen { port: options.port, source })?;
+        let address = SocketAddr::new(options.host, options.port);
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| WireError::Listen { address, source })?;
         let vcpus = options.vcpus.unwrap_or_else(cores);
+        let requests = SqliteStore::open(&dir.database())?;
         let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
-        let runner = ProcessRunner::open(dir.root(), &options.working_directory, clock.clone())?;
+        let mut processes = options.processes;
+        let address = listener.local_addr().map_err(WireError::Serve)?;
+        processes.environment.splice(0..0, client_environment(address, options.access.token.as_deref()));
+        let runner = ProcessRunner::open(dir.root(), processes, clock.clone())?;
         let (sender, events) = mpsc::unbounded_channel();
         let engine =
-            LocalEngine::start(EngineConfig::with_vcpus(vcpus), books, runner, clock, sender).await?;
+            LocalEngine::start(EngineConfig::on_this_machine(vcpus), books, runner, clock.clone(), sender)
+                .await?;
         let delivery = options.events_to.map(|target| {
             let sender = target.sender();
             tokio::spawn(async move { deliver(events, &sender, Policy::default()).await })
         });
         let any_queue = options.queues.is_empty();
-        let batch = Batch { engine: engine.clone(), shelf, any_queue, vcpus };
+        let shelf = Arc::new(shelf);
+        let batch = Batch {
+            engine: engine.clone(),
+            shelf: Arc::clone(&shelf),
+            any_queue,
+            vcpus,
+            clock: Arc::new(clock),
+        };
         let refused = |fault: Fault| failed(fault.message().to_owned());
         batch.register_given(options.definitions).await.map_err(refused)?;
         batch.create_given(&options.queues).await.map_err(refused)?;
-        let logs = Logs::new(dir.logs());
-        Ok(Self { listener, batch: Arc::new(batch), logs, engine, delivery, _lock: lock })
+        let logs = Logs::new(dir.logs(), shelf);
+        let access = options.access;
+        Ok(Self { listener, access, batch: Arc::new(batch), logs, engine, requests, delivery, _lock: lock })
     }
 
     /// The endpoint's address, as in `http://127.0.0.1:4567`.
@@ -129,14 +161,14 @@ impl WireServer {
     /// Answers until `stop` comes. Returns how many jobs have not ended: what runs goes on by itself, and
     /// the next endpoint on the folder takes it up.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<usize, WireError> {
-        let Self { listener, batch, logs, engine, delivery, _lock } = self;
+        let Self { listener, access, batch, logs, engine, requests, delivery, _lock } = self;
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             stop.await;
             // The receiver waits as long as this is served.
             let _ = stopping.send(());
         };
-        let serving = axum::serve(listener, router(batch, logs)).with_graceful_shutdown(signal);
+        let serving = axum::serve(listener, router(batch, logs, access)).with_graceful_shutdown(signal);
         let deadline = async {
             match stopped.await {
                 Ok(()) => tokio::time::sleep(FAREWELL).await,
@@ -146,6 +178,7 @@ impl WireServer {
         tokio::select! {
             served = serving => served.map_err(WireError::Serve)?,
             () = deadline => {}
+            () = answer_stop_requests(&requests, &engine) => {}
         }
         // An end is in the books, and so in an answer, a moment before it is counted.
         engine.shutdown().await;

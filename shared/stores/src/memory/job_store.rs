@@ -1,31 +1,35 @@
 //! Heads and submissions in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::lists::page_of;
-use super::{head, lock};
+use super::lock;
+use crate::domain::claims;
 use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
 };
 
-/// A [`JobStore`] and [`RunStore`](crate::ports::RunStore) in memory. Clones share what they hold.
+/// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in memory. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryJobStore {
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<Records>>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Records {
     heads: BTreeMap<JobName, JobHead>,
     items: BTreeMap<JobId, Item>,
     /// The items by their jobs.
     items_of_jobs: BTreeMap<JobName, BTreeSet<JobId>>,
+    /// The items that wait for a decision on a job, by that job.
+    waiting: BTreeMap<JobName, BTreeSet<JobId>>,
     pub(super) runs: BTreeMap<RunId, Run>,
 }
 
@@ -34,8 +38,6 @@ struct Item {
     submission: Submission,
     /// `stoppedAt`, or where Batch reports none, when the end was written.
     ended_at: Option<Timestamp>,
-    /// Its end has loose ends, and has not been settled.
-    is_unsettled: bool,
     /// When it was last heard of, or Batch was asked about it.
     silent_since: Timestamp,
 }
@@ -46,9 +48,13 @@ impl Item {
         let order = self.silent_since.as_millis().cast_unsigned() ^ (1 << 63);
         format!("{order:020} {}", self.submission.state.job_id)
     }
+
+    fn is_unsettled(&self) -> bool {
+        self.submission.follow_up != FollowUp::Settled && self.submission.state.has_loose_ends()
+    }
 }
 
-impl State {
+impl Records {
     fn job(&self, head: &JobHead) -> Job {
         let latest = head.job_id.as_ref().and_then(|job_id| self.items.get(job_id));
         Job { head: head.clone(), latest: latest.map(|item| item.submission.clone()) }
@@ -68,13 +74,35 @@ impl State {
         self.items_of_jobs.entry(job_name).or_default().insert(job_id.clone());
         let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now));
         let logs = self.items.remove(&job_id).and_then(|item| item.submission.logs);
-        let is_unsettled = state.has_loose_ends();
-        let submission = Submission { state, logs, updated_at: now };
-        self.items.insert(job_id, Item { submission, ended_at, is_unsettled, silent_since: now });
+        let submission = Submission { state, logs, updated_at: now, follow_up: FollowUp::Open };
+        self.items.insert(job_id, Item { submission, ended_at, silent_since: now });
+    }
+
+    fn save_follow_up(&mut self, job_id: &JobId, follow_up: &FollowUp) {
+        let Some(item) = self.items.get_mut(job_id).filter(|item| item.is_unsettled()) else { return };
+        if follow_up.is_before(&item.submission.follow_up) {
+            return;
+        }
+        let before = std::mem::replace(&mut item.submission.follow_up, follow_up.clone());
+        self.no_longer_waiting(job_id, &before);
+        if let Some(dependency) = follow_up.waits_for() {
+            self.waiting.entry(dependency.clone()).or_default().insert(job_id.clone());
+        }
+    }
+
+    fn no_longer_waiting(&mut self, job_id: &JobId, follow_up: &FollowUp) {
+        let Some(dependency) = follow_up.waits_for() else { return };
+        if let Some(waiting) = self.waiting.get_mut(dependency) {
+            waiting.remove(job_id);
+            if waiting.is_empty() {
+                self.waiting.remove(dependency);
+            }
+        }
     }
 
     fn remove(&mut self, job_id: &JobId) -> Option<Submission> {
         let item = self.items.remove(job_id)?;
+        self.no_longer_waiting(job_id, &item.submission.follow_up);
         if let Some(ids) = self.items_of_jobs.get_mut(&item.submission.state.job_name) {
             ids.remove(job_id);
         }
@@ -87,24 +115,23 @@ impl State {
 
     fn jobs_where(&self, page: Option<&Cursor>, wanted: impl Fn(&JobHead) -> bool) -> Page<Job> {
         let heads = self.heads.iter().filter(|(_, head)| wanted(head));
-        map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), |head| self.job(head))
+        page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(|head| self.job(head))
     }
 
     fn items_where(&self, page: Option<&Cursor>, wanted: impl Fn(&Item) -> bool) -> Page<Submission> {
-        let items = self.items.iter().filter(|(_, item)| wanted(item));
-        map(page_of(items.map(|(id, item)| (id.as_str(), item)), page), |item| item.submission.clone())
+        // The walk over all pages must not begin anew with each.
+        let after = page.and_then(|page| JobId::parse(&page.0).ok());
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let items = self.items.range((start, Bound::Unbounded)).filter(|(_, item)| wanted(item));
+        page_of(items.map(|(id, item)| (id.as_str(), item)), page).map(|item| item.submission.clone())
     }
 }
 
-fn map<T, U>(page: Page<T>, change: impl Fn(T) -> U) -> Page<U> {
-    Page { items: page.items.into_iter().map(change).collect(), next: page.next }
-}
-
-impl JobStore for InMemoryJobStore {
+impl ClaimStore for InMemoryJobStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         let mut state = lock(&self.state);
         let mut known = state.heads.get(&claim.spec.job_name).cloned();
-        let outcome = head::claim(&mut known, claim);
+        let outcome = claims::claim(&mut known, claim);
         if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, known) {
             state.heads.insert(claim.spec.job_name.clone(), head);
         }
@@ -120,31 +147,21 @@ impl JobStore for InMemoryJobStore {
     ) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
         let known = state.heads.get_mut(job_name);
-        Ok(known.is_some_and(|known| head::release(known, nonce, refusal, now)))
+        Ok(known.is_some_and(|known| claims::release(known, nonce, refusal, now)))
     }
 
     async fn record_submission(&self, new: &NewSubmission) -> Result<RecordOutcome, PortError> {
         let mut state = lock(&self.state);
-        let outcome = head::record(state.heads.get_mut(&new.job_name), new);
+        let outcome = claims::record(state.heads.get_mut(&new.job_name), new);
         if outcome == RecordOutcome::Recorded && !state.items.contains_key(&new.job_id) {
             let (job_name, nonce) = (new.job_name.clone(), new.nonce.clone());
             state.insert(JobState::submitted(job_name, new.job_id.clone(), Some(nonce)), new.now);
         }
         Ok(outcome)
     }
+}
 
-    async fn save_children(
-        &self,
-        job_name: &JobName,
-        job_id: &JobId,
-        children: &Children,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        let mut state = lock(&self.state);
-        let known = state.heads.get_mut(job_name);
-        Ok(known.is_some_and(|known| head::save_children(known, job_id, children, now)))
-    }
-
+impl StateStore for InMemoryJobStore {
     async fn apply_state(&self, arrived: &JobState, now: Timestamp) -> Result<Applied, PortError> {
         let mut state = lock(&self.state);
         let known = state.items.get(&arrived.job_id).map(|item| &item.submission.state);
@@ -157,26 +174,114 @@ impl JobStore for InMemoryJobStore {
         }
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        if let Some(item) = lock(&self.state).items.get_mut(job_id) {
-            item.is_unsettled = false;
-        }
-        Ok(())
-    }
-
-    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        Ok(lock(&self.state).items_where(page, |item| item.is_unsettled))
+    async fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        let mut state = lock(&self.state);
+        let known = state.heads.get_mut(job_name);
+        Ok(known.is_some_and(|known| known.keep_children(job_id, children, now)))
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
         let Some(item) = state.items.get_mut(job_id) else { return Ok(false) };
+        if !logs.complete && item.submission.logs.as_ref().is_some_and(|known| known.complete) {
+            return Ok(false);
+        }
         item.submission.logs = Some(logs.clone());
         item.submission.updated_at = now;
         item.silent_since = now;
         Ok(true)
     }
+}
 
+impl WorkLists for InMemoryJobStore {
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        Ok(lock(&self.state).items_where(page, Item::is_unsettled))
+    }
+
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let state = lock(&self.state);
+        let ids = state.waiting.get(job_name).into_iter().flatten();
+        let items = ids.filter_map(|id| Some((id.as_str(), state.items.get(id)?)));
+        Ok(page_of(items, page).map(|item| item.submission.clone()))
+    }
+
+    async fn save_follow_up(
+        &self,
+        _: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        lock(&self.state).save_follow_up(job_id, follow_up);
+        Ok(())
+    }
+
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        let state = lock(&self.state);
+        let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
+        let heads = state.heads.iter().filter(|(_, head)| expired(head));
+        Ok(page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(JobHead::clone))
+    }
+
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let state = lock(&self.state);
+        let is_silent = |item: &&Item| item.ended_at.is_none() && item.silent_since < since;
+        let by_time: BTreeMap<String, &Item> =
+            state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
+        let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
+        Ok(page_of(entries, page).map(|item| item.submission.clone()))
+    }
+
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        let mut state = lock(&self.state);
+        for asked in submissions {
+            let Some(item) = state.items.get_mut(&asked.state.job_id) else { continue };
+            let known = &mut item.submission;
+            if item.ended_at.is_some() || OrderKey::of(&known.state) != OrderKey::of(&asked.state) {
+                continue;
+            }
+            item.silent_since = asked_at;
+            known.updated_at = heard_at.unwrap_or(known.updated_at);
+        }
+        Ok(())
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let waits_since = |item: &Item| match &item.submission.logs {
+            Some(logs) => item.ended_at.and_then(|ended_at| logs.waits_since(ended_at)),
+            None => item.ended_at,
+        };
+        Ok(lock(&self.state).items_where(page, |item| waits_since(item).is_some_and(|since| since < before)))
+    }
+}
+
+impl JobQueries for InMemoryJobStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
         let state = lock(&self.state);
         Ok(state.heads.get(job_name).map(|head| state.job(head)))
@@ -200,7 +305,7 @@ impl JobStore for InMemoryJobStore {
     ) -> Result<Page<Submission>, PortError> {
         let state = lock(&self.state);
         let items = state.ids_of(job_name).filter_map(|id| Some((id.as_str(), state.items.get(id)?)));
-        Ok(map(page_of(items, page), |item| item.submission.clone()))
+        Ok(page_of(items, page).map(|item| item.submission.clone()))
     }
 
     async fn submissions_with_status(
@@ -235,66 +340,15 @@ impl JobStore for InMemoryJobStore {
         }
         Ok(counts)
     }
+}
 
-    async fn expired_claims(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobHead>, PortError> {
-        let state = lock(&self.state);
-        let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
-        let heads = state.heads.iter().filter(|(_, head)| expired(head));
-        Ok(map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), JobHead::clone))
-    }
-
-    async fn silent_submissions(
-        &self,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        let state = lock(&self.state);
-        let is_silent = |item: &&Item| item.ended_at.is_none() && item.silent_since < since;
-        let by_time: BTreeMap<String, &Item> =
-            state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
-        let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
-        Ok(map(page_of(entries, page), |item| item.submission.clone()))
-    }
-
-    async fn no_news(
-        &self,
-        submissions: &[Submission],
-        heard_at: Option<Timestamp>,
-        asked_at: Timestamp,
-    ) -> Result<(), PortError> {
-        let mut state = lock(&self.state);
-        for asked in submissions {
-            let Some(item) = state.items.get_mut(&asked.state.job_id) else { continue };
-            let known = &mut item.submission;
-            if item.ended_at.is_some() || OrderKey::of(&known.state) != OrderKey::of(&asked.state) {
-                continue;
-            }
-            item.silent_since = asked_at;
-            known.updated_at = heard_at.unwrap_or(known.updated_at);
-        }
-        Ok(())
-    }
-
-    async fn unfinished_logs(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        let complete = |item: &Item| item.submission.logs.as_ref().is_some_and(|logs| logs.complete);
-        let ended = |item: &Item| item.ended_at.is_some_and(|ended_at| ended_at < before);
-        Ok(lock(&self.state).items_where(page, |item| ended(item) && !complete(item)))
-    }
-
+impl JobRemoval for InMemoryJobStore {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         let mut state = lock(&self.state);
         let Some(removed) = state.remove(job_id) else { return Ok(None) };
         let job_name = &removed.state.job_name;
         if let Some(known) = state.heads.get_mut(job_name) {
-            head::forget(known, job_id);
+            known.forget(job_id);
         }
         let children: Vec<JobId> =
             state.ids_of(job_name).filter(|id| id.parent().as_ref() == Some(job_id)).cloned().collect();
@@ -309,7 +363,7 @@ impl JobStore for InMemoryJobStore {
         state.heads.remove(job_name);
         let ids = state.items_of_jobs.remove(job_name).unwrap_or_default();
         for id in &ids {
-            state.items.remove(id);
+            state.remove(id);
         }
         Ok(ids.into_iter().filter(|id| id.parent().is_none()).collect())
     }

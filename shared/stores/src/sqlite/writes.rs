@@ -4,16 +4,17 @@ use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::{reads, rows, sql};
+use crate::domain::claims;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission,
+    NextLook, Nonce, RecordOutcome, Run, Submission, Timestamp,
 };
-use crate::memory::head;
-use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
+use crate::ports::Applied;
 
 pub(super) fn claim(connection: &Connection, claim: &NewClaim) -> Result<ClaimOutcome, Failure> {
     let mut known = reads::head(connection, &claim.spec.job_name)?;
-    let outcome = head::claim(&mut known, claim);
+    let outcome = claims::claim(&mut known, claim);
     if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &known) {
         save_head(connection, head)?;
     }
@@ -28,7 +29,7 @@ pub(super) fn release(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
-    let stood = head::release(&mut known, nonce, refusal, now);
+    let stood = claims::release(&mut known, nonce, refusal, now);
     if stood {
         save_head(connection, &known)?;
     }
@@ -41,7 +42,7 @@ pub(super) fn record_submission(
 ) -> Result<RecordOutcome, Failure> {
     let mut known = reads::head(connection, &new.job_name)?;
     let before = known.as_ref().and_then(|head| head.job_id.clone());
-    let outcome = head::record(known.as_mut(), new);
+    let outcome = claims::record(known.as_mut(), new);
     if let (RecordOutcome::Recorded, Some(head)) = (outcome, &known) {
         save_head(connection, head)?;
         let nonce = Some(new.nonce.clone());
@@ -64,7 +65,7 @@ pub(super) fn save_children(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
-    let written = head::save_children(&mut known, job_id, children, now);
+    let written = known.keep_children(job_id, children, now);
     if written {
         save_head(connection, &known)?;
     }
@@ -104,8 +105,15 @@ pub(super) fn apply_state(
     Ok(if changed == 0 { Applied::Stale } else { Applied::Applied })
 }
 
-pub(super) fn settle(connection: &Connection, job_id: &JobId) -> Result<(), Failure> {
-    connection.prepare_cached(sql::SETTLE)?.execute([job_id.as_str()])?;
+pub(super) fn save_follow_up(
+    connection: &Connection,
+    job_id: &JobId,
+    follow_up: &FollowUp,
+) -> Result<(), Failure> {
+    let waits_for = follow_up.waits_for().map(JobName::as_str);
+    let is_unsettled = *follow_up != FollowUp::Settled;
+    let parameters = params![job_id.as_str(), waits_for, follow_up.is_decided(), is_unsettled];
+    connection.prepare_cached(sql::SAVE_FOLLOW_UP)?.execute(parameters)?;
     Ok(())
 }
 
@@ -116,7 +124,12 @@ pub(super) fn save_logs(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let text = rows::to_json("a record of logs", logs)?;
-    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis()];
+    let (waits, since) = match logs.next_look {
+        Some(NextLook::At(moment)) => (true, Some(moment.as_millis())),
+        Some(NextLook::Never) => (false, None),
+        None => (!logs.complete, None),
+    };
+    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis(), waits, since];
     Ok(connection.prepare_cached(sql::SAVE_LOGS)?.execute(parameters)? > 0)
 }
 
@@ -144,7 +157,7 @@ pub(super) fn remove_submission(
         connection.prepare_cached(sql)?.execute([job_id.as_str()])?;
     }
     if let Some(mut known) = reads::head(connection, &removed.state.job_name)?
-        && head::forget(&mut known, job_id)
+        && known.forget(job_id)
     {
         save_head(connection, &known)?;
         move_latest(connection, None, known.job_id.as_ref())?;
@@ -194,24 +207,18 @@ pub(super) fn create_run(connection: &Connection, run: &Run) -> Result<bool, Fai
 
 /// Returns whether it was written.
 pub(super) fn save_run(connection: &Connection, run: &Run) -> Result<bool, Failure> {
-    write_run(connection, sql::SAVE_RUN, run)
+    let known = reads::run(connection, &run.run_id)?;
+    let moves_on = known.is_some_and(|known| run.may_replace(&known));
+    Ok(moves_on && write_run(connection, sql::SAVE_RUN, run)?)
 }
 
 fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, Failure> {
     let changed = connection.prepare_cached(sql)?.execute(params![
         run.run_id.as_str(),
-        state_word(run.state),
+        run.state.as_str(),
         i64::try_from(run.checkpoint.0).unwrap_or(i64::MAX),
         run.updated_at.as_millis(),
         rows::to_json("a run", run)?,
     ])?;
     Ok(changed > 0)
-}
-
-const fn state_word(state: RunState) -> &'static str {
-    match state {
-        RunState::Submitting => "SUBMITTING",
-        RunState::Submitted => "SUBMITTED",
-        RunState::Rejected => "REJECTED",
-    }
 }

@@ -1,6 +1,8 @@
 use anyhow::Context as _;
-use batchwright::domain::{Cause, Claim, JobHead, JobStatus, Nonce, Try, TryEnd};
-use batchwright::ports::{ClaimOutcome, JobStore, NewClaim, RecordOutcome};
+use batchwright::domain::{
+    Cause, Claim, ClaimOutcome, JobHead, JobStatus, NewClaim, Newer, Nonce, RecordOutcome, Try, TryEnd,
+};
+use batchwright::ports::JobStore;
 use tokio::task::JoinSet;
 
 use crate::contract::fixtures::{EXPIRY, NOW, at, granted, id, name, run_id, submit, taken, walk, wish};
@@ -28,6 +30,7 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         refusal: None,
         submitted_at: None,
         updated_at: NOW,
+        newer: Newer::default(),
     };
     assert_eq!(job.head, head);
     Ok(())

@@ -1,4 +1,3 @@
-use batchwright::domain::cause::LOST_STATUS_REASON;
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{Attempt, JobState, JobStatus, LogStream, LogsRecord, Timestamp};
 use batchwright::ports::{Applied, JobStore};
@@ -123,6 +122,7 @@ pub(super) async fn a_state_is_kept_whole<S: JobStore>(store: &S) -> anyhow::Res
         group: Some("/my/group".to_owned()),
         name: name.to_owned(),
         container: Some("main".to_owned()),
+        region: Some("eu-west-1".to_owned()),
     };
     let mut whole = state("a", "a-1", JobStatus::Failed);
     whole.status_reason = Some("naïve \"quoted\"\nreason \u{1F980}".to_owned());
@@ -173,12 +173,38 @@ pub(super) async fn children_and_nodes_are_apart_from_their_parent<S: JobStore>(
     Ok(())
 }
 
+pub(super) async fn a_reason_that_comes_later_is_kept_while_the_submission_is_in_flight<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    submit(store, "a", "a-1").await?;
+    let runnable = |reason: Option<&str>| JobState {
+        status_reason: reason.map(str::to_owned),
+        ..state("a", "a-1", JobStatus::Runnable)
+    };
+    let reason = async || anyhow::Ok(known(store, "a-1").await?.state.status_reason);
+    for (arrived, applied, kept) in [
+        (None, Applied::Applied, None),
+        (Some("CAPACITY"), Applied::Applied, Some("CAPACITY")),
+        (Some("CAPACITY"), Applied::Stale, Some("CAPACITY")),
+        (None, Applied::Stale, Some("CAPACITY")),
+        (Some("MISCONFIGURATION"), Applied::Applied, Some("MISCONFIGURATION")),
+    ] {
+        assert_eq!(store.apply_state(&runnable(arrived), NOW).await?, applied, "{arrived:?}");
+        assert_eq!(reason().await?.as_deref(), kept, "{arrived:?}");
+    }
+    advance(store, "a", "a-1", JobStatus::Succeeded).await?;
+    assert_eq!(store.apply_state(&runnable(Some("late")), NOW).await?, Applied::Stale);
+    assert_eq!(reason().await?, None);
+    Ok(())
+}
+
 pub(super) async fn logs_are_kept_and_survive_a_later_state<S: JobStore>(store: &S) -> anyhow::Result<()> {
     let mut logs = LogsRecord {
         manifest_key: "logs/a/a-1/manifest.json".to_owned(),
         complete: false,
         incomplete_reason: Some("the stream has not settled".to_owned()),
         events: 3,
+        next_look: None,
     };
     assert!(!store.save_logs(&id("a-1"), &logs, NOW).await?, "the submission is not known");
     assert_eq!(store.submission(&id("a-1")).await?, None);
@@ -193,52 +219,5 @@ pub(super) async fn logs_are_kept_and_survive_a_later_state<S: JobStore>(store: 
     assert!(store.save_logs(&id("a-1"), &logs, at(1_200)).await?);
     let found = known(store, "a-1").await?;
     assert_eq!((found.state.status, found.logs), (JobStatus::Succeeded, Some(logs)));
-    Ok(())
-}
-
-pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: JobStore>(
-    store: &S,
-) -> anyhow::Result<()> {
-    let failed = |job_id: &str, reason: &str| JobState {
-        status_reason: Some(reason.to_owned()),
-        ..state("a", job_id, JobStatus::Failed)
-    };
-    let lost = failed("host-lost", "Host EC2 (instance i-1) terminated.");
-    store.settle(&id("host-lost")).await?;
-    advance(store, "a", "host-lost", JobStatus::Running).await?;
-    store.settle(&id("host-lost")).await?;
-    for ended in [
-        lost.clone(),
-        failed("dependency", "Dependent Job failed"),
-        failed("host-lost:3", "Host EC2 (instance i-1) terminated."),
-        failed("forgotten", LOST_STATUS_REASON),
-        failed("program", "Essential container in task exited"),
-        JobState { is_cancelled: true, ..failed("cancelled", "no longer wanted") },
-        JobState { is_terminated: true, ..failed("terminated", "Host EC2 (instance i-1) terminated.") },
-        state("a", "succeeded", JobStatus::Succeeded),
-        JobState { array_size: Some(2), ..state("a", "array", JobStatus::Succeeded) },
-        JobState { num_nodes: Some(2), ..state("a", "nodes", JobStatus::Failed) },
-        JobState { array_size: Some(2), ..state("a", "in-flight", JobStatus::Pending) },
-    ] {
-        assert_eq!(store.apply_state(&ended, NOW).await?, Applied::Applied);
-    }
-    let unsettled = async || {
-        let found = walk(async |page| store.unsettled_ends(page.as_ref()).await).await?;
-        ids(&found)
-    };
-    for parent in ["array", "nodes"] {
-        assert!(unsettled().await?.contains(parent), "its children may have ended unheard");
-        store.settle(&id(parent)).await?;
-    }
-    assert_eq!(
-        unsettled().await?,
-        set(["host-lost", "dependency", "forgotten", "program"]),
-        "settled before the end is not settled"
-    );
-    for _ in 0..2 {
-        store.settle(&id("host-lost")).await?;
-        assert_eq!(unsettled().await?, set(["dependency", "forgotten", "program"]));
-        assert_eq!(store.apply_state(&lost, NOW).await?, Applied::Stale, "delivered again, it stays settled");
-    }
     Ok(())
 }

@@ -4,14 +4,20 @@ use std::collections::HashMap;
 
 use super::BatchJobEngine;
 use crate::aws::error::{Effect, kind_of, port_error};
-use crate::domain::JobId;
-use crate::ports::{ErrorKind, JobEngine, PortError};
+use crate::domain::{JobId, Stop};
+use crate::ports::{ErrorKind, JobEngine, JobStopper, PortError, STOP_MAX};
 
-/// Ids in one `CancelJobs` or `TerminateJobs`. Source: their API references.
-const STOP_MAX: usize = 50;
+impl JobStopper for BatchJobEngine {
+    async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
+        match stop {
+            Stop::Cancel => self.cancel_jobs(job_ids, reason).await,
+            Stop::Terminate => self.terminate_jobs(job_ids, reason).await,
+        }
+    }
+}
 
 /// One id's entry in `errors[]`: id, code, message.
-type Failure = (Option<String>, Option<String>, Option<String>);
+type StopFailure = (Option<String>, Option<String>, Option<String>);
 
 impl BatchJobEngine {
     /// `CancelJobs`, 50 ids a call: one result for each id, in their order. Where the call as a whole is
@@ -69,7 +75,7 @@ fn ids(job_ids: &[JobId]) -> Vec<String> {
 fn each(
     operation: &'static str,
     job_ids: &[JobId],
-    failures: Vec<Failure>,
+    failures: Vec<StopFailure>,
 ) -> impl Iterator<Item = Result<(), PortError>> {
     let mut failed: HashMap<String, PortError> = HashMap::new();
     for (job, code, message) in failures {

@@ -7,17 +7,17 @@ use super::call::until_settled;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
 };
 
 /// Submissions of one call whose silence is written at once.
 const NOTES_AT_ONCE: usize = 16;
 
-impl JobStore for DynamoDbJobStore {
+impl ClaimStore for DynamoDbJobStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         until_settled("PutItem", || self.try_claim(claim)).await
     }
@@ -35,6 +35,12 @@ impl JobStore for DynamoDbJobStore {
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         until_settled("TransactWriteItems", || self.try_record(submission)).await
     }
+}
+
+impl StateStore for DynamoDbJobStore {
+    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
+        until_settled("UpdateItem", || self.try_apply(state, now)).await
+    }
 
     async fn save_children(
         &self,
@@ -46,67 +52,32 @@ impl JobStore for DynamoDbJobStore {
         until_settled("TransactWriteItems", || self.try_save_children(job_name, job_id, children, now)).await
     }
 
-    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
-        until_settled("UpdateItem", || self.try_apply(state, now)).await
-    }
-
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        let Some(key) = self.locate(job_id).await? else { return Ok(()) };
-        until_settled("UpdateItem", || self.try_settle(&key)).await
-    }
-
-    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        self.list_submissions(&List::of_unsettled(), page).await
-    }
-
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
         let Some(key) = self.locate(job_id).await? else { return Ok(false) };
         until_settled("UpdateItem", || self.try_save_logs(&key, logs, now)).await
     }
+}
 
-    async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
-        let Some((head, _)) = self.head(job_name).await? else { return Ok(None) };
-        Ok(self.with_latest(vec![head]).await?.pop())
+impl WorkLists for DynamoDbJobStore {
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_unsettled(), page).await
     }
 
-    async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
-        self.named(job_names).await
+    async fn save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        until_settled("UpdateItem", || self.try_save_follow_up(job_name, job_id, follow_up)).await
     }
 
-    async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
-        self.found(job_id).await
-    }
-
-    async fn submissions(
+    async fn ends_waiting_for(
         &self,
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.list_of_job(job_name, page).await
-    }
-
-    async fn submissions_with_status(
-        &self,
-        status: JobStatus,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.list_submissions(&List::of_status(status), page).await
-    }
-
-    async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
-        self.list_jobs(run_id, page).await
-    }
-
-    async fn jobs_with_status(
-        &self,
-        status: JobStatus,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Job>, PortError> {
-        self.list_jobs_with_status(status, page).await
-    }
-
-    async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
-        self.count().await
+        self.list_waiting(job_name, page).await
     }
 
     async fn expired_claims(
@@ -146,7 +117,61 @@ impl JobStore for DynamoDbJobStore {
     ) -> Result<Page<Submission>, PortError> {
         self.list_without_logs(before, page).await
     }
+}
 
+impl JobQueries for DynamoDbJobStore {
+    async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
+        let Some((head, _)) = self.head(job_name).await? else { return Ok(None) };
+        let mut unreadable = Vec::new();
+        let job = self.with_latest(vec![head], &mut unreadable).await?.pop();
+        match unreadable.pop() {
+            Some(bad) => Err(PortError::permanent("BatchGetItem", bad.why)),
+            None => Ok(job),
+        }
+    }
+
+    async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+        self.named(job_names, None).await
+    }
+
+    async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
+        self.found(job_id).await
+    }
+
+    async fn submissions(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_of_job(job_name, page).await
+    }
+
+    async fn submissions_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_status(status), page).await
+    }
+
+    async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        self.list_jobs(run_id, page).await
+    }
+
+    async fn jobs_with_status(
+        &self,
+        status: JobStatus,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Job>, PortError> {
+        self.list_jobs_with_status(status, page).await
+    }
+
+    async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
+        self.count().await
+    }
+}
+
+impl JobRemoval for DynamoDbJobStore {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         let Some(key) = self.locate(job_id).await? else { return Ok(None) };
         let Some(submission) = self.forget_submission(&key).await? else { return Ok(None) };

@@ -2,11 +2,10 @@
 
 use super::Pass;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobHead, JobId, JobState};
+use crate::domain::plan::Skip;
+use crate::domain::{JobHead, JobId, JobState, NewSubmission, RecordOutcome};
 use crate::events::JobDetail;
-use crate::ports::{
-    Clock, Cursor, JobEngine, JobStore, JobSummary, NewSubmission, PortError, RecordOutcome, SubmissionPace,
-};
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::submit::{Outcome, end_surplus};
 use crate::use_cases::take_over::take_over;
@@ -16,18 +15,19 @@ const CLOCK_SKEW_MS: i64 = 3_600_000;
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
 {
-    pub(super) async fn settle_claims(&mut self) -> Result<(), PortError> {
+    pub(super) async fn look_into_claims(&mut self) -> Result<(), PortError> {
         let before = self.recorder.clock.now().plus_millis(-self.policy.quarantine_ms);
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.expired_claims(before, cursor.as_ref()).await?;
+            self.done.unreadable += page.unreadable.len() as u64;
             for head in &page.items {
-                if let Err(error) = self.settle_claim(head).await {
+                if let Err(error) = self.look_into_claim(head).await {
                     self.postpone(&head.spec.job_name, &error);
                 }
             }
@@ -39,7 +39,7 @@ where
     }
 
     /// Asks Batch what became of a claim: adopts its submission, or takes the claim over.
-    async fn settle_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
+    async fn look_into_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
         let Some(claim) = &head.claim else { return Ok(()) };
         let mut adopted = false;
         for detail in self.submissions_unknown_to(head).await? {
@@ -61,7 +61,9 @@ where
                 self.done.claims_released += 1;
                 self.done.surplus_terminated += 1;
             }
-            Outcome::Rejected(_) | Outcome::Unknown(_) => self.done.claims_released += 1,
+            Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::Skipped(Skip::RunCancelled) => {
+                self.done.claims_released += 1;
+            }
             Outcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),
             // Another has settled it meanwhile.
             Outcome::Skipped(_) => {}

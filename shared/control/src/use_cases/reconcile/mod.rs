@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder};
 use crate::domain::JobState;
-use crate::ports::{Clock, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// When the reconciler believes what.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,18 @@ pub struct Reconciled {
     pub resubmitted: u64,
     /// Things that a failing port left for the next pass.
     pub postponed: u64,
+    /// Items that can't be read, in the lists that the pass went through.
+    pub unreadable: u64,
+}
+
+impl Reconciled {
+    fn count(&mut self, recorded: &Recorded) {
+        match recorded {
+            Recorded::Resubmitted(_) => self.resubmitted += 1,
+            Recorded::Surplus => self.surplus_terminated += 1,
+            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
+        }
+    }
 }
 
 /// One pass: expired claims, ends that nobody followed up, silent submissions.
@@ -61,7 +73,7 @@ pub async fn reconcile<S, E, P, C>(
     policy: &ReconcilePolicy,
 ) -> Result<Reconciled, PortError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -78,13 +90,13 @@ pub async fn reconcile_counting<S, E, P, C>(
     done: &mut Reconciled,
 ) -> Result<(), PortError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
 {
     let mut pass = Pass { recorder, policy, done };
-    pass.settle_claims().await?;
+    pass.look_into_claims().await?;
     pass.follow_unsettled_ends().await?;
     pass.ask_about_silent_submissions().await?;
     if *pass.done != Reconciled::default() {
@@ -101,18 +113,16 @@ struct Pass<'a, S, E, P, C> {
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
 {
     async fn record(&mut self, state: &JobState) -> Result<Recorded, PortError> {
-        let recorded = self.recorder.record_state(state).await?;
-        match recorded {
-            Recorded::Resubmitted(_) => self.done.resubmitted += 1,
-            Recorded::Surplus => self.done.surplus_terminated += 1,
-            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
-        }
+        let done = &mut *self.done;
+        let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded);
+        let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
+        self.done.count(&recorded);
         Ok(recorded)
     }
 

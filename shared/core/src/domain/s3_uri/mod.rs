@@ -6,11 +6,13 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `arn` | ARNs that stand for a bucket |
 //! | `bucket` | the rules for the names of new buckets |
 //! | `forms` | the schemes and web addresses in which a URI is read and written |
 //! | `key` | the parts of a key, and what is derived from it |
 //! | `pattern` | patterns that keys are held against |
 
+mod arn;
 mod bucket;
 mod forms;
 mod key;
@@ -18,9 +20,11 @@ mod pattern;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use bucket::{InvalidBucketName, check_new_bucket};
 pub use forms::Form;
-pub use forms::encoded;
+pub use forms::{decoded, encoded};
 pub use key::Derivatives;
 pub use pattern::{InvalidPattern, Pattern};
 
@@ -31,16 +35,18 @@ const SCHEME: &str = "s3://";
 const KEY_MAX_BYTES: usize = 1_024;
 
 /// `s3://bucket/key`: the key as S3 has it, with no encoding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct S3Uri {
-    /// The bucket's name.
+    /// The bucket's name, or an access point's ARN.
     pub bucket: String,
     /// The object's key.
     pub key: String,
 }
 
 /// `s3://bucket/prefix`: a bucket, or what of it lies under a prefix. `s3://bucket` is the whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct S3Prefix {
     /// The bucket's name.
     pub bucket: String,
@@ -97,6 +103,35 @@ impl S3Prefix {
     }
 }
 
+/// What a URI's text form brings: `parse::<S3Uri>()`, and serde as a string.
+macro_rules! as_text {
+    ($($uri:ident)*) => {$(
+        impl std::str::FromStr for $uri {
+            type Err = InvalidS3Uri;
+
+            fn from_str(text: &str) -> Result<Self, InvalidS3Uri> {
+                Self::parse(text)
+            }
+        }
+
+        impl TryFrom<String> for $uri {
+            type Error = InvalidS3Uri;
+
+            fn try_from(text: String) -> Result<Self, InvalidS3Uri> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$uri> for String {
+            fn from(uri: $uri) -> String {
+                uri.to_string()
+            }
+        }
+    )*};
+}
+
+as_text!(S3Uri S3Prefix);
+
 impl fmt::Display for S3Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
@@ -114,13 +149,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_uri_is_a_string_for_serde_and_from_str() {
+        let uri: S3Uri = "https://bucket.s3.amazonaws.com/a%20b".parse().unwrap();
+        let json = serde_json::to_string(&uri).unwrap();
+        assert_eq!(json, "\"s3://bucket/a b\"");
+        assert_eq!(serde_json::from_str::<S3Uri>(&json).unwrap(), uri);
+        assert_eq!("s3://bucket".parse::<S3Prefix>().unwrap().prefix, "");
+        assert!(serde_json::from_str::<S3Uri>("\"bucket/key\"").is_err());
+    }
+
+    #[test]
     fn a_uri_has_a_bucket_and_a_key() {
         for good in ["s3://b/k", "s3://my.bucket/jobs/a file+.jsonl", "s3://b//", "s3://b/a//../. /\u{e9}%20"]
         {
             assert_eq!(S3Uri::parse(good).unwrap().to_string(), good);
         }
         for bad in
-            ["", "s3://", "s3://b", "s3://b/", "s3:///k", "https://b/k", "b/k", " s3://b/k", "S3://b/k"]
+            ["", "s3://", "s3://b", "s3://b/", "s3:///k", "https://b/k", "b/k", " s3://b/k", "s4://b/k"]
         {
             let error = S3Uri::parse(bad).unwrap_err().to_string();
             assert_eq!(error, format!("{bad:?} is not an S3 URI; write it as s3://bucket/key"));

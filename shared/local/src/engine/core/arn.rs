@@ -6,6 +6,9 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 /// The Region of everything on the embedded engine.
 pub(crate) const REGION: &str = "local";
 
+/// The one compute environment: this machine.
+pub(crate) const COMPUTE_ENVIRONMENT: &str = "local";
+
 /// `arn:aws:batch:local:000000000000:<kind>/<name>`; what is an ARN already stays as it is.
 pub(crate) fn arn(kind: &str, name: &str) -> String {
     if name.starts_with("arn:") {

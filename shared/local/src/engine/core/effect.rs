@@ -15,7 +15,7 @@ pub struct Launch {
     pub array_index: Option<u32>,
     /// The program and its arguments; never empty.
     pub command: Vec<String>,
-    /// Set on top of what is inherited; the last of equal names wins.
+    /// The job's own variables and Batch's; the last of equal names wins.
     pub environment: Vec<(String, String)>,
     /// Where its output goes.
     pub log_stream: String,
@@ -26,18 +26,25 @@ pub struct Launch {
 pub enum AttemptEnd {
     /// The command ended: with its exit code, or 128 + the signal that ended it.
     Exit(i32),
+    /// The command failed, and it names a file that lies elsewhere on this machine.
+    FileMisplaced {
+        /// As of [`AttemptEnd::Exit`].
+        exit_code: i32,
+        /// Which file, and what helps.
+        reason: String,
+    },
     /// Nobody knows how it ended, only that it runs no longer.
     HostLost,
     /// The command could not be started, and why.
     StartFailure(String),
 }
 
-/// A signal to all processes of an attempt.
+/// A signal to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM: asks them to end.
+    /// SIGTERM: asks the command to end.
     Terminate,
-    /// SIGKILL: ends them.
+    /// SIGKILL: ends the command and everything that it started.
     Kill,
 }
 

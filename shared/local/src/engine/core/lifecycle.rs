@@ -1,16 +1,13 @@
 //! Attempts start, end and are retried; jobs end, and what follows from it for others.
 
 use super::record::StopCause;
-use super::retry::{Failure, is_retried};
+use super::retry::{AttemptFailure, is_retried};
 use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
+use crate::domain::reasons::{
+    CHILD_FAILED, CONTAINER_EXITED, DEPENDENCY_FAILED, NOT_STARTED, TIMED_OUT, host_lost,
+};
 use crate::domain::{JobId, JobStatus, Timestamp};
 use crate::events::{AttemptContainerDetail, AttemptDetail};
-
-pub(crate) const DEPENDENCY_FAILED: &str = "Dependent Job failed";
-const CHILD_FAILED: &str = "Array Child Job failed";
-const EXITED: &str = "Essential container in task exited";
-const NOT_STARTED: &str = "Task failed to start";
-const TIMED_OUT: &str = "Job attempt duration exceeded timeout";
 
 impl Core {
     /// An attempt's command runs. Told twice, or too late, it changes nothing.
@@ -36,7 +33,7 @@ impl Core {
 
     /// An attempt has ended. Told twice, it changes nothing.
     pub(crate) fn attempt_ended(&mut self, attempt: &AttemptId, end: AttemptEnd, now: Timestamp) {
-        if matches!(end, AttemptEnd::Exit(_)) {
+        if matches!(end, AttemptEnd::Exit(_) | AttemptEnd::FileMisplaced { .. }) {
             self.attempt_started(attempt, now);
         }
         if !self.is_current(attempt) {
@@ -46,7 +43,8 @@ impl Core {
         self.effects.settled.push(attempt.clone());
         let job_id = &attempt.job_id;
         let next = self.change(job_id, |record| conclude(record, end, now));
-        self.free += self.jobs.get(job_id).map_or(0, |record| record.need.0);
+        let freed = self.jobs.get(job_id).map(JobRecord::whole_need).unwrap_or_default();
+        self.running.remove(freed);
         match next {
             Some(JobStatus::Runnable) => self.make_runnable(job_id, now),
             Some(status) => self.enter(job_id, status, now),
@@ -55,19 +53,26 @@ impl Core {
         self.settle(now);
     }
 
-    /// Queues a job, or fails it where it can never run.
+    /// Queues a job. One that the machine can't hold waits beside the queue with the reason: on Batch it would wait
+    /// for ever too, and here it must not hold up what can run.
     pub(super) fn make_runnable(&mut self, job_id: &JobId, now: Timestamp) {
-        self.enter(job_id, JobStatus::Runnable, now);
         let Some(record) = self.jobs.get(job_id) else { return };
-        if record.need <= self.vcpus {
-            self.ready.insert(place(record), job_id.clone());
-            return;
+        let too_large = self.capacity.refuse(record.whole_need());
+        let verdict = record.verdict.clone();
+        if let Some(reason) = &too_large {
+            self.change(job_id, |record| record.detail.status_reason = Some(reason.clone()));
         }
-        let reason = format!(
-            "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - the job needs {} vCPUs and the engine has {}",
-            record.need, self.vcpus
-        );
-        self.fail(job_id, &reason, now);
+        self.enter(job_id, JobStatus::Runnable, now);
+        if let Some(reason) = verdict {
+            self.fail(job_id, &reason, now);
+        } else if too_large.is_none() {
+            self.queue(job_id);
+        }
+    }
+
+    pub(super) fn queue(&mut self, job_id: &JobId) {
+        let place = self.jobs.get(job_id).map(place);
+        self.ready.extend(place.map(|place| (place, job_id.clone())));
     }
 
     /// Ends a job that no attempt runs for.
@@ -143,21 +148,25 @@ impl Core {
     /// Starts jobs in the order of the queue. One that does not fit holds up all behind it: to let
     /// smaller ones pass could starve it.
     fn start_what_fits(&mut self, now: Timestamp) {
-        while let Some(entry) = self.ready.first_entry() {
+        while self.starts_jobs
+            && let Some(entry) = self.ready.first_entry()
+        {
             let Some(record) = self.jobs.get(entry.get()) else {
                 entry.remove();
                 continue;
             };
-            if record.need.0 > self.free {
+            let need = record.whole_need();
+            if !self.capacity.has_room(self.running, need) {
                 return;
             }
-            self.free -= record.need.0;
+            self.running.add(need);
             let job_id = entry.remove();
             self.start(&job_id, now);
         }
     }
 
     fn start(&mut self, job_id: &JobId, now: Timestamp) {
+        let array_size = self.parents_size(job_id);
         let launch = self.change(job_id, |record| {
             let number = u32::try_from(record.detail.attempts.len()).unwrap_or(u32::MAX - 1) + 1;
             record.attempt = Some(CurrentAttempt { number, started_at: None, stop: None });
@@ -167,10 +176,21 @@ impl Core {
                 container.exit_code = None;
                 container.reason = None;
             }
-            launch(record)
+            launch(record, array_size)
         });
         self.enter(job_id, JobStatus::Starting, now);
         self.effects.starts.extend(launch.flatten());
+    }
+
+    /// How the current attempt of a job is to be run, or was begun.
+    pub(super) fn current_launch(&self, job_id: &JobId) -> Option<Launch> {
+        launch(self.jobs.get(job_id)?, self.parents_size(job_id))
+    }
+
+    /// The size of the array of which a job is a child. A parent is held as long as its children.
+    fn parents_size(&self, job_id: &JobId) -> Option<u32> {
+        job_id.array_index()?;
+        self.jobs.get(&job_id.parent()?)?.array_size()
     }
 
     fn is_current(&self, attempt: &AttemptId) -> bool {
@@ -192,8 +212,8 @@ fn log_stream(job_definition: &str, job_id: &JobId, attempt: u32) -> String {
     format!("{name}/default/{}", ids::task_id(job_id, attempt))
 }
 
-/// How the current attempt is to be run; `None` where none is current.
-pub(super) fn launch(record: &JobRecord) -> Option<Launch> {
+/// How the current attempt is to be run, of a child of an array of a size; `None` where none is current.
+fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Launch> {
     let number = record.attempt.as_ref()?.number;
     let container = record.detail.container.as_ref()?;
     let given = container.environment.iter();
@@ -203,8 +223,12 @@ pub(super) fn launch(record: &JobRecord) -> Option<Launch> {
     tell("AWS_BATCH_JOB_ID", record.job_id().to_string());
     tell("AWS_BATCH_JOB_ATTEMPT", number.to_string());
     tell("AWS_BATCH_JQ_NAME", arn::resource_name(&record.detail.job_queue).to_owned());
+    tell("AWS_BATCH_CE_NAME", arn::COMPUTE_ENVIRONMENT.to_owned());
     if let Some(index) = record.array_index() {
         tell("AWS_BATCH_JOB_ARRAY_INDEX", index.to_string());
+    }
+    if let Some(size) = array_size {
+        tell("AWS_BATCH_JOB_ARRAY_SIZE", size.to_string());
     }
     Some(Launch {
         attempt: AttemptId { job_id: record.job_id().clone(), number },
@@ -219,12 +243,18 @@ pub(super) fn launch(record: &JobRecord) -> Option<Launch> {
 /// Writes an attempt's end down and tells the status that follows.
 fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatus {
     let Some(current) = record.attempt.take() else { return record.detail.status };
+    // It goes to people only: rules such as `evaluateOnExit` see what Batch would tell them.
+    let mut hint = None;
     let (exit_code, reason, status_reason) = match end {
-        AttemptEnd::Exit(code) => (Some(code), None, EXITED.to_owned()),
+        AttemptEnd::Exit(code) => (Some(code), None, CONTAINER_EXITED.to_owned()),
+        AttemptEnd::FileMisplaced { exit_code, reason } => {
+            hint = Some(reason);
+            (Some(exit_code), None, CONTAINER_EXITED.to_owned())
+        }
         AttemptEnd::StartFailure(reason) => (None, Some(reason), NOT_STARTED.to_owned()),
         AttemptEnd::HostLost => {
             let instance = ids::instance_id(&record.detail.job_id, current.number);
-            (None, None, format!("Host EC2 (instance {instance}) terminated."))
+            (None, None, host_lost(&instance))
         }
     };
     let stopped = current.stop.map(|stop| stop.cause);
@@ -234,13 +264,14 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         None => status_reason,
     };
     let container = record.detail.container.get_or_insert_default();
+    let told = reason.clone().or(hint);
     container.exit_code = exit_code;
-    container.reason.clone_from(&reason);
+    container.reason.clone_from(&told);
     record.detail.status_reason = Some(status_reason.clone());
     record.detail.attempts.push(AttemptDetail {
         container: Some(AttemptContainerDetail {
             exit_code,
-            reason: reason.clone(),
+            reason: told,
             log_stream_name: container.log_stream_name.clone(),
         }),
         started_at: current.started_at.map(Timestamp::as_millis),
@@ -254,8 +285,11 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
     if exit_code == Some(0) {
         return JobStatus::Succeeded;
     }
-    let failure =
-        Failure { status_reason: &status_reason, reason: reason.as_deref().unwrap_or_default(), exit_code };
+    let failure = AttemptFailure {
+        status_reason: &status_reason,
+        reason: reason.as_deref().unwrap_or_default(),
+        exit_code,
+    };
     let retried = is_retried(record.detail.retry_strategy.as_ref(), record.detail.attempts.len(), failure);
     if retried { JobStatus::Runnable } else { JobStatus::Failed }
 }

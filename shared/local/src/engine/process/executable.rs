@@ -5,23 +5,23 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// `None` where the program can be started in that directory.
-pub(super) fn obstacle(program: &str, directory: &Path, search_path: &OsStr) -> Option<String> {
+/// The file to execute for a program's name, in a directory. Errs with why it can't be executed.
+pub(super) fn find(program: &str, directory: &Path, search_path: &OsStr) -> Result<PathBuf, String> {
     if !directory.is_dir() {
-        return Some(told(&format!("chdir to {directory:?}: no such directory")));
+        return Err(told(&format!("chdir to {directory:?}: no such directory")));
     }
+    let refused = |why: &str| told(&format!("exec: {program:?}: {why}"));
     if program.contains('/') {
-        let why = check(&directory.join(program)).err()?;
-        return Some(told(&format!("exec: {program:?}: {why}")));
+        let path = directory.join(program);
+        return check(&path).map(|()| path).map_err(refused);
     }
     let candidates: Vec<PathBuf> =
         std::env::split_paths(search_path).map(|folder| directory.join(folder).join(program)).collect();
-    if candidates.iter().any(|candidate| check(candidate).is_ok()) {
-        return None;
+    if let Some(found) = candidates.iter().find(|candidate| check(candidate).is_ok()) {
+        return Ok(found.clone());
     }
     let denied = candidates.iter().any(|candidate| candidate.is_file());
-    let why = if denied { "permission denied" } else { "executable file not found in $PATH" };
-    Some(told(&format!("exec: {program:?}: {why}")))
+    Err(refused(if denied { "permission denied" } else { "executable file not found in $PATH" }))
 }
 
 fn told(why: &str) -> String {
@@ -62,8 +62,9 @@ mod tests {
             ("/", Some("exec: \"/\": is a directory")),
         ] {
             let expected = expected.map(|why| format!("CannotStartContainerError: {why}"));
-            assert_eq!(obstacle(name, folder.path(), path), expected, "{name}");
+            assert_eq!(find(name, folder.path(), path).err(), expected, "{name}");
         }
-        assert!(obstacle("program", &program, path).unwrap().contains("no such directory"));
+        assert_eq!(find("program", Path::new("/"), path), Ok(program.clone()));
+        assert!(find("program", &program, path).unwrap_err().contains("no such directory"));
     }
 }

@@ -1,13 +1,30 @@
-//! The files of one attempt: `pid` (who the shim is), `exit` (how the command ended), `killed` (that
-//! the engine sent SIGKILL), `output`.
+//! The files of one attempt.
+//!
+//! | name | what it holds | who writes it |
+//! | --- | --- | --- |
+//! | `order` | what to run | the engine, before it starts the attendant |
+//! | `pid` | who the attendant is | the attendant, before the command |
+//! | `output` | what the command has written | the command |
+//! | `refusal` | why the command could not be started | the attendant |
+//! | `exit.new` | how the command ended | the attendant, at the command's end |
+//! | `exit` | the same | the attendant, when nothing of the command is left |
+//! | `work`, `home`, `tmp` | the command's own folders | the command |
 
 use std::collections::HashSet;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::attendant::Order;
 use super::identity::Identity;
 use crate::engine::core::AttemptId;
+use crate::engine::logs::{Follower, LogDirectory};
+use crate::ports::Clock;
+
+/// Between two looks at whether a full disk has room again.
+const FULL_DISK_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -17,72 +34,185 @@ pub(super) struct Folder {
 /// What the `pid` file tells a later engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// The shim came first: the command has run, or runs.
-    Shim(Identity),
+    /// The attendant came first: the command has run, or runs.
+    Attendant(Identity),
     /// This engine came first: the command never ran and never will.
     Never,
 }
 
 impl Folder {
+    /// The folder's name. It holds no colon, because programs put their folder into lists such as `PYTHONPATH`.
     pub(super) fn name(attempt: &AttemptId) -> String {
-        format!("{}.{}", attempt.job_id, attempt.number)
+        format!("{}.{}", attempt.job_id, attempt.number).replace(':', "_")
     }
 
     pub(super) fn of(attempts: &Path, attempt: &AttemptId) -> Self {
-        Self { path: attempts.join(Self::name(attempt)) }
+        Self::at(attempts.join(Self::name(attempt)))
+    }
+
+    pub(super) fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    pub(super) fn order(&self) -> PathBuf {
+        self.path.join("order")
+    }
+
     pub(super) fn output(&self) -> PathBuf {
         self.path.join("output")
     }
 
+    /// Where the command runs.
+    pub(super) fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.path.join("home")
+    }
+
+    pub(super) fn tmp(&self) -> PathBuf {
+        self.path.join("tmp")
+    }
+
+    /// Makes it, with the command's own folders.
     pub(super) fn create(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.path)
+        [self.work(), self.home(), self.tmp()].iter().try_for_each(fs::create_dir_all)
     }
 
+    pub(super) fn open_output(&self) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(self.output())
+    }
+
+    /// Removes it, also where the command has made folders of it read-only, as Go does with its modules.
     pub(super) fn remove(&self) -> io::Result<()> {
-        absent_is_fine(fs::remove_dir_all(&self.path))
+        match absent_is_fine(fs::remove_dir_all(&self.path)) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                make_folders_writable(&self.path)?;
+                absent_is_fine(fs::remove_dir_all(&self.path))
+            }
+            removed => removed,
+        }
     }
 
-    /// Takes the shim's name where the shim has not: whoever comes first decides whether the command
+    /// Moves it to where a person can look at it.
+    pub(super) fn keep(&self, kept: &Path) -> io::Result<()> {
+        let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
+        fs::create_dir_all(kept)?;
+        absent_is_fine(fs::rename(&self.path, kept.join(name)))
+    }
+
+    /// Says who the attendant is, by linking a whole file. Errs where the name is taken: an engine has declared
+    /// the attempt lost, and the command must not run.
+    pub(super) fn announce(&self) -> io::Result<()> {
+        let draft = self.path.join("pid.new");
+        fs::write(&draft, Identity::of_this_process()?)?;
+        fs::hard_link(draft, self.path.join("pid"))
+    }
+
+    /// Takes the attendant's name where the attendant has not: whoever comes first decides whether the command
     /// ever runs.
     pub(super) fn claim(&self) -> io::Result<Claim> {
-        self.create()?;
+        fs::create_dir_all(&self.path)?;
         match OpenOptions::new().write(true).create_new(true).open(self.path.join("pid")) {
             Ok(_) => Ok(Claim::Never),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let text = fs::read_to_string(self.path.join("pid"))?;
-                Ok(Identity::parse(&text).map_or(Claim::Never, Claim::Shim))
+                Ok(Identity::parse(&text).map_or(Claim::Never, Claim::Attendant))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// The exit code, once the command has ended and its shim has said so.
+    /// Says why the command could not be started.
+    pub(super) fn refuse(&self, why: &str) -> io::Result<()> {
+        fs::write(self.path.join("refusal"), why)
+    }
+
+    pub(super) fn refusal(&self) -> Option<String> {
+        fs::read_to_string(self.path.join("refusal")).ok()
+    }
+
+    /// Waits while the disk is full: the code of an end is not to be had again.
+    pub(super) fn note_exit(&self, code: i32) -> io::Result<()> {
+        loop {
+            match fs::write(self.path.join("exit.new"), format!("{code}\n")) {
+                Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                    std::thread::sleep(FULL_DISK_PAUSE);
+                }
+                written => return written,
+            }
+        }
+    }
+
+    pub(super) fn confirm_exit(&self) -> io::Result<()> {
+        fs::rename(self.path.join("exit.new"), self.path.join("exit"))
+    }
+
+    /// The exit code, once nothing of the command is left.
     pub(super) fn exit_code(&self) -> Option<i32> {
-        fs::read_to_string(self.path.join("exit")).ok()?.strip_suffix('\n')?.parse().ok()
+        self.read_code("exit")
     }
 
-    /// Notes that SIGKILL is about to be sent: no exit code will be written.
-    pub(super) fn note_kill(&self) -> io::Result<()> {
-        fs::write(self.path.join("killed"), "")
+    /// The exit code of a command whose attendant was killed before it ended what was left.
+    pub(super) fn unconfirmed_exit_code(&self) -> Option<i32> {
+        self.read_code("exit.new")
     }
 
-    pub(super) fn was_killed(&self) -> bool {
-        self.path.join("killed").exists()
+    fn read_code(&self, name: &str) -> Option<i32> {
+        fs::read_to_string(self.path.join(name)).ok()?.strip_suffix('\n')?.parse().ok()
+    }
+
+    /// Takes what an earlier engine did not into the log.
+    fn finish_log(&self, logs: &LogDirectory, clock: &impl Clock) -> io::Result<()> {
+        let output = self.output();
+        if fs::metadata(&output).map_or(0, |output| output.len()) == 0 {
+            return Ok(());
+        }
+        let order = Order::read(&self.order())?;
+        let stream = order.log_stream.to_str().and_then(|name| logs.path(name));
+        let stream = stream.ok_or(ErrorKind::InvalidData)?;
+        Follower::open(&output, &stream)?.finish(clock.now())
     }
 }
 
-/// Removes the folders of attempts that are not in use any more.
-pub(super) fn sweep(attempts: &Path, in_use: &HashSet<String>) -> io::Result<()> {
-    for entry in fs::read_dir(attempts)? {
-        let entry = entry?;
-        if !entry.file_name().to_str().is_some_and(|name| in_use.contains(name)) {
-            absent_is_fine(fs::remove_dir_all(entry.path()))?;
+/// Removes the folders of attempts that have ended, except those whose output can't be taken into the log.
+pub(super) fn sweep(attempts: &Path, in_use: &HashSet<String>, logs: &LogDirectory, clock: &impl Clock) {
+    let entries = match fs::read_dir(attempts) {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::warn!(%error, folder = %attempts.display(), "attempts that have ended are not removed");
+            return;
+        }
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| in_use.contains(name)) {
+            continue;
+        }
+        let folder = Folder::at(entry.path());
+        if let Err(error) = folder.finish_log(logs, clock) {
+            let output = folder.output();
+            tracing::warn!(%error, output = %output.display(), "output is not in the log; its file is kept");
+        } else if let Err(error) = folder.remove() {
+            tracing::warn!(%error, folder = %folder.path().display(), "an attempt's folder can't be removed");
+        }
+    }
+}
+
+fn make_folders_writable(folder: &Path) -> io::Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            // A link is none: what it leads to is not the attempt's.
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
         }
     }
     Ok(())
@@ -90,4 +220,48 @@ pub(super) fn sweep(attempts: &Path, in_use: &HashSet<String>) -> io::Result<()>
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_its_command_made_read_only_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::at(root.path().join("a"));
+        folder.create().unwrap();
+        let module = folder.home().join("go/pkg/mod");
+        fs::create_dir_all(&module).unwrap();
+        fs::write(module.join("go.mod"), "").unwrap();
+        std::os::unix::fs::symlink(root.path(), folder.work().join("link")).unwrap();
+        fs::set_permissions(&module, fs::Permissions::from_mode(0o555)).unwrap();
+        // Root may remove what is read-only, so the repair is walked by itself too.
+        make_folders_writable(folder.path()).unwrap();
+        assert_eq!(fs::metadata(&module).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(&module, fs::Permissions::from_mode(0o555)).unwrap();
+        folder.remove().unwrap();
+        assert!(!folder.path().exists() && root.path().exists());
+    }
+
+    #[test]
+    fn whoever_comes_first_decides_whether_the_command_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let (first, second) = (Folder::at(root.path().join("a")), Folder::at(root.path().join("b")));
+        assert_eq!(first.claim().unwrap(), Claim::Never);
+        assert_eq!(first.announce().unwrap_err().kind(), ErrorKind::AlreadyExists);
+        second.create().unwrap();
+        second.announce().unwrap();
+        assert!(matches!(second.claim().unwrap(), Claim::Attendant(identity) if identity.is_alive()));
+    }
+
+    #[test]
+    fn an_exit_code_counts_when_nothing_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::at(root.path());
+        folder.note_exit(7).unwrap();
+        assert_eq!((folder.exit_code(), folder.unconfirmed_exit_code()), (None, Some(7)));
+        folder.confirm_exit().unwrap();
+        assert_eq!((folder.exit_code(), folder.unconfirmed_exit_code()), (Some(7), None));
+    }
 }

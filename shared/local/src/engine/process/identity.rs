@@ -1,14 +1,14 @@
 //! Whether a process is still the one that was started: process ids are used again.
 
-use std::fs;
+use std::{fs, io};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::domain::JobId;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A process that led its group when it wrote this down.
+/// A process, as it wrote itself down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pid: Pid,
@@ -19,7 +19,16 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads what the shim wrote: its process id, the boot id, and its line of `/proc` or of `ps`.
+    /// This process, in the form that [`Identity::parse`] reads: its id, the boot id, and its line of `/proc` or
+    /// of `ps`.
+    pub(super) fn of_this_process() -> io::Result<String> {
+        let pid = getpid();
+        let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
+        let line = line_of(pid).ok_or(io::ErrorKind::NotFound)?;
+        Ok(format!("{}\n{}\n{}\n", pid.as_raw_nonzero(), boot.trim(), line.trim()))
+    }
+
+    /// Reads what an attendant wrote.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let pid = Pid::from_raw(lines.next()?.parse().ok()?)?;
@@ -35,30 +44,22 @@ impl Identity {
         boot.trim() == self.boot && start_of(self.pid).as_ref() == Some(&self.start)
     }
 
-    /// Signals the group, where its leader still runs.
-    pub(super) fn signal_group(&self, signal: Signal) {
+    /// Signals the process, where it still runs.
+    pub(super) fn signal(&self, signal: Signal) {
         if self.is_alive() {
-            signal_group(self.pid, signal);
+            // One that has ended meanwhile needs no signal.
+            let _ = kill_process(self.pid, signal);
         }
     }
 }
 
-/// Signals every process of a group.
-pub(super) fn signal_group(leader: Pid, signal: Signal) {
-    // A group that is gone needs no signal.
-    let _ = kill_process_group(leader, signal);
-}
-
-/// Ends what a job left running when its shim was killed, by the job's id in the environment. Returns
+/// Ends what a job left running when its attendant was killed, by the job's id in the environment. Returns
 /// whether something was there. Only where there is a `/proc`.
 pub(super) fn kill_remains(job_id: &JobId) -> bool {
     let mark = format!("AWS_BATCH_JOB_ID={job_id}");
-    let Ok(entries) = fs::read_dir("/proc") else { return false };
     let mut found = false;
-    for entry in entries.flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        let Some(pid) = pid else { continue };
-        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+    for pid in processes() {
+        let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
         if environment.split(|&byte| byte == 0).any(|pair| pair == mark.as_bytes()) && start_of(pid).is_some()
         {
             // One that has ended meanwhile needs no signal.
@@ -68,27 +69,55 @@ pub(super) fn kill_remains(job_id: &JobId) -> bool {
     found
 }
 
-/// When a process that still runs started.
-fn start_of(pid: Pid) -> Option<String> {
-    if cfg!(target_os = "linux") {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-        let (state, start) = stat_fields(&stat)?;
-        return (state != "Z" && state != "X").then_some(start);
-    }
-    let pid = pid.as_raw_nonzero().to_string();
-    let output = std::process::Command::new("ps").args(["-o", "lstart=", "-p", &pid]).output().ok()?;
-    let start = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (!start.is_empty()).then_some(start)
+/// The children of a process, by a look at every process: `/proc/<pid>/task/<tid>/children` is not in every
+/// kernel.
+#[cfg(target_os = "linux")]
+pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
+    let parent = parent.as_raw_nonzero().to_string();
+    let is_child =
+        |pid: &Pid| line_of(*pid).is_some_and(|line| field(&line, PARENT) == Some(parent.as_str()));
+    processes().filter(is_child).collect()
 }
 
-/// State and start time in a line of `/proc/<pid>/stat`. The program's name, in
-/// parentheses, may hold anything.
-///
-/// Source: `proc_pid_stat(5)`, fields 3 and 22.
+/// Every process of the machine; none where there is no `/proc`.
+fn processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").ok().into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
+}
+
+/// When a process that still runs started.
+fn start_of(pid: Pid) -> Option<String> {
+    let line = line_of(pid)?;
+    match stat_fields(&line) {
+        Some((state, start)) => (state != "Z" && state != "X").then_some(start),
+        None => Some(line.trim().to_owned()).filter(|start| !start.is_empty()),
+    }
+}
+
+/// A process's line of `/proc/<pid>/stat`; of `ps`, its start time alone, where there is no `/proc`.
+fn line_of(pid: Pid) -> Option<String> {
+    let pid = pid.as_raw_nonzero().to_string();
+    if cfg!(target_os = "linux") {
+        return fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    }
+    let output = std::process::Command::new("/bin/ps").args(["-o", "lstart=", "-p", &pid]).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Places after the program's name in a line of `/proc/<pid>/stat`. Source: `proc_pid_stat(5)`, fields 3, 4, 22.
+const STATE: usize = 0;
+#[cfg(target_os = "linux")]
+const PARENT: usize = 1;
+const START: usize = 19;
+
+/// A field of a line of `/proc/<pid>/stat`. The program's name before it, in parentheses, may hold anything.
+fn field(stat: &str, place: usize) -> Option<&str> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(place)
+}
+
+/// State and start time in a line of `/proc/<pid>/stat`.
 fn stat_fields(stat: &str) -> Option<(String, String)> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    Some(((*fields.first()?).to_owned(), (*fields.get(19)?).to_owned()))
+    Some((field(stat, STATE)?.to_owned(), field(stat, START)?.to_owned()))
 }
 
 #[cfg(test)]
@@ -96,16 +125,9 @@ fn stat_fields(stat: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    fn of_this_process() -> Identity {
-        let pid = std::process::id();
-        let boot = fs::read_to_string(BOOT_ID).unwrap();
-        let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        Identity::parse(&format!("{pid}\n{boot}{stat}")).unwrap()
-    }
-
     #[test]
     fn a_process_is_itself_and_no_other_with_its_number() {
-        let this = of_this_process();
+        let this = Identity::parse(&Identity::of_this_process().unwrap()).unwrap();
         assert!(this.is_alive());
         assert!(!Identity { start: "1".into(), ..this.clone() }.is_alive(), "the number was used again");
         assert!(!Identity { boot: "another".into(), ..this }.is_alive(), "the machine was started again");
@@ -118,5 +140,12 @@ mod tests {
         assert_eq!(stat_fields("nonsense"), None);
         assert_eq!(Identity::parse("x\n\n\n"), None);
         assert_eq!(Identity::parse(""), None);
+    }
+
+    #[test]
+    fn a_process_is_among_its_parents_children() {
+        let parent = rustix::process::getppid().unwrap();
+        assert!(children_of(parent).contains(&getpid()));
+        assert!(!children_of(getpid()).contains(&parent));
     }
 }

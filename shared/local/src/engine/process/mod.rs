@@ -1,39 +1,47 @@
-//! The real runner: every attempt is a child process that outlives the engine.
+//! The real runner: every attempt is a process that outlives the engine.
 //!
-//! An attempt runs under a shim, `/bin/sh` in a process group of its own, which writes into the
-//! attempt's folder who it is before the command runs, and the exit code after. So an engine that is
-//! killed and started again finds out what became of each attempt, and nothing runs twice.
+//! The command runs under an attendant, this program started again, in an empty folder and with an environment of
+//! its own. The attendant writes into the attempt's folder who it is before the command runs, and how the command
+//! ended after. So an engine that is killed and started again finds out what became of each attempt, and nothing
+//! runs twice. An attempt is over when its attendant has ended, and the attendant ends when nothing of the command
+//! is left.
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `shim` | the shell script, and how it is spawned |
+//! | `settings` | how attempts are run |
+//! | `environment` | what a job sees of the caller's environment |
 //! | `folder` | the files of one attempt |
+//! | `watcher` | the engine's task that watches one attempt |
+//! | `attendant` | the process around a command |
 //! | `identity` | whether a process is still the one that was started |
-//! | `executable` | why a command can't be started |
-//! | `attendant` | the task that watches one attempt |
+//! | `executable`, `misplaced` | why a command can't be started, or did not find its files |
 
 mod attendant;
+mod environment;
 mod executable;
 mod folder;
 mod identity;
-mod shim;
-#[cfg(test)]
-mod tests;
+mod misplaced;
+mod settings;
+mod watcher;
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+pub use self::attendant::{AttendantProgram, attend_if_asked};
+pub use self::environment::{Variable, job_environment};
 use self::folder::Folder;
+pub use self::settings::ProcessSettings;
 use super::core::{AttemptId, Launch, Signal};
 use super::logs::LogDirectory;
 use super::runner::{Reports, Runner};
+use crate::domain::JobId;
 use crate::ports::Clock;
 
 /// The runner can't work in its directory.
@@ -42,7 +50,7 @@ pub enum ProcessRunnerError {
     /// Two engines would start and judge the same attempts.
     #[error("another engine works in {0:?}; stop it or use another state directory")]
     InUse(PathBuf),
-    /// The shim could not say who it is.
+    /// An attendant could not say who it is.
     #[error("state directory {0:?} is on a file system without hard links ({1}); use one on another")]
     NoHardLinks(PathBuf, io::Error),
     /// The directory can't be used.
@@ -53,34 +61,53 @@ pub enum ProcessRunnerError {
 /// What all attempts share.
 struct Site<C> {
     attempts: PathBuf,
+    kept: PathBuf,
     logs: LogDirectory,
-    working_directory: PathBuf,
-    /// `PATH`, where a job does not set it.
-    search_path: OsString,
+    settings: ProcessSettings,
     clock: C,
-    /// Held until the last attendant has let go of the attempt's files.
+    /// Attempts whose output is in no log yet. It is taken in when an engine starts on the folder again.
+    unlogged: Mutex<HashSet<AttemptId>>,
+    /// Held until the last watcher has let go of the attempt's files.
     _lock: File,
 }
 
+impl<C> Site<C> {
+    /// Leaves an attempt's files where they are when it has ended.
+    fn keep_output(&self, attempt: &AttemptId) {
+        self.unlogged.lock().unwrap_or_else(PoisonError::into_inner).insert(attempt.clone());
+    }
+
+    fn has_kept_output(&self, attempt: &AttemptId) -> bool {
+        self.unlogged.lock().unwrap_or_else(PoisonError::into_inner).remove(attempt)
+    }
+
+    /// Puts an ended attempt's folder away.
+    fn clear(&self, attempt: &AttemptId) -> io::Result<()> {
+        let folder = Folder::of(&self.attempts, attempt);
+        if self.has_kept_output(attempt) {
+            return Ok(());
+        }
+        if self.settings.keep_workdirs { folder.keep(&self.kept) } else { folder.remove() }
+    }
+}
+
 /// Runs attempts as processes, with their files under a state directory.
-///
-/// Processes that leave their process group on purpose are not ended with their job.
 pub struct ProcessRunner<C> {
     site: Arc<Site<C>>,
-    attended: HashMap<AttemptId, mpsc::UnboundedSender<Signal>>,
-    attendants: JoinSet<()>,
+    watched: HashMap<AttemptId, mpsc::UnboundedSender<Signal>>,
+    watchers: JoinSet<()>,
 }
 
 impl<C: Clock + 'static> ProcessRunner<C> {
-    /// Works in a state directory, which it makes where there is none; commands run in
-    /// `working_directory`.
+    /// Works in a state directory, which it makes where there is none.
     ///
     /// # Errors
     ///
     /// Where another engine works there, or the directory can't be written.
-    pub fn open(state: &Path, working_directory: &Path, clock: C) -> Result<Self, ProcessRunnerError> {
+    pub fn open(state: &Path, mut settings: ProcessSettings, clock: C) -> Result<Self, ProcessRunnerError> {
         let failed = |error| ProcessRunnerError::Io(state.to_owned(), error);
         let state = std::path::absolute(state).map_err(failed)?;
+        settings.workdir = settings.workdir.map(std::path::absolute).transpose().map_err(failed)?;
         let attempts = state.join("attempts");
         fs::create_dir_all(&attempts).map_err(failed)?;
         let lock = File::create(state.join("engine.lock")).map_err(failed)?;
@@ -97,14 +124,14 @@ impl<C: Clock + 'static> ProcessRunner<C> {
         fs::remove_file(&probe).map_err(failed)?;
         let site = Site {
             attempts,
+            kept: kept_folders(&state),
             logs: Self::log_directory(&state),
-            working_directory: std::path::absolute(working_directory).map_err(failed)?,
-            // What children inherit, they are looked for by.
-            search_path: std::env::var_os("PATH").unwrap_or_default(),
+            settings,
             clock,
+            unlogged: Mutex::default(),
             _lock: lock,
         };
-        Ok(Self { site: Arc::new(site), attended: HashMap::new(), attendants: JoinSet::new() })
+        Ok(Self { site: Arc::new(site), watched: HashMap::new(), watchers: JoinSet::new() })
     }
 
     /// Where the logs of jobs are that ran under a state directory.
@@ -112,26 +139,34 @@ impl<C: Clock + 'static> ProcessRunner<C> {
         LogDirectory::new(state.join("logs"))
     }
 
-    fn attend(&mut self, launch: Launch, is_new: bool, reports: &Reports) {
-        while self.attendants.try_join_next().is_some() {}
+    fn watch(&mut self, launch: Launch, is_new: bool, reports: &Reports) {
+        while self.watchers.try_join_next().is_some() {}
         let (sender, signals) = mpsc::unbounded_channel();
-        self.attended.insert(launch.attempt.clone(), sender);
-        let attendant = attendant::Attendant::new(Arc::clone(&self.site), launch, signals, reports.clone());
-        self.attendants.spawn(attendant.attend(is_new));
+        self.watched.insert(launch.attempt.clone(), sender);
+        let watcher = watcher::Watcher::new(Arc::clone(&self.site), launch, signals, reports.clone());
+        self.watchers.spawn(watcher.watch_to_end(is_new));
     }
+}
+
+/// Where the folders of attempts are kept that have ended, by [`ProcessSettings::keep_workdirs`].
+pub(crate) fn kept_folders(state: &Path) -> PathBuf {
+    state.join("kept")
+}
+
+/// Where an attempt ran whose folder was kept.
+pub(crate) fn kept_workdir(state: &Path, job_id: &JobId, attempt: u32) -> PathBuf {
+    Folder::of(&kept_folders(state), &AttemptId { job_id: job_id.clone(), number: attempt }).work()
 }
 
 impl<C: Clock + 'static> Runner for ProcessRunner<C> {
     fn start(&mut self, launch: Launch, reports: &Reports) {
-        self.attend(launch, true, reports);
+        self.watch(launch, true, reports);
     }
 
     fn resume(&mut self, launches: Vec<Launch>, reports: &Reports) {
-        let known = launches.iter().map(|launch| Folder::name(&launch.attempt)).collect();
-        if let Err(error) = folder::sweep(&self.site.attempts, &known) {
-            tracing::warn!(%error, "files of attempts that have ended could not be removed");
-        }
-        launches.into_iter().for_each(|launch| self.attend(launch, false, reports));
+        let known: HashSet<String> = launches.iter().map(|launch| Folder::name(&launch.attempt)).collect();
+        folder::sweep(&self.site.attempts, &known, &self.site.logs, &self.site.clock);
+        launches.into_iter().for_each(|launch| self.watch(launch, false, reports));
     }
 
     fn logs(&self) -> Option<LogDirectory> {
@@ -139,21 +174,19 @@ impl<C: Clock + 'static> Runner for ProcessRunner<C> {
     }
 
     fn signal(&mut self, attempt: &AttemptId, signal: Signal) {
-        if let Some(attendant) = self.attended.get(attempt) {
-            // An attendant that is gone has reported the end.
-            let _ = attendant.send(signal);
+        if let Some(watcher) = self.watched.get(attempt) {
+            // A watcher that is gone has reported the end.
+            let _ = watcher.send(signal);
         }
     }
 
     fn settled(&mut self, attempt: &AttemptId) {
-        self.attended.remove(attempt);
-        let site = Arc::clone(&self.site);
-        let folder = Folder::of(&site.attempts, attempt);
-        self.attendants.spawn_blocking(move || {
-            if let Err(error) = folder.remove() {
-                tracing::warn!(%error, "files of an attempt that has ended could not be removed");
+        self.watched.remove(attempt);
+        let (site, attempt) = (Arc::clone(&self.site), attempt.clone());
+        self.watchers.spawn_blocking(move || {
+            if let Err(error) = site.clear(&attempt) {
+                tracing::warn!(%error, "files of an attempt that has ended could not be put away");
             }
-            drop(site);
         });
     }
 }

@@ -1,0 +1,23 @@
+//! How attempts are run as processes.
+
+use std::path::PathBuf;
+
+use super::attendant::AttendantProgram;
+use super::environment::Variable;
+
+/// What attempts run under, and what they get.
+#[derive(Debug, Clone)]
+pub struct ProcessSettings {
+    /// The program that attends each attempt.
+    pub attendant: AttendantProgram,
+    /// Where commands run. `None`: each attempt in an empty folder of its own, as a container does.
+    pub workdir: Option<PathBuf>,
+    /// The folder of whoever runs the engine, to tell a person which files a failed command did not find.
+    pub caller_folder: PathBuf,
+    /// The environment of every job, over which its own variables lie; see [`job_environment`].
+    ///
+    /// [`job_environment`]: super::job_environment
+    pub environment: Vec<Variable>,
+    /// Keeps the folders of attempts that have ended, to look at.
+    pub keep_workdirs: bool,
+}
