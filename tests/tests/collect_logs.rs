@@ -97,6 +97,40 @@ async fn a_log_that_may_still_grow_is_incomplete_and_looked_at_again() -> anyhow
     Ok(())
 }
 
+/// A source of which one stream can be read up to its second page.
+struct Damaged(InMemoryLogSource);
+
+impl LogSource for Damaged {
+    async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
+        if stream.name == "failed" && page.is_some() {
+            return Err(LogSourceError::Unreadable("the disk is bad".to_owned()));
+        }
+        self.0.log_events(stream, page).await
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_can_not_be_read_to_its_end_is_told_and_the_others_are_archived() -> anyhow::Result<()> {
+    let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
+    let job_id = ended_job(&store).await?;
+    let source = InMemoryLogSource::new(100, 0);
+    source.append(&stream("failed"), events(250, "failed"));
+    source.append(&stream("succeeded"), events(150, "succeeded"));
+    let damaged = Damaged(source.clone());
+    let record = collect_logs(&store, &damaged, &archive, &At(60_000), &SETTLE, &job_id).await?.unwrap();
+    assert_eq!((record.events, record.complete), (250, false), "a page of one, all of the other");
+    assert_eq!(record.incomplete_reason.as_deref(), Some("the disk is bad"));
+    let manifest = manifest_in(&archive, &record)?;
+    let missing: Vec<Option<&str>> =
+        manifest.streams.iter().map(|stream| stream.missing.as_deref()).collect();
+    assert_eq!(missing, [Some("log stream \"never-started\" does not exist"), Some("the disk is bad"), None]);
+    assert_eq!(archived(&store, &archive, &job_id).await?.len(), 250);
+
+    let record = collect_logs(&store, &source, &archive, &At(70_000), &SETTLE, &job_id).await?.unwrap();
+    assert_eq!((record.events, record.complete), (400, true), "the disk was mended");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_job_that_runs_or_is_unknown_has_no_archive() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());

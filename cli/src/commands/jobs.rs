@@ -6,6 +6,8 @@ use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobStatus};
 use batchwright::ports::{Cursor, JobStore};
 
+use batchwright::use_cases::queries::children_ended;
+
 use crate::args::{JobsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::job_view::JobView;
@@ -56,7 +58,8 @@ async fn show<S: JobStore>(
     submissions: bool,
     shown: &mut Shown,
 ) -> Result<(), Failure> {
-    shown.push(JobView::of(job))?;
+    let children_ended = children_ended(store, job).await.context("an array's children can't be read")?;
+    shown.push(JobView { children_ended, ..JobView::of(job) })?;
     if !submissions {
         return Ok(());
     }

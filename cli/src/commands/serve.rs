@@ -64,7 +64,9 @@ impl From<WireError> for Failure {
             WireError::StateDir(_) | WireError::Resources { .. } | WireError::Listen { .. } => {
                 Self::Rejected(error.to_string())
             }
-            WireError::Books(_) | WireError::Runner(_) | WireError::Serve(_) => Self::Broken(error.into()),
+            WireError::Books(_) | WireError::Runner(_) | WireError::EngineStopped | WireError::Serve(_) => {
+                Self::Broken(error.into())
+            }
         }
     }
 }

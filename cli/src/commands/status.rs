@@ -3,6 +3,7 @@
 use anyhow::{Context, anyhow};
 use batchwright::domain::JobName;
 use batchwright::ports::JobStore;
+use batchwright::use_cases::queries::children_ended;
 
 use crate::args::{Output, StatusArgs};
 use crate::exit::{Exit, Failure};
@@ -39,7 +40,8 @@ async fn status_of<S: JobStore>(store: &S, name: &JobName, output: Output) -> Re
         known.extend(store.submission(job_id).await.context("the job's tries can't be read")?);
     }
     let find = |job_id: &_| known.iter().find(|submission| submission.state.job_id == *job_id).cloned();
-    let view = JobView { tries: TryView::of(&job.head, find), ..JobView::of(&job) };
+    let children_ended = children_ended(store, &job).await.context("the array's children can't be read")?;
+    let view = JobView { children_ended, tries: TryView::of(&job.head, find), ..JobView::of(&job) };
     if output != Output::Table {
         println!("{}", serde_json::to_string(&view).context("the job can't be written as JSON")?);
         return Ok(Exit::Well);

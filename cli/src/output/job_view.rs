@@ -37,6 +37,9 @@ pub(crate) struct JobView {
     pub(crate) job_definition: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) array_size: Option<u32>,
+    /// Of an array under way: how many of its children have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) children_ended: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +117,7 @@ impl JobView {
             job_queue: state.job_queue.clone(),
             job_definition: state.job_definition.clone(),
             array_size: state.array_size,
+            children_ended: None,
             run_id: None,
             logs: None,
             again: Vec::new(),
@@ -143,11 +147,21 @@ impl JobView {
             job_queue: String::new(),
             job_definition: String::new(),
             array_size: None,
+            children_ended: None,
             run_id: None,
             logs: None,
             again: Vec::new(),
             waited_ms: None,
             ran_ms: None,
+        }
+    }
+
+    /// The status, and how far an array under way has come: as in `PENDING 17/20`.
+    pub(crate) fn status_text(&self) -> String {
+        let status = self.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        match (self.children_ended, self.array_size) {
+            (Some(ended), Some(size)) => format!("{status} {ended}/{size}"),
+            _ => status,
         }
     }
 

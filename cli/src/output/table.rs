@@ -26,7 +26,7 @@ pub(crate) fn jobs(views: &[JobView]) -> Table {
         let none = || "-".to_owned();
         table.add_row([
             name(view),
-            view.status.map_or_else(none, |status| status.to_string()),
+            view.status_text(),
             view.exit_code.map_or_else(none, |code| code.to_string()),
             tries(view),
             view.waited_ms.map_or_else(none, human::duration),

@@ -5,6 +5,7 @@
 mod bad_input;
 mod examples;
 mod interrupted;
+mod machine;
 mod s3;
 mod support;
 mod terminal;

@@ -37,6 +37,9 @@ pub enum LogSourceError {
     /// There is no such group: the job definition names another, or it was deleted.
     #[error("log group {0:?} does not exist")]
     GroupMissing(String),
+    /// The stream is there, and what is asked for can't be read from it: not now, and not later.
+    #[error("{0}")]
+    Unreadable(String),
     /// The call failed.
     #[error(transparent)]
     Port(#[from] PortError),

@@ -8,6 +8,7 @@ use super::books::{Books, BooksError};
 use super::config::EngineConfig;
 use super::core::{Core, JobRecord, Reach, arn};
 use super::driver::{Command, Driver, blocking};
+use super::jumps::Jumps;
 use super::logs::LogDirectory;
 use super::runner::Runner;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
@@ -64,8 +65,10 @@ impl LocalEngine {
         runner.resume(core.resume(unfinished, clock.now()), &reporter);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (load_sender, load) = watch::channel(core.unfinished());
+        let jumps = Jumps::since(clock.now());
         let mut driver = Driver {
             core,
+            jumps,
             books: Arc::clone(&books),
             runner,
             clock,
@@ -103,6 +106,11 @@ impl LocalEngine {
     pub async fn idle(&self) {
         // An error says that the engine has stopped.
         let _ = self.load.clone().wait_for(|&unfinished| unfinished == 0).await;
+    }
+
+    /// Waits until the engine has stopped, which it does of itself where its books fail.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
     }
 
     /// Jobs that have not ended, array parents and children among them.

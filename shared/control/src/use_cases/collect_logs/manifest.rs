@@ -66,6 +66,9 @@ pub struct ArchivedStream {
     /// Why nothing, or nothing more, could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
+    /// There is more, which could not be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
 }
 
 impl ArchivedStream {
@@ -80,6 +83,7 @@ impl ArchivedStream {
             first_timestamp: None,
             last_timestamp: None,
             missing: None,
+            unreadable: false,
         }
     }
 
@@ -131,8 +135,10 @@ impl Manifest {
         self.events = self.streams.iter().map(|stream| stream.events).sum();
         let stopped_at = submission.state.times.stopped_at;
         let since_end_ms = self.collected_at.millis_since(stopped_at.unwrap_or(submission.updated_at));
-        self.complete = since_end_ms >= settle_ms || (is_continued && stopped_at.is_none());
-        let missing = self.streams.iter().find_map(|stream| stream.missing.clone());
+        let unreadable = self.streams.iter().find(|stream| stream.unreadable);
+        let has_settled = since_end_ms >= settle_ms || (is_continued && stopped_at.is_none());
+        self.complete = has_settled && unreadable.is_none();
+        let missing = unreadable.into_iter().chain(&self.streams).find_map(|stream| stream.missing.clone());
         let may_grow = || format!("the job ended {since_end_ms} ms ago; late lines may follow");
         self.incomplete_reason = (!self.complete).then(|| missing.unwrap_or_else(may_grow));
     }

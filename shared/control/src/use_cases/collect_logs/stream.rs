@@ -1,5 +1,7 @@
 //! Streams, one after the other, a part at a time.
 
+use tracing::warn;
+
 use super::manifest::{ArchivedStream, Manifest};
 use super::part::{Part, PartLimits};
 use super::{CollectPolicy, stream_key, stream_prefix};
@@ -60,6 +62,14 @@ impl<S: JobStore, L: LogSource, O: ObjectStore, C: Clock> Archivist<'_, S, L, O,
             let page = match self.source.log_events(stream, next.as_ref()).await {
                 Ok(page) => page,
                 Err(LogSourceError::Port(error)) => return Err(error),
+                Err(LogSourceError::Unreadable(why)) => {
+                    let job_id = &self.submission.state.job_id;
+                    warn!(job.id = %job_id, why, "a log is archived only in part, as its manifest says");
+                    let archived = last_of(manifest)?;
+                    archived.missing = Some(why);
+                    archived.unreadable = true;
+                    return self.end_stream(part, archived, index, stream).await;
+                }
                 Err(missing) if is_first => {
                     last_of(manifest)?.missing = Some(missing.to_string());
                     return Ok(0);
@@ -70,15 +80,7 @@ impl<S: JobStore, L: LogSource, O: ObjectStore, C: Clock> Archivist<'_, S, L, O,
             let archived = last_of(manifest)?;
             add(&mut part, archived, &page).await?;
             let Some(after) = page.next else {
-                let bytes = part.bytes;
-                if archived.parts.is_empty() {
-                    let key = stream_key(self.submission, index, stream);
-                    part.save(self.archive, &key).await?;
-                    archived.key = Some(key);
-                } else if bytes > 0 {
-                    self.save_part(part, archived, index, stream).await?;
-                }
-                return Ok(bytes);
+                return self.end_stream(part, archived, index, stream).await;
             };
             if part.is_full(self.limits) {
                 let full = std::mem::replace(&mut part, Part::new());
@@ -87,6 +89,25 @@ impl<S: JobStore, L: LogSource, O: ObjectStore, C: Clock> Archivist<'_, S, L, O,
             }
             next = Some(after);
         }
+    }
+
+    /// Saves what is left of a stream. Returns its bytes.
+    async fn end_stream(
+        &self,
+        part: Part,
+        archived: &mut ArchivedStream,
+        index: usize,
+        stream: &LogStream,
+    ) -> Result<usize, PortError> {
+        let bytes = part.bytes;
+        if archived.parts.is_empty() {
+            let key = stream_key(self.submission, index, stream);
+            part.save(self.archive, &key).await?;
+            archived.key = Some(key);
+        } else if bytes > 0 {
+            self.save_part(part, archived, index, stream).await?;
+        }
+        Ok(bytes)
     }
 
     async fn save_part(

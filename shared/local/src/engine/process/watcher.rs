@@ -171,7 +171,8 @@ impl<C: Clock + 'static> Watcher<C> {
 
     /// Takes in one chunk of output, on a thread that may block.
     async fn follow(&mut self) -> Pumped {
-        if self.log_failed {
+        // The attendant makes the file when it has started.
+        if self.log_failed || !self.folder.output().exists() {
             return Pumped::Nothing;
         }
         let pumped = self.with_follower(|follower, now| follower.pump(false, now)).await;
