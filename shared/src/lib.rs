@@ -12,6 +12,7 @@
 //! | [`memory`], `directory`, `sqlite` | `batchwright-stores` (`sqlite`) | ports in memory, in a folder, on SQLite |
 //! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
 //! | [`use_cases`] | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
+//! | `pace` | `batchwright-control` (`jobs`) | calls kept to a quota |
 //! | `fan_out`, `use_cases::fan_out` | `batchwright-invocations` (`fan-out`) | many functions invoked at once |
 //! | `serial`, `objects` | `batchwright-serial` (`serializer`) | formats as streams, and objects of any bucket |
 //! | `engine`, `local`, `wire` | `batchwright-local` (`local`) | the embedded engine, its controller, AWS's protocols over it |
@@ -27,6 +28,9 @@
 ))]
 #[doc(inline)]
 pub use batchwright_aws::aws;
+#[cfg(feature = "jobs")]
+#[doc(inline)]
+pub use batchwright_control::pace;
 #[cfg(feature = "schema")]
 #[doc(inline)]
 pub use batchwright_core::schema;

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use batchwright::domain::{Job, JobId, JobName, JobSpec, JobState, JobStatus, Nonce, RunId, Timestamp};
+use batchwright::domain::{
+    ClaimOutcome, Job, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, Nonce, RunId, Timestamp,
+};
 use batchwright::engine::{
     EngineConfig, EventFaults, FaultPlan, FaultyEngine, FaultyEvents, JobIds, LocalEngine, MemoryBooks,
     Scene, SimulatedRunner, VirtualClock,
 };
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
-use batchwright::ports::{ClaimOutcome, Clock, JobEngine, JobStore, NewClaim, PortError};
+use batchwright::ports::{ClaimStore as _, Clock, JobEngine, JobQueries as _, PortError};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};

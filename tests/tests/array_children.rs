@@ -9,7 +9,9 @@ use batchwright::domain::spec::{ArrayProperties, FallbackQueue};
 use batchwright::domain::{Cause, JobId, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
 use batchwright::engine::{FaultPlan, FaultyEngine, LocalEngine, Scene};
 use batchwright::events::JobDetail;
-use batchwright::ports::{Cursor, JobEngine, JobStore, JobSummary, Page, PortError};
+use batchwright::ports::{
+    Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, StateStore as _, WorkLists as _,
+};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};

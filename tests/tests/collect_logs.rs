@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use batchwright::domain::{Attempt, JobId, JobState, JobStatus, LogStream, LogsRecord, Timestamp};
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Cursor, JobStore, LogEvent, LogPage, LogSource, LogSourceError, PortError};
+use batchwright::ports::{
+    Cursor, JobQueries as _, LogEvent, LogPage, LogSource, LogSourceError, PortError, StateStore as _,
+    WorkLists as _,
+};
 use batchwright::use_cases::collect_logs::{
     CollectPolicy, Manifest, PartLimits, collect_in_parts, collect_logs,
 };

@@ -17,7 +17,9 @@ use batchwright::engine::{
     MemoryBooks, Outcome as Ends, Scene, SimulatedRunner,
 };
 use batchwright::events::JobDetail;
-use batchwright::ports::{Cursor, JobEngine, JobStore, JobSummary, Page, PortError, Unpaced};
+use batchwright::ports::{
+    Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, Page, PortError, Unpaced,
+};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;

@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use batchwright::aws::dynamodb::DynamoDbJobStore;
 use batchwright::aws::s3_client;
 use batchwright::domain::{Cause, Job, JobName, JobState, JobStatus};
-use batchwright::ports::JobStore;
+use batchwright::ports::JobQueries as _;
 use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::{REGION, sdk_config};

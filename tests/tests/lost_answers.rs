@@ -9,7 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::BatchJobEngine;
 use batchwright::domain::{Job, JobId, JobSpec, JobStatus};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{ErrorKind, JobEngine as _, JobStore as _, Unpaced};
+use batchwright::ports::{ErrorKind, JobEngine as _, JobQueries as _, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};

@@ -14,14 +14,16 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
-    JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, Nonce, RunId, SubmitJobRequest,
+    ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim, NewSubmission, Nonce,
+    RunId, SubmitJobRequest,
 };
 use batchwright::events::JobDetail;
 use batchwright::function::Invocation;
 use batchwright::job_file::check_job;
+use batchwright::pace::TokenBucket;
 use batchwright::ports::{
-    ClaimOutcome, Clock, Cursor, JobEngine, JobStore, JobSummary, NewClaim, NewSubmission, ObjectStore,
-    ObjectWriter, Page, PortError, SystemClock, TokenBucket, Unpaced,
+    ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, ObjectStore,
+    ObjectWriter, Page, PortError, StateStore as _, SystemClock, Unpaced,
 };
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;

@@ -15,7 +15,9 @@ use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::domain::{JobStatus, LogsRecord};
 use batchwright::function::Invocation;
 use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, FunctionInvoker, JobStore, PortError, SystemClock, Unpaced};
+use batchwright::ports::{
+    Clock, FunctionInvoker, JobQueries as _, PortError, StateStore as _, SystemClock, Unpaced,
+};
 use batchwright::use_cases::reconcile::Reconciled;
 use batchwright_tests::contract::fixtures::{id, state, submit};
 use batchwright_tests::emulators::dynamodb::create_tables;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use batchwright::domain::{Cause, JobId, JobState, JobStatus};
+use batchwright::domain::{Cause, JobId, JobState, JobStatus, NewSubmission, RecordOutcome};
 use batchwright::engine::{FaultPlan, FaultyEngine, Scene};
-use batchwright::ports::{JobStore, NewSubmission, RecordOutcome};
+use batchwright::ports::{ClaimStore as _, JobQueries as _, StateStore as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::submit::Outcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, spec, succeeds};

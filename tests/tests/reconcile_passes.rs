@@ -4,11 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use batchwright::domain::spec::ArrayProperties;
-use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, SubmitJobRequest};
+use batchwright::domain::{
+    Cause, ClaimOutcome, JobId, JobName, JobState, JobStatus, NewClaim, NewSubmission, Nonce,
+    SubmitJobRequest,
+};
 use batchwright::engine::{FaultPlan, LocalEngine, Outcome as Ends};
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    ClaimOutcome, Cursor, JobEngine, JobStore, JobSummary, NewClaim, NewSubmission, Page, PortError, Unpaced,
+    ClaimStore as _, Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, StateStore as _,
+    Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;

@@ -2,7 +2,7 @@
 
 use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, RunId};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{Applied, JobStore};
+use batchwright::ports::{Applied, JobQueries as _};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
 use batchwright_tests::world::{World, after, exits, loses_host, spec, succeeds};

@@ -2,9 +2,11 @@
 
 use anyhow::Context as _;
 use batchwright::domain::spec::{FallbackQueue, RetryOn};
-use batchwright::domain::{Cause, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
+use batchwright::domain::{
+    Cause, ClaimOutcome, JobName, JobSpec, JobState, JobStatus, NewClaim, SubmitJobRequest,
+};
 use batchwright::engine::Scene;
-use batchwright::ports::{ClaimOutcome, JobEngine, JobStore, NewClaim};
+use batchwright::ports::{ClaimStore as _, JobEngine, JobQueries as _, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::submit::Outcome;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batchwright::domain::{Checkpoint, JobStatus, RunCounts, RunId, RunState};
 use batchwright::job_file;
-use batchwright::ports::{JobStore, RunStore, SubmissionPace, Unpaced};
+use batchwright::ports::{JobQueries as _, RunStore, SubmissionPace, Unpaced};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
 use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
@@ -99,7 +99,7 @@ async fn a_run_that_goes_on_does_not_submit_again_what_ended_while_nobody_was_th
     let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
     let World { store, engine, clock, archive, .. } = &world;
     let (told, mut stop) = tokio::sync::watch::channel(());
-    let pace = batchwright::ports::TokenBucket::new(1.0);
+    let pace = batchwright::pace::TokenBucket::new(1.0);
     let running =
         run_file(store, engine, &pace, clock, archive, &mut file, &again, |_| told.send_replace(()));
     tokio::select! {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use batchwright::ports::{ErrorKind, JobStore as _, PortError};
+use batchwright::ports::{ErrorKind, JobQueries as _, JobRemoval as _, PortError};
 use batchwright::sqlite::SqliteStore;
 use batchwright_tests::contract::fixtures::{name, submit};
 use rusqlite::Connection;

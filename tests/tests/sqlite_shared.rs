@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::JobStatus;
-use batchwright::ports::{ClaimOutcome, ErrorKind, JobStore as _};
+use batchwright::domain::{ClaimOutcome, JobStatus};
+use batchwright::ports::{ClaimStore as _, ErrorKind, JobQueries as _, StateStore as _};
 use batchwright::sqlite::SqliteStore;
 use batchwright_tests::contract::fixtures::{
     advance, each_once, granted, name, state, submit, taken, walk, wish,

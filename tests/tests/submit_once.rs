@@ -7,7 +7,7 @@ use batchwright::domain::{JobStatus, RunId, StatusCounts};
 use batchwright::engine::{EngineConfig, FaultPlan, LocalEngine, MemoryBooks, SimulatedRunner};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
-use batchwright::ports::{JobEngine, JobStore, RunStore, SystemClock};
+use batchwright::ports::{JobEngine, JobQueries as _, JobStore, RunStore, SystemClock};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::run_file::{RunFile, run_file};

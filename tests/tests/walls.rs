@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("yaml", &[]),
     ("stores", &["core"]),
     ("function", &["core"]),
-    ("aws", &["core", "stores"]),
+    ("aws", &["core"]),
     ("job-files", &["core", "lines", "yaml"]),
     ("invocations", &["core", "lines"]),
     ("serial", &["core", "yaml"]),

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobStatus};
-use batchwright::ports::{Cursor, JobStore};
+use batchwright::ports::{Cursor, JobQueries};
 
 use batchwright::use_cases::queries::children_ended;
 
@@ -14,7 +14,7 @@ use crate::output::job_view::JobView;
 use crate::output::records::Records;
 use crate::output::table;
 
-pub(crate) async fn jobs<S: JobStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
+pub(crate) async fn jobs<S: JobQueries>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
     let mut shown = Shown::new(args.shown.output);
     if args.names.is_empty() {
         show_all(store, args.status, args.submissions, &mut shown).await?;
@@ -29,7 +29,7 @@ pub(crate) async fn jobs<S: JobStore>(store: &S, args: &JobsArgs) -> Result<Exit
     Ok(Exit::Well)
 }
 
-async fn show_all<S: JobStore>(
+async fn show_all<S: JobQueries>(
     store: &S,
     status: Option<JobStatus>,
     submissions: bool,
@@ -52,7 +52,7 @@ async fn show_all<S: JobStore>(
     }
 }
 
-async fn show<S: JobStore>(
+async fn show<S: JobQueries>(
     store: &S,
     job: &Job,
     submissions: bool,

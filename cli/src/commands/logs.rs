@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobId, Submission};
-use batchwright::ports::{Cursor, JobStore, LogSource, ObjectStore};
+use batchwright::ports::{Cursor, JobQueries, LogSource, ObjectStore};
 use batchwright::use_cases::read_logs::read_logs;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ struct Line<'a> {
     message: &'a str,
 }
 
-pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
+pub(crate) async fn logs<S: JobQueries, L: LogSource, O: ObjectStore>(
     store: &S,
     source: &L,
     archive: &O,
@@ -64,7 +64,7 @@ pub(crate) async fn logs<S: JobStore, L: LogSource, O: ObjectStore>(
 }
 
 /// The job's submissions and children: tries in their order, children by index.
-async fn submissions<S: JobStore>(
+async fn submissions<S: JobQueries>(
     store: &S,
     job: &Job,
     only: Option<&str>,

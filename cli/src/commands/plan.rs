@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 
 use anyhow::Context;
 use batchwright::domain::plan::{Plan, Skip};
-use batchwright::ports::JobStore;
+use batchwright::ports::JobQueries;
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ impl Row {
     }
 }
 
-pub(crate) async fn plan<S: JobStore>(store: &S, args: &PlanArgs) -> Result<Exit, Failure> {
+pub(crate) async fn plan<S: JobQueries>(store: &S, args: &PlanArgs) -> Result<Exit, Failure> {
     let mut file = open_job_file(&args.file).await?;
     let (mut submit, mut skip, mut reject) = (0, 0, 0);
     let mut rows = table::table(&["JOB", "ACTION", "WHY"]);

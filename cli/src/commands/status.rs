@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::JobName;
-use batchwright::ports::JobStore;
+use batchwright::ports::JobQueries;
 use batchwright::use_cases::queries::children_ended;
 
 use crate::args::{Output, StatusArgs};
@@ -11,7 +11,7 @@ use crate::output::job_view::JobView;
 use crate::output::try_view::{TryView, tries};
 use crate::output::{human, table};
 
-pub(crate) async fn status<S: JobStore>(store: &S, args: &StatusArgs) -> Result<Exit, Failure> {
+pub(crate) async fn status<S: JobQueries>(store: &S, args: &StatusArgs) -> Result<Exit, Failure> {
     if let Some(name) = &args.name {
         return status_of(store, name, args.shown.output).await;
     }
@@ -32,7 +32,7 @@ pub(crate) async fn status<S: JobStore>(store: &S, args: &StatusArgs) -> Result<
 }
 
 /// One job with each of its tries.
-async fn status_of<S: JobStore>(store: &S, name: &JobName, output: Output) -> Result<Exit, Failure> {
+async fn status_of<S: JobQueries>(store: &S, name: &JobName, output: Output) -> Result<Exit, Failure> {
     let job = store.job(name).await.context("the job can't be read")?;
     let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
     let mut known = Vec::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use batchwright::domain::{JobName, JobStatus, RunCounts, RunId, StatusCounts};
 use batchwright::job_file::{self, JobFile};
-use batchwright::ports::JobStore;
+use batchwright::ports::JobQueries;
 use tokio::fs::File;
 use tokio::io::BufReader;
 
@@ -19,7 +19,7 @@ use crate::output::table::ROWS_MAX;
 use crate::output::{human, table};
 
 /// What became of the jobs of the file: all of them, or those that did not succeed where they are many.
-pub(super) async fn show<S: JobStore>(
+pub(super) async fn show<S: JobQueries>(
     store: &S,
     args: &RunArgs,
     run_id: &RunId,
@@ -97,7 +97,7 @@ fn summary(statuses: &StatusCounts, counts: &RunCounts, again: &BTreeMap<&'stati
 }
 
 /// Reads the file once more and looks its jobs up, so that none has to be held.
-pub(super) async fn for_each_job<S: JobStore>(
+pub(super) async fn for_each_job<S: JobQueries>(
     store: &S,
     path: &Path,
     mut each: impl FnMut(JobView),

@@ -3,7 +3,7 @@
 use batchwright::domain::{JobId, LogsRecord};
 use batchwright::events::{BatchResponse, Event, EventError, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
-use batchwright::ports::{Clock, JobStore, LogSource, ObjectStore};
+use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, StateStore};
 use batchwright::use_cases::collect_logs::collect_logs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,7 +58,7 @@ pub(crate) struct Call {
 ///
 /// Errs where the event can't be read, where a port failed, and where an event's logs may still grow:
 /// then deliver it again. A direct call is answered with what there is.
-pub async fn handle<S: JobStore, L: LogSource, O: ObjectStore, C: Clock>(
+pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C: Clock>(
     ports: &Ports<S, L, O, C>,
     config: &Config,
     event: Value,
@@ -83,7 +83,7 @@ pub async fn handle<S: JobStore, L: LogSource, O: ObjectStore, C: Clock>(
     Ok(Answer { metrics: metrics(&outcome), body: Response::Logs(outcome) })
 }
 
-async fn take<S: JobStore, L: LogSource, O: ObjectStore, C: Clock>(
+async fn take<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C: Clock>(
     ports: &Ports<S, L, O, C>,
     config: &Config,
     event: Value,

@@ -7,7 +7,8 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
 };
 use batchwright::function::{environment, main as start, serve};
-use batchwright::ports::{PacedEngine, SystemClock, TokenBucket};
+use batchwright::pace::{PacedEngine, TokenBucket};
+use batchwright::ports::SystemClock;
 use reconciler::{Config, Ports, handle};
 
 #[tokio::main(flavor = "current_thread")]

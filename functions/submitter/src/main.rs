@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{BatchJobEngine, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client};
 use batchwright::function::{environment, main as start, serve};
-use batchwright::ports::{SystemClock, TokenBucket};
+use batchwright::pace::TokenBucket;
+use batchwright::ports::SystemClock;
 use submitter::{Config, Ports, handle};
 
 #[tokio::main(flavor = "current_thread")]

@@ -14,7 +14,7 @@ use batchwright::aws::BatchJobEngine;
 use batchwright::domain::{JobStatus, RunId};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
-use batchwright::ports::{JobStore as _, SystemClock, Unpaced};
+use batchwright::ports::{JobQueries as _, SystemClock, Unpaced, WorkLists as _};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, reconcile};
 use batchwright::use_cases::record_state::Recorder;

@@ -9,7 +9,8 @@ use std::io::{Read as _, Write as _, stdin, stdout};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use batchwright::ports::{ClaimOutcome, JobStore as _};
+use batchwright::domain::ClaimOutcome;
+use batchwright::ports::ClaimStore as _;
 use batchwright::sqlite::SqliteStore;
 use batchwright_tests::contract::fixtures::{submit, taken, wish};
 use rusqlite::Connection;

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{bail, ensure};
 use batchwright::domain::{
-    JobId, JobName, JobSpec, JobState, JobStatus, Nonce, RunId, Submission, Timestamp,
+    ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission, Nonce,
+    RecordOutcome, RunId, Submission, Timestamp,
 };
-use batchwright::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
-};
+use batchwright::ports::{Applied, Cursor, JobStore, Page, PortError};
 
 /// When the fixtures claim and record.
 pub const NOW: Timestamp = at(1_000);

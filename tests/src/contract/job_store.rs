@@ -1,25 +1,37 @@
-//! What every `JobStore` does.
+//! What every `JobStore` does, one suite a port. A case of one port prepares its store by the others' calls.
 
 mod children;
 mod claims;
-mod lists;
+mod queries;
 mod recording;
 mod removal;
 mod states;
+mod work_lists;
 
 use anyhow::Context as _;
 use batchwright::ports::JobStore;
 
 use super::run_cases;
 
-/// Runs every case. Needs a runtime with several threads: some cases race.
+/// More than any adapter puts on one page.
+const MANY: usize = 1_100;
+
+/// Runs the suites of all five ports. Needs a runtime with several threads, because some cases race.
 pub async fn holds<S: JobStore + Clone + 'static>(
     make: impl AsyncFn() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
+    claim_store(&make).await?;
+    state_store(&make).await?;
+    work_lists(&make).await?;
+    job_queries(&make).await?;
+    job_removal(&make).await
+}
+
+/// Runs the cases of `ClaimStore`.
+pub async fn claim_store<S: JobStore + Clone + 'static>(
+    make: &impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
     run_cases!(make;
-        children::what_is_known_of_lost_children_is_kept_until_their_end,
-        children::an_array_whose_children_succeeded_at_last_counts_as_succeeded,
-        children::a_later_submission_of_a_recovered_array_counts_by_itself,
         claims::a_new_job_gets_its_head_by_its_claim,
         claims::a_claim_that_stands_is_held_even_when_it_has_expired,
         claims::a_claim_that_expects_another_latest_submission_is_replaced_and_changes_nothing,
@@ -36,6 +48,17 @@ pub async fn holds<S: JobStore + Clone + 'static>(
         recording::of_eight_concurrent_submissions_under_one_claim_one_is_recorded,
         recording::eight_concurrent_recorders_of_one_submission_record_it_once,
         recording::either_the_release_or_the_record_takes_the_claim,
+    )
+}
+
+/// Runs the cases of `StateStore`.
+pub async fn state_store<S: JobStore + Clone + 'static>(
+    make: &impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
+    run_cases!(make;
+        children::what_is_known_of_lost_children_is_kept_until_their_end,
+        children::an_array_whose_children_succeeded_at_last_counts_as_succeeded,
+        children::a_later_submission_of_a_recovered_array_counts_by_itself,
         states::states_are_applied_as_the_transition_decides,
         states::any_order_and_number_of_deliveries_converges,
         states::concurrent_deliveries_converge,
@@ -43,19 +66,43 @@ pub async fn holds<S: JobStore + Clone + 'static>(
         states::a_state_is_kept_whole,
         states::children_and_nodes_are_apart_from_their_parent,
         states::logs_are_kept_and_survive_a_later_state,
-        states::ends_with_loose_ends_stay_in_view_until_they_are_settled,
-        lists::jobs_named_answers_in_the_order_of_the_names,
-        lists::an_empty_store_has_empty_lists,
-        lists::a_job_counts_once_by_its_latest_submission,
-        lists::a_job_belongs_to_the_run_that_claimed_it_last,
-        lists::only_what_has_not_ended_and_not_changed_is_silent,
-        lists::what_batch_had_no_news_of_is_silent_again_later,
-        lists::lists_that_are_cut_short_leave_nobody_waiting_for_ever,
-        lists::logs_are_unfinished_from_the_end_until_they_are_complete,
-        lists::only_claims_that_stand_and_have_expired_are_listed,
-        lists::lists_of_jobs_of_many_pages_hold_each_once,
-        lists::lists_of_children_of_many_pages_hold_each_once,
-        lists::lists_of_claims_of_many_pages_hold_each_once,
+    )
+}
+
+/// Runs the cases of `WorkLists`.
+pub async fn work_lists<S: JobStore + Clone + 'static>(
+    make: &impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
+    run_cases!(make;
+        work_lists::ends_with_loose_ends_stay_in_view_until_they_are_settled,
+        work_lists::only_what_has_not_ended_and_not_changed_is_silent,
+        work_lists::what_batch_had_no_news_of_is_silent_again_later,
+        work_lists::lists_that_are_cut_short_leave_nobody_waiting_for_ever,
+        work_lists::logs_are_unfinished_from_the_end_until_they_are_complete,
+        work_lists::only_claims_that_stand_and_have_expired_are_listed,
+        work_lists::lists_of_claims_of_many_pages_hold_each_once,
+    )
+}
+
+/// Runs the cases of `JobQueries`.
+pub async fn job_queries<S: JobStore + Clone + 'static>(
+    make: &impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
+    run_cases!(make;
+        queries::jobs_named_answers_in_the_order_of_the_names,
+        queries::an_empty_store_has_empty_lists,
+        queries::a_job_counts_once_by_its_latest_submission,
+        queries::a_job_belongs_to_the_run_that_claimed_it_last,
+        queries::lists_of_jobs_of_many_pages_hold_each_once,
+        queries::lists_of_children_of_many_pages_hold_each_once,
+    )
+}
+
+/// Runs the cases of `JobRemoval`.
+pub async fn job_removal<S: JobStore + Clone + 'static>(
+    make: &impl AsyncFn() -> anyhow::Result<S>,
+) -> anyhow::Result<()> {
+    run_cases!(make;
         removal::without_its_latest_submission_the_one_before_is_the_jobs_latest,
         removal::a_submission_takes_its_children_and_nodes_along,
         removal::a_job_without_its_only_submission_is_unsubmitted,

@@ -3,7 +3,7 @@
 //!
 //! | suite | port |
 //! | --- | --- |
-//! | [`job_store::holds`] | `JobStore` |
+//! | [`job_store::holds`] | `JobStore`, by the five suites of its ports |
 //! | [`run_store::holds`] | `RunStore` |
 //! | [`object_store::holds`] | `ObjectStore` |
 //! | [`checkpoint_store::holds`] | `CheckpointStore` |

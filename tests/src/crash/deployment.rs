@@ -13,7 +13,8 @@ use batchwright::engine::{EngineConfig, JobIds, LocalEngine, MemoryBooks, Simula
 use batchwright::events::{BatchResponse, JobStateChange};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, JobStore, LogEvent, RunStore, SubmissionPace, TokenBucket};
+use batchwright::pace::TokenBucket;
+use batchwright::ports::{Clock, JobStore, LogEvent, RunStore, SubmissionPace};
 use batchwright::use_cases::queries::for_each_submission_of;
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;

@@ -8,14 +8,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Nonce, Run, RunId,
-    StatusCounts, Submission, SubmitJobRequest, Timestamp,
+    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, SubmitJobRequest,
+    Timestamp,
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Applied, ClaimOutcome, Cursor, FunctionInvoker, JobEngine, JobStore, JobSummary, LogPage, LogSource,
-    LogSourceError, NewClaim, NewSubmission, ObjectStore, ObjectWriter, Page, PortError, RecordOutcome,
-    RunStore, SubmissionPace,
+    Applied, ClaimStore, Cursor, FunctionInvoker, JobEngine, JobQueries, JobRemoval, JobSummary, LogPage,
+    LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore, StateStore,
+    SubmissionPace, WorkLists,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
@@ -48,15 +49,35 @@ macro_rules! fused {
 
 type Answer<T> = Result<T, PortError>;
 
-impl<S: JobStore> JobStore for Fused<S> {
+impl<S: ClaimStore> ClaimStore for Fused<S> {
     fused! {
         claim(claim: &NewClaim) -> Answer<ClaimOutcome>;
         release(job_name: &JobName, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> Answer<bool>;
         record_submission(submission: &NewSubmission) -> Answer<RecordOutcome>;
+    }
+}
+
+impl<S: StateStore> StateStore for Fused<S> {
+    fused! {
         apply_state(state: &JobState, now: Timestamp) -> Answer<Applied>;
-        settle(job_id: &JobId) -> Answer<()>;
-        unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        save_children(job_name: &JobName, job_id: &JobId, children: &Children, now: Timestamp) -> Answer<bool>;
         save_logs(job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Answer<bool>;
+    }
+}
+
+impl<S: WorkLists> WorkLists for Fused<S> {
+    fused! {
+        unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        settle(job_id: &JobId) -> Answer<()>;
+        expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
+        silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;
+        unfinished_logs(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+    }
+}
+
+impl<S: JobQueries> JobQueries for Fused<S> {
+    fused! {
         job(job_name: &JobName) -> Answer<Option<Job>>;
         jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;
         submission(job_id: &JobId) -> Answer<Option<Submission>>;
@@ -65,11 +86,11 @@ impl<S: JobStore> JobStore for Fused<S> {
         jobs(run_id: Option<&RunId>, page: Option<&Cursor>) -> Answer<Page<Job>>;
         jobs_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Job>>;
         count_by_status() -> Answer<StatusCounts>;
-        expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
-        silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
-        save_children(job_name: &JobName, job_id: &JobId, children: &Children, now: Timestamp) -> Answer<bool>;
-        no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;
-        unfinished_logs(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+    }
+}
+
+impl<S: JobRemoval> JobRemoval for Fused<S> {
+    fused! {
         remove_submission(job_id: &JobId) -> Answer<Option<Submission>>;
         remove_job(job_name: &JobName) -> Answer<Vec<JobId>>;
     }

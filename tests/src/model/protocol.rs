@@ -2,7 +2,7 @@
 //! service's answer at a time.
 
 use batchwright::domain::retry::Next;
-use batchwright::ports::{ClaimOutcome, RecordOutcome};
+use batchwright::domain::{ClaimOutcome, RecordOutcome};
 
 use super::network;
 use super::rules::Rules;

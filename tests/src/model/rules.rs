@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use batchwright::domain::claims;
 use batchwright::domain::plan::{Plan, plan};
 use batchwright::domain::retry::{Next, next};
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{
-    Claim, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, Nonce, RunId, Submission, Timestamp,
+    Claim, ClaimOutcome, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission,
+    Nonce, RecordOutcome, RunId, Submission, Timestamp,
 };
-use batchwright::memory::head as rules;
-use batchwright::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 
 use super::world::{ClaimNo, Head, JobNo, Scope, Status};
 
@@ -99,7 +99,7 @@ impl Rules {
                 now: Timestamp::default(),
                 expires_at: Timestamp::default(),
             };
-            let outcome = rules::claim(&mut real, &claim);
+            let outcome = claims::claim(&mut real, &claim);
             (outcome, real.map(|real| self.words(&real)))
         })
     }
@@ -108,7 +108,7 @@ impl Rules {
     pub(super) fn release(&self, head: &Head, claim: ClaimNo) -> (bool, Head) {
         self.releases.of((head.clone(), claim), |_| {
             let mut real = self.head(head);
-            let stood = rules::release(&mut real, &self.nonce(claim), None, Timestamp::default());
+            let stood = claims::release(&mut real, &self.nonce(claim), None, Timestamp::default());
             (stood, self.words(&real))
         })
     }
@@ -123,7 +123,7 @@ impl Rules {
                 job_id: self.id(job),
                 now: Timestamp::default(),
             };
-            let outcome = rules::record(Some(&mut real), &submission);
+            let outcome = claims::record(Some(&mut real), &submission);
             (outcome, self.words(&real))
         })
     }

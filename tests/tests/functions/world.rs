@@ -10,7 +10,7 @@ use batchwright::engine::{
 use batchwright::events::JobStateChange;
 use batchwright::function::Invocation;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, FunctionInvoker, JobStore, PortError, SubmissionPace};
+use batchwright::ports::{Clock, FunctionInvoker, JobQueries as _, PortError, SubmissionPace};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde_json::{Value, json};

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use batchwright::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
 };
 use batchwright::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
 };
 
 use crate::dice::Dice;
@@ -57,7 +57,7 @@ impl<S> FaultyStore<S> {
     }
 }
 
-impl<S: JobStore> JobStore for FaultyStore<S> {
+impl<S: ClaimStore> ClaimStore for FaultyStore<S> {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         self.faulty(self.inner.claim(claim)).await
     }
@@ -75,7 +75,9 @@ impl<S: JobStore> JobStore for FaultyStore<S> {
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         self.faulty(self.inner.record_submission(submission)).await
     }
+}
 
+impl<S: StateStore> StateStore for FaultyStore<S> {
     async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
         self.faulty(self.inner.apply_state(state, now)).await
     }
@@ -90,18 +92,55 @@ impl<S: JobStore> JobStore for FaultyStore<S> {
         self.faulty(self.inner.save_children(job_name, job_id, children, now)).await
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        self.faulty(self.inner.settle(job_id)).await
+    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
+        self.faulty(self.inner.save_logs(job_id, logs, now)).await
     }
+}
 
+impl<S: WorkLists> WorkLists for FaultyStore<S> {
     async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
         self.faulty(self.inner.unsettled_ends(page)).await
     }
 
-    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
-        self.faulty(self.inner.save_logs(job_id, logs, now)).await
+    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
+        self.faulty(self.inner.settle(job_id)).await
     }
 
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        self.faulty(self.inner.expired_claims(before, page)).await
+    }
+
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.faulty(self.inner.silent_submissions(since, page)).await
+    }
+
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        self.faulty(self.inner.no_news(submissions, heard_at, asked_at)).await
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.faulty(self.inner.unfinished_logs(before, page)).await
+    }
+}
+
+impl<S: JobQueries> JobQueries for FaultyStore<S> {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
         self.faulty(self.inner.job(job_name)).await
     }
@@ -145,40 +184,9 @@ impl<S: JobStore> JobStore for FaultyStore<S> {
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
         self.faulty(self.inner.count_by_status()).await
     }
+}
 
-    async fn expired_claims(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobHead>, PortError> {
-        self.faulty(self.inner.expired_claims(before, page)).await
-    }
-
-    async fn silent_submissions(
-        &self,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.faulty(self.inner.silent_submissions(since, page)).await
-    }
-
-    async fn no_news(
-        &self,
-        submissions: &[Submission],
-        heard_at: Option<Timestamp>,
-        asked_at: Timestamp,
-    ) -> Result<(), PortError> {
-        self.faulty(self.inner.no_news(submissions, heard_at, asked_at)).await
-    }
-
-    async fn unfinished_logs(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.faulty(self.inner.unfinished_logs(before, page)).await
-    }
-
+impl<S: JobRemoval> JobRemoval for FaultyStore<S> {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         self.faulty(self.inner.remove_submission(job_id)).await
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus};
-use crate::ports::{JobStore, PortError};
+use crate::ports::{JobQueries, PortError};
 
 /// Whether a job's dependencies allow it to be submitted.
 pub(super) enum Resolved {
@@ -17,7 +17,7 @@ pub(super) enum Resolved {
 
 /// Looks the dependencies up. One that FAILED is passed on to Batch, which then fails the dependant
 /// with its own reason.
-pub(super) async fn resolve<S: JobStore>(store: &S, spec: &JobSpec) -> Result<Resolved, PortError> {
+pub(super) async fn resolve<S: JobQueries>(store: &S, spec: &JobSpec) -> Result<Resolved, PortError> {
     let names: Vec<JobName> = spec.dependency_names().cloned().collect();
     if names.is_empty() {
         return Ok(Resolved::Ready(BTreeMap::new()));

@@ -5,7 +5,7 @@ use tokio::io::AsyncBufRead;
 use crate::domain::plan::{Plan, plan};
 use crate::domain::{JobName, JobSpec};
 use crate::job_file::{Entry, JobFile, JobFileError, Problem};
-use crate::ports::{JobStore, PortError};
+use crate::ports::{JobQueries, PortError};
 
 /// What would be done with one line of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub enum PlanFileError {
 const BATCH: usize = 100;
 
 /// Calls `each` with the line and the plan of every job, in the order in which they would be submitted.
-pub async fn plan_file<S: JobStore, R: AsyncBufRead + Send + Unpin>(
+pub async fn plan_file<S: JobQueries, R: AsyncBufRead + Send + Unpin>(
     store: &S,
     file: &mut JobFile<R>,
     rerun: bool,
@@ -51,7 +51,7 @@ pub async fn plan_file<S: JobStore, R: AsyncBufRead + Send + Unpin>(
     }
 }
 
-async fn plan_batch<S: JobStore>(
+async fn plan_batch<S: JobQueries>(
     store: &S,
     batch: Vec<Entry>,
     rerun: bool,

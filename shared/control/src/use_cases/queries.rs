@@ -3,19 +3,19 @@
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | a submission by its id, its logs | [`JobStore::submission`], its `logs` |
-//! | a job by its name, the latest of that name | [`JobStore::job`] |
+//! | a submission by its id, its logs | [`JobQueries::submission`], its `logs` |
+//! | a job by its name, the latest of that name | [`JobQueries::job`] |
 //! | every submission of a name | [`for_each_submission_of`] |
 //! | how many children of an array have ended | [`children_ended`] |
 //! | jobs with given statuses; all, grouped by status | [`for_each_job_with_status`] |
-//! | how many jobs have each status | [`JobStore::count_by_status`] |
+//! | how many jobs have each status | [`JobQueries::count_by_status`] |
 //! | all jobs; all ids, children among them | [`for_each_job`], [`for_each_job_id`] |
 //! | which of these jobs are to be run; all that are | [`jobs_to_run`], [`for_each_job_to_run`] |
 //! | what is known of these jobs, after an interruption | [`recover_jobs`] |
-//! | forget a submission, or a job | [`JobStore::remove_submission`], [`JobStore::remove_job`] |
+//! | forget a submission, or a job | [`JobRemoval::remove_submission`], [`JobRemoval::remove_job`] |
 
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, Submission};
-use crate::ports::{JobStore, PortError};
+use crate::ports::{JobQueries, PortError};
 
 /// Names that are looked up in one call.
 const NAMES_PER_CALL: usize = 100;
@@ -30,7 +30,7 @@ pub struct JobToRun {
 }
 
 /// How many children of a job's latest submission have ended. `None` where that is no array under way.
-pub async fn children_ended<S: JobStore>(store: &S, job: &Job) -> Result<Option<u32>, PortError> {
+pub async fn children_ended<S: JobQueries>(store: &S, job: &Job) -> Result<Option<u32>, PortError> {
     let Some(parent) = job.state().filter(|state| state.array_size.is_some() && !state.status.is_terminal())
     else {
         return Ok(None);
@@ -47,7 +47,7 @@ pub async fn children_ended<S: JobStore>(store: &S, job: &Job) -> Result<Option<
 
 /// Drops the jobs whose latest submission SUCCEEDED; the others stay in order. An earlier submission
 /// that SUCCEEDED does not count, nor does a job's spec.
-pub async fn jobs_to_run<S: JobStore>(store: &S, specs: Vec<JobSpec>) -> Result<Vec<JobToRun>, PortError> {
+pub async fn jobs_to_run<S: JobQueries>(store: &S, specs: Vec<JobSpec>) -> Result<Vec<JobToRun>, PortError> {
     let names: Vec<JobName> = specs.iter().map(|spec| spec.job_name.clone()).collect();
     let known = recover_jobs(store, &names).await?;
     let jobs = specs.into_iter().zip(known).map(|(spec, known)| JobToRun { spec, known });
@@ -60,7 +60,10 @@ fn has_succeeded(job: &Job) -> bool {
 
 /// What is known of each job, its latest submission and that one's logs among it: as many answers as
 /// names, in their order, `None` for an unknown job.
-pub async fn recover_jobs<S: JobStore>(store: &S, names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+pub async fn recover_jobs<S: JobQueries>(
+    store: &S,
+    names: &[JobName],
+) -> Result<Vec<Option<Job>>, PortError> {
     let mut jobs = Vec::with_capacity(names.len());
     for names in names.chunks(NAMES_PER_CALL) {
         jobs.extend(store.jobs_named(names).await?);
@@ -69,7 +72,7 @@ pub async fn recover_jobs<S: JobStore>(store: &S, names: &[JobName]) -> Result<V
 }
 
 /// Calls `each` with every job, once.
-pub async fn for_each_job<S: JobStore>(store: &S, mut each: impl FnMut(Job)) -> Result<(), PortError> {
+pub async fn for_each_job<S: JobQueries>(store: &S, mut each: impl FnMut(Job)) -> Result<(), PortError> {
     let mut page = store.jobs(None, None).await?;
     loop {
         page.items.into_iter().for_each(&mut each);
@@ -80,7 +83,10 @@ pub async fn for_each_job<S: JobStore>(store: &S, mut each: impl FnMut(Job)) -> 
 
 /// Calls `each` with every job that has not SUCCEEDED: those that FAILED, are in flight, or were never
 /// submitted.
-pub async fn for_each_job_to_run<S: JobStore>(store: &S, mut each: impl FnMut(Job)) -> Result<(), PortError> {
+pub async fn for_each_job_to_run<S: JobQueries>(
+    store: &S,
+    mut each: impl FnMut(Job),
+) -> Result<(), PortError> {
     for_each_job(store, |job| {
         if !has_succeeded(&job) {
             each(job);
@@ -92,7 +98,7 @@ pub async fn for_each_job_to_run<S: JobStore>(store: &S, mut each: impl FnMut(Jo
 /// Calls `each` with the jobs whose latest submission has one of the statuses, one status after the
 /// other. [`JobStatus::ALL`] groups all jobs that were submitted. A job that moves on meanwhile may
 /// come under both statuses, or under neither.
-pub async fn for_each_job_with_status<S: JobStore>(
+pub async fn for_each_job_with_status<S: JobQueries>(
     store: &S,
     statuses: &[JobStatus],
     mut each: impl FnMut(JobStatus, Job),
@@ -109,7 +115,7 @@ pub async fn for_each_job_with_status<S: JobStore>(
 }
 
 /// Calls `each` with every submission, child and node of a job, in no promised order.
-pub async fn for_each_submission_of<S: JobStore>(
+pub async fn for_each_submission_of<S: JobQueries>(
     store: &S,
     job_name: &JobName,
     mut each: impl FnMut(Submission),
@@ -123,7 +129,7 @@ pub async fn for_each_submission_of<S: JobStore>(
 }
 
 /// Calls `each` with the id of every submission, child and node of every job, once. One list a job.
-pub async fn for_each_job_id<S: JobStore>(store: &S, mut each: impl FnMut(JobId)) -> Result<(), PortError> {
+pub async fn for_each_job_id<S: JobQueries>(store: &S, mut each: impl FnMut(JobId)) -> Result<(), PortError> {
     let mut page = store.jobs(None, None).await?;
     loop {
         for job in &page.items {
@@ -139,9 +145,9 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::domain::{JobState, LogsRecord, RunId, Timestamp};
+    use crate::domain::{ClaimOutcome, JobState, LogsRecord, NewClaim, NewSubmission, RunId, Timestamp};
     use crate::memory::InMemoryJobStore;
-    use crate::ports::{ClaimOutcome, NewClaim, NewSubmission};
+    use crate::ports::{ClaimStore as _, StateStore as _};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 

@@ -7,10 +7,8 @@ use tracing::{debug, info};
 
 use super::submit::{Asked, Order, Outcome, SubmitPolicy, end_surplus, submit};
 use crate::domain::retry::{Again, Next, fallback, next};
-use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus};
-use crate::ports::{
-    Applied, Clock, JobEngine, JobStore, NewSubmission, PortError, RecordOutcome, SubmissionPace,
-};
+use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus, NewSubmission, RecordOutcome};
+use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, SubmissionPace};
 
 /// What a state led to.
 #[derive(Debug, Clone, PartialEq, Eq)]

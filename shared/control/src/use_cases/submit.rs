@@ -7,11 +7,11 @@ use tracing::{info, warn};
 use super::dependencies::{Resolved, resolve};
 use crate::domain::backoff::backoff;
 use crate::domain::plan::{Plan, Skip, plan, plan_child};
-use crate::domain::{Job, JobId, JobName, JobSpec, Nonce, RunId, SubmitJobRequest, Timestamp, TryEnd, retry};
-use crate::ports::{
-    ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, NewSubmission, PortError, RecordOutcome,
-    SubmissionPace,
+use crate::domain::{
+    ClaimOutcome, Job, JobId, JobName, JobSpec, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId,
+    SubmitJobRequest, Timestamp, TryEnd, retry,
 };
+use crate::ports::{ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
 
 /// How a claim is used.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ pub enum Outcome {
 ///
 /// Idempotent: any number of callers, at once or one after another, make one submission. Errs where
 /// the store can't be reached; a claim that stands then is settled by the reconciler.
-pub async fn submit<S: JobStore, E: JobEngine>(
+pub async fn submit<S: ClaimStore + JobQueries, E: JobEngine>(
     store: &S,
     engine: &E,
     pace: &impl SubmissionPace,
@@ -184,7 +184,7 @@ pub(super) async fn call<E: JobEngine>(
 }
 
 /// Writes down what `SubmitJob` answered.
-pub(super) async fn settle<S: JobStore, E: JobEngine>(
+pub(super) async fn settle<S: ClaimStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,
@@ -213,7 +213,7 @@ pub(super) async fn settle<S: JobStore, E: JobEngine>(
     }
 }
 
-async fn record<S: JobStore, E: JobEngine>(
+async fn record<S: ClaimStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,

@@ -4,16 +4,14 @@
 use super::dependencies::{Resolved, resolve};
 use super::submit::{Outcome, SubmitPolicy, call, settle};
 use crate::domain::plan::Skip;
-use crate::domain::{JobHead, JobSpec, Nonce};
-use crate::ports::{
-    ClaimOutcome, Clock, ErrorKind, JobEngine, JobStore, NewClaim, PortError, SubmissionPace,
-};
+use crate::domain::{ClaimOutcome, JobHead, JobSpec, NewClaim, Nonce};
+use crate::ports::{ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
 
 /// Submits the job of an expired claim under which nothing was submitted.
 ///
 /// That it is to be submitted was decided when it was claimed: it is not looked at again. Where it can't
 /// be submitted now (`Deferred`), a claim stands and expires, by which the next pass finds it.
-pub(super) async fn take_over<S: JobStore, E: JobEngine>(
+pub(super) async fn take_over<S: ClaimStore + JobQueries, E: JobEngine>(
     store: &S,
     engine: &E,
     pace: &impl SubmissionPace,

@@ -8,6 +8,7 @@
 //! | `definition` | a job definition for the embedded engine |
 //! | `limits` | every quota that is checked, with its source |
 //! | `job` | the records kept of a job: head, claim, submission, state |
+//! | `claims` | who may submit a job: granted, released, turned into a submission |
 //! | `transition` | which of two states of a submission stands |
 //! | `cause`, `classify`, `reasons` | why a submission ended as it did, and the texts that tell |
 //! | `tries` | what a head keeps of each submission |
@@ -23,6 +24,7 @@
 pub mod backoff;
 pub mod cause;
 pub mod children;
+pub mod claims;
 mod classify;
 pub mod definition;
 pub mod ids;
@@ -43,6 +45,7 @@ pub mod units;
 
 pub use cause::Cause;
 pub use children::{ChildOf, Children};
+pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::children::Children;
 use super::ids::JobId;
-use super::job::JobState;
+use super::job::{JobHead, JobState};
 use super::status::JobStatus;
 use super::times::Timestamp;
 
@@ -43,5 +43,35 @@ impl TryEnd {
     /// The end that a state tells of; `None` where it has not ended.
     pub fn of(state: &JobState) -> Option<TryEnd> {
         state.status.is_terminal().then(|| TryEnd { status: state.status, cause: state.cause() })
+    }
+}
+
+impl JobHead {
+    /// Keeps what is known of the children of the latest submission. The head changes only where `job_id` is
+    /// still the latest, its lost children are run again, and their end was not known before. Returns whether
+    /// it changed.
+    pub fn keep_children(&mut self, job_id: &JobId, children: &Children, now: Timestamp) -> bool {
+        let is_latest = self.job_id.as_ref() == Some(job_id);
+        let known = self.tries.iter_mut().find(|known| is_latest && known.job_id == *job_id);
+        let Some(known) = known.and_then(|known| known.children.as_mut()) else { return false };
+        if known.outcome.is_some() {
+            return false;
+        }
+        known.clone_from(children);
+        self.updated_at = now;
+        true
+    }
+
+    /// Takes a submission out; the last one left is the latest then. Returns whether it was there.
+    /// `updated_at` stays, because nothing happened to the job.
+    pub fn forget(&mut self, job_id: &JobId) -> bool {
+        let Some(at) = self.job_tries.iter().position(|known| known == job_id) else { return false };
+        self.job_tries.remove(at);
+        self.tries.retain(|known| known.job_id != *job_id);
+        if u32::try_from(at).is_ok_and(|at| at < self.tries_before) {
+            self.tries_before -= 1;
+        }
+        self.job_id = self.job_tries.last().cloned();
+        true
     }
 }

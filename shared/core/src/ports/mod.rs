@@ -2,35 +2,41 @@
 
 mod buckets;
 mod checkpoint_store;
+mod claim_store;
 mod clock;
 mod error;
 mod function_caller;
 mod function_invoker;
 mod job_engine;
+mod job_queries;
+mod job_removal;
 mod job_store;
 mod log_source;
 mod object_store;
-mod paced_engine;
 mod page;
 mod run_store;
+mod state_store;
 mod submission_pace;
-mod token_bucket;
+mod work_lists;
 
 pub use buckets::{
     BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
     ObjectInfo, WriteCondition, Written,
 };
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
+pub use claim_store::ClaimStore;
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
 pub use function_caller::{CallAnswer, CallError, FunctionCall, FunctionCaller, InvocationType, LogType};
 pub use function_invoker::FunctionInvoker;
 pub use job_engine::{JobEngine, JobSummary};
-pub use job_store::{Applied, ClaimOutcome, JobStore, NewClaim, NewSubmission, RecordOutcome};
+pub use job_queries::JobQueries;
+pub use job_removal::JobRemoval;
+pub use job_store::JobStore;
 pub use log_source::{LogEvent, LogPage, LogSource, LogSourceError};
 pub use object_store::{ObjectStore, ObjectWriter};
-pub use paced_engine::PacedEngine;
 pub use page::{Cursor, Page};
 pub use run_store::RunStore;
+pub use state_store::{Applied, StateStore};
 pub use submission_pace::{SubmissionPace, Unpaced};
-pub use token_bucket::TokenBucket;
+pub use work_lists::WorkLists;

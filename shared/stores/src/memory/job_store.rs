@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use super::lists::page_of;
-use super::{head, lock};
+use super::lock;
+use crate::domain::claims;
 use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
 };
 
-/// A [`JobStore`] and [`RunStore`](crate::ports::RunStore) in memory. Clones share what they hold.
+/// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in memory. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryJobStore {
     pub(super) state: Arc<Mutex<State>>,
@@ -100,11 +101,11 @@ fn map<T, U>(page: Page<T>, change: impl Fn(T) -> U) -> Page<U> {
     Page { items: page.items.into_iter().map(change).collect(), next: page.next }
 }
 
-impl JobStore for InMemoryJobStore {
+impl ClaimStore for InMemoryJobStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         let mut state = lock(&self.state);
         let mut known = state.heads.get(&claim.spec.job_name).cloned();
-        let outcome = head::claim(&mut known, claim);
+        let outcome = claims::claim(&mut known, claim);
         if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, known) {
             state.heads.insert(claim.spec.job_name.clone(), head);
         }
@@ -120,31 +121,21 @@ impl JobStore for InMemoryJobStore {
     ) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
         let known = state.heads.get_mut(job_name);
-        Ok(known.is_some_and(|known| head::release(known, nonce, refusal, now)))
+        Ok(known.is_some_and(|known| claims::release(known, nonce, refusal, now)))
     }
 
     async fn record_submission(&self, new: &NewSubmission) -> Result<RecordOutcome, PortError> {
         let mut state = lock(&self.state);
-        let outcome = head::record(state.heads.get_mut(&new.job_name), new);
+        let outcome = claims::record(state.heads.get_mut(&new.job_name), new);
         if outcome == RecordOutcome::Recorded && !state.items.contains_key(&new.job_id) {
             let (job_name, nonce) = (new.job_name.clone(), new.nonce.clone());
             state.insert(JobState::submitted(job_name, new.job_id.clone(), Some(nonce)), new.now);
         }
         Ok(outcome)
     }
+}
 
-    async fn save_children(
-        &self,
-        job_name: &JobName,
-        job_id: &JobId,
-        children: &Children,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        let mut state = lock(&self.state);
-        let known = state.heads.get_mut(job_name);
-        Ok(known.is_some_and(|known| head::save_children(known, job_id, children, now)))
-    }
-
+impl StateStore for InMemoryJobStore {
     async fn apply_state(&self, arrived: &JobState, now: Timestamp) -> Result<Applied, PortError> {
         let mut state = lock(&self.state);
         let known = state.items.get(&arrived.job_id).map(|item| &item.submission.state);
@@ -157,15 +148,16 @@ impl JobStore for InMemoryJobStore {
         }
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        if let Some(item) = lock(&self.state).items.get_mut(job_id) {
-            item.is_unsettled = false;
-        }
-        Ok(())
-    }
-
-    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        Ok(lock(&self.state).items_where(page, |item| item.is_unsettled))
+    async fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        let mut state = lock(&self.state);
+        let known = state.heads.get_mut(job_name);
+        Ok(known.is_some_and(|known| known.keep_children(job_id, children, now)))
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
@@ -176,7 +168,75 @@ impl JobStore for InMemoryJobStore {
         item.silent_since = now;
         Ok(true)
     }
+}
 
+impl WorkLists for InMemoryJobStore {
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        Ok(lock(&self.state).items_where(page, |item| item.is_unsettled))
+    }
+
+    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
+        if let Some(item) = lock(&self.state).items.get_mut(job_id) {
+            item.is_unsettled = false;
+        }
+        Ok(())
+    }
+
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        let state = lock(&self.state);
+        let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
+        let heads = state.heads.iter().filter(|(_, head)| expired(head));
+        Ok(map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), JobHead::clone))
+    }
+
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let state = lock(&self.state);
+        let is_silent = |item: &&Item| item.ended_at.is_none() && item.silent_since < since;
+        let by_time: BTreeMap<String, &Item> =
+            state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
+        let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
+        Ok(map(page_of(entries, page), |item| item.submission.clone()))
+    }
+
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        let mut state = lock(&self.state);
+        for asked in submissions {
+            let Some(item) = state.items.get_mut(&asked.state.job_id) else { continue };
+            let known = &mut item.submission;
+            if item.ended_at.is_some() || OrderKey::of(&known.state) != OrderKey::of(&asked.state) {
+                continue;
+            }
+            item.silent_since = asked_at;
+            known.updated_at = heard_at.unwrap_or(known.updated_at);
+        }
+        Ok(())
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let complete = |item: &Item| item.submission.logs.as_ref().is_some_and(|logs| logs.complete);
+        let ended = |item: &Item| item.ended_at.is_some_and(|ended_at| ended_at < before);
+        Ok(lock(&self.state).items_where(page, |item| ended(item) && !complete(item)))
+    }
+}
+
+impl JobQueries for InMemoryJobStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
         let state = lock(&self.state);
         Ok(state.heads.get(job_name).map(|head| state.job(head)))
@@ -235,66 +295,15 @@ impl JobStore for InMemoryJobStore {
         }
         Ok(counts)
     }
+}
 
-    async fn expired_claims(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobHead>, PortError> {
-        let state = lock(&self.state);
-        let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
-        let heads = state.heads.iter().filter(|(_, head)| expired(head));
-        Ok(map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), JobHead::clone))
-    }
-
-    async fn silent_submissions(
-        &self,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        let state = lock(&self.state);
-        let is_silent = |item: &&Item| item.ended_at.is_none() && item.silent_since < since;
-        let by_time: BTreeMap<String, &Item> =
-            state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
-        let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
-        Ok(map(page_of(entries, page), |item| item.submission.clone()))
-    }
-
-    async fn no_news(
-        &self,
-        submissions: &[Submission],
-        heard_at: Option<Timestamp>,
-        asked_at: Timestamp,
-    ) -> Result<(), PortError> {
-        let mut state = lock(&self.state);
-        for asked in submissions {
-            let Some(item) = state.items.get_mut(&asked.state.job_id) else { continue };
-            let known = &mut item.submission;
-            if item.ended_at.is_some() || OrderKey::of(&known.state) != OrderKey::of(&asked.state) {
-                continue;
-            }
-            item.silent_since = asked_at;
-            known.updated_at = heard_at.unwrap_or(known.updated_at);
-        }
-        Ok(())
-    }
-
-    async fn unfinished_logs(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        let complete = |item: &Item| item.submission.logs.as_ref().is_some_and(|logs| logs.complete);
-        let ended = |item: &Item| item.ended_at.is_some_and(|ended_at| ended_at < before);
-        Ok(lock(&self.state).items_where(page, |item| ended(item) && !complete(item)))
-    }
-
+impl JobRemoval for InMemoryJobStore {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         let mut state = lock(&self.state);
         let Some(removed) = state.remove(job_id) else { return Ok(None) };
         let job_name = &removed.state.job_name;
         if let Some(known) = state.heads.get_mut(job_name) {
-            head::forget(known, job_id);
+            known.forget(job_id);
         }
         let children: Vec<JobId> =
             state.ids_of(job_name).filter(|id| id.parent().as_ref() == Some(job_id)).cloned().collect();

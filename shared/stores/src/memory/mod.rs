@@ -3,7 +3,6 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `functions` | [`InMemoryFunctions`] |
-//! | `head` | what a store does to a head, as pure rules |
 //! | `job_store`, `run_store` | [`InMemoryJobStore`] |
 //! | `lists` | its lists, a page at a time |
 //! | `buckets` | [`InMemoryBuckets`] |
@@ -12,7 +11,6 @@
 
 mod buckets;
 mod functions;
-pub mod head;
 mod job_store;
 mod lists;
 mod log_source;

@@ -2,15 +2,14 @@
 
 use super::{SqliteStore, reads, writes};
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, Run, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
-    RunStore,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
 };
 
-impl JobStore for SqliteStore {
+impl ClaimStore for SqliteStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         self.write("claim a job", |connection| writes::claim(connection, claim))
     }
@@ -28,6 +27,12 @@ impl JobStore for SqliteStore {
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         self.write("record a submission", |connection| writes::record_submission(connection, submission))
     }
+}
+
+impl StateStore for SqliteStore {
+    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
+        self.statement("apply a state", |connection| writes::apply_state(connection, state, now))
+    }
 
     async fn save_children(
         &self,
@@ -41,22 +46,57 @@ impl JobStore for SqliteStore {
         })
     }
 
-    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
-        self.statement("apply a state", |connection| writes::apply_state(connection, state, now))
+    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
+        self.statement("save logs", |connection| writes::save_logs(connection, job_id, logs, now))
+    }
+}
+
+impl WorkLists for SqliteStore {
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        self.statement("list unsettled ends", |connection| reads::unsettled_ends(connection, page))
     }
 
     async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
         self.statement("settle an end", |connection| writes::settle(connection, job_id))
     }
 
-    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        self.statement("list unsettled ends", |connection| reads::unsettled_ends(connection, page))
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        self.statement("list expired claims", |connection| reads::expired_claims(connection, before, page))
     }
 
-    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
-        self.statement("save logs", |connection| writes::save_logs(connection, job_id, logs, now))
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list silent submissions", |connection| {
+            reads::silent_submissions(connection, since, page)
+        })
     }
 
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        self.write("note silence", |connection| writes::no_news(connection, submissions, heard_at, asked_at))
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list unfinished logs", |connection| reads::unfinished_logs(connection, before, page))
+    }
+}
+
+impl JobQueries for SqliteStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
         self.statement("find a job", |connection| reads::job(connection, job_name))
     }
@@ -110,42 +150,9 @@ impl JobStore for SqliteStore {
             reads::count_by_status(&snapshot)
         })
     }
+}
 
-    async fn expired_claims(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobHead>, PortError> {
-        self.statement("list expired claims", |connection| reads::expired_claims(connection, before, page))
-    }
-
-    async fn silent_submissions(
-        &self,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.statement("list silent submissions", |connection| {
-            reads::silent_submissions(connection, since, page)
-        })
-    }
-
-    async fn no_news(
-        &self,
-        submissions: &[Submission],
-        heard_at: Option<Timestamp>,
-        asked_at: Timestamp,
-    ) -> Result<(), PortError> {
-        self.write("note silence", |connection| writes::no_news(connection, submissions, heard_at, asked_at))
-    }
-
-    async fn unfinished_logs(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.statement("list unfinished logs", |connection| reads::unfinished_logs(connection, before, page))
-    }
-
+impl JobRemoval for SqliteStore {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         self.write("remove a submission", |connection| writes::remove_submission(connection, job_id))
     }

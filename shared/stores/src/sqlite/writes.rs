@@ -4,16 +4,17 @@ use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::{reads, rows, sql};
+use crate::domain::claims;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, JobHead, JobId, JobName, JobState, LogsRecord, Nonce, Run, RunState, Submission, Timestamp,
+    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission, Nonce,
+    RecordOutcome, Run, RunState, Submission, Timestamp,
 };
-use crate::memory::head;
-use crate::ports::{Applied, ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
+use crate::ports::Applied;
 
 pub(super) fn claim(connection: &Connection, claim: &NewClaim) -> Result<ClaimOutcome, Failure> {
     let mut known = reads::head(connection, &claim.spec.job_name)?;
-    let outcome = head::claim(&mut known, claim);
+    let outcome = claims::claim(&mut known, claim);
     if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &known) {
         save_head(connection, head)?;
     }
@@ -28,7 +29,7 @@ pub(super) fn release(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
-    let stood = head::release(&mut known, nonce, refusal, now);
+    let stood = claims::release(&mut known, nonce, refusal, now);
     if stood {
         save_head(connection, &known)?;
     }
@@ -41,7 +42,7 @@ pub(super) fn record_submission(
 ) -> Result<RecordOutcome, Failure> {
     let mut known = reads::head(connection, &new.job_name)?;
     let before = known.as_ref().and_then(|head| head.job_id.clone());
-    let outcome = head::record(known.as_mut(), new);
+    let outcome = claims::record(known.as_mut(), new);
     if let (RecordOutcome::Recorded, Some(head)) = (outcome, &known) {
         save_head(connection, head)?;
         let nonce = Some(new.nonce.clone());
@@ -64,7 +65,7 @@ pub(super) fn save_children(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
-    let written = head::save_children(&mut known, job_id, children, now);
+    let written = known.keep_children(job_id, children, now);
     if written {
         save_head(connection, &known)?;
     }
@@ -144,7 +145,7 @@ pub(super) fn remove_submission(
         connection.prepare_cached(sql)?.execute([job_id.as_str()])?;
     }
     if let Some(mut known) = reads::head(connection, &removed.state.job_name)?
-        && head::forget(&mut known, job_id)
+        && known.forget(job_id)
     {
         save_head(connection, &known)?;
         move_latest(connection, None, known.job_id.as_ref())?;

@@ -1,8 +1,8 @@
 //! Arrays whose lost children are run again.
 
 use anyhow::Context as _;
-use batchwright::domain::{Cause, Children, Job, JobState, JobStatus};
-use batchwright::ports::{JobStore, NewClaim};
+use batchwright::domain::{Cause, Children, Job, JobState, JobStatus, NewClaim};
+use batchwright::ports::JobStore;
 
 use crate::contract::fixtures::{
     advance, at, each_once, granted, id, ids, name, set, state, submit, taken, walk, wish,

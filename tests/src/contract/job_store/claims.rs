@@ -1,6 +1,8 @@
 use anyhow::Context as _;
-use batchwright::domain::{Cause, Claim, JobHead, JobStatus, Nonce, Try, TryEnd};
-use batchwright::ports::{ClaimOutcome, JobStore, NewClaim, RecordOutcome};
+use batchwright::domain::{
+    Cause, Claim, ClaimOutcome, JobHead, JobStatus, NewClaim, Nonce, RecordOutcome, Try, TryEnd,
+};
+use batchwright::ports::JobStore;
 use tokio::task::JoinSet;
 
 use crate::contract::fixtures::{EXPIRY, NOW, at, granted, id, name, run_id, submit, taken, walk, wish};

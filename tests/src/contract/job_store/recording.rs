@@ -1,6 +1,6 @@
 use anyhow::Context as _;
-use batchwright::domain::{JobStatus, Nonce, Submission};
-use batchwright::ports::{JobStore, NewSubmission, RecordOutcome};
+use batchwright::domain::{JobStatus, NewSubmission, Nonce, RecordOutcome, Submission};
+use batchwright::ports::JobStore;
 use tokio::task::JoinSet;
 
 use crate::contract::fixtures::{NOW, at, granted, id, known, name, state, submit, taken, wish};

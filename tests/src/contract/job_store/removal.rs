@@ -1,6 +1,6 @@
 use anyhow::Context as _;
-use batchwright::domain::{JobHead, JobId, JobStatus};
-use batchwright::ports::{JobStore, NewClaim};
+use batchwright::domain::{JobHead, JobId, JobStatus, NewClaim};
+use batchwright::ports::JobStore;
 
 use crate::contract::fixtures::{advance, granted, id, known, name, set, submit, walk, wish};
 

@@ -1,4 +1,3 @@
-use batchwright::domain::reasons::LOST;
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{Attempt, JobState, JobStatus, LogStream, LogsRecord, Timestamp};
 use batchwright::ports::{Applied, JobStore};
@@ -193,52 +192,5 @@ pub(super) async fn logs_are_kept_and_survive_a_later_state<S: JobStore>(store: 
     assert!(store.save_logs(&id("a-1"), &logs, at(1_200)).await?);
     let found = known(store, "a-1").await?;
     assert_eq!((found.state.status, found.logs), (JobStatus::Succeeded, Some(logs)));
-    Ok(())
-}
-
-pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: JobStore>(
-    store: &S,
-) -> anyhow::Result<()> {
-    let failed = |job_id: &str, reason: &str| JobState {
-        status_reason: Some(reason.to_owned()),
-        ..state("a", job_id, JobStatus::Failed)
-    };
-    let lost = failed("host-lost", "Host EC2 (instance i-1) terminated.");
-    store.settle(&id("host-lost")).await?;
-    advance(store, "a", "host-lost", JobStatus::Running).await?;
-    store.settle(&id("host-lost")).await?;
-    for ended in [
-        lost.clone(),
-        failed("dependency", "Dependent Job failed"),
-        failed("host-lost:3", "Host EC2 (instance i-1) terminated."),
-        failed("forgotten", LOST),
-        failed("program", "Essential container in task exited"),
-        JobState { is_cancelled: true, ..failed("cancelled", "no longer wanted") },
-        JobState { is_terminated: true, ..failed("terminated", "Host EC2 (instance i-1) terminated.") },
-        state("a", "succeeded", JobStatus::Succeeded),
-        JobState { array_size: Some(2), ..state("a", "array", JobStatus::Succeeded) },
-        JobState { num_nodes: Some(2), ..state("a", "nodes", JobStatus::Failed) },
-        JobState { array_size: Some(2), ..state("a", "in-flight", JobStatus::Pending) },
-    ] {
-        assert_eq!(store.apply_state(&ended, NOW).await?, Applied::Applied);
-    }
-    let unsettled = async || {
-        let found = walk(async |page| store.unsettled_ends(page.as_ref()).await).await?;
-        ids(&found)
-    };
-    for parent in ["array", "nodes"] {
-        assert!(unsettled().await?.contains(parent), "its children may have ended unheard");
-        store.settle(&id(parent)).await?;
-    }
-    assert_eq!(
-        unsettled().await?,
-        set(["host-lost", "dependency", "forgotten", "program"]),
-        "settled before the end is not settled"
-    );
-    for _ in 0..2 {
-        store.settle(&id("host-lost")).await?;
-        assert_eq!(unsettled().await?, set(["dependency", "forgotten", "program"]));
-        assert_eq!(store.apply_state(&lost, NOW).await?, Applied::Stale, "delivered again, it stays settled");
-    }
     Ok(())
 }

@@ -10,14 +10,16 @@ use super::call::{Written, transacted, unusable, written};
 use super::item::{self, Item};
 use super::table::PLACE;
 use super::{DynamoDbJobStore, keys};
-use crate::domain::{Children, JobHead, JobId, JobName, JobState, Nonce, Timestamp};
-use crate::memory::head as rules;
-use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, PortError, RecordOutcome};
+use crate::domain::{
+    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome,
+    Timestamp, claims,
+};
+use crate::ports::PortError;
 
 impl DynamoDbJobStore {
     pub(super) async fn try_claim(&self, claim: &NewClaim) -> Result<Option<ClaimOutcome>, PortError> {
         let (mut head, revision) = parts(self.head(&claim.spec.job_name).await?);
-        let outcome = rules::claim(&mut head, claim);
+        let outcome = claims::claim(&mut head, claim);
         let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &head) else { return Ok(Some(outcome)) };
         Ok(self.write_head(head, revision).await?.then_some(outcome))
     }
@@ -30,7 +32,7 @@ impl DynamoDbJobStore {
         now: Timestamp,
     ) -> Result<Option<bool>, PortError> {
         let Some((mut head, revision)) = self.head(job_name).await? else { return Ok(Some(false)) };
-        if !rules::release(&mut head, nonce, refusal, now) {
+        if !claims::release(&mut head, nonce, refusal, now) {
             return Ok(Some(false));
         }
         Ok(self.write_head(&head, Some(revision)).await?.then_some(true))
@@ -40,7 +42,7 @@ impl DynamoDbJobStore {
         const OPERATION: &str = "TransactWriteItems";
         let (mut head, revision) = parts(self.head(&new.job_name).await?);
         let before = head.as_ref().and_then(|head| head.job_id.clone());
-        let outcome = rules::record(head.as_mut(), new);
+        let outcome = claims::record(head.as_mut(), new);
         let (RecordOutcome::Recorded, Some(head)) = (outcome, &head) else { return Ok(Some(outcome)) };
         let mut writes = vec![self.head_write(head, revision)?, self.latest_write(new).await?];
         if let Some(before) = before
@@ -61,7 +63,7 @@ impl DynamoDbJobStore {
         now: Timestamp,
     ) -> Result<Option<bool>, PortError> {
         let Some((mut head, revision)) = self.head(job_name).await? else { return Ok(Some(false)) };
-        if !rules::save_children(&mut head, job_id, children, now) {
+        if !head.keep_children(job_id, children, now) {
             return Ok(Some(false));
         }
         if !head.has_recovered() {

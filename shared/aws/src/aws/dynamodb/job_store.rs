@@ -7,17 +7,17 @@ use super::call::until_settled;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
-    Children, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Nonce, RunId, StatusCounts,
-    Submission, Timestamp,
+    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
-    Applied, ClaimOutcome, Cursor, JobStore, NewClaim, NewSubmission, Page, PortError, RecordOutcome,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
 };
 
 /// Submissions of one call whose silence is written at once.
 const NOTES_AT_ONCE: usize = 16;
 
-impl JobStore for DynamoDbJobStore {
+impl ClaimStore for DynamoDbJobStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         until_settled("PutItem", || self.try_claim(claim)).await
     }
@@ -35,6 +35,12 @@ impl JobStore for DynamoDbJobStore {
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         until_settled("TransactWriteItems", || self.try_record(submission)).await
     }
+}
+
+impl StateStore for DynamoDbJobStore {
+    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
+        until_settled("UpdateItem", || self.try_apply(state, now)).await
+    }
 
     async fn save_children(
         &self,
@@ -46,8 +52,15 @@ impl JobStore for DynamoDbJobStore {
         until_settled("TransactWriteItems", || self.try_save_children(job_name, job_id, children, now)).await
     }
 
-    async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
-        until_settled("UpdateItem", || self.try_apply(state, now)).await
+    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
+        let Some(key) = self.locate(job_id).await? else { return Ok(false) };
+        until_settled("UpdateItem", || self.try_save_logs(&key, logs, now)).await
+    }
+}
+
+impl WorkLists for DynamoDbJobStore {
+    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_unsettled(), page).await
     }
 
     async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
@@ -55,15 +68,46 @@ impl JobStore for DynamoDbJobStore {
         until_settled("UpdateItem", || self.try_settle(&key)).await
     }
 
-    async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        self.list_submissions(&List::of_unsettled(), page).await
+    async fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobHead>, PortError> {
+        self.list_heads(&List::of_work(Work::Claim, before), page).await
     }
 
-    async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
-        let Some(key) = self.locate(job_id).await? else { return Ok(false) };
-        until_settled("UpdateItem", || self.try_save_logs(&key, logs, now)).await
+    async fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_submissions(&List::of_work(Work::InFlight, since), page).await
     }
 
+    async fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> Result<(), PortError> {
+        let notes = submissions.iter().filter(|submission| !submission.state.status.is_terminal());
+        stream::iter(notes.map(Ok))
+            .try_for_each_concurrent(NOTES_AT_ONCE, |submission| {
+                until_settled("UpdateItem", move || self.try_no_news(&submission.state, heard_at, asked_at))
+            })
+            .await
+    }
+
+    async fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_without_logs(before, page).await
+    }
+}
+
+impl JobQueries for DynamoDbJobStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
         let Some((head, _)) = self.head(job_name).await? else { return Ok(None) };
         Ok(self.with_latest(vec![head]).await?.pop())
@@ -108,45 +152,9 @@ impl JobStore for DynamoDbJobStore {
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
         self.count().await
     }
+}
 
-    async fn expired_claims(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobHead>, PortError> {
-        self.list_heads(&List::of_work(Work::Claim, before), page).await
-    }
-
-    async fn silent_submissions(
-        &self,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.list_submissions(&List::of_work(Work::InFlight, since), page).await
-    }
-
-    async fn no_news(
-        &self,
-        submissions: &[Submission],
-        heard_at: Option<Timestamp>,
-        asked_at: Timestamp,
-    ) -> Result<(), PortError> {
-        let notes = submissions.iter().filter(|submission| !submission.state.status.is_terminal());
-        stream::iter(notes.map(Ok))
-            .try_for_each_concurrent(NOTES_AT_ONCE, |submission| {
-                until_settled("UpdateItem", move || self.try_no_news(&submission.state, heard_at, asked_at))
-            })
-            .await
-    }
-
-    async fn unfinished_logs(
-        &self,
-        before: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<Submission>, PortError> {
-        self.list_without_logs(before, page).await
-    }
-
+impl JobRemoval for DynamoDbJobStore {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         let Some(key) = self.locate(job_id).await? else { return Ok(None) };
         let Some(submission) = self.forget_submission(&key).await? else { return Ok(None) };

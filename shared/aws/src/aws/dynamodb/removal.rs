@@ -11,7 +11,6 @@ use super::keys;
 use super::lists::is_head;
 use super::table::JOB_ID;
 use crate::domain::{JobId, JobName, Submission};
-use crate::memory::head as rules;
 use crate::ports::PortError;
 
 /// Writes of one `BatchWriteItem`. Source: its API reference.
@@ -42,7 +41,7 @@ impl DynamoDbJobStore {
         let delete = delete.map_err(unusable(TRANSACT))?;
         let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
         if let Some((mut head, revision)) = self.head(job_name).await?
-            && rules::forget(&mut head, job_id)
+            && head.forget(job_id)
         {
             writes.push(self.head_write(&head, Some(revision))?);
             if let Some(latest) = &head.job_id

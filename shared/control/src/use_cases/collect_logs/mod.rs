@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use self::stream::Archivist;
 use crate::domain::{JobId, LogStream, LogsRecord, Submission};
-use crate::ports::{Clock, JobStore, LogSource, ObjectStore, PortError};
+use crate::ports::{Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
 
 pub use manifest::{ArchivedStream, Manifest, Progress};
 pub use part::PartLimits;
@@ -32,7 +32,7 @@ pub struct CollectPolicy {
 /// Idempotent: complete archives are left alone. Dropped or failed, it has kept the parts that were
 /// finished, and the next call goes on after them. Any number of calls at once leave an archive of one of
 /// them.
-pub async fn collect_logs<S: JobStore, L: LogSource, O: ObjectStore>(
+pub async fn collect_logs<S: JobQueries + StateStore, L: LogSource, O: ObjectStore>(
     store: &S,
     source: &L,
     archive: &O,
@@ -44,7 +44,7 @@ pub async fn collect_logs<S: JobStore, L: LogSource, O: ObjectStore>(
 }
 
 /// The same with parts of another size.
-pub async fn collect_in_parts<S: JobStore, L: LogSource, O: ObjectStore>(
+pub async fn collect_in_parts<S: JobQueries + StateStore, L: LogSource, O: ObjectStore>(
     store: &S,
     source: &L,
     archive: &O,

@@ -6,7 +6,7 @@ use super::manifest::{ArchivedStream, Manifest};
 use super::part::{Part, PartLimits};
 use super::{CollectPolicy, stream_key, stream_prefix};
 use crate::domain::{LogStream, LogsRecord, Submission, Timestamp};
-use crate::ports::{Clock, Cursor, JobStore, LogPage, LogSource, LogSourceError, ObjectStore, PortError};
+use crate::ports::{Clock, Cursor, LogPage, LogSource, LogSourceError, ObjectStore, PortError, StateStore};
 
 /// What makes one archive needs.
 pub(super) struct Archivist<'a, S, L, O, C> {
@@ -21,7 +21,7 @@ pub(super) struct Archivist<'a, S, L, O, C> {
     pub(super) now: Timestamp,
 }
 
-impl<S: JobStore, L: LogSource, O: ObjectStore, C: Clock> Archivist<'_, S, L, O, C> {
+impl<S: StateStore, L: LogSource, O: ObjectStore, C: Clock> Archivist<'_, S, L, O, C> {
     /// Makes the archive, or the rest of it.
     pub(super) async fn archive(&self, mut manifest: Manifest) -> Result<LogsRecord, PortError> {
         let streams = self.submission.state.all_log_streams();

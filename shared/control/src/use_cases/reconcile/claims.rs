@@ -2,11 +2,9 @@
 
 use super::Pass;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobHead, JobId, JobState};
+use crate::domain::{JobHead, JobId, JobState, NewSubmission, RecordOutcome};
 use crate::events::JobDetail;
-use crate::ports::{
-    Clock, Cursor, JobEngine, JobStore, JobSummary, NewSubmission, PortError, RecordOutcome, SubmissionPace,
-};
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, SubmissionPace};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::submit::{Outcome, end_surplus};
 use crate::use_cases::take_over::take_over;

@@ -4,16 +4,15 @@ use super::super::item;
 use super::script::{Script, as_json, cancelled, done, refused};
 use super::{NOW, name, state, wish};
 use crate::aws::dynamodb::keys::{SHARDS, first_shard};
-use crate::domain::{JobHead, JobId, JobStatus, Nonce};
-use crate::memory::head as rules;
+use crate::domain::{ClaimOutcome, JobHead, JobId, JobStatus, NewSubmission, Nonce, RecordOutcome, claims};
 use crate::ports::{
-    Applied, ClaimOutcome, ErrorKind, JobStore as _, NewSubmission, RecordOutcome, RunStore as _,
+    Applied, ClaimStore as _, ErrorKind, JobQueries as _, RunStore as _, StateStore as _, WorkLists as _,
 };
 
 /// The head of a job whose first claim stands.
 fn claimed(job: &str) -> JobHead {
     let mut head = None;
-    rules::claim(&mut head, &wish(job));
+    claims::claim(&mut head, &wish(job));
     head.unwrap()
 }
 

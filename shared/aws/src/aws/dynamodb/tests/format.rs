@@ -4,11 +4,9 @@ use super::super::item;
 use super::script::as_json;
 use super::{NOW, name, state, wish};
 use crate::domain::{
-    Attempt, Checkpoint, Children, JobId, JobState, JobStatus, LogStream, LogsRecord, Run, RunCounts,
-    RunState,
+    Attempt, Checkpoint, Children, ClaimOutcome, JobId, JobState, JobStatus, LogStream, LogsRecord,
+    NewSubmission, Run, RunCounts, RunState, claims,
 };
-use crate::memory::head as rules;
-use crate::ports::{ClaimOutcome, NewSubmission};
 
 const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
 
@@ -35,21 +33,16 @@ fn lost() -> JobState {
 #[test]
 fn items_are_as_they_were_persisted() {
     let mut head = None;
-    let ClaimOutcome::Granted(nonce) = rules::claim(&mut head, &wish("tile-7")) else {
+    let ClaimOutcome::Granted(nonce) = claims::claim(&mut head, &wish("tile-7")) else {
         panic!("not granted")
     };
     let mut head = head.unwrap();
     let claimed = item::of_head(&head, 1).unwrap();
     let job_id = JobId::parse(ID).unwrap();
-    rules::record(Some(&mut head), &NewSubmission { job_name: name("tile-7"), nonce, job_id, now: NOW });
+    claims::record(Some(&mut head), &NewSubmission { job_name: name("tile-7"), nonce, job_id, now: NOW });
     let submitted = item::of_head(&head, 2).unwrap();
     head.tries[0].children = Some(Children::default());
-    assert!(rules::save_children(
-        &mut head,
-        &JobId::parse(ID).unwrap(),
-        &Children::default().ended(true),
-        NOW
-    ));
+    assert!(head.keep_children(&JobId::parse(ID).unwrap(), &Children::default().ended(true), NOW));
     let recovered = item::of_head(&head, 3).unwrap();
     let persisted: Value = serde_json::from_str(include_str!("../fixtures/items.json")).unwrap();
     let items = json!({

@@ -4,8 +4,7 @@ mod failures;
 mod format;
 mod script;
 
-use crate::domain::{JobId, JobName, JobSpec, JobState, JobStatus, RunId, Timestamp};
-use crate::ports::NewClaim;
+use crate::domain::{JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, RunId, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 

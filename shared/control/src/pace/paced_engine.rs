@@ -1,8 +1,8 @@
 //! An engine whose calls keep to a pace.
 
-use super::{Cursor, ErrorKind, JobEngine, JobSummary, Page, PortError, SubmissionPace};
 use crate::domain::{JobId, JobName, SubmitJobRequest};
 use crate::events::JobDetail;
+use crate::ports::{Cursor, ErrorKind, JobEngine, JobSummary, Page, PortError, SubmissionPace};
 
 /// Holds back the calls of AWS Batch that ask, cancel and terminate: all programs of an account and Region
 /// share its quotas. `SubmitJob` passes: whoever submits waits before the claim.
@@ -66,7 +66,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::ports::TokenBucket;
+    use crate::pace::TokenBucket;
 
     /// Knows no job.
     #[derive(Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::SubmissionPace;
+use crate::ports::SubmissionPace;
 
 /// Throttles within this time of a slow-down are of the calls that led to it.
 const HOLD: Duration = Duration::from_secs(1);

@@ -1,8 +1,76 @@
-//! What a store does to a head, as pure rules. A store that reads, decides and writes in one step
-//! decides by these.
+//! The claim: the right of one submitter to submit a job, and the heart of "once".
+//!
+//! Every store decides by these rules: it reads the head, lets a rule change it, and writes it in one step, on
+//! condition that nobody has changed the head since. So all stores grant, release and record alike, and none of
+//! them holds a rule of its own.
 
-use crate::domain::{Children, Claim, JobHead, JobId, Nonce, Timestamp, Try};
-use crate::ports::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
+use super::children::Children;
+use super::ids::{JobId, JobName, Nonce, RunId};
+use super::job::{Claim, JobHead};
+use super::spec::JobSpec;
+use super::times::Timestamp;
+use super::tries::{Try, TryEnd};
+
+/// A wish to submit a job.
+#[derive(Debug, Clone)]
+pub struct NewClaim {
+    /// What is to be submitted.
+    pub spec: JobSpec,
+    /// For whom.
+    pub run_id: RunId,
+    /// The latest submission when the decision was made. The claim is granted only while it still is.
+    pub replaces: Option<JobId>,
+    /// How that submission ended: the head keeps it from now on.
+    pub replaced_end: Option<TryEnd>,
+    /// Where the submission goes; `None`: into the spec's own queue.
+    pub job_queue: Option<String>,
+    /// A claim that expired, of which Batch was asked: the new one takes its place in the same step, so
+    /// that the wish to submit is never without a claim. Granted only while that one stands.
+    pub takes_over: Option<Nonce>,
+    /// A person asks for the job: the budget of `maxTries` starts anew.
+    pub resets_budget: bool,
+    /// This moment.
+    pub now: Timestamp,
+    /// When the reconciler may look into it.
+    pub expires_at: Timestamp,
+}
+
+/// Whether a claim was granted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimOutcome {
+    /// It was: submit with this nonce.
+    Granted(Nonce),
+    /// It was not: another claim stands, live or expired, or the one to take over stands no longer.
+    Held,
+    /// It was not: the latest submission is another by now. Look again.
+    Replaced,
+}
+
+/// A submission that took effect.
+#[derive(Debug, Clone)]
+pub struct NewSubmission {
+    /// The job.
+    pub job_name: JobName,
+    /// The claim.
+    pub nonce: Nonce,
+    /// What Batch called it.
+    pub job_id: JobId,
+    /// This moment.
+    pub now: Timestamp,
+}
+
+/// What recording a submission found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// The claim stood: the submission is the job's latest now, and the claim is gone.
+    Recorded,
+    /// It was known already.
+    Known,
+    /// The claim stands no longer and the submission is not the job's: it is one too many.
+    Surplus,
+    /// The job is not known at all.
+    Unknown,
+}
 
 /// Grants a claim where none stands, or the one that it takes over, and the latest submission is the one
 /// expected. The head changes only then.
@@ -108,37 +176,10 @@ pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordO
     RecordOutcome::Recorded
 }
 
-/// Keeps what is known of the children of the latest submission. The head changes only where it is still
-/// the latest, its lost children are run again, and their end was not known before.
-pub fn save_children(head: &mut JobHead, job_id: &JobId, children: &Children, now: Timestamp) -> bool {
-    let is_latest = head.job_id.as_ref() == Some(job_id);
-    let known = head.tries.iter_mut().find(|known| is_latest && known.job_id == *job_id);
-    let Some(known) = known.and_then(|known| known.children.as_mut()) else { return false };
-    if known.outcome.is_some() {
-        return false;
-    }
-    known.clone_from(children);
-    head.updated_at = now;
-    true
-}
-
-/// Takes a submission out of the head; the last one left is the latest then. Returns whether it was
-/// there. `updated_at` stays: nothing happened to the job.
-pub fn forget(head: &mut JobHead, job_id: &JobId) -> bool {
-    let Some(at) = head.job_tries.iter().position(|known| known == job_id) else { return false };
-    head.job_tries.remove(at);
-    head.tries.retain(|known| known.job_id != *job_id);
-    if u32::try_from(at).is_ok_and(|at| at < head.tries_before) {
-        head.tries_before -= 1;
-    }
-    head.job_id = head.job_tries.last().cloned();
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cause, JobName, JobSpec, JobStatus, RunId, TryEnd};
+    use crate::domain::{Cause, JobStatus};
 
     fn id(text: &str) -> JobId {
         JobId::parse(text).unwrap()
@@ -243,7 +284,7 @@ mod tests {
         };
         let both = [("q".to_owned(), Some(LOST)), ("elsewhere".to_owned(), None)];
         assert_eq!(kept(head.as_ref().unwrap()), both, "also of one that an older version submitted");
-        assert!(forget(head.as_mut().unwrap(), &id("a")));
+        assert!(head.as_mut().unwrap().forget(&id("a")));
         assert_eq!(kept(&head.unwrap()), both[1..]);
     }
 
@@ -263,11 +304,11 @@ mod tests {
         for (forgotten, latest, used) in [("a", Some("c"), 1), ("c", Some("b"), 0), ("x", Some("c"), 1)] {
             let mut head = tried(&["a", "b", "c"]).unwrap();
             head.tries_before = 2;
-            assert_eq!(forget(&mut head, &id(forgotten)), forgotten != "x");
+            assert_eq!(head.forget(&id(forgotten)), forgotten != "x");
             assert_eq!((head.job_id.clone(), head.tries_used()), (latest.map(id), used), "{forgotten}");
         }
         let mut head = tried(&["a"]).unwrap();
-        forget(&mut head, &id("a"));
+        head.forget(&id("a"));
         assert_eq!((head.job_id, head.job_tries), (None, vec![]));
     }
 }

@@ -1,0 +1,47 @@
+//! What is known of submissions.
+
+use std::future::Future;
+
+use super::PortError;
+use crate::domain::{Children, JobId, JobName, JobState, LogsRecord, Timestamp};
+
+/// Whether a state was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It was newer than what was known, and is known now.
+    Applied,
+    /// It was not newer: nothing changed.
+    Stale,
+}
+
+/// The states of submissions, children and nodes, and where their logs are.
+pub trait StateStore: Send + Sync {
+    /// Writes a state where it is newer than the one known, by [`OrderKey`], or none is known.
+    ///
+    /// [`OrderKey`]: crate::domain::transition::OrderKey
+    fn apply_state(
+        &self,
+        state: &JobState,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Applied, PortError>> + Send;
+
+    /// Keeps what is known of the children of an array, of which those that lost their hosts are run
+    /// again: where `job_id` is the job's latest submission, was submitted so, and no outcome was written
+    /// before. Where the outcome is SUCCEEDED, the job counts as SUCCEEDED from then on; its submission
+    /// stays as it is. Returns whether it was written.
+    fn save_children(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        children: &Children,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Keeps where a submission's logs are. `false` where the submission is not known.
+    fn save_logs(
+        &self,
+        job_id: &JobId,
+        logs: &LogsRecord,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+}

@@ -1,0 +1,53 @@
+//! Work that no event will trigger.
+
+use std::future::Future;
+
+use super::{Cursor, Page, PortError};
+use crate::domain::{JobHead, JobId, Submission, Timestamp};
+
+/// Lists of what is left to be done, and how an entry leaves its list. The reconciler works them off, because
+/// no event will.
+pub trait WorkLists: Send + Sync {
+    /// Submissions whose end has loose ends, by [`has_loose_ends`](crate::domain::JobState::has_loose_ends), and has not been settled, a
+    /// page at a time.
+    fn unsettled_ends(
+        &self,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+
+    /// What follows from a submission's end has been done: it leaves [`WorkLists::unsettled_ends`].
+    fn settle(&self, job_id: &JobId) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Heads whose claim expired before a moment, a page at a time.
+    fn expired_claims(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<JobHead>, PortError>> + Send;
+
+    /// Submissions, children and nodes that have not ended and of which nothing was heard, and Batch was
+    /// not asked, since a moment. What waits longest comes first, in each part of a store that is in parts;
+    /// none of these comes first in every list.
+    fn silent_submissions(
+        &self,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+
+    /// Batch was asked about submissions in flight and had no news of them: they leave
+    /// [`WorkLists::silent_submissions`] of moments up to `asked_at`. With `heard_at` Batch knows them, and
+    /// their `updated_at` is that moment. One that has changed since it was read is left as it is.
+    fn no_news(
+        &self,
+        submissions: &[Submission],
+        heard_at: Option<Timestamp>,
+        asked_at: Timestamp,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Submissions, children and nodes that ended before a moment and whose logs are not complete.
+    fn unfinished_logs(
+        &self,
+        before: Timestamp,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+}
