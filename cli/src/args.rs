@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use batchwright::domain::{JobName, JobStatus};
+use batchwright::domain::s3_uri::Pattern;
+use batchwright::domain::{Cause, JobName, JobStatus};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::selection::check_word;
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
 #[derive(Debug, Parser)]
@@ -25,10 +28,29 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show what `run` would do; submit nothing
     Plan(PlanArgs),
+    /// List the runs: each is one job file that was run
+    Runs(RunsArgs),
+    /// Run chosen jobs again: those that failed, failed for a cause, or were never submitted
+    ///
+    /// The earlier tries stay on record. Jobs under way are left alone. Without a condition all jobs that were
+    /// named are run again, also those that SUCCEEDED.
+    Rerun(RerunArgs),
+    /// Say why a job failed, or waits: one cause, its evidence, and what to do
+    Explain(ExplainArgs),
+    /// Write a page about runs or jobs: one HTML file that needs no network
+    Report(ReportArgs),
     /// Show the jobs, with the state of their latest submission
     Jobs(JobsArgs),
     /// Count the jobs by status, or show one job with each of its tries
     Status(StatusArgs),
+    /// Cancel jobs that have not started, and runs: those that run go on to their end
+    ///
+    /// A cancelled run submits nothing more: neither what is left of its file, nor another try.
+    Cancel(StopArgs),
+    /// Stop jobs, whether they wait or run, and runs
+    ///
+    /// A terminated run submits nothing more: neither what is left of its file, nor another try.
+    Terminate(StopArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
     /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
@@ -48,7 +70,7 @@ pub(crate) enum Command {
 }
 
 /// Where the jobs run and their state lies.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Place {
     /// Run on this machine, with the embedded engine
     #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
@@ -100,6 +122,18 @@ impl Place {
         Target::Local(self.state_dir())
     }
 
+    /// The options that say so, for commands that are shown.
+    pub(crate) fn as_options(&self) -> String {
+        #[cfg(feature = "aws")]
+        if let Some(stack) = &self.stack.stack {
+            return format!("--stack {stack}");
+        }
+        match &self.state_dir {
+            Some(dir) => format!("--local --state-dir {}", dir.display()),
+            None => "--local".to_owned(),
+        }
+    }
+
     /// The state folder.
     pub(crate) fn state_dir(&self) -> StateDir {
         StateDir::new(self.given_state_dir().unwrap_or(Path::new(".batchwright")))
@@ -121,15 +155,44 @@ pub(crate) enum Output {
     Ndjson,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Shown {
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
 }
 
-/// What jobs get of this machine, beyond what a container would have.
+/// How jobs that are run again run on this machine.
 #[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// vCPUs that jobs may use at once [default: the machine's cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcpus: Option<u32>,
+    /// More job definitions for the embedded engine: JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job_definitions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) processes: ProcessArgs,
+}
+
+impl EngineArgs {
+    /// The `run` of a job file, whatever of it SUCCEEDED before.
+    pub(crate) fn with_file(&self, place: &Place, shown: &Shown, file: PathBuf) -> RunArgs {
+        RunArgs {
+            file,
+            place: place.clone(),
+            shown: shown.clone(),
+            rerun: true,
+            vcpus: self.vcpus,
+            job_definitions: self.job_definitions.clone(),
+            processes: self.processes.clone(),
+            simulate: None,
+        }
+    }
+}
+
+/// What jobs get of this machine, beyond what a container would have.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ProcessArgs {
     /// Run jobs in this folder [default: local.workdir of the job file, else an empty folder for each attempt]
     #[arg(long, value_name = "DIR")]
@@ -182,16 +245,95 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// At most so many, the latest
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Runs by their ids, jobs by their names or by patterns as in 'tile-*', or the jobs of a job file
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required_unless_present = "cause")]
+    pub(crate) what: Vec<String>,
+    /// Only jobs one of whose tries ended for this cause, as in HOST_LOST; may be given more than once
+    #[arg(long, value_name = "CAUSE")]
+    pub(crate) cause: Vec<Cause>,
+    /// Why: Batch keeps it with each job
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RerunArgs {
+    /// Runs by their ids, jobs by their names or by patterns as in 'tile-*', or the jobs of a job file, as it is now
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required = true)]
+    pub(crate) what: Vec<String>,
+    /// Jobs that FAILED
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Jobs whose latest try FAILED for this cause, as in HOST_LOST; may be given more than once
+    #[arg(long, value_name = "CAUSE")]
+    pub(crate) cause: Vec<Cause>,
+    /// Jobs that were never submitted
+    #[arg(long)]
+    pub(crate) missing: bool,
+    /// Of these, only jobs whose names match
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
+    pub(crate) name: Option<Pattern>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    #[command(flatten)]
+    pub(crate) run: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A job; or a run, a pattern of names or a job file: then its jobs by situation
+    #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Runs, jobs, patterns of names or job files [default: all jobs]
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Where the page goes; - is standard output
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct JobsArgs {
-    /// Only the jobs of these names
-    #[arg(value_parser = JobName::parse)]
-    pub(crate) names: Vec<JobName>,
+    /// Only the jobs of these runs, names, patterns of names or job files
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Only jobs whose latest submission has this status
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long)]
     pub(crate) status: Option<JobStatus>,
     /// Also every try, array child and node
     #[arg(long)]
@@ -200,9 +342,10 @@ pub(crate) struct JobsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// A job's name: show its tries, where each was submitted and how it ended
-    #[arg(value_parser = JobName::parse)]
-    pub(crate) name: Option<JobName>,
+    /// A job: show its tries, where each was submitted and how it ended. A run, a pattern of names or a job
+    /// file: count its jobs alone
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]

@@ -5,8 +5,11 @@ mod output;
 
 mod args;
 mod commands;
+mod environment;
 mod exit;
+mod report;
 mod s3;
+mod selection;
 #[cfg(feature = "aws")]
 mod stack;
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::{Context, anyhow};
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::aws::{CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client};
+use batchwright::aws::{
+    BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
+};
 
 use crate::args::StackArgs;
 use crate::exit::Failure;
@@ -12,6 +14,7 @@ use crate::exit::Failure;
 /// The parts of a stack that the program talks to.
 pub(crate) struct Stack {
     pub(crate) store: DynamoDbJobStore,
+    pub(crate) engine: BatchJobEngine,
     pub(crate) logs: CloudWatchLogSource,
     pub(crate) bucket: S3ObjectStore,
     pub(crate) bucket_name: String,
@@ -44,6 +47,7 @@ impl Stack {
         };
         Ok(Stack {
             store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&config), tables),
+            engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&config)),
             logs: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&config)),
             bucket: S3ObjectStore::new(s3_client(&config), bucket_name.clone()),
             bucket_name,

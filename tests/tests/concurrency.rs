@@ -18,7 +18,7 @@ use batchwright::engine::{
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, Page, PortError, Unpaced,
+    Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, Page, PortError, RunStore, Unpaced,
 };
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
@@ -160,7 +160,7 @@ struct Site<S> {
     again: tokio::sync::mpsc::UnboundedSender<JobState>,
 }
 
-impl<S: JobStore + Clone + 'static> Site<S> {
+impl<S: JobStore + RunStore + Clone + 'static> Site<S> {
     async fn open(seed: u64, stores: Vec<S>) -> anyhow::Result<Self> {
         let (sender, truth) = unbounded_channel();
         let config = EngineConfig { ids: JobIds::seeded(seed), ..EngineConfig::with_vcpus(64) };
@@ -327,7 +327,7 @@ fn recorder<'a, S>(
     Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
 }
 
-async fn submit_until_told<S: JobStore>(
+async fn submit_until_told<S: JobStore + RunStore>(
     store: &S,
     engine: &Witness,
     clock: &ShiftedClock,
@@ -348,7 +348,10 @@ async fn submit_until_told<S: JobStore>(
     }
 }
 
-async fn all_agree<S: JobStore + Clone + 'static>(seed: u64, stores: Vec<S>) -> anyhow::Result<()> {
+async fn all_agree<S: JobStore + RunStore + Clone + 'static>(
+    seed: u64,
+    stores: Vec<S>,
+) -> anyhow::Result<()> {
     let site = Site::open(seed, stores).await?;
     let ran = async {
         site.until_quiet().await?;

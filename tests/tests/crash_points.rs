@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use batchwright::domain::Stop;
+use batchwright_tests::crash::cancelled::cancellations;
 use batchwright_tests::crash::scenario::Scenario;
 use batchwright_tests::crash::sources::{CallSite, calls, methods};
 use batchwright_tests::crash::sweep::{Figures, in_memory, pairs, singles};
@@ -17,7 +19,20 @@ const SOURCES: [&str; 6] = [
 ];
 
 /// Calls that no function dies at: by file, the text of their line, and why.
-const EXCEPTIONS: [(&str, &str, &str); 9] = [
+const EXCEPTIONS: [(&str, &str, &str); 14] = [
+    ("use_cases/select.rs", "", "finds what a person names: it reads alone"),
+    ("use_cases/stop.rs", "store.run(run_id).await?", "a person cancels a run, and asks again"),
+    (
+        "use_cases/stop.rs",
+        "store.save_run(&cancelled).await?",
+        "as above: the deaths around it are those of others",
+    ),
+    ("use_cases/stop.rs", "jobs_named(", "a person stops jobs by their names, and asks again"),
+    (
+        "use_cases/stop.rs",
+        "stopper.stop_jobs(&job_ids, stop, reason).await",
+        "passes on to cancel_job and terminate_job of the engine, which are called outside of these sources",
+    ),
     ("use_cases/queries.rs", "", "answers to people's questions: it reads alone"),
     ("use_cases/plan_file.rs", "", "shows what would be done: it reads alone"),
     ("use_cases/read_logs.rs", "", "shows a log: it reads alone"),
@@ -59,6 +74,11 @@ async fn a_deployment_that_dies_at_any_call_does_everything_once() -> anyhow::Re
         println!("crash: {}: {figures}", scenario.name);
         all += figures;
     }
+    for scenario in [Scenario::lost_host(), Scenario::long_run()] {
+        let figures = cancellations(&scenario, Stop::Terminate, 3).await?;
+        println!("crash: {}, cancelled: {figures}", scenario.name);
+        all += figures;
+    }
     let visited = |site: &CallSite, before: bool| {
         all.sites.iter().any(|(seen, at)| {
             *at == before
@@ -87,6 +107,22 @@ async fn a_deployment_that_dies_at_any_call_does_everything_once() -> anyhow::Re
     );
     println!("crash: every death: {all}");
     assert!(missed.is_empty(), "no function died at these calls: {missed:#?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_cancelled_at_any_call_submits_nothing_more_whatever_dies() -> anyhow::Result<()> {
+    let mut all = Figures::default();
+    for (scenario, stop) in [
+        (Scenario::one_job(), Stop::Terminate),
+        (Scenario::long_run(), Stop::Cancel),
+        (Scenario::array(), Stop::Terminate),
+    ] {
+        let figures = cancellations(&scenario, stop, 7).await?;
+        println!("crash: {}, {stop}: {figures}", scenario.name);
+        all += figures;
+    }
+    println!("crash: cancelled runs: {all}");
     Ok(())
 }
 

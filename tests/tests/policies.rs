@@ -14,8 +14,8 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
-    ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim, NewSubmission, Nonce,
-    RunId, SubmitJobRequest,
+    Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
+    NewSubmission, Nonce, Run, RunCounts, RunId, RunState, Stop, SubmitJobRequest,
 };
 use batchwright::events::JobDetail;
 use batchwright::function::Invocation;
@@ -23,9 +23,10 @@ use batchwright::job_file::check_job;
 use batchwright::pace::TokenBucket;
 use batchwright::ports::{
     ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, ObjectStore,
-    ObjectWriter, Page, PortError, StateStore as _, SystemClock, Unpaced,
+    ObjectWriter, Page, PortError, RunStore as _, StateStore as _, SystemClock, Unpaced,
 };
 use batchwright::use_cases::record_state::Recorder;
+use batchwright::use_cases::stop::cancel_run;
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::ministack::Ministack;
@@ -146,10 +147,19 @@ fn name(text: &str) -> JobName {
 }
 
 async fn claim(store: &impl JobStore, spec: &JobSpec, milliseconds: i64) -> anyhow::Result<Nonce> {
+    claim_for(store, spec, milliseconds, RunId::derive("policies", "1", "0")).await
+}
+
+async fn claim_for(
+    store: &impl JobStore,
+    spec: &JobSpec,
+    milliseconds: i64,
+    run_id: RunId,
+) -> anyhow::Result<Nonce> {
     let now = SystemClock.now();
     let claim = NewClaim {
         spec: spec.clone(),
-        run_id: RunId::derive("policies", "1", "0"),
+        run_id,
         replaces: None,
         replaced_end: None,
         job_queue: None,
@@ -164,8 +174,12 @@ async fn claim(store: &impl JobStore, spec: &JobSpec, milliseconds: i64) -> anyh
 
 /// Submits a job as the submitter would; what it calls is not the function's under test.
 async fn submitted(cloud: &Cloud, spec: &JobSpec) -> anyhow::Result<JobId> {
+    submitted_for(cloud, spec, RunId::derive("policies", "1", "0")).await
+}
+
+async fn submitted_for(cloud: &Cloud, spec: &JobSpec, run_id: RunId) -> anyhow::Result<JobId> {
     let Adapters { store, engine, .. } = cloud.adapters();
-    let nonce = claim(&store, spec, 60_000).await?;
+    let nonce = claim_for(&store, spec, 60_000, run_id).await?;
     let none = |_: &JobName| None;
     let job_id = engine.submit_job(&SubmitJobRequest::new(spec, &nonce, none)).await?;
     let (job_name, now) = (spec.job_name.clone(), SystemClock.now());
@@ -315,6 +329,29 @@ async fn log_collector(cloud: &Cloud) -> anyhow::Result<Calls> {
     Ok(calls)
 }
 
+/// A run with a job that waits, which somebody has cancelled.
+async fn cancelled(cloud: &Cloud) -> anyhow::Result<()> {
+    let run_id = RunId::derive("cancelled", "1", "0");
+    let Adapters { store, .. } = cloud.adapters();
+    let now = SystemClock.now();
+    let run = Run {
+        run_id: run_id.clone(),
+        source: "s3://policies/jobs/cancelled.json".to_owned(),
+        rerun: false,
+        state: RunState::Submitting,
+        checkpoint: Checkpoint::default(),
+        counts: RunCounts::default(),
+        started_at: now,
+        updated_at: now,
+        requested_by: None,
+        cancellation: None,
+    };
+    store.create_run(&run).await?;
+    submitted_for(cloud, &spec("waiting"), run_id.clone()).await?;
+    cancel_run(&store, &SystemClock, &run_id, Stop::Cancel, "no longer wanted").await?;
+    Ok(())
+}
+
 async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, objects, source, invoker, .. } = cloud.adapters();
     let aside = cloud.adapters();
@@ -342,6 +379,7 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let event = change(&array_id, "another-array", "FAILED", CHILD_FAILED, None);
     let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
     aside.store.apply_state(&detail.state(), SystemClock.now()).await?;
+    cancelled(cloud).await?;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let pace = Unpaced;
     let ports =
@@ -352,7 +390,7 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let passed = found.reconciled;
     assert!(!found.cut_short, "{found:?}");
     assert!(passed.surplus_terminated == 1 && passed.claims_released >= 1, "{found:?}");
-    assert!(found.logs_archived > 0, "{found:?}");
+    assert!(found.logs_archived > 0 && found.jobs_stopped == 1, "{found:?}");
     Ok(calls)
 }
 

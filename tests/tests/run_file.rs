@@ -28,6 +28,7 @@ fn order(name: &str) -> RunFile {
         run_id: RunId::derive(name, "1", "0"),
         source: name.to_owned(),
         rerun: false,
+        requested_by: None,
         concurrency: 8,
         deadline: None,
         policy: SubmitPolicy::default(),

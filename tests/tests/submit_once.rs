@@ -51,6 +51,7 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
                 run_id: RunId::derive("jobs.jsonl", "1", &number.to_string()),
                 source: "jobs.jsonl".to_owned(),
                 rerun: false,
+                requested_by: None,
                 concurrency: 4,
                 deadline: None,
                 policy: SubmitPolicy::default(),

@@ -2,52 +2,54 @@
 
 use std::io::{self, BufWriter};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use batchwright::domain::{Job, JobStatus};
-use batchwright::ports::{Cursor, JobQueries};
-
-use batchwright::use_cases::queries::children_ended;
+use batchwright::ports::{Cursor, JobQueries, RunStore};
+use batchwright::use_cases::array_counts::array_counts;
+use batchwright::use_cases::queries::for_each_submission_of;
 
 use crate::args::{JobsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::job_view::JobView;
 use crate::output::records::Records;
 use crate::output::table;
+use crate::selection::for_each_job;
 
-pub(crate) async fn jobs<S: JobQueries>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
+pub(crate) async fn jobs<S: JobQueries + RunStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
     let mut shown = Shown::new(args.shown.output);
-    if args.names.is_empty() {
-        show_all(store, args.status, args.submissions, &mut shown).await?;
-    } else {
-        let found = store.jobs_named(&args.names).await.context("the jobs can't be read")?;
-        for (name, job) in args.names.iter().zip(found) {
-            let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
-            show(store, &job, args.submissions, &mut shown).await?;
+    match args.status {
+        Some(status) if args.what.is_empty() => {
+            show_all_with(store, status, args.submissions, &mut shown).await?;
+        }
+        status => {
+            let show = &mut async |_, job: Option<Job>| match job {
+                Some(job) if status.is_none_or(|status| job.status() == Some(status)) => {
+                    show(store, &job, args.submissions, &mut shown).await
+                }
+                _ => Ok(()),
+            };
+            for_each_job(store, &args.what, show).await?;
         }
     }
     shown.finish()?;
     Ok(Exit::Well)
 }
 
-async fn show_all<S: JobQueries>(
+async fn show_all_with<S: JobQueries>(
     store: &S,
-    status: Option<JobStatus>,
+    status: JobStatus,
     submissions: bool,
     shown: &mut Shown,
 ) -> Result<(), Failure> {
     let mut cursor: Option<Cursor> = None;
     loop {
-        let page = match status {
-            Some(status) => store.jobs_with_status(status, cursor.as_ref()).await,
-            None => store.jobs(None, cursor.as_ref()).await,
-        };
-        let page = page.context("the jobs can't be read")?;
+        let page = store.jobs_with_status(status, cursor.as_ref()).await.context("the jobs can't be read")?;
         for job in &page.items {
             show(store, job, submissions, shown).await?;
         }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(()),
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
         }
     }
 }
@@ -58,25 +60,22 @@ async fn show<S: JobQueries>(
     submissions: bool,
     shown: &mut Shown,
 ) -> Result<(), Failure> {
-    let children_ended = children_ended(store, job).await.context("an array's children can't be read")?;
-    shown.push(JobView { children_ended, ..JobView::of(job) })?;
+    let mut view = JobView::of(job);
+    view.children = array_counts(store, job).await.context("the array's children can't be read")?;
+    shown.push(view)?;
     if !submissions {
         return Ok(());
     }
-    let mut cursor: Option<Cursor> = None;
-    loop {
-        let page =
-            store.submissions(job.name(), cursor.as_ref()).await.context("the submissions can't be read")?;
-        for submission in &page.items {
-            if Some(&submission.state.job_id) != job.head.job_id.as_ref() {
-                shown.push(JobView::of_submission(submission))?;
-            }
+    let mut found = Vec::new();
+    for_each_submission_of(store, job.name(), |submission| {
+        if Some(&submission.state.job_id) != job.head.job_id.as_ref() {
+            found.push(submission);
         }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(()),
-        }
-    }
+    })
+    .await
+    .context("the submissions can't be read")?;
+    job.head.sort_submissions(&mut found);
+    found.iter().try_for_each(|submission| shown.push(JobView::of_submission(submission)))
 }
 
 /// Prints jobs as they come, or gathers them for a table.

@@ -86,11 +86,6 @@ async fn submissions<S: JobQueries>(
             return Err(Failure::Broken(anyhow!("{} has no submission {only}", job.name())));
         }
     }
-    let place = |id: &JobId| {
-        let root = id.root();
-        let attempt = job.head.job_tries.iter().position(|submitted| *submitted == root);
-        (attempt.unwrap_or(usize::MAX), id.array_index())
-    };
-    found.sort_by_key(|submission| place(&submission.state.job_id));
+    job.head.sort_submissions(&mut found);
     Ok(found)
 }

@@ -1,24 +1,32 @@
 //! What each command does.
 
+mod explain;
 #[cfg(feature = "aws")]
 mod invoke;
 mod jobs;
 mod logs;
 mod plan;
 mod processes;
+mod report;
+mod rerun;
 mod run;
 #[cfg(feature = "aws")]
 mod run_on_stack;
+mod runs;
 mod serve;
 mod status;
-mod summary;
+mod stop;
+pub(crate) mod summary;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use batchwright::domain::{JobName, Stop};
 use batchwright::local::StateDir;
 use batchwright::memory::InMemoryJobStore;
+use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
+use batchwright::use_cases::explain::Logs;
 
-use crate::args::{Cli, Command, Target};
+use crate::args::{Cli, Command, RerunArgs, StopArgs, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -46,6 +54,37 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args).await,
             },
+            Command::Runs(args) => match args.place.target() {
+                Target::Local(dir) => runs::runs(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => runs::runs(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Cancel(args) => stop(args, Stop::Cancel).await,
+            Command::Terminate(args) => stop(args, Stop::Terminate).await,
+            Command::Rerun(args) => rerun(args).await,
+            Command::Explain(args) => match args.place.target() {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    explain::explain(&open_state(&dir)?, &NoQueues, &logs, dir.is_in_use(), args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, engine, logs, bucket, .. } = Stack::find(&stack).await?;
+                    let logs = Logs { source: &logs, archive: &bucket };
+                    explain::explain(&store, &engine, &logs, true, args).await
+                }
+            },
+            Command::Report(args) => match args.place.target() {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    report::report(&open_state(&dir)?, &logs, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, logs, bucket, .. } = Stack::find(&stack).await?;
+                    report::report(&store, &Logs { source: &logs, archive: &bucket }, args).await
+                }
+            },
             Command::Jobs(args) => match args.place.target() {
                 Target::Local(dir) => jobs::jobs(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
@@ -70,6 +109,46 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::S3(args) => crate::s3::run(args).await,
         }
     })
+}
+
+async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {
+    let nothing = || {
+        println!("no job is to be run again");
+        Ok(Exit::Well)
+    };
+    match args.place.target() {
+        Target::Local(dir) => {
+            let folder = dir.root().join("reruns");
+            match rerun::chosen(&open_state(&dir)?, args, &folder).await? {
+                Some(args) => run::run(&args).await,
+                None => nothing(),
+            }
+        }
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            let folder = tempfile::tempdir().context("a folder for the job file can't be made")?;
+            match rerun::chosen(&stack.store, args, folder.path()).await? {
+                Some(args) => run_on_stack::run(&stack, &args).await,
+                None => nothing(),
+            }
+        }
+    }
+}
+
+async fn stop(args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
+    match args.place.target() {
+        Target::Local(dir) => stop::stop_locally(&dir, args, stop).await,
+        #[cfg(feature = "aws")]
+        Target::Stack(stack) => {
+            let stack = Stack::find(&stack).await?;
+            stop::stop(&stack.store, &stack.engine, args, stop).await
+        }
+    }
+}
+
+fn no_such_job(name: &JobName) -> Failure {
+    Failure::Broken(anyhow!("no job is named {name}"))
 }
 
 /// The state in a folder, to look at.

@@ -11,6 +11,7 @@ use batchwright::ports::{Clock, SystemClock};
 
 use super::{processes, summary};
 use crate::args::RunArgs;
+use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::output::{human, progress};
 
@@ -38,6 +39,7 @@ async fn run_in<C: Clock + Clone + 'static>(
     let kept = args.processes.keep_workdirs.then(|| state_dir.clone());
     let options = Options { state_dir, vcpus: args.vcpus, mode };
     let mut controller = Controller::open(&options, clock).await?;
+    controller.set_requested_by(environment::user());
     let observer = progress::observer(kept);
     let stop = async {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -64,7 +64,11 @@ impl From<WireError> for Failure {
             WireError::StateDir(_) | WireError::Resources { .. } | WireError::Listen { .. } => {
                 Self::Rejected(error.to_string())
             }
-            WireError::Books(_) | WireError::Runner(_) | WireError::EngineStopped | WireError::Serve(_) => {
+            WireError::State(_)
+            | WireError::Books(_)
+            | WireError::Runner(_)
+            | WireError::EngineStopped
+            | WireError::Serve(_) => {
                 Self::Broken(error.into())
             }
         }

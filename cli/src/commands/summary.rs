@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use batchwright::domain::{JobName, JobStatus, RunCounts, RunId, StatusCounts};
 use batchwright::job_file::{self, JobFile};
-use batchwright::ports::JobQueries;
+use batchwright::ports::{JobQueries, RunStore};
 use tokio::fs::File;
 use tokio::io::BufReader;
 
@@ -19,7 +19,7 @@ use crate::output::table::ROWS_MAX;
 use crate::output::{human, table};
 
 /// What became of the jobs of the file: all of them, or those that did not succeed where they are many.
-pub(super) async fn show<S: JobQueries>(
+pub(super) async fn show<S: JobQueries + RunStore>(
     store: &S,
     args: &RunArgs,
     run_id: &RunId,
@@ -52,6 +52,11 @@ pub(super) async fn show<S: JobQueries>(
     .await?;
     printed.context("stdout")?;
     let total = statuses.total();
+    let run = store.run(run_id).await.context("the run can't be read")?;
+    let cancellation = run.as_ref().and_then(|run| run.cancellation.as_ref());
+    if let Some(cancellation) = cancellation {
+        eprintln!("the run {run_id} was cancelled: {}", cancellation.reason);
+    }
     if output == Output::Table {
         let whole = total <= ROWS_MAX as u64;
         if !whole {
@@ -68,7 +73,10 @@ pub(super) async fn show<S: JobQueries>(
             serde_json::json!({"runId": run_id, "counts": statuses, "run": counts, "resubmissions": again});
         records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
     }
-    let well = statuses[JobStatus::Succeeded] == total && counts.rejected == 0 && counts.unknown == 0;
+    let well = cancellation.is_none()
+        && statuses[JobStatus::Succeeded] == total
+        && counts.rejected == 0
+        && counts.unknown == 0;
     Ok(if well { Exit::Well } else { Exit::JobsFailed })
 }
 
@@ -121,7 +129,7 @@ pub(super) async fn for_each_job<S: JobQueries>(
 }
 
 /// Opens a job file, wherever it is to run.
-pub(super) async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, Failure> {
+pub(crate) async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, Failure> {
     let name = path.display().to_string();
     let opened = File::open(path).await.map_err(|error| Failure::Rejected(format!("{name}: {error}")))?;
     let opened = job_file::open(BufReader::new(opened), &name).await;

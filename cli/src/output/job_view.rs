@@ -3,6 +3,7 @@
 use batchwright::domain::{
     Cause, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, RunId, Submission, Timestamp,
 };
+use batchwright::use_cases::array_counts::ArrayCounts;
 use serde::Serialize;
 
 use super::try_view::TryView;
@@ -37,9 +38,9 @@ pub(crate) struct JobView {
     pub(crate) job_definition: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) array_size: Option<u32>,
-    /// Of an array under way: how many of its children have ended.
+    /// Of an array: what became of its children.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) children_ended: Option<u32>,
+    pub(crate) children: Option<ArrayCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +118,7 @@ impl JobView {
             job_queue: state.job_queue.clone(),
             job_definition: state.job_definition.clone(),
             array_size: state.array_size,
-            children_ended: None,
+            children: None,
             run_id: None,
             logs: None,
             again: Vec::new(),
@@ -147,7 +148,7 @@ impl JobView {
             job_queue: String::new(),
             job_definition: String::new(),
             array_size: None,
-            children_ended: None,
+            children: None,
             run_id: None,
             logs: None,
             again: Vec::new(),
@@ -156,18 +157,14 @@ impl JobView {
         }
     }
 
-    /// The status, and how far an array under way has come: as in `PENDING 17/20`.
-    pub(crate) fn status_text(&self) -> String {
-        let status = self.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        match (self.children_ended, self.array_size) {
-            (Some(ended), Some(size)) => format!("{status} {ended}/{size}"),
-            _ => status,
-        }
-    }
-
     /// Why it is not SUCCEEDED, in one line.
     pub(crate) fn why(&self) -> String {
-        let told = [self.status_reason.as_deref(), self.reason.as_deref()];
+        let children = self.children.as_ref().and_then(ArrayCounts::failure);
+        let children = children.filter(|_| self.status != Some(JobStatus::Succeeded));
+        // What the children say is more than Batch's own `Array Child Job failed`.
+        let said =
+            self.status_reason.as_deref().filter(|_| children.is_none() || self.cause != Some(Cause::Child));
+        let told = [children.as_deref(), said, self.reason.as_deref()];
         let texts: Vec<&str> = told.into_iter().flatten().collect();
         match (self.cause, self.status) {
             (Some(cause), _) if texts.is_empty() => cause.to_string(),

@@ -1,5 +1,6 @@
 //! Tables for people.
 
+use batchwright::domain::JobStatus;
 use comfy_table::{Table, presets};
 
 use super::human;
@@ -26,7 +27,7 @@ pub(crate) fn jobs(views: &[JobView]) -> Table {
         let none = || "-".to_owned();
         table.add_row([
             name(view),
-            view.status_text(),
+            status(view),
             view.exit_code.map_or_else(none, |code| code.to_string()),
             tries(view),
             view.waited_ms.map_or_else(none, human::duration),
@@ -35,6 +36,18 @@ pub(crate) fn jobs(views: &[JobView]) -> Table {
         ]);
     }
     table
+}
+
+/// An array that has not ended shows how far its children have come, as in `PENDING 3/12`.
+fn status(view: &JobView) -> String {
+    let Some(status) = view.status else { return "-".to_owned() };
+    match view.children.as_ref().filter(|_| !status.is_terminal()) {
+        Some(children) => {
+            let ended = children.counts[JobStatus::Succeeded] + children.counts[JobStatus::Failed];
+            format!("{status} {ended}/{}", children.size)
+        }
+        None => status.to_string(),
+    }
 }
 
 /// A child shows its index.

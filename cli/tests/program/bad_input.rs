@@ -64,9 +64,15 @@ fn a_job_that_nobody_knows_is_named() {
     let folder = Folder::new();
     folder.write("jobs.yaml", "{jobName: job, jobQueue: q, jobDefinition: d, command: [\"true\"]}");
     folder.run(&["run", "jobs.yaml", "--local"]);
-    for args in [&["logs", "other", "--local"][..], &["jobs", "other", "--local"]] {
-        let ended = folder.run(args);
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "batchwright: no job is named other\n"));
+    let ended = folder.run(&["logs", "other", "--local"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "batchwright: no job is named other\n"));
+    for command in ["jobs", "status", "cancel", "terminate"] {
+        let ended = folder.run(&[command, "other", "--local"]);
+        let said = "batchwright: no job, run or job file is named other\n";
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), said));
+        let ended = folder.run(&[command, "other-*", "--local"]);
+        let said = "batchwright: no job's name matches other-*\n";
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), said));
     }
 }
 

@@ -110,7 +110,7 @@ fn retries_are_made_for_the_causes_that_a_job_names_and_can_be_seen() {
     assert!(lines[4].contains(" local  FAILED     DEPENDENCY "), "{shown:?}");
     assert!(lines[5].contains(" local  SUCCEEDED  - "), "{shown:?}");
     let unknown = folder.run(&["status", "nobody", "--local"]);
-    assert!(unknown.stderr.contains("no job is named nobody"), "{unknown:?}");
+    assert!(unknown.stderr.contains("no job, run or job file is named nobody"), "{unknown:?}");
     assert_eq!(folder.run(&["logs", "second-time", "--local"]).stdout, "done\n");
 }
 

@@ -7,5 +7,6 @@ mod examples;
 mod interrupted;
 mod machine;
 mod s3;
+mod stop;
 mod support;
 mod terminal;

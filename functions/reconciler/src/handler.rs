@@ -41,6 +41,8 @@ pub struct Ports<S, E, P, C, L, O, I> {
 pub struct Response {
     /// Runs that the submitter was told to go on with.
     pub runs_continued: u64,
+    /// Jobs of cancelled runs that Batch was asked to stop.
+    pub jobs_stopped: u64,
     /// Claims, ends, submissions.
     pub reconciled: Reconciled,
     /// Submissions whose logs are archived whole now.
@@ -78,8 +80,8 @@ where
     let mut runs = Continued::default();
     let mut reconciled = Reconciled::default();
     let mut logs = Archived::default();
-    let continuing =
-        continue_runs(store, invoker, clock, &config.submitter, config.run_silence_ms, &mut runs);
+    let which = (config.submitter.as_str(), config.run_silence_ms);
+    let continuing = continue_runs(store, engine, invoker, clock, which, &mut runs);
     let all_continued = until(end, continuing).await?.is_some();
     let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled);
     let all_reconciled = until(end, reconciling).await?.is_some();
@@ -87,6 +89,7 @@ where
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
         runs_continued: runs.runs,
+        jobs_stopped: runs.jobs_stopped,
         reconciled,
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
@@ -129,6 +132,7 @@ fn metrics(response: &Response) -> Vec<Metric> {
     let reconciled = response.reconciled;
     vec![
         Metric::count("RunsContinued", response.runs_continued),
+        Metric::count("JobsStopped", response.jobs_stopped),
         Metric::count("ClaimsAdopted", reconciled.claims_adopted),
         Metric::count("ClaimsReleased", reconciled.claims_released),
         Metric::count("SurplusTerminated", reconciled.surplus_terminated),

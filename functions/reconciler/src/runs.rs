@@ -1,41 +1,46 @@
-//! Runs that nobody goes on with.
+//! Runs that nobody goes on with, and those that somebody has cancelled.
 
-use batchwright::domain::{Run, RunId};
-use batchwright::ports::{Clock, Cursor, FunctionInvoker, PortError, RunStore};
+use batchwright::domain::{Run, RunId, RunState};
+use batchwright::ports::{
+    Clock, Cursor, FunctionInvoker, JobEngine, JobStore, OneByOne, PortError, RunStore,
+};
+use batchwright::use_cases::stop::stop_run;
 use serde_json::{Value, json};
 use tracing::{info, warn};
+
+/// From a run's cancellation until the index that lists its jobs is believed to hold all of them.
+const SETTLE_MS: i64 = 60_000;
 
 /// What was done about runs.
 #[derive(Debug, Default)]
 pub(crate) struct Continued {
     pub(crate) runs: u64,
+    pub(crate) jobs_stopped: u64,
     pub(crate) postponed: u64,
 }
 
-/// Has the submitter go on with every run that has not moved for a while.
-pub(crate) async fn continue_runs<S: RunStore, I: FunctionInvoker>(
+/// Has the submitter go on with every run that has not moved for a while, and stops the jobs of those that were
+/// cancelled.
+pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: FunctionInvoker>(
     store: &S,
+    engine: &E,
     invoker: &I,
     clock: &impl Clock,
-    submitter: &str,
-    silence_ms: i64,
+    (submitter, silence_ms): (&str, i64),
     done: &mut Continued,
 ) -> Result<(), PortError> {
     let since = clock.now().plus_millis(-silence_ms);
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_runs(since, cursor.as_ref()).await?;
-        for Run { run_id, source, .. } in &page.items {
-            let payload = continuation(run_id, source).to_string();
-            match invoker.invoke_later(submitter, payload.as_bytes()).await {
-                Ok(()) => {
-                    info!(run.id = %run_id, "the submitter goes on with the run");
-                    done.runs += 1;
-                }
-                Err(error) => {
-                    warn!(run.id = %run_id, %error, "postponed to the next pass");
-                    done.postponed += 1;
-                }
+        for run in &page.items {
+            let gone_on = match run.state {
+                RunState::Cancelling => stop(store, engine, clock, run, done).await,
+                _ => go_on(invoker, submitter, run, done).await,
+            };
+            if let Err(error) = gone_on {
+                warn!(run.id = %run.run_id, %error, "postponed to the next pass");
+                done.postponed += 1;
             }
         }
         match page.next {
@@ -43,6 +48,36 @@ pub(crate) async fn continue_runs<S: RunStore, I: FunctionInvoker>(
             None => return Ok(()),
         }
     }
+}
+
+async fn go_on<I: FunctionInvoker>(
+    invoker: &I,
+    submitter: &str,
+    run: &Run,
+    done: &mut Continued,
+) -> Result<(), PortError> {
+    let payload = continuation(&run.run_id, &run.source).to_string();
+    invoker.invoke_later(submitter, payload.as_bytes()).await?;
+    info!(run.id = %run.run_id, "the submitter goes on with the run");
+    done.runs += 1;
+    Ok(())
+}
+
+async fn stop<S: JobStore + RunStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+    run: &Run,
+    done: &mut Continued,
+) -> Result<(), PortError> {
+    let stopper = OneByOne(engine);
+    let stopped = stop_run(store, &stopper, clock, run, SETTLE_MS, |line| {
+        if let (true, Some(why)) = (line.outcome.is_open(), &line.reason) {
+            warn!(run.id = %run.run_id, job.name = %line.job_name, why, "not stopped");
+        }
+    });
+    done.jobs_stopped += stopped.await?.requested;
+    Ok(())
 }
 
 /// The submitter's call for that: functions know each other by their wire forms alone.

@@ -3,7 +3,7 @@
 use batchwright::domain::{JobId, JobStatus};
 use batchwright::events::{BatchResponse, Event, JobStateChange, QueueBlocked, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
-use batchwright::ports::{Applied, Clock, JobEngine, JobStore, SubmissionPace};
+use batchwright::ports::{Applied, Clock, JobEngine, JobStore, RunStore, SubmissionPace};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use serde::Serialize;
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub async fn handle<S, E, P, C>(
     invocation: &Invocation,
 ) -> Result<Answer<Response>, FunctionError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -83,7 +83,7 @@ where
 
 async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Outcome, FunctionError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -102,7 +102,7 @@ async fn record<S, E, P, C>(
     change: &JobStateChange,
 ) -> Result<Outcome, FunctionError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,

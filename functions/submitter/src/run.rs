@@ -80,6 +80,7 @@ where
         run_id,
         source: uri.to_string(),
         rerun,
+        requested_by: None,
         concurrency: config.concurrency,
         deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
         policy: SubmitPolicy::default(),
@@ -170,7 +171,7 @@ where
 
 fn left(ended: Result<RunEnd, RunFileError>) -> Result<Left, FunctionError> {
     match ended {
-        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_)) => Ok(Left::AtCheckpoint),
+        Ok(RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_)) => Ok(Left::AtCheckpoint),
         Err(RunFileError::File(error)) => Ok(Left::Rejected(shown(&error))),
         Err(RunFileError::Overtaken) => Ok(Left::ToAnother),
         Err(RunFileError::Port(error)) => Err(error.into()),

@@ -43,6 +43,7 @@ async fn main() -> anyhow::Result<()> {
         run_id: RunId::derive(file, &std::process::id().to_string(), "0"),
         source: file.to_owned(),
         rerun: false,
+        requested_by: None,
         concurrency: 4,
         deadline: None,
         policy,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use batchwright::domain::{Checkpoint, Run, RunCounts, RunState, Timestamp};
+use batchwright::domain::{Cancellation, Checkpoint, Run, RunCounts, RunState, Stop, Timestamp};
 use batchwright::ports::RunStore;
 use tokio::task::JoinSet;
 
@@ -19,6 +19,7 @@ pub async fn holds<S: RunStore + Clone + 'static>(
         of_eight_concurrent_creators_one_creates_the_run,
         a_run_moves_on_and_never_back,
         a_run_that_has_ended_moves_no_more,
+        a_cancelled_run_never_submits_again,
         only_runs_that_are_submitting_and_silent_are_unfinished,
         a_list_of_many_pages_holds_each_run_once,
     )
@@ -34,6 +35,8 @@ fn run(id: &str, checkpoint: u64, updated_at: Timestamp) -> Run {
         counts: RunCounts { submitted: checkpoint, ..RunCounts::default() },
         started_at: NOW,
         updated_at,
+        requested_by: None,
+        cancellation: None,
     }
 }
 
@@ -96,6 +99,34 @@ async fn a_run_that_has_ended_moves_no_more<S: RunStore>(store: &S) -> anyhow::R
     Ok(())
 }
 
+async fn a_cancelled_run_never_submits_again<S: RunStore>(store: &S) -> anyhow::Result<()> {
+    let cancellation = Cancellation { requested_at: NOW, reason: "ä".to_owned(), stop: Stop::Terminate };
+    let cancelled = |id: &str, checkpoint, state| Run {
+        state,
+        cancellation: Some(cancellation.clone()),
+        ..run(id, checkpoint, at(2_000))
+    };
+    assert!(!store.save_run(&cancelled("a", 0, RunState::Cancelling)).await?, "the run is not known");
+    for (id, before) in [("a", RunState::Submitting), ("b", RunState::Submitted)] {
+        store.create_run(&run(id, 3, NOW)).await?;
+        store.save_run(&Run { state: before, ..run(id, 3, NOW) }).await?;
+        assert!(!store.save_run(&cancelled(id, 3, RunState::Cancelled)).await?, "not in one step");
+        assert!(!store.save_run(&cancelled(id, 2, RunState::Cancelling)).await?, "not from behind");
+        for _ in 0..2 {
+            assert!(store.save_run(&cancelled(id, 3, RunState::Cancelling)).await?);
+        }
+        for late in [RunState::Submitting, RunState::Submitted, RunState::Rejected] {
+            assert!(!store.save_run(&Run { state: late, ..run(id, 9, at(3_000)) }).await?, "{late}");
+        }
+        assert!(unfinished(store, 5_000).await?.contains(id), "its jobs may be under way");
+        assert!(store.save_run(&cancelled(id, 3, RunState::Cancelled)).await?);
+        assert!(!store.save_run(&cancelled(id, 3, RunState::Cancelling)).await?);
+        assert!(!unfinished(store, 5_000).await?.contains(id));
+        assert_eq!(store.run(&run_id(id)).await?, Some(cancelled(id, 3, RunState::Cancelled)));
+    }
+    Ok(())
+}
+
 async fn unfinished<S: RunStore>(store: &S, since: i64) -> anyhow::Result<BTreeSet<String>> {
     let runs = walk(async |page| store.unfinished_runs(at(since), page.as_ref()).await).await?;
     each_once(&runs, |run| run.run_id.to_string())
@@ -123,5 +154,7 @@ async fn a_list_of_many_pages_holds_each_run_once<S: RunStore>(store: &S) -> any
         expected.insert(id);
     }
     assert_eq!(unfinished(store, 5_000).await?, expected);
+    let all = walk(async |page| store.runs(page.as_ref()).await).await?;
+    assert_eq!(each_once(&all, |run| run.run_id.to_string())?, expected);
     Ok(())
 }

@@ -294,9 +294,14 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
             Some(Ok(answer)) => {
                 self.count(Function::Reconciler, &answer.metrics);
                 let found = &answer.body;
-                let counts =
-                    [found.runs_continued, found.logs_archived, found.logs_incomplete, found.postponed];
-                found.reconciled == Default::default() && counts == [0; 4] && !found.cut_short
+                let counts = [
+                    found.runs_continued,
+                    found.jobs_stopped,
+                    found.logs_archived,
+                    found.logs_incomplete,
+                    found.postponed,
+                ];
+                found.reconciled == Default::default() && counts == [0; 5] && !found.cut_short
             }
         };
         if !found_nothing {

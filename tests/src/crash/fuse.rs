@@ -1,6 +1,7 @@
 //! Stops a process for good at its n-th call to a port.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
@@ -45,12 +46,23 @@ impl Site {
 }
 
 /// Counts the calls of all ports of one process, and lets it die at the planned ones. Clones are one fuse.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Fuse(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Fuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fuse").finish_non_exhaustive()
+    }
+}
+
+/// What somebody else does in the midst of a process, before a call takes effect.
+type Interjection = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct State {
     plan: VecDeque<Point>,
+    interjection: Option<(usize, Interjection)>,
+    all_calls: usize,
     calls: usize,
     dead: bool,
     deaths: Vec<(Site, Moment)>,
@@ -61,6 +73,16 @@ impl Fuse {
     /// Dies at the first point, then, counted anew, at the next, and so on.
     pub fn new(plan: impl IntoIterator<Item = Point>) -> Self {
         Self(Arc::new(Mutex::new(State { plan: plan.into_iter().collect(), ..State::default() })))
+    }
+
+    /// Has somebody else act just before the n-th of all calls, whoever makes it.
+    pub fn interject(&self, call: usize, act: impl FnOnce() + Send + 'static) {
+        self.state().interjection = Some((call, Box::new(act)));
+    }
+
+    /// Whether nobody has acted yet.
+    pub fn awaits_interjection(&self) -> bool {
+        self.state().interjection.is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,6 +152,9 @@ impl Fuse {
 
     /// Counts a call. Dies where that is planned before its effect; returns whether it is planned after it.
     pub(super) fn begin(&self, site: Site) -> bool {
+        if let Some(act) = self.due_interjection() {
+            act();
+        }
         let mut state = self.state();
         if state.dead {
             return false;
@@ -145,6 +170,15 @@ impl Fuse {
             state.deaths.push((site, Moment::Before));
         }
         point.moment == Moment::After
+    }
+
+    fn due_interjection(&self) -> Option<Interjection> {
+        let mut state = self.state();
+        if !state.dead {
+            state.all_calls += 1;
+        }
+        let calls = state.all_calls;
+        state.interjection.take_if(|(call, _)| *call <= calls).map(|(_, act)| act)
     }
 
     pub(super) fn is_dead(&self) -> bool {

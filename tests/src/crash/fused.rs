@@ -101,6 +101,7 @@ impl<S: RunStore> RunStore for Fused<S> {
         create_run(run: &Run) -> Answer<Option<Run>>;
         save_run(run: &Run) -> Answer<bool>;
         run(run_id: &RunId) -> Answer<Option<Run>>;
+        runs(page: Option<&Cursor>) -> Answer<Page<Run>>;
         unfinished_runs(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Run>>;
     }
 }

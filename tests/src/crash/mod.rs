@@ -10,8 +10,10 @@
 //! | `scenario` | what is asked for, and how it must end |
 //! | `verdict` | whether it ended so, by Batch's own books |
 //! | `sweep` | a scenario with every death, and with every pair of them |
+//! | `cancelled` | a run that somebody cancels at every call, and every death that follows |
 //! | `sources` | where the sources call ports |
 
+pub mod cancelled;
 pub mod clock;
 pub mod deployment;
 pub mod fuse;

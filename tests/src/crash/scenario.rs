@@ -108,6 +108,10 @@ fn long_after_lost_host(scene: &Scene<'_>) -> Ends {
     if scene.submission == 1 { loses_host() } else { long(scene) }
 }
 
+fn first_of_a_loses_host(scene: &Scene<'_>) -> Ends {
+    if scene.submission == 1 && scene.job_name.as_str() == "a" { loses_host() } else { long(scene) }
+}
+
 fn second_child_loses_host(scene: &Scene<'_>) -> Ends {
     if scene.array_index == Some(1) { loses_host() } else { succeeds() }
 }
@@ -284,6 +288,14 @@ impl Scenario {
     pub fn of_passages(name: &'static str, passages: &[Passage], events_lost: bool) -> Self {
         let passages = passages.iter().copied().enumerate().map(|(at, passage)| (at + 1, passage)).collect();
         Self { passages, events_lost, ..Self::of_file(name, &[job("a")], &[once("a")]) }
+    }
+
+    /// Jobs that run for long, the first of which loses its host before, and one that depends on it: for a run
+    /// that is cancelled meanwhile.
+    pub fn long_run() -> Self {
+        let jobs = [job("a"), job("b"), after("next", "a")];
+        let scenario = Self::of_file("a long run", &jobs, &["a", "b", "next"].map(once));
+        Self { script: first_of_a_loses_host, ..scenario }
     }
 
     /// All of them, the smaller ones first.

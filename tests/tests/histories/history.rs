@@ -11,7 +11,7 @@ use batchwright::engine::{
     VirtualClock,
 };
 use batchwright::function::Invocation;
-use batchwright::ports::{Clock, JobStore, Unpaced};
+use batchwright::ports::{Clock, JobStore, RunStore, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
@@ -54,7 +54,7 @@ struct History<S> {
 }
 
 /// Runs the history of a seed.
-pub(crate) async fn run<S: JobStore>(seed: u64, store: S) -> anyhow::Result<Told> {
+pub(crate) async fn run<S: JobStore + RunStore>(seed: u64, store: S) -> anyhow::Result<Told> {
     let Plan { jobs, calls, events, store_permille } = Plan::of(seed);
     let clock = VirtualClock::starting_at(START);
     let (told, truth) = unbounded_channel();
@@ -80,7 +80,7 @@ pub(crate) async fn run<S: JobStore>(seed: u64, store: S) -> anyhow::Result<Told
     history.end(faring).await
 }
 
-impl<S: JobStore> History<S> {
+impl<S: JobStore + RunStore> History<S> {
     fn recorder(&self) -> Recorder<'_, FaultyStore<S>, WithNodes, Unpaced, VirtualClock> {
         let Self { store, engine, clock, .. } = self;
         Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }

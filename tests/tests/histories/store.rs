@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use batchwright::domain::{
     Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
-    NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
+    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use batchwright::ports::{
-    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
+    Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
 };
 
 use crate::dice::Dice;
@@ -193,5 +193,27 @@ impl<S: JobRemoval> JobRemoval for FaultyStore<S> {
 
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.faulty(self.inner.remove_job(job_name)).await
+    }
+}
+
+impl<S: RunStore> RunStore for FaultyStore<S> {
+    async fn create_run(&self, run: &Run) -> Result<Option<Run>, PortError> {
+        self.faulty(self.inner.create_run(run)).await
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.faulty(self.inner.save_run(run)).await
+    }
+
+    async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
+        self.faulty(self.inner.run(run_id)).await
+    }
+
+    async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        self.faulty(self.inner.runs(page)).await
+    }
+
+    async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        self.faulty(self.inner.unfinished_runs(since, page)).await
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::plan::Skip;
 use crate::domain::retry::{Again, Next, next};
 use crate::domain::{Cause, ChildOf, Children, Job, JobId, JobName, JobState, JobStatus};
-use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// Children's own jobs that are looked up at once.
 const LOOK_UP: usize = 25;
@@ -48,7 +48,7 @@ impl Ended {
 
 impl<S, E, P, C> Recorder<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -191,7 +191,7 @@ where
                 Ok(OwnJob::Submitted(own))
             }
             Outcome::Skipped(Skip::Succeeded) => Ok(OwnJob::Succeeded),
-            Outcome::Skipped(skip @ Skip::Taken) => {
+            Outcome::Skipped(skip @ (Skip::Taken | Skip::RunCancelled)) => {
                 warn!(job.name = %spec.job_name, array.id = %job_id, index, why = %skip, "child not submitted again");
                 Ok(OwnJob::Failed)
             }

@@ -6,17 +6,23 @@
 //! - [`collect_logs`]: the archive of one submission's logs.
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
-//! - [`queries`]: what the job database answers.
-//! - [`read_logs`], [`plan_file`]: what people ask for.
+//! - [`stop`]: jobs stopped on request, and runs cancelled.
+//! - [`queries`], [`array_counts`]: what the job database answers.
+//! - [`select`]: runs and jobs, by the words with which people name them.
+//! - [`explain`], [`read_logs`], [`plan_file`]: what people ask for.
 
 mod array_children;
+pub mod array_counts;
 pub mod collect_logs;
 mod dependencies;
+pub mod explain;
 pub mod plan_file;
 pub mod queries;
 pub mod read_logs;
 pub mod reconcile;
 pub mod record_state;
 pub mod run_file;
+pub mod select;
+pub mod stop;
 pub mod submit;
 mod take_over;

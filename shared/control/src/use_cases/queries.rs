@@ -6,7 +6,6 @@
 //! | a submission by its id, its logs | [`JobQueries::submission`], its `logs` |
 //! | a job by its name, the latest of that name | [`JobQueries::job`] |
 //! | every submission of a name | [`for_each_submission_of`] |
-//! | how many children of an array have ended | [`children_ended`] |
 //! | jobs with given statuses; all, grouped by status | [`for_each_job_with_status`] |
 //! | how many jobs have each status | [`JobQueries::count_by_status`] |
 //! | all jobs; all ids, children among them | [`for_each_job`], [`for_each_job_id`] |
@@ -27,22 +26,6 @@ pub struct JobToRun {
     pub spec: JobSpec,
     /// `None` where the job is new.
     pub known: Option<Job>,
-}
-
-/// How many children of a job's latest submission have ended. `None` where that is no array under way.
-pub async fn children_ended<S: JobQueries>(store: &S, job: &Job) -> Result<Option<u32>, PortError> {
-    let Some(parent) = job.state().filter(|state| state.array_size.is_some() && !state.status.is_terminal())
-    else {
-        return Ok(None);
-    };
-    let mut ended = 0;
-    for_each_submission_of(store, job.name(), |submission| {
-        let state = submission.state;
-        let is_child = state.job_id.parent().as_ref() == Some(&parent.job_id);
-        ended += u32::from(is_child && state.status.is_terminal());
-    })
-    .await?;
-    Ok(Some(ended))
 }
 
 /// Drops the jobs whose latest submission SUCCEEDED; the others stay in order. An earlier submission

@@ -6,9 +6,10 @@ use std::pin::Pin;
 use tracing::{debug, info};
 
 use super::submit::{Asked, Order, Outcome, SubmitPolicy, end_surplus, submit};
+use crate::domain::plan::Skip;
 use crate::domain::retry::{Again, Next, fallback, next};
 use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus, NewSubmission, RecordOutcome};
-use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// What a state led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct Recorder<'a, S, E, P, C> {
 
 impl<S, E, P, C> Recorder<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -160,13 +161,10 @@ where
                 info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
                 Ok(Recorded::Resubmitted(resubmission))
             }
+            Outcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, &skip.to_string())),
+            Outcome::Rejected(why) => Ok(not_again(job, &why)),
             Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
             Outcome::Surplus(_) => Ok(Recorded::Surplus),
-            Outcome::Rejected(why) => {
-                info!(job.name = %job.name(), %why, "not submitted again");
-                let state = job.state();
-                Ok(Recorded::Ended(JobStatus::Failed, state.and_then(JobState::cause)))
-            }
             Outcome::Deferred(why) => Err(PortError::retryable("resubmit", format!("{}: {why}", job.name()))),
         }
     }
@@ -214,6 +212,12 @@ where
             Some(_) => Err(PortError::retryable("resubmit", format!("{name} is being submitted"))),
         }
     }
+}
+
+/// The job has ended, though a try would have been left.
+fn not_again(job: &Job, why: &str) -> Recorded {
+    info!(job.name = %job.name(), why, "not submitted again");
+    Recorded::Ended(JobStatus::Failed, job.state().and_then(JobState::cause))
 }
 
 /// Whether a job that failed with its dependencies goes on.

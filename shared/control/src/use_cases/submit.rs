@@ -11,7 +11,9 @@ use crate::domain::{
     ClaimOutcome, Job, JobId, JobName, JobSpec, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId,
     SubmitJobRequest, Timestamp, TryEnd, retry,
 };
-use crate::ports::{ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
+use crate::ports::{
+    ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, RunStore, SubmissionPace,
+};
 
 /// How a claim is used.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +70,7 @@ pub enum Outcome {
 ///
 /// Idempotent: any number of callers, at once or one after another, make one submission. Errs where
 /// the store can't be reached; a claim that stands then is settled by the reconciler.
-pub async fn submit<S: ClaimStore + JobQueries, E: JobEngine>(
+pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
     store: &S,
     engine: &E,
     pace: &impl SubmissionPace,
@@ -112,6 +114,9 @@ pub async fn submit<S: ClaimStore + JobQueries, E: JobEngine>(
             ClaimOutcome::Held => return Ok(Outcome::Skipped(Skip::Claimed)),
             ClaimOutcome::Replaced => continue,
             ClaimOutcome::Granted(nonce) => {
+                if cancelled(store, clock, order.run_id, &order.spec.job_name, &nonce).await? {
+                    return Ok(Outcome::Skipped(Skip::RunCancelled));
+                }
                 let mut spec = order.spec.clone();
                 spec.job_queue = job_queue.unwrap_or(spec.job_queue);
                 let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
@@ -139,6 +144,25 @@ impl Order<'_> {
         let by_retry = self.asked == Asked::ByRetry;
         known.filter(|_| by_retry).and_then(retry::fallback).map(str::to_owned)
     }
+}
+
+/// Whether somebody has cancelled the run; then the claim that was just made for it is given up.
+///
+/// It is looked at after the claim, not before: whoever cancels a run looks at the claims of its jobs after
+/// its state is written, so that either the claim is seen there or the state is seen here.
+pub(super) async fn cancelled<S: ClaimStore + RunStore>(
+    store: &S,
+    clock: &impl Clock,
+    run_id: &RunId,
+    job_name: &JobName,
+    nonce: &Nonce,
+) -> Result<bool, PortError> {
+    let is_cancelled = store.run(run_id).await?.is_some_and(|run| run.state.is_cancelled());
+    if is_cancelled {
+        let why = Skip::RunCancelled.to_string();
+        store.release(job_name, nonce, Some(&why), clock.now()).await?;
+    }
+    Ok(is_cancelled)
 }
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take

@@ -2,16 +2,18 @@
 //! place in one step, so that at no moment nobody has the job in hand.
 
 use super::dependencies::{Resolved, resolve};
-use super::submit::{Outcome, SubmitPolicy, call, settle};
+use super::submit::{Outcome, SubmitPolicy, call, cancelled, settle};
 use crate::domain::plan::Skip;
 use crate::domain::{ClaimOutcome, JobHead, JobSpec, NewClaim, Nonce};
-use crate::ports::{ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, SubmissionPace};
+use crate::ports::{
+    ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, RunStore, SubmissionPace,
+};
 
 /// Submits the job of an expired claim under which nothing was submitted.
 ///
 /// That it is to be submitted was decided when it was claimed: it is not looked at again. Where it can't
 /// be submitted now (`Deferred`), a claim stands and expires, by which the next pass finds it.
-pub(super) async fn take_over<S: ClaimStore + JobQueries, E: JobEngine>(
+pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
     store: &S,
     engine: &E,
     pace: &impl SubmissionPace,
@@ -46,6 +48,9 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries, E: JobEngine>(
     let ClaimOutcome::Granted(nonce) = store.claim(&claim).await? else {
         return Ok(Outcome::Skipped(Skip::Claimed));
     };
+    if cancelled(store, clock, &head.run_id, name, &nonce).await? {
+        return Ok(Outcome::Skipped(Skip::RunCancelled));
+    }
     let spec = JobSpec { job_queue: head.claimed_queue().to_owned(), ..head.spec.clone() };
     match call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await {
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {

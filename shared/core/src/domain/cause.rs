@@ -1,6 +1,7 @@
 //! Why a submission ended as it did.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,20 @@ impl Cause {
             Self::ExitCode => "EXIT_CODE",
             Self::Unknown => "UNKNOWN",
         }
+    }
+}
+
+/// The text is no cause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown cause {0:?}; the causes are {names}", names = Cause::ALL.map(Cause::as_str).join(", "))]
+pub struct UnknownCause(String);
+
+impl FromStr for Cause {
+    type Err = UnknownCause;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCause> {
+        let found = Self::ALL.into_iter().find(|cause| cause.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| UnknownCause(text.to_owned()))
     }
 }
 

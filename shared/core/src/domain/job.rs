@@ -77,6 +77,16 @@ impl JobHead {
         self.job_tries.get(before..).unwrap_or_default()
     }
 
+    /// Puts submissions, children and nodes in order: tries as they were made, children by their index.
+    pub fn sort_submissions(&self, submissions: &mut [Submission]) {
+        submissions.sort_by_cached_key(|submission| {
+            let id = &submission.state.job_id;
+            let root = id.root();
+            let number = self.job_tries.iter().position(|submitted| *submitted == root);
+            (number.unwrap_or(usize::MAX), id.array_index(), id.clone())
+        });
+    }
+
     /// How a submission ended, where a later one has replaced it.
     pub fn end_of(&self, job_id: &JobId) -> Option<TryEnd> {
         self.tries.iter().find(|known| known.job_id == *job_id).and_then(|known| known.end)

@@ -15,7 +15,10 @@
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `plan` | what is to be done with a job of a file |
-//! | `run` | the record of one job file's run |
+//! | `run` | the record of one job file's run, and what may follow on what |
+//! | `rerun` | which jobs are run again when a person asks |
+//! | `explain`, `queue` | why a job is where it is, and what that means |
+//! | `stop` | what is done with a job that somebody wants stopped |
 //! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
 //! | `backoff` | how long to wait between calls that failed |
 //! | `suggest` | the known name that an unknown one was meant to be |
@@ -27,16 +30,20 @@ pub mod children;
 pub mod claims;
 mod classify;
 pub mod definition;
+pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod plan;
+pub mod queue;
 pub mod reasons;
+pub mod rerun;
 pub mod retry;
 pub mod run;
 pub mod s3_uri;
 pub mod spec;
 pub mod status;
+pub mod stop;
 pub mod suggest;
 pub mod times;
 pub mod transition;
@@ -49,9 +56,12 @@ pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
-pub use run::{Checkpoint, Run, RunCounts, RunState};
+pub use queue::JobQueue;
+pub use rerun::Rerun;
+pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};
+pub use stop::Stop;
 pub use times::Timestamp;
 pub use tries::{Try, TryEnd};

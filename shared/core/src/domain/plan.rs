@@ -38,6 +38,8 @@ pub enum Skip {
     SubmittedBefore,
     /// It is to run an array's child again, and its name is another job's.
     Taken,
+    /// Somebody has cancelled the run that asks: it submits nothing more.
+    RunCancelled,
 }
 
 impl Skip {
@@ -50,6 +52,7 @@ impl Skip {
             Self::Claimed => "CLAIMED",
             Self::SubmittedBefore => "SUBMITTED_BEFORE",
             Self::Taken => "TAKEN",
+            Self::RunCancelled => "RUN_CANCELLED",
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Skip {
             Self::Taken => f.write_str("its name is that of another job; give that one another name"),
             Self::Claimed => f.write_str("another submitter holds its claim"),
             Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
+            Self::RunCancelled => f.write_str("its run was cancelled"),
         }
     }
 }

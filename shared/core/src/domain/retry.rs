@@ -70,6 +70,19 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
     }
 }
 
+/// Why a submission for which [`next`] says [`Next::Done`] is not followed by another.
+pub fn why_done(job: &Job, ended: &JobState) -> String {
+    let Some(cause) = ended.cause() else { return "it SUCCEEDED".to_owned() };
+    let used_up = |of: u32, field: &str| format!("its {of} tries ({field}) are used up");
+    match (cause, cause.not_retried_on(), entry(job, cause)) {
+        (Cause::HostLost, ..) => used_up(job.head.spec.max_tries, "maxTries"),
+        (Cause::Dependency, ..) => "the job that it depends on is not submitted again".to_owned(),
+        (_, Some(why), _) => why.to_owned(),
+        (_, None, Some(entry)) => used_up(entry.max_tries.unwrap_or(job.head.spec.max_tries), "retryOn"),
+        (_, None, None) => format!("its retryOn does not name {cause}"),
+    }
+}
+
 /// The queue into which batchwright itself submits a job again, where it is not the spec's own.
 pub fn fallback(job: &Job) -> Option<&str> {
     let fallback = job.head.spec.fallback_queue.as_ref()?;

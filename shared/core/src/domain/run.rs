@@ -1,8 +1,11 @@
 //! The record of a run: the jobs of one job file.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::RunId;
+use super::stop::Stop;
 use super::times::Timestamp;
 
 /// One job file, on its way to Batch.
@@ -26,6 +29,24 @@ pub struct Run {
     pub started_at: Timestamp,
     /// When the record changed last.
     pub updated_at: Timestamp,
+    /// Who asked for it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// Why it was cancelled; present in CANCELLING and CANCELLED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Cancellation>,
+}
+
+/// A person's request to stop a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cancellation {
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// Why; Batch keeps it as the jobs' `statusReason`.
+    pub reason: String,
+    /// Whether running jobs are stopped too.
+    pub stop: Stop,
 }
 
 /// How far a run has come.
@@ -39,6 +60,60 @@ pub enum RunState {
     Submitted,
     /// The file was refused as a whole: nothing of it was submitted.
     Rejected,
+    /// Somebody cancelled it: it submits nothing more, and its jobs are being stopped.
+    Cancelling,
+    /// It was cancelled, and none of its jobs is under way any more.
+    Cancelled,
+}
+
+impl RunState {
+    /// All of them.
+    pub const ALL: [RunState; 5] =
+        [Self::Submitting, Self::Submitted, Self::Rejected, Self::Cancelling, Self::Cancelled];
+
+    /// As it is kept, and as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitting => "SUBMITTING",
+            Self::Submitted => "SUBMITTED",
+            Self::Rejected => "REJECTED",
+            Self::Cancelling => "CANCELLING",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// The states in which a run may be saved with this one. A run that was cancelled never submits again, so
+    /// a submitter that has not heard of it can't write SUBMITTING or SUBMITTED over it.
+    pub const fn follows(self) -> &'static [RunState] {
+        match self {
+            Self::Submitting | Self::Submitted | Self::Rejected => &[Self::Submitting],
+            Self::Cancelling => &[Self::Submitting, Self::Submitted, Self::Cancelling],
+            Self::Cancelled => &[Self::Cancelling, Self::Cancelled],
+        }
+    }
+
+    /// Whether it submits nothing more because somebody cancelled it.
+    pub const fn is_cancelled(self) -> bool {
+        matches!(self, Self::Cancelling | Self::Cancelled)
+    }
+
+    /// Whether the reconciler has to look at it when it has not moved on for a while.
+    pub const fn has_work_left(self) -> bool {
+        matches!(self, Self::Submitting | Self::Cancelling)
+    }
+}
+
+impl Run {
+    /// Whether it may be saved over what is known: it never goes back, and keeps to [`RunState::follows`].
+    pub fn may_replace(&self, known: &Run) -> bool {
+        self.checkpoint >= known.checkpoint && self.state.follows().contains(&known.state)
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A place in a job file: the number of jobs (lines of JSON Lines) dealt with.
@@ -68,5 +143,31 @@ impl RunCounts {
     /// All jobs dealt with.
     pub fn total(&self) -> u64 {
         self.submitted + self.skipped + self.rejected + self.unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_run_never_submits_again() {
+        for later in [RunState::Submitting, RunState::Submitted, RunState::Rejected] {
+            assert!(!later.follows().iter().any(|known| known.is_cancelled()), "{later}");
+        }
+        for ended in [RunState::Submitted, RunState::Rejected, RunState::Cancelled] {
+            assert!(!ended.has_work_left());
+        }
+        assert!(
+            !RunState::Cancelling.follows().contains(&RunState::Rejected),
+            "nothing of it is there to stop"
+        );
+    }
+
+    #[test]
+    fn states_are_spelt_as_they_are_kept() {
+        for state in RunState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
     }
 }

@@ -23,6 +23,17 @@ pub(super) struct Document {
     pub(super) entries: Vec<Entry>,
 }
 
+/// What may stand at the top of a file.
+const PARTS: [&str; 4] = ["defaults", "dependsOnKnown", "jobs", "local"];
+
+/// What stands beside the jobs.
+#[derive(Debug, Default)]
+struct Beside {
+    local: LocalSettings,
+    /// Jobs may depend on jobs of earlier files, too.
+    depends_on_known: bool,
+}
+
 /// A job before it is checked.
 struct Unchecked {
     node: Node,
@@ -62,7 +73,7 @@ fn read_lines(text: &str) -> Result<Document, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
-    check_jobs(jobs, None, problems, LocalSettings::default())
+    check_jobs(jobs, None, problems, Beside::default())
 }
 
 /// Parses one line of a JSON Lines file.
@@ -77,14 +88,12 @@ fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
     match root.data {
         Data::List(items) => {
             let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("[{index}]") });
-            check_jobs(jobs.collect(), None, Vec::new(), LocalSettings::default())
+            check_jobs(jobs.collect(), None, Vec::new(), Beside::default())
         }
-        Data::Object(_) if ["jobs", "defaults", "local"].iter().any(|key| root.get(key).is_some()) => {
-            read_parts(&mut root)
-        }
+        Data::Object(_) if PARTS.iter().any(|key| root.get(key).is_some()) => read_parts(&mut root),
         Data::Object(_) => {
             let jobs = vec![Unchecked { node: root, path: String::new() }];
-            check_jobs(jobs, None, Vec::new(), LocalSettings::default())
+            check_jobs(jobs, None, Vec::new(), Beside::default())
         }
         _ => {
             let message = format!("a job file must be an object or a list of objects, not {}", root.kind());
@@ -93,10 +102,10 @@ fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
     }
 }
 
-/// Reads `{defaults, jobs, local}`.
+/// Reads `{defaults, dependsOnKnown, jobs, local}`.
 fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
     let mut check = Check::default();
-    known_members(root, &["defaults", "jobs", "local"], &mut check);
+    known_members(root, &PARTS, &mut check);
     match root.get("jobs") {
         None => check.problem(root, "jobs is missing beside defaults and local; give a list of jobs"),
         Some(jobs) if !matches!(jobs.data, Data::List(_)) => {
@@ -105,6 +114,13 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
         }
         Some(_) => {}
     }
+    let known = root.get("dependsOnKnown");
+    if let Some(node) = known.filter(|node| !matches!(node.data, Data::Bool(_))) {
+        check.member("dependsOnKnown", |check| {
+            check.problem(node, format!("must be true or false, not {}", node.kind()));
+        });
+    }
+    let depends_on_known = known.is_some_and(|node| matches!(node.data, Data::Bool(true)));
     let mut problems = check.problems;
     let local = root.get("local").map_or_else(|| Ok(LocalSettings::default()), local::read);
     let local = local.unwrap_or_else(|mut wrong| {
@@ -120,7 +136,7 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
     }
     let Some(Node { data: Data::List(items), .. }) = root.take("jobs") else { return Err(problems) };
     let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("jobs[{index}]") });
-    check_jobs(jobs.collect(), defaults.as_ref(), problems, local)
+    check_jobs(jobs.collect(), defaults.as_ref(), problems, Beside { local, depends_on_known })
 }
 
 /// Says which members of an object are none of the known ones.
@@ -141,7 +157,7 @@ fn check_jobs(
     jobs: Vec<Unchecked>,
     defaults: Option<&Node>,
     mut problems: Vec<Problem>,
-    local: LocalSettings,
+    beside: Beside,
 ) -> Result<Document, Vec<Problem>> {
     if jobs.is_empty() && problems.is_empty() {
         return Err(vec![Problem::of_file("the file has no jobs; write at least one into it")]);
@@ -172,7 +188,7 @@ fn check_jobs(
         problems.sort_by_key(|problem| problem.line);
         return Err(problems);
     }
-    let jobs = order::sort(checked)?;
+    let jobs = order::sort(checked, beside.depends_on_known)?;
     let entries = jobs.into_iter().map(|job| Entry { line: job.line, job: Ok(job.spec) }).collect();
-    Ok(Document { local, entries })
+    Ok(Document { local: beside.local, entries })
 }

@@ -46,6 +46,10 @@ impl JsonSchema for JobDocument {
             "required": ["jobs"],
             "properties": {
                 "defaults": defaults,
+                "dependsOnKnown": {
+                    "description": "jobs may depend by jobName on jobs of earlier files, too",
+                    "type": "boolean",
+                },
                 "jobs": {"type": "array", "items": job, "minItems": 1},
                 "local": {
                     "description": "for the embedded engine only",

@@ -40,9 +40,9 @@ pub(super) fn duplicates(jobs: &[Named]) -> Vec<Problem> {
 
 /// Puts every job behind those that it depends on by name, and leaves the order as it is otherwise.
 ///
-/// Errs where a dependency is on no job of the file, on an array of another size, or in a circle. The
+/// Errs where a dependency is on no job of the file, unless `may_be_elsewhere`, on an array of another size, or in a circle. The
 /// names are distinct.
-pub(super) fn sort(jobs: Vec<Checked>) -> Result<Vec<Checked>, Vec<Problem>> {
+pub(super) fn sort(jobs: Vec<Checked>, may_be_elsewhere: bool) -> Result<Vec<Checked>, Vec<Problem>> {
     let index: HashMap<&str, usize> =
         jobs.iter().enumerate().map(|(at, job)| (job.spec.job_name.as_str(), at)).collect();
     let mut problems = Vec::new();
@@ -51,6 +51,7 @@ pub(super) fn sort(jobs: Vec<Checked>) -> Result<Vec<Checked>, Vec<Problem>> {
         for (entry, dependency) in job.spec.depends_on.iter().enumerate() {
             let Some(name) = &dependency.job_name else { continue };
             match index.get(name.as_str()) {
+                None if may_be_elsewhere => {}
                 None => problems.push(job.wrong(entry, unknown(name.as_str(), &index))),
                 Some(&other) => {
                     waits_for[at].push(other);

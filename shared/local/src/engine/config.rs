@@ -19,6 +19,8 @@ pub struct EngineConfig {
     pub window: usize,
     /// From SIGTERM to SIGKILL.
     pub kill_grace: Duration,
+    /// Whether waiting jobs are started. An engine that is there to stop jobs starts none.
+    pub starts_jobs: bool,
     /// How job ids are made.
     pub ids: JobIds,
     /// Known from the start.
@@ -32,6 +34,7 @@ impl EngineConfig {
             vcpus: MilliVcpus::whole(vcpus),
             window: DEFAULT_WINDOW,
             kill_grace: Duration::from_secs(KILL_GRACE_SECONDS),
+            starts_jobs: true,
             ids: JobIds::random(),
             definitions: Vec::new(),
         }

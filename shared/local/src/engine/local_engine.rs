@@ -59,6 +59,9 @@ impl LocalEngine {
             blocking(&books, |books| Ok((books.last_sequence()?, books.unfinished()?))).await?;
         let grace_ms = i64::try_from(config.kill_grace.as_millis()).unwrap_or(i64::MAX);
         let mut core = Core::new(config.vcpus, grace_ms, config.ids, sequence);
+        if !config.starts_jobs {
+            core.start_nothing();
+        }
         config.definitions.into_iter().for_each(|definition| core.define(definition));
         let (reporter, reports) = mpsc::unbounded_channel();
         let logs = runner.logs();

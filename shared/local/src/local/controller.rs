@@ -1,6 +1,7 @@
 //! Runs job files on this machine.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -10,22 +11,27 @@ use tokio::io::BufReader;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::warn;
 
-use super::observer::Observer;
+use super::observer::{Observer, Silent};
 use super::pump::Pump;
 use super::state_dir::{StateDir, StateDirError, StateDirLock};
+use super::stop_requests::answer_stop_requests;
 use crate::directory::DirectoryObjectStore;
-use crate::domain::{JobDefinition, RunCounts, RunId};
+use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
     ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, SubmissionPace};
+use crate::ports::{
+    Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore, SubmissionPace,
+};
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
+use crate::use_cases::stop::stop_run;
 use crate::use_cases::submit::SubmitPolicy;
 
 /// What runs the jobs.
@@ -126,6 +132,7 @@ pub struct Controller<C> {
     engine: LocalEngine,
     events: UnboundedReceiver<JobStateChange>,
     clock: C,
+    requested_by: Option<String>,
     _lock: StateDirLock,
 }
 
@@ -133,11 +140,21 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     /// Opens a state folder, or makes it, and takes up what an earlier process left: the engine
     /// settles what was running, before this returns.
     pub async fn open(options: &Options, clock: C) -> Result<Self, LocalError> {
+        Self::open_and(true, options, clock).await
+    }
+
+    /// Opens a state folder to stop jobs: none of those that wait is started.
+    pub async fn open_to_stop(options: &Options, clock: C) -> Result<Self, LocalError> {
+        Self::open_and(false, options, clock).await
+    }
+
+    async fn open_and(starts_jobs: bool, options: &Options, clock: C) -> Result<Self, LocalError> {
         let dir = &options.state_dir;
         let lock = dir.lock()?;
         let store = SqliteStore::open(&dir.database())?;
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
-        let config = EngineConfig::with_vcpus(options.vcpus.unwrap_or_else(cores));
+        let vcpus = options.vcpus.unwrap_or_else(cores);
+        let config = EngineConfig { starts_jobs, ..EngineConfig::with_vcpus(vcpus) };
         let engine = match &options.mode {
             Mode::Processes(settings) => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
@@ -151,12 +168,56 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             }
         };
         let logs = matches!(options.mode, Mode::Processes(_)).then(|| dir.logs());
-        Ok(Self { store, bucket: dir.bucket(), logs, engine, events, clock, _lock: lock })
+        let (bucket, requested_by) = (dir.bucket(), None);
+        Ok(Self { store, bucket, logs, engine, events, clock, requested_by, _lock: lock })
+    }
+
+    /// Says who asks for runs from now on.
+    pub fn set_requested_by(&mut self, who: Option<String>) {
+        self.requested_by = who;
     }
 
     /// The state of all jobs.
     pub fn store(&self) -> &SqliteStore {
         &self.store
+    }
+
+    /// What stops the folder's jobs.
+    pub fn stopper(&self) -> OneByOne<'_, LocalEngine> {
+        OneByOne(&self.engine)
+    }
+
+    /// Waits until submissions have ended, and records what happens meanwhile.
+    pub async fn until_ended(&mut self, mut job_ids: BTreeSet<JobId>) -> Result<(), LocalError> {
+        let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
+        let (store, engine, clock) = (&*store, &*engine, &*clock);
+        let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
+        let logs = logs.as_ref().map(|logs| (logs, &*bucket));
+        let mut pump = Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() };
+        let ids: Vec<JobId> = job_ids.iter().cloned().collect();
+        for ids in ids.chunks(DESCRIBE_JOBS_MAX) {
+            for ended in engine.describe_jobs(ids).await?.iter().filter(|job| job.status.is_terminal()) {
+                pump.deliver(ended.state()).await;
+                job_ids.remove(&ended.job_id);
+            }
+        }
+        while !job_ids.is_empty() || !pump.redeliveries.is_empty() {
+            tokio::select! {
+                Some(event) = events.recv() => {
+                    if event.detail.status.is_terminal() {
+                        job_ids.remove(&event.detail.job_id);
+                    }
+                    pump.deliver(event.detail.state()).await;
+                }
+                () = pump.due() => pump.redeliver().await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the cancellation of runs none of whose jobs is under way any more.
+    pub async fn finish_cancelled_runs(&self) -> Result<(), LocalError> {
+        Ok(stop_cancelled_runs(&self.store, &self.engine, &self.clock).await?)
     }
 
     /// Submits the jobs of a file and waits until every job in the folder has ended, or `stop` comes.
@@ -192,20 +253,34 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 policy: order.policy,
             };
             let logs = logs.as_ref().map(|logs| (logs, &*bucket));
+            let has_processes = logs.is_some();
+            let answering = async {
+                // In a simulation nobody comes and asks: its time is not that of other processes.
+                if has_processes { answer_stop_requests(&*store, &*engine).await } else { pending().await }
+            };
             let mut pump = Pump { recorder, logs, observer, redeliveries: VecDeque::new() };
             take_up(&pump).await?;
             let submitting =
                 run_file(&*store, &*engine, &*engine, &*clock, &*bucket, &mut file, &order, |line| {
                     observer.reported(line);
                 });
-            let Some(end) = follow(&mut pump, engine, events, submitting, stop.as_mut()).await? else {
+            let followed = follow(&mut pump, engine, events, submitting, stop.as_mut());
+            let followed = tokio::select! {
+                followed = followed => followed,
+                () = answering => Ok(None),
+            };
+            let Some(end) = followed? else {
                 let unfinished = self.engine.unfinished() as u64;
                 return Ok((order.run_id, End::Stopped { unfinished }));
             };
             let settled = take_up(&pump).await? == Reconciled::default() && engine.unfinished() == 0;
             match end {
-                RunEnd::Complete(counts) if settled => return Ok((order.run_id, End::Ended(counts))),
-                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) => file = open_job_file(path).await?,
+                RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled => {
+                    return Ok((order.run_id, End::Ended(counts)));
+                }
+                RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_) => {
+                    file = open_job_file(path).await?;
+                }
             }
         }
         let why = format!("{} could not be run to its end in {ROUNDS} rounds; run it again", path.display());
@@ -216,7 +291,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let source = path.display().to_string();
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
         let policy = SubmitPolicy::default();
-        RunFile { run_id, source, rerun, concurrency: CONCURRENCY, deadline: None, policy }
+        let requested_by = self.requested_by.clone();
+        RunFile { run_id, source, rerun, requested_by, concurrency: CONCURRENCY, deadline: None, policy }
     }
 }
 
@@ -239,7 +315,7 @@ async fn follow<S, E, P, C, L, O>(
     mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<Option<RunEnd>, LocalError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -273,10 +349,30 @@ where
     }
 }
 
+/// Goes on with runs that somebody has cancelled.
+async fn stop_cancelled_runs<S: JobStore + RunStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+) -> Result<(), PortError> {
+    let mut cursor = None;
+    loop {
+        let since = clock.now().plus_millis(1);
+        let page = store.unfinished_runs(since, cursor.as_ref()).await?;
+        for run in page.items.iter().filter(|run| run.state == RunState::Cancelling) {
+            stop_run(store, &OneByOne(engine), clock, run, 0, |_| ()).await?;
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// Takes up what was left behind: claims, submissions without news, ends not followed up, logs.
 async fn take_up<S, E, P, C, L, O>(pump: &Pump<'_, S, E, P, C, L, O>) -> Result<Reconciled, PortError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -284,6 +380,7 @@ where
     O: ObjectStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
+    stop_cancelled_runs(pump.recorder.store, pump.recorder.engine, pump.recorder.clock).await?;
     if pump.logs.is_none() {
         return Ok(done);
     }

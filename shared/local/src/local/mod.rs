@@ -7,8 +7,11 @@ mod controller;
 mod observer;
 mod pump;
 mod state_dir;
+mod stop_requests;
 
 pub(crate) use controller::cores;
 pub use controller::{Controller, End, LocalError, Mode, Options};
 pub use observer::{Observer, Silent};
 pub use state_dir::{StateDir, StateDirError, StateDirLock};
+pub use stop_requests::RunningProcess;
+pub(crate) use stop_requests::answer_stop_requests;

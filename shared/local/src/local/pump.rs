@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::observer::Observer;
 use crate::domain::{JobId, JobState, JobStatus};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, SubmissionPace};
+use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace};
 use crate::use_cases::collect_logs::{CollectPolicy, collect_logs};
 use crate::use_cases::record_state::Recorder;
 
@@ -40,7 +40,7 @@ pub(super) struct Redelivery {
 
 impl<S, E, P, C, L, O> Pump<'_, S, E, P, C, L, O>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,

@@ -90,6 +90,13 @@ impl StateDir {
         kept_workdir(&self.root, job_id, attempt)
     }
 
+    /// Whether a process runs jobs from the folder.
+    pub fn is_in_use(&self) -> bool {
+        let lock = self.root.join("lock");
+        let file = OpenOptions::new().read(true).write(true).open(lock);
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Makes the folder and locks it for one engine.
     pub fn lock(&self) -> Result<StateDirLock, StateDirError> {
         let failed = |source| StateDirError::Io { root: self.root.clone(), source };

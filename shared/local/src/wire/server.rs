@@ -22,8 +22,9 @@ use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
     SqliteBooks,
 };
-use crate::local::{StateDir, StateDirError, StateDirLock, cores};
-use crate::ports::Clock;
+use crate::local::{StateDir, StateDirError, StateDirLock, answer_stop_requests, cores};
+use crate::ports::{Clock, PortError};
+use crate::sqlite::SqliteStore;
 
 /// How long requests and events that are under way are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -56,6 +57,9 @@ pub enum WireError {
     /// The engine's books can't be used.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// The state can't be opened.
+    #[error(transparent)]
+    State(#[from] PortError),
     /// Processes can't be run from the folder.
     #[error(transparent)]
     Runner(#[from] ProcessRunnerError),
@@ -91,6 +95,8 @@ pub struct WireServer {
     batch: Arc<Batch>,
     logs: Logs,
     engine: LocalEngine,
+    /// What other processes ask for.
+    requests: SqliteStore,
     delivery: Option<JoinHandle<()>>,
     _lock: StateDirLock,
 }
@@ -110,6 +116,7 @@ impl WireServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
         let listener = listener.map_err(|source| WireError::Listen { port: options.port, source })?;
         let vcpus = options.vcpus.unwrap_or_else(cores);
+        let requests = SqliteStore::open(&dir.database())?;
         let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
         let mut processes = options.processes;
         let address = listener.local_addr().map_err(WireError::Serve)?;
@@ -128,7 +135,7 @@ impl WireServer {
         batch.register_given(options.definitions).await.map_err(refused)?;
         batch.create_given(&options.queues).await.map_err(refused)?;
         let logs = Logs::new(dir.logs());
-        Ok(Self { listener, batch: Arc::new(batch), logs, engine, delivery, _lock: lock })
+        Ok(Self { listener, batch: Arc::new(batch), logs, engine, requests, delivery, _lock: lock })
     }
 
     /// The endpoint's address, as in `http://127.0.0.1:4567`.
@@ -139,7 +146,7 @@ impl WireServer {
     /// Answers until `stop` comes. Returns how many jobs have not ended: what runs goes on by itself, and
     /// the next endpoint on the folder takes it up.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<usize, WireError> {
-        let Self { listener, batch, logs, engine, delivery, _lock } = self;
+        let Self { listener, batch, logs, engine, requests, delivery, _lock } = self;
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             stop.await;
@@ -157,6 +164,7 @@ impl WireServer {
             served = serving => served.map_err(WireError::Serve)?,
             () = engine.stopped() => return Err(WireError::EngineStopped),
             () = deadline => {}
+            () = answer_stop_requests(&requests, &engine) => {}
         }
         // An end is in the books, and so in an answer, a moment before it is counted.
         engine.shutdown().await;

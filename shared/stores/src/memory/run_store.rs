@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 
 use super::lists::page_of;
 use super::{InMemoryJobStore, lock};
-use crate::domain::{Run, RunId, RunState, Timestamp};
+use crate::domain::{Run, RunId, Timestamp};
 use crate::ports::{Cursor, Page, PortError, RunStore};
 
 impl RunStore for InMemoryJobStore {
@@ -21,7 +21,7 @@ impl RunStore for InMemoryJobStore {
     async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
         let Some(known) = state.runs.get_mut(&run.run_id) else { return Ok(false) };
-        let moves_on = known.state == RunState::Submitting && run.checkpoint >= known.checkpoint;
+        let moves_on = run.may_replace(known);
         if moves_on {
             known.clone_from(run);
         }
@@ -32,9 +32,14 @@ impl RunStore for InMemoryJobStore {
         Ok(lock(&self.state).runs.get(run_id).cloned())
     }
 
+    async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        let state = lock(&self.state);
+        Ok(page_of(state.runs.iter().map(|(id, run)| (id.as_str(), run.clone())), page))
+    }
+
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
         let state = lock(&self.state);
-        let unfinished = |run: &Run| run.state == RunState::Submitting && run.updated_at < since;
+        let unfinished = |run: &Run| run.state.has_work_left() && run.updated_at < since;
         let runs = state.runs.iter().filter(|(_, run)| unfinished(run));
         Ok(page_of(runs.map(|(id, run)| (id.as_str(), run.clone())), page))
     }

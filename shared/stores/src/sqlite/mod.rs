@@ -7,6 +7,7 @@
 //! | `rows` | between rows and records |
 //! | `reads`, `writes` | what each statement is for |
 //! | `store` | [`SqliteStore`] as `JobStore` and `RunStore` |
+//! | `stop_requests` | requests to the process that runs the jobs |
 //! | `error` | what SQLite says, as a port's error |
 //!
 //! Any number of processes and handles may use one file at once. Readers never wait; a writer waits at
@@ -18,6 +19,7 @@ mod reads;
 mod rows;
 mod schema;
 mod sql;
+mod stop_requests;
 mod store;
 mod writes;
 
@@ -28,6 +30,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Failure;
+pub use self::stop_requests::{StopAnswer, StopRequest, StopRequestId};
 use crate::ports::PortError;
 
 /// How long a call waits for another process to finish writing. Then it fails, and may be repeated.
@@ -89,6 +92,19 @@ impl SqliteStore {
             schema::check(&connection, schema::MIGRATIONS)?;
             Ok(connection)
         })
+    }
+
+    /// Opens a file that is there, for reading and writing; brings it up to date where it is of an older version.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`]; and permanent where there is no state yet.
+    pub fn open_to_change(path: &Path) -> Result<Self, PortError> {
+        let exists = path.metadata().is_ok_and(|found| found.len() > 0);
+        if exists {
+            return Self::open(path);
+        }
+        Self::named(path.display().to_string(), || Err(Failure::Missing))
     }
 
     /// A state of its own in memory, gone with the last clone.

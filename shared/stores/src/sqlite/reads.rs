@@ -149,6 +149,11 @@ fn timed_page(
     Ok(Page { items: found.items.into_iter().map(|(submission, _)| submission).collect(), next: found.next })
 }
 
+pub(super) fn runs(connection: &Connection, after: Option<&Cursor>) -> Result<Page<Run>, Failure> {
+    let key = |run: &Run| run.run_id.as_str().to_owned();
+    page(connection, sql::RUNS, params![text(after), limit()], run_of, key)
+}
+
 pub(super) fn unfinished_runs(
     connection: &Connection,
     since: Timestamp,

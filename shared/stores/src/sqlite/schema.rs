@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -78,6 +78,19 @@ ALTER TABLE submissions ADD COLUMN silent_since INTEGER NOT NULL DEFAULT 0;
 UPDATE submissions SET silent_since = updated_at;
 DROP INDEX submissions_silent;
 CREATE INDEX submissions_silent ON submissions (silent_since, job_id) WHERE ended_at IS NULL;
+";
+
+/// A run that is being cancelled has work left too. What stops jobs asks the process that runs them.
+const VERSION_3: &str = "
+DROP INDEX runs_unfinished;
+CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE state IN ('SUBMITTING', 'CANCELLING');
+
+CREATE TABLE stop_requests (
+    request_id       INTEGER PRIMARY KEY,
+    request          TEXT NOT NULL,              -- JSON
+    answer           TEXT                        -- JSON, once it was carried out
+) STRICT;
+CREATE INDEX stop_requests_open ON stop_requests (request_id) WHERE answer IS NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

@@ -154,15 +154,27 @@ pub(super) const CREATE_RUN: &str = "
     ON CONFLICT (run_id) DO NOTHING";
 
 pub(super) const SAVE_RUN: &str = "
-    UPDATE runs SET state = ?2, checkpoint = ?3, updated_at = ?4, run = ?5
-    WHERE run_id = ?1 AND state = 'SUBMITTING' AND checkpoint <= ?3";
+    UPDATE runs SET state = ?2, checkpoint = ?3, updated_at = ?4, run = ?5 WHERE run_id = ?1";
 
 pub(super) const RUN: &str = "SELECT run FROM runs WHERE run_id = ?1";
 
+pub(super) const RUNS: &str = "SELECT run FROM runs WHERE run_id > ?1 ORDER BY run_id LIMIT ?2";
+
 pub(super) const UNFINISHED_RUNS: &str = "
     SELECT run FROM runs
-    WHERE state = 'SUBMITTING' AND updated_at < ?1 AND (updated_at, run_id) > (?2, ?3)
+    WHERE state IN ('SUBMITTING', 'CANCELLING') AND updated_at < ?1 AND (updated_at, run_id) > (?2, ?3)
     ORDER BY updated_at, run_id LIMIT ?4";
+
+pub(super) const REQUEST_STOP: &str = "INSERT INTO stop_requests (request) VALUES (?1)";
+
+pub(super) const OPEN_STOP_REQUESTS: &str =
+    "SELECT request_id, request FROM stop_requests WHERE answer IS NULL ORDER BY request_id LIMIT 100";
+
+pub(super) const ANSWER_STOP: &str = "UPDATE stop_requests SET answer = ?2 WHERE request_id = ?1";
+
+pub(super) const STOP_ANSWER: &str = "SELECT answer FROM stop_requests WHERE request_id = ?1";
+
+pub(super) const WITHDRAW_STOP: &str = "DELETE FROM stop_requests WHERE request_id = ?1";
 
 #[cfg(test)]
 mod tests {
@@ -199,7 +211,12 @@ mod tests {
         CREATE_RUN,
         SAVE_RUN,
         RUN,
+        RUNS,
         UNFINISHED_RUNS,
+        REQUEST_STOP,
+        ANSWER_STOP,
+        STOP_ANSWER,
+        WITHDRAW_STOP,
     ];
 
     /// The steps of a statement's plan.
@@ -243,6 +260,7 @@ mod tests {
             (UNSETTLED_ENDS, "submissions_unsettled"),
             (UNFINISHED_LOGS, "submissions_without_logs"),
             (UNFINISHED_RUNS, "runs_unfinished"),
+            (OPEN_STOP_REQUESTS, "stop_requests_open"),
         ] {
             assert!(plan(sql)[0].contains(index), "{:?}", plan(sql));
         }

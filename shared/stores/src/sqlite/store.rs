@@ -173,11 +173,15 @@ impl RunStore for SqliteStore {
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
-        self.statement("save a run", |connection| writes::save_run(connection, run))
+        self.write("save a run", |connection| writes::save_run(connection, run))
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
         self.statement("find a run", |connection| reads::run(connection, run_id))
+    }
+
+    async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        self.statement("list runs", |connection| reads::runs(connection, page))
     }
 
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {

@@ -8,7 +8,7 @@ use crate::domain::claims;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
     Children, ClaimOutcome, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission, Nonce,
-    RecordOutcome, Run, RunState, Submission, Timestamp,
+    RecordOutcome, Run, Submission, Timestamp,
 };
 use crate::ports::Applied;
 
@@ -195,24 +195,18 @@ pub(super) fn create_run(connection: &Connection, run: &Run) -> Result<bool, Fai
 
 /// Returns whether it was written.
 pub(super) fn save_run(connection: &Connection, run: &Run) -> Result<bool, Failure> {
-    write_run(connection, sql::SAVE_RUN, run)
+    let known = reads::run(connection, &run.run_id)?;
+    let moves_on = known.is_some_and(|known| run.may_replace(&known));
+    Ok(moves_on && write_run(connection, sql::SAVE_RUN, run)?)
 }
 
 fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, Failure> {
     let changed = connection.prepare_cached(sql)?.execute(params![
         run.run_id.as_str(),
-        state_word(run.state),
+        run.state.as_str(),
         i64::try_from(run.checkpoint.0).unwrap_or(i64::MAX),
         run.updated_at.as_millis(),
         rows::to_json("a run", run)?,
     ])?;
     Ok(changed > 0)
-}
-
-const fn state_word(state: RunState) -> &'static str {
-    match state {
-        RunState::Submitting => "SUBMITTING",
-        RunState::Submitted => "SUBMITTED",
-        RunState::Rejected => "REJECTED",
-    }
 }

@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `submit` | from a spec to `SubmitJob`'s input, field by field |
 //! | `describe` | from the SDK's `JobDetail` to ours |
+//! | `queues` | job queues, their compute environments and their fronts |
 //! | `stop` | many jobs cancelled or terminated at once |
 
 mod describe;
+mod queues;
 mod stop;
 mod submit;
 

@@ -4,11 +4,17 @@ use std::collections::HashMap;
 
 use super::BatchJobEngine;
 use crate::aws::error::{Effect, kind_of, port_error};
-use crate::domain::JobId;
-use crate::ports::{ErrorKind, JobEngine, PortError};
+use crate::domain::{JobId, Stop};
+use crate::ports::{ErrorKind, JobEngine, JobStopper, PortError, STOP_MAX};
 
-/// Ids in one `CancelJobs` or `TerminateJobs`. Source: their API references.
-const STOP_MAX: usize = 50;
+impl JobStopper for BatchJobEngine {
+    async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
+        match stop {
+            Stop::Cancel => self.cancel_jobs(job_ids, reason).await,
+            Stop::Terminate => self.terminate_jobs(job_ids, reason).await,
+        }
+    }
+}
 
 /// One id's entry in `errors[]`: id, code, message.
 type Failure = (Option<String>, Option<String>, Option<String>);

@@ -9,7 +9,7 @@ use super::keys::{self, Work};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
-use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, RunState, Submission};
+use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, Submission};
 
 /// An item, or its key.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -145,10 +145,10 @@ pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {
 pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
     let id = run.run_id.as_str();
     let mut item = run_key(id);
-    put(&mut item, RUN_STATE, text(run_state(run.state)));
+    put(&mut item, RUN_STATE, text(run.state.as_str()));
     put(&mut item, CHECKPOINT, number(run.checkpoint.0));
     put(&mut item, RUN, text(serde_json::to_string(run)?));
-    if run.state == RunState::Submitting {
+    if run.state.has_work_left() {
         put(&mut item, WORK, text(Work::Run.of(id)));
         put(&mut item, WORK_AT, millis(run.updated_at));
     }
@@ -157,14 +157,6 @@ pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
 
 pub(super) fn to_run(item: &Item) -> Result<Run, BadItem> {
     json_in(item, RUN)
-}
-
-pub(super) const fn run_state(state: RunState) -> &'static str {
-    match state {
-        RunState::Submitting => "SUBMITTING",
-        RunState::Submitted => "SUBMITTED",
-        RunState::Rejected => "REJECTED",
-    }
 }
 
 fn put(item: &mut Item, name: &str, value: AttributeValue) {

@@ -260,7 +260,7 @@ pub(super) struct Found {
     pub(super) next: Option<Item>,
 }
 
-fn place_after(last: Option<Item>) -> Option<Cursor> {
+pub(super) fn place_after(last: Option<Item>) -> Option<Cursor> {
     Place::default().next(last, 1).map(|next| next.write())
 }
 

@@ -1,15 +1,17 @@
 //! The run store.
 
 use super::DynamoDbJobStore;
-use super::call::{Written, until_settled, unusable, written};
+use super::call::{Written, failed, until_settled, unusable, written};
+use super::cursor::Place;
 use super::item::{self, Item};
 use super::keys::Work;
-use super::lists::{List, read};
+use super::lists::{List, place_after, read};
 use super::table::RUN_ID;
 use crate::domain::{Run, RunId, RunState, Timestamp};
 use crate::ports::{Cursor, Page, PortError, RunStore};
 
 const PUT: &str = "PutItem";
+const SCAN: &str = "Scan";
 
 impl RunStore for DynamoDbJobStore {
     async fn create_run(&self, run: &Run) -> Result<Option<Run>, PortError> {
@@ -23,16 +25,20 @@ impl RunStore for DynamoDbJobStore {
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
-        let values = Item::from([
-            (":checkpoint".to_owned(), item::number(run.checkpoint.0)),
-            (":submitting".to_owned(), item::text(item::run_state(RunState::Submitting))),
-        ]);
-        Ok(self.put_run(run, Some(values)).await? == Written::Done)
+        Ok(self.put_run(run, Some(run.state.follows())).await? == Written::Done)
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
         let found = self.item(&self.tables.runs, item::run_key(run_id.as_str())).await?;
         found.as_ref().map(item::to_run).transpose().map_err(unusable("GetItem"))
+    }
+
+    async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
+        let place = Place::read(page).map_err(unusable(SCAN))?;
+        let scan = self.client.scan().table_name(&self.tables.runs).set_exclusive_start_key(place.after);
+        let answer = scan.send().await.map_err(|error| failed(SCAN, &error))?;
+        let items = answer.items.unwrap_or_default();
+        read(Page { items, next: place_after(answer.last_evaluated_key) }, item::to_run)
     }
 
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
@@ -42,20 +48,29 @@ impl RunStore for DynamoDbJobStore {
 }
 
 impl DynamoDbJobStore {
-    /// With `known`, where the run is SUBMITTING and not further on; without, where it is not known.
-    async fn put_run(&self, run: &Run, known: Option<Item>) -> Result<Written, PortError> {
+    /// With `known`, where the run is in one of these states and not further on; without, where it is not known.
+    async fn put_run(&self, run: &Run, known: Option<&[RunState]>) -> Result<Written, PortError> {
         let item = item::of_run(run).map_err(unusable(PUT))?;
         let put = self.client.put_item().table_name(&self.tables.runs).set_item(Some(item));
-        let put = match known {
-            None => put
+        let Some(known) = known else {
+            let put = put
                 .condition_expression("attribute_not_exists(#runId)")
-                .expression_attribute_names("#runId", RUN_ID),
-            Some(values) => put
-                .condition_expression("#runState = :submitting AND #checkpoint <= :checkpoint")
-                .expression_attribute_names("#runState", item::RUN_STATE)
-                .expression_attribute_names("#checkpoint", item::CHECKPOINT)
-                .set_expression_attribute_values(Some(values)),
+                .expression_attribute_names("#runId", RUN_ID);
+            return written(PUT, put.send().await);
         };
+        let names: Vec<String> = (0..known.len()).map(|number| format!(":state{number}")).collect();
+        let mut values = Item::from([(":checkpoint".to_owned(), item::number(run.checkpoint.0))]);
+        for (name, state) in names.iter().zip(known) {
+            values.insert(name.clone(), item::text(state.as_str()));
+        }
+        let put = put
+            .condition_expression(format!(
+                "#runState IN ({}) AND #checkpoint <= :checkpoint",
+                names.join(", ")
+            ))
+            .expression_attribute_names("#runState", item::RUN_STATE)
+            .expression_attribute_names("#checkpoint", item::CHECKPOINT)
+            .set_expression_attribute_values(Some(values));
         written(PUT, put.send().await)
     }
 }

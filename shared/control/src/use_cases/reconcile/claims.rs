@@ -2,9 +2,10 @@
 
 use super::Pass;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::plan::Skip;
 use crate::domain::{JobHead, JobId, JobState, NewSubmission, RecordOutcome};
 use crate::events::JobDetail;
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, SubmissionPace};
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::submit::{Outcome, end_surplus};
 use crate::use_cases::take_over::take_over;
@@ -14,7 +15,7 @@ const CLOCK_SKEW_MS: i64 = 3_600_000;
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -59,7 +60,9 @@ where
                 self.done.claims_released += 1;
                 self.done.surplus_terminated += 1;
             }
-            Outcome::Rejected(_) | Outcome::Unknown(_) => self.done.claims_released += 1,
+            Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::Skipped(Skip::RunCancelled) => {
+                self.done.claims_released += 1;
+            }
             Outcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),
             // Another has settled it meanwhile.
             Outcome::Skipped(_) => {}

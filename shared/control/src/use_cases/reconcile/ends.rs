@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::Pass;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::{JobId, JobState, Submission};
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 use crate::use_cases::record_state::Recorded;
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,

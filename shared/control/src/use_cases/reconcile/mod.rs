@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder};
 use crate::domain::JobState;
-use crate::ports::{Clock, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// When the reconciler believes what.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ pub async fn reconcile<S, E, P, C>(
     policy: &ReconcilePolicy,
 ) -> Result<Reconciled, PortError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -78,7 +78,7 @@ pub async fn reconcile_counting<S, E, P, C>(
     done: &mut Reconciled,
 ) -> Result<(), PortError>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
@@ -101,7 +101,7 @@ struct Pass<'a, S, E, P, C> {
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,

@@ -7,11 +7,11 @@ use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::reasons;
 use crate::domain::transition::{Transition, transition};
 use crate::domain::{JobId, JobState, JobStatus, Submission, Timestamp};
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, SubmissionPace};
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
-    S: JobStore,
+    S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,

@@ -28,6 +28,8 @@ pub struct RunFile {
     pub source: String,
     /// Run again what SUCCEEDED. A run that goes on does as it was told first.
     pub rerun: bool,
+    /// Who asks, where that is known.
+    pub requested_by: Option<String>,
     /// Jobs that are submitted at once.
     pub concurrency: usize,
     /// When to stop and hand on what is left.
@@ -43,6 +45,9 @@ pub enum RunEnd {
     Complete(RunCounts),
     /// The deadline came first, or some jobs can't be submitted yet: call again with the same run id.
     ToBeContinued(Checkpoint),
+    /// Somebody has cancelled the run: it submits nothing more. The counts are those of the jobs that it had
+    /// dealt with.
+    Cancelled(RunCounts),
 }
 
 /// Why a file was not run to its end.
@@ -89,6 +94,9 @@ where
     R: AsyncBufRead + Send + Unpin,
 {
     let run = begin(store, clock, order).await?;
+    if run.state.is_cancelled() {
+        return Ok(RunEnd::Cancelled(run.counts));
+    }
     if run.state != RunState::Submitting {
         return Ok(RunEnd::Complete(run.counts));
     }
@@ -107,7 +115,7 @@ where
     let all_read = matches!(fed, Ok(Fed::All));
     let ended = match fed {
         Ok(Fed::All) => retry_deferred(&mut progress, &submit_one, &order.run_id).await,
-        Ok(Fed::UntilDeadline) => Ok(()),
+        Ok(Fed::UntilDeadline | Fed::UntilCancelled) => Ok(()),
         Err(RunFileError::File(error)) => {
             progress.reject(&error);
             progress.close(RunState::Rejected).await?;
@@ -118,6 +126,9 @@ where
     let whole = all_read && progress.deferred.is_empty() && ended.is_ok();
     let run = progress.close(if whole { RunState::Submitted } else { RunState::Submitting }).await?;
     ended?;
+    if run.state.is_cancelled() {
+        return Ok(RunEnd::Cancelled(run.counts));
+    }
     Ok(if whole { RunEnd::Complete(run.counts) } else { RunEnd::ToBeContinued(run.checkpoint) })
 }
 
@@ -149,6 +160,8 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
         counts: RunCounts::default(),
         started_at: now,
         updated_at: now,
+        requested_by: order.requested_by.clone(),
+        cancellation: None,
     };
     Ok(store.create_run(&run).await?.unwrap_or(run))
 }
@@ -164,6 +177,7 @@ struct Tried {
 enum Fed {
     All,
     UntilDeadline,
+    UntilCancelled,
 }
 
 /// Reads the file and keeps up to `concurrency` jobs on their way.
@@ -185,6 +199,9 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         let fed = loop {
             if self.order.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
                 break Ok(Fed::UntilDeadline);
+            }
+            if progress.is_cancelled() {
+                break Ok(Fed::UntilCancelled);
             }
             let Entry { line, job } = match self.file.next().await {
                 Ok(Some(entry)) => entry,
@@ -256,7 +273,7 @@ async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
     run_id: &RunId,
 ) -> Result<(), RunFileError> {
     for round in 0..ROUNDS {
-        if progress.deferred.is_empty() {
+        if progress.deferred.is_empty() || progress.is_cancelled() {
             return Ok(());
         }
         tokio::time::sleep(backoff(round, run_id.as_str())).await;

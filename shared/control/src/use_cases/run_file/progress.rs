@@ -6,9 +6,11 @@ use tracing::warn;
 
 use super::report::{ReportLine, report_key};
 use super::{RunFileError, Tried};
+use crate::domain::plan::Skip;
 use crate::domain::{Checkpoint, JobSpec, Run, RunState};
 use crate::job_file::{JobFileError, Problem};
 use crate::ports::{Clock, ObjectStore, ObjectWriter as _, RunStore};
+use crate::use_cases::submit::Outcome;
 
 /// Jobs between two saved checkpoints.
 const SAVE_EVERY: u64 = 1_000;
@@ -22,6 +24,7 @@ pub(super) struct Progress<'a, S, O, C, F> {
     clock: &'a C,
     run: Run,
     each: F,
+    is_cancelled: bool,
     saved: Checkpoint,
     part: Vec<u8>,
     done: BTreeMap<u64, ReportLine>,
@@ -33,7 +36,12 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
     pub(super) fn new(store: &'a S, archive: &'a O, clock: &'a C, run: Run, each: F) -> Self {
         let saved = run.checkpoint;
         let (part, done, deferred) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { store, archive, clock, run, each, saved, part, done, deferred }
+        Self { store, archive, clock, run, each, is_cancelled: false, saved, part, done, deferred }
+    }
+
+    /// Whether a job was left alone because somebody has cancelled the run.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled
     }
 
     /// The index of the first job that is not done.
@@ -44,6 +52,7 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
     /// A job came back. Errs where its port failed for good.
     pub(super) fn landed(&mut self, tried: Tried) -> Result<(), RunFileError> {
         let Tried { index, line, spec, result } = tried;
+        self.is_cancelled |= matches!(result, Ok(Outcome::Skipped(Skip::RunCancelled)));
         let said = match result {
             Ok(outcome) => ReportLine::of(line, spec.job_name.clone(), outcome),
             Err(error) if error.may_pass() => Err(error.to_string()),
@@ -95,7 +104,11 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
     async fn save(&mut self) -> Result<(), RunFileError> {
         if !self.part.is_empty() {
             // Another invocation's part under this key would be lost.
-            self.must_stand_at(self.saved, RunState::Submitting).await?;
+            let known = self.known().await?;
+            let goes_on = known.state == RunState::Submitting || known.state.is_cancelled();
+            if known.checkpoint != self.saved || !goes_on {
+                return Err(RunFileError::Overtaken);
+            }
             let key = report_key(&self.run.run_id, self.saved);
             let mut object = self.archive.create_object(&key, "application/x-ndjson").await?;
             object.write(&self.part).await?;
@@ -103,25 +116,36 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
             self.part.clear();
         }
         self.run.updated_at = self.clock.now();
-        if !self.store.save_run(&self.run).await? {
-            // Unless it was written by a call whose answer was lost.
-            self.must_stand_at(self.run.checkpoint, self.run.state).await?;
+        while !self.store.save_run(&self.run).await? {
+            let known = self.known().await?;
+            let is_here = known.checkpoint == self.saved && known.state != self.run.state;
+            if known.state.is_cancelled() && is_here {
+                // From now on the run can be saved only as what it is.
+                self.is_cancelled = true;
+                self.run.state = known.state;
+                self.run.cancellation = known.cancellation;
+            } else if (known.checkpoint, known.state) == (self.run.checkpoint, self.run.state) {
+                // It was written by a call whose answer was lost.
+                break;
+            } else {
+                return Err(RunFileError::Overtaken);
+            }
         }
         self.saved = self.run.checkpoint;
         Ok(())
     }
 
-    /// Errs where the run stands elsewhere: another invocation, which the same event started or which took
-    /// this one for dead, has come further.
-    async fn must_stand_at(&self, checkpoint: Checkpoint, state: RunState) -> Result<(), RunFileError> {
-        let known = self.store.run(&self.run.run_id).await?;
-        let stands = known.is_some_and(|known| (known.checkpoint, known.state) == (checkpoint, state));
-        if stands { Ok(()) } else { Err(RunFileError::Overtaken) }
+    /// The run as it stands. Another invocation, which the same event started or which took this one for dead,
+    /// may have come further.
+    async fn known(&self) -> Result<Run, RunFileError> {
+        self.store.run(&self.run.run_id).await?.ok_or(RunFileError::Overtaken)
     }
 
     /// Saves what was reached, and the state of the run.
     pub(super) async fn close(mut self, state: RunState) -> Result<Run, RunFileError> {
-        self.run.state = state;
+        if !self.run.state.is_cancelled() {
+            self.run.state = state;
+        }
         self.save().await?;
         Ok(self.run)
     }

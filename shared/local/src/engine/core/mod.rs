@@ -94,6 +94,11 @@ impl Core {
         }
     }
 
+    /// Starts no waiting job from now on: nothing is ever free for it.
+    pub(crate) fn start_nothing(&mut self) {
+        self.free = i64::MIN / 2;
+    }
+
     /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.
     pub(crate) fn define(&mut self, definition: JobDefinition) {
         self.definitions.retain(|known| known.job_definition_name != definition.job_definition_name);

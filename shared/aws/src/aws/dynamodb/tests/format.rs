@@ -20,6 +20,8 @@ fn run(state: RunState) -> Run {
         counts: RunCounts::default(),
         started_at: NOW,
         updated_at: NOW.plus_millis(5),
+        requested_by: None,
+        cancellation: None,
     }
 }
 

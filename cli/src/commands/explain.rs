@@ -1,0 +1,124 @@
+//! `batchwright explain`.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use batchwright::domain::explain::{Facts, Situation, situation};
+use batchwright::domain::{Job, JobName};
+use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, QueueSource, RunStore, SystemClock};
+use batchwright::use_cases::explain::{Explanation, Logs, explain as explain_job};
+
+use super::no_such_job;
+use crate::args::{ExplainArgs, Output};
+use crate::exit::{Exit, Failure};
+use crate::output::text::{harmless, harmless_log};
+use crate::output::{human, table};
+use crate::selection::{Named, for_each_job, named};
+
+pub(crate) async fn explain<S, Q, L, O>(
+    store: &S,
+    queues: &Q,
+    logs: &Logs<'_, L, O>,
+    is_attended: bool,
+    args: &ExplainArgs,
+) -> Result<Exit, Failure>
+where
+    S: JobQueries + RunStore,
+    Q: QueueSource,
+    L: LogSource,
+    O: ObjectStore,
+{
+    let name = match named(store, &args.what).await? {
+        Named::Jobs(names) if names.len() == 1 => names[0].clone(),
+        _ => return overview(store, is_attended, args).await,
+    };
+    let job = store.job(&name).await.context("the job can't be read")?.ok_or_else(|| no_such_job(&name))?;
+    let explained = explain_job(store, queues, logs, &SystemClock, &job, is_attended).await;
+    let explained = explained.context("the job can't be explained")?;
+    if args.shown.output == Output::Table {
+        show(&explained);
+    } else {
+        println!(
+            "{}",
+            serde_json::to_string(&explained).context("the explanation can't be written as JSON")?
+        );
+    }
+    Ok(Exit::Well)
+}
+
+fn show(explained: &Explanation) {
+    let status = explained.status.map_or_else(|| "not submitted".to_owned(), |status| status.to_string());
+    let situation = explained.situation.to_string();
+    let word = if situation == status { String::new() } else { format!(" ({situation})") };
+    println!("{} is {status}{word}. {}\n", explained.job_name, explained.meaning);
+    if !explained.evidence.is_empty() {
+        let mut rows = table::table(&["EVIDENCE", ""]);
+        for evidence in &explained.evidence {
+            rows.add_row([harmless(&evidence.of).into_owned(), harmless(&evidence.says).into_owned()]);
+        }
+        println!("{}\n", table::rendered(rows));
+    }
+    if !explained.log_tail.is_empty() {
+        println!("the end of its log:");
+        for line in &explained.log_tail {
+            println!("  | {}", harmless_log(line));
+        }
+        println!("");
+    }
+    println!("what to do: {}", explained.remedy);
+    println!("again: {}", explained.again);
+}
+
+/// Many jobs: how many are in each situation, and what to do about it.
+async fn overview<S: JobQueries + RunStore>(
+    store: &S,
+    is_attended: bool,
+    args: &ExplainArgs,
+) -> Result<Exit, Failure> {
+    let mut situations: BTreeMap<&'static str, (Situation, u64, JobName)> = BTreeMap::new();
+    let now = SystemClock.now();
+    let note = &mut async |name: JobName, job: Option<Job>| {
+        let found = job.as_ref().map_or(Situation::NeverSubmitted, |job| {
+            let (dependencies, queue, run_is_cancelled) = (&[][..], None, false);
+            situation(&Facts { job, dependencies, queue, run_is_cancelled, is_attended, now })
+        });
+        situations.entry(found.as_str()).or_insert_with(|| (found, 0, name)).1 += 1;
+        Ok(())
+    };
+    for_each_job(store, std::slice::from_ref(&args.what), note).await?;
+    let mut found: Vec<_> = situations.into_values().collect();
+    found
+        .sort_by_key(|(situation, count, _)| (*situation == Situation::Succeeded, std::cmp::Reverse(*count)));
+    if args.shown.output != Output::Table {
+        let told = found.iter().map(|(situation, count, example)| {
+            serde_json::json!({"situation": situation, "jobs": count, "example": example,
+                "meaning": situation.meaning(), "remedy": situation.remedy()})
+        });
+        println!("{}", serde_json::json!({"situations": told.collect::<Vec<_>>()}));
+        return Ok(Exit::Well);
+    }
+    for (situation, count, example) in &found {
+        println!("{}: {situation}, as in {example}. {}", human::count(*count, "job"), situation.meaning());
+        if *situation != Situation::Succeeded {
+            println!("  what to do: {}", situation.remedy());
+        }
+    }
+    let example = found.iter().find(|(situation, ..)| matches!(situation, Situation::Failed(_)));
+    if let Some((_, _, name)) = example {
+        println!("\n`batchwright explain {name} …` has the evidence of one job");
+    }
+    Ok(Exit::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use batchwright::domain::JobStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_not_told_twice() {
+        assert_eq!(JobStatus::Running.to_string(), Situation::Running.to_string());
+        assert_eq!(JobStatus::Succeeded.to_string(), Situation::Succeeded.to_string());
+    }
+}

@@ -1,0 +1,68 @@
+//! `batchwright runs`.
+
+use std::io::{self, BufWriter};
+
+use anyhow::Context;
+use batchwright::domain::Run;
+use batchwright::ports::{Cursor, RunStore};
+
+use crate::args::{Output, RunsArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::records::Records;
+use crate::output::{human, table};
+
+pub(crate) async fn runs<S: RunStore>(store: &S, args: &RunsArgs) -> Result<Exit, Failure> {
+    let mut runs = all(store).await?;
+    // The newest last, where the reader's eye is.
+    runs.sort_by_key(|run| (run.started_at, run.run_id.clone()));
+    let known = runs.len();
+    runs.drain(..known.saturating_sub(args.limit));
+    if args.shown.output != Output::Table {
+        let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "runs");
+        for run in &runs {
+            records.push(run).context("stdout")?;
+        }
+        records.finish(&serde_json::Map::new()).context("stdout")?;
+        return Ok(Exit::Well);
+    }
+    if runs.is_empty() {
+        println!("no runs");
+        return Ok(Exit::Well);
+    }
+    println!("{}", table::rendered(table(&runs)));
+    if known > runs.len() {
+        println!("the latest {} of {}", runs.len(), human::count(known as u64, "run"));
+    }
+    Ok(Exit::Well)
+}
+
+async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {
+    let mut runs = Vec::new();
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = store.runs(cursor.as_ref()).await.context("the runs can't be read")?;
+        runs.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(runs);
+        }
+    }
+}
+
+pub(super) fn table(runs: &[Run]) -> comfy_table::Table {
+    let mut rows =
+        table::table(&["RUN", "STATE", "STARTED", "BY", "SUBMITTED", "SKIPPED", "REJECTED", "JOB FILE"]);
+    for run in runs {
+        rows.add_row([
+            run.run_id.to_string(),
+            run.state.to_string(),
+            run.started_at.to_rfc3339_seconds(),
+            run.requested_by.clone().unwrap_or_else(|| "-".to_owned()),
+            run.counts.submitted.to_string(),
+            run.counts.skipped.to_string(),
+            (run.counts.rejected + run.counts.unknown).to_string(),
+            run.source.clone(),
+        ]);
+    }
+    rows
+}

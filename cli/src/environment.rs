@@ -1,0 +1,8 @@
+//! What the program reads of its environment, beside clap's own options.
+
+/// Who runs the program.
+#[expect(clippy::disallowed_methods, reason = "this is where the program's environment is read")]
+pub(crate) fn user() -> Option<String> {
+    let names = ["USER", "LOGNAME", "USERNAME"];
+    names.into_iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty())
+}

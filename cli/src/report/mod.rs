@@ -1,0 +1,210 @@
+//! The page about runs and jobs: one HTML file with its data inside, which needs no network.
+//!
+//! The data is written row by row, so that the page of a hundred thousand jobs is never held here.
+
+use std::io::{self, Write};
+
+use batchwright::domain::{Cause, Job, JobId, JobState, JobStatus, Run, Submission, Timestamp};
+use serde::Serialize;
+#[cfg(test)]
+use serde_json::Value;
+use serde_json::json;
+
+const PAGE: &str = include_str!("page.html");
+
+/// Where the data goes.
+const PLACE: &str = "/*DATA*/";
+
+/// What a job without a submission has for a status, behind the seven.
+const NOT_SUBMITTED: usize = JobStatus::ALL.len();
+
+/// An earlier try: created, started, stopped, cause.
+type Earlier = (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>, Option<Cause>);
+
+/// Writes a page.
+pub(crate) struct Page<W: Write> {
+    out: W,
+    queues: Vec<String>,
+    jobs: u64,
+}
+
+/// What is told of a job beside its head and latest submission.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// The items of its earlier tries, oldest first.
+    pub(crate) earlier: Vec<Submission>,
+    /// The end of its log.
+    pub(crate) log: Option<String>,
+    /// Why it is not SUCCEEDED.
+    pub(crate) why: String,
+}
+
+impl<W: Write> Page<W> {
+    /// Begins a page. `place` are the options by which commands find the jobs.
+    pub(crate) fn begin(out: W, title: &str, place: &str, runs: &[Run], now: Timestamp) -> io::Result<Self> {
+        let mut page = Self { out, queues: Vec::new(), jobs: 0 };
+        let (before, _) = PAGE.split_once(PLACE).expect("the page has a place for its data");
+        page.out.write_all(before.as_bytes())?;
+        for (name, value) in [("title", json!(title)), ("place", json!(place)), ("runs", json!(runs))] {
+            let opened = if name == "title" { '{' } else { ',' };
+            write!(page.out, "{opened}\"{name}\":{}", embedded(&value)?)?;
+        }
+        write!(page.out, ",\"generatedAt\":{},\"jobs\":[", now.as_millis())?;
+        Ok(page)
+    }
+
+    /// Writes one job.
+    pub(crate) fn job(&mut self, job: &Job, beside: &Beside) -> io::Result<()> {
+        let state = job.state();
+        let status = job.status();
+        let times = state.map(|state| state.times).unwrap_or_default();
+        let told = state.map(|state| state.job_queue.as_str()).filter(|queue| !queue.is_empty());
+        let queue = told.unwrap_or(&job.head.spec.job_queue);
+        let queue = self.queue(queue.rsplit('/').next().unwrap_or(queue));
+        let cause = state.and_then(JobState::cause).filter(|_| status == Some(JobStatus::Failed));
+        let row = json!([
+            job.name(),
+            status.map_or(NOT_SUBMITTED, |status| status as usize),
+            cause.map(Cause::as_str),
+            queue,
+            state.and_then(|state| state.exit_code),
+            Some(&beside.why).filter(|why| !why.is_empty()),
+            vcpus(job),
+            times.created_at.or(job.head.submitted_at),
+            times.started_at,
+            times.stopped_at,
+            job.head.spec.array_properties.as_ref().map(|array| array.size),
+            earlier(job, &beside.earlier),
+            beside.log,
+        ]);
+        if self.jobs > 0 {
+            self.out.write_all(b",")?;
+        }
+        self.jobs += 1;
+        self.out.write_all(b"\n")?;
+        self.out.write_all(embedded(&row)?.as_bytes())
+    }
+
+    /// Ends the page. Returns how many jobs it tells of.
+    pub(crate) fn finish(mut self) -> io::Result<u64> {
+        let (_, after) = PAGE.split_once(PLACE).expect("the page has a place for its data");
+        let queues = embedded(&json!(self.queues))?;
+        write!(self.out, "\n],\"queues\":{queues}}}{after}")?;
+        self.out.flush()?;
+        Ok(self.jobs)
+    }
+
+    /// Queues are few: each is written once.
+    fn queue(&mut self, name: &str) -> usize {
+        let known = self.queues.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.queues.push(name.to_owned());
+            self.queues.len() - 1
+        })
+    }
+}
+
+fn earlier(job: &Job, known: &[Submission]) -> Vec<Earlier> {
+    let latest: Option<&JobId> = job.head.job_id.as_ref();
+    let tries = job.head.job_tries.iter().filter(|job_id| Some(*job_id) != latest);
+    tries
+        .map(|job_id| {
+            let state = known.iter().map(|known| &known.state).find(|state| state.job_id == *job_id);
+            let kept = job.head.tries.iter().find(|kept| kept.job_id == *job_id);
+            let times = state.map(|state| state.times).unwrap_or_default();
+            let cause = job.head.end_of(job_id).and_then(|end| end.cause).or(state.and_then(JobState::cause));
+            let created = times.created_at.or(kept.and_then(|kept| kept.submitted_at));
+            (created, times.started_at, times.stopped_at, cause)
+        })
+        .collect()
+}
+
+/// What the job asks for: of an array all of its children, at most as many as there are.
+fn vcpus(job: &Job) -> f64 {
+    use batchwright::domain::spec::ResourceType;
+    let overrides = job.head.spec.container_overrides.as_ref();
+    let required = overrides.and_then(|overrides| {
+        let vcpu =
+            overrides.resource_requirements.iter().find(|required| required.kind == ResourceType::Vcpu);
+        vcpu.and_then(|vcpu| vcpu.value.parse().ok()).or(overrides.vcpus.map(f64::from))
+    });
+    required.filter(|vcpus: &f64| vcpus.is_finite() && *vcpus > 0.0).unwrap_or(1.0)
+}
+
+/// JSON that may stand inside of a script element: no `<` can end it.
+fn embedded(value: &impl Serialize) -> io::Result<String> {
+    Ok(serde_json::to_string(value)?.replace('<', "\\u003c"))
+}
+
+/// The data of a page, for tests.
+#[cfg(test)]
+fn data_of(page: &str) -> Value {
+    let (before, after) = PAGE.split_once(PLACE).unwrap();
+    serde_json::from_str(page.strip_prefix(before).unwrap().strip_suffix(after).unwrap()).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use batchwright::domain::{JobHead, JobName, JobSpec, RunId, Try, TryEnd};
+
+    use super::*;
+
+    fn job(name: &str, status: JobStatus, reason: &str) -> Job {
+        let name = JobName::parse(name).unwrap();
+        let ids = ["first", "second"].map(|id| JobId::parse(id).unwrap());
+        let state = JobState { status, ..JobState::submitted(name.clone(), ids[1].clone(), None) };
+        let end = Some(TryEnd { status: JobStatus::Failed, cause: Some(Cause::HostLost) });
+        let tried = Try {
+            job_id: ids[0].clone(),
+            job_queue: reason.to_owned(),
+            submitted_at: Some(Timestamp::from_millis(1_000)),
+            end,
+            children: None,
+        };
+        let head = JobHead {
+            spec: JobSpec::new(name, reason, "definition"),
+            run_id: RunId::derive("file", "1", "0"),
+            claims: 2,
+            nonce_seed: String::new(),
+            claim: None,
+            job_id: Some(ids[1].clone()),
+            job_tries: ids.to_vec(),
+            tries: vec![tried],
+            tries_before: 0,
+            refusal: None,
+            submitted_at: Some(Timestamp::from_millis(2_000)),
+            updated_at: Timestamp::default(),
+        };
+        Job { head, latest: Some(Submission { state, logs: None, updated_at: Timestamp::default() }) }
+    }
+
+    #[test]
+    fn a_page_holds_its_jobs_and_what_others_wrote_stays_data() {
+        let harm = "</script><script>alert(1)</script><!--";
+        let mut written = Vec::new();
+        let mut page = Page::begin(&mut written, harm, "--local", &[], Timestamp::from_millis(9)).unwrap();
+        let beside = Beside { why: harm.to_owned(), log: Some(harm.to_owned()), ..Beside::default() };
+        page.job(&job("a", JobStatus::Succeeded, harm), &beside).unwrap();
+        page.job(&job("b", JobStatus::Running, harm), &Beside::default()).unwrap();
+        assert_eq!(page.finish().unwrap(), 2);
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text.matches("alert(1)</script").count(), 0, "it is escaped wherever it stands");
+        let data = data_of(&text);
+        assert_eq!((&data["title"], &data["generatedAt"]), (&json!(harm), &json!(9)));
+        assert_eq!(data["queues"].as_array().unwrap().len(), 1);
+        let row = &data["jobs"][0];
+        assert_eq!(
+            (&row[0], &row[1], &row[5], &row[12]),
+            (&json!("a"), &json!(5), &json!(harm), &json!(harm))
+        );
+        assert_eq!(row[11], json!([[1_000, null, null, "HOST_LOST"]]));
+        assert_eq!((&row[7], &data["jobs"][1][1]), (&json!(2_000), &json!(4)));
+    }
+
+    #[test]
+    fn a_page_without_jobs_is_whole() {
+        let mut written = Vec::new();
+        Page::begin(&mut written, "t", "", &[], Timestamp::default()).unwrap().finish().unwrap();
+        assert_eq!(data_of(&String::from_utf8(written).unwrap())["jobs"], json!([]));
+    }
+}
