@@ -159,6 +159,51 @@ fn a_state_folder_that_is_removed_under_a_run_is_told_of() {
 }
 
 #[test]
+fn a_state_on_a_read_only_medium_can_be_looked_at() {
+    let folder = Folder::new();
+    folder.write("job.json", job("job", "echo hello"));
+    assert_eq!(folder.run(&["run", "job.json", "--local"]).code, Some(0));
+    // In a mount namespace of its own, where that is allowed: permissions alone don't stop root.
+    let script = "mount --bind . . && mount -o remount,bind,ro . && cd \"$PWD\" || exit 77; \
+                  for command in jobs status 'logs job' 'plan job.json'; do \"$0\" $command --local || exit 1; done; \
+                  \"$0\" run job.json --local; test $? = 3";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_batchwright")]);
+    let ended = command.current_dir(folder.path("")).output().map(Ended::from);
+    match ended {
+        Ok(ended) if ended.code != Some(77) && !ended.stderr.contains("unshare: ") => {
+            assert_eq!(ended.code, Some(0), "{ended:?}");
+            assert!(ended.stdout.contains("hello\n") && ended.stdout.contains("0 jobs to submit"), "{ended:?}");
+            assert!(ended.stderr.contains("Read-only file system"), "{ended:?}");
+        }
+        refused => eprintln!("SKIPPED: this machine allows no mount namespaces: {refused:?}"),
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_of_and_what_ran_is_settled_when_there_is_room() {
+    let folder = Folder::new();
+    // The job fills the disk of its own state, and ends. The first run stops there and says so; the second, with
+    // room again, finds how the job ended.
+    let script = "head -c 100000000 /dev/zero >../../../filler; true";
+    folder.write("job.json", job("fills", script));
+    let script = "mkdir -p .batchwright && mount -t tmpfs -o size=2m tmpfs .batchwright || exit 77; \
+                  \"$0\" run job.json --local; echo first $? >&2; \
+                  rm -f .batchwright/filler; \"$0\" run job.json --local; echo second $? >&2";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_batchwright")]);
+    let ended = command.current_dir(folder.path("")).output().map(Ended::from);
+    match ended {
+        Ok(ended) if ended.code != Some(77) && !ended.stderr.contains("unshare: ") => {
+            assert!(ended.stderr.contains("first 4") && ended.stderr.contains("full"), "{ended:?}");
+            assert!(ended.stderr.contains("second 0"), "{ended:?}");
+            assert!(ended.stdout.contains("1 job: 1 SUCCEEDED"), "{ended:?}");
+        }
+        refused => eprintln!("SKIPPED: this machine allows no mount namespaces: {refused:?}"),
+    }
+}
+
+#[test]
 fn an_arrays_progress_can_be_seen_while_it_runs() {
     let folder = Folder::new();
     let script = "test $AWS_BATCH_JOB_ARRAY_INDEX != 1 || until test -e go; do sleep 0.05; done";
