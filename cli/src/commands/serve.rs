@@ -68,9 +68,7 @@ impl From<WireError> for Failure {
             | WireError::Books(_)
             | WireError::Runner(_)
             | WireError::EngineStopped
-            | WireError::Serve(_) => {
-                Self::Broken(error.into())
-            }
+            | WireError::Serve(_) => Self::Broken(error.into()),
         }
     }
 }

@@ -91,7 +91,7 @@ impl SqliteStore {
             let look = |name: &Path, flags| {
                 let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
                 schema::check(&connection, schema::MIGRATIONS)?;
-                Ok(connection)
+                Ok::<_, Failure>(connection)
             };
             match look(path, OpenFlags::empty()) {
                 Err(failure) if failure.is_of_the_medium() && !has_log(path) => {
@@ -176,7 +176,8 @@ impl SqliteStore {
 
 /// Whether changes lie beside the file that are not in it yet.
 fn has_log(path: &Path) -> bool {
-    let log = [path.as_os_str(), "-wal".as_ref()].concat();
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
     Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
 }
 
@@ -188,7 +189,9 @@ fn unchanging(path: &Path) -> PathBuf {
     let mut name = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => name.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                name.push(char::from(*byte))
+            }
             other => name.push_str(&format!("%{other:02X}")),
         }
     }

@@ -95,9 +95,9 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     fn environment(&self) -> Vec<Variable> {
-        let mut environment = self.site.settings.environment.clone();
-        environment.push(("HOME".into(), self.folder.home().into()));
-        environment.push(("TMPDIR".into(), self.folder.tmp().into()));
+        let mut environment =
+            vec![("HOME".into(), self.folder.home().into()), ("TMPDIR".into(), self.folder.tmp().into())];
+        environment.extend(self.site.settings.environment.iter().cloned());
         environment.extend(self.launch.environment.iter().map(|(name, value)| (name.into(), value.into())));
         environment
     }
