@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::s3_uri::Pattern;
-use batchwright::domain::{Cause, JobName, JobStatus};
+use batchwright::domain::{Cause, JobStatus};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,11 +12,17 @@ use crate::selection::check_word;
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
 #[derive(Debug, Parser)]
-#[command(name = "batchwright", version, after_help = EXIT_CODES)]
+#[command(name = "batchwright", version = VERSION, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+#[cfg(feature = "aws")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (with commands for AWS)");
+#[cfg(not(feature = "aws"))]
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (this machine only: built without the feature aws)");
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 some jobs, invocations or objects failed, 2 usage,
@@ -37,6 +43,8 @@ pub(crate) enum Command {
     Rerun(RerunArgs),
     /// Say why a job failed, or waits: one cause, its evidence, and what to do
     Explain(ExplainArgs),
+    /// Follow runs or jobs from another terminal until all have ended: counts, rate, failures, who waits longest
+    Watch(WatchArgs),
     /// Write a page about runs or jobs: one HTML file that needs no network
     Report(ReportArgs),
     /// Show the jobs, with the state of their latest submission
@@ -65,6 +73,21 @@ pub(crate) enum Command {
     /// Ctrl-C starts nothing more and waits for what is under way; a second one does not wait.
     #[cfg(feature = "aws")]
     Invoke(Box<InvokeArgs>),
+    /// Look at everything that has to be there, and say what is missing and how to mend it
+    Doctor(DoctorArgs),
+    /// Take jobs out of the state, or write them down elsewhere
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Print a script that completes the command line, for bash, zsh, fish, elvish or PowerShell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command into a folder
+    Man {
+        /// The folder
+        dir: PathBuf,
+    },
     /// Load, convert, check, list and copy objects of S3, and files
     S3(crate::s3::args::S3Args),
 }
@@ -354,16 +377,97 @@ pub(crate) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The job's name
-    #[arg(value_parser = JobName::parse)]
-    pub(crate) name: JobName,
+    /// Jobs by their names or by patterns, runs, or job files. Of several jobs each line begins with its job
+    #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word, required = true)]
+    pub(crate) what: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
+    /// Go on with what is still written, until all of the jobs have ended
+    #[arg(long, short)]
+    pub(crate) follow: bool,
     /// Only the log of this submission or array child
     #[arg(long, value_name = "JOB_ID")]
     pub(crate) job_id: Option<String>,
+    /// Only the child of an array with this index
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) child: Option<u32>,
+    /// Only Batch's n-th attempt of each submission
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempt: Option<u32>,
+    /// Only what was written in the last so many seconds, minutes, hours or days, as in 90s, 10m, 2h, 1d
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(crate) since: Option<u32>,
+    /// Only lines that hold this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
+    /// Write each submission's log into a file of this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Write jobs as JSON Lines: the head of each, and all of its submissions and children
+    Export(ExportArgs),
+    /// Forget jobs: their heads, submissions and children. Archived logs stay
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Runs, jobs, patterns of names or job files [default: all jobs]
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Where they go [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// Runs, jobs, patterns of names or job files. Jobs under way are left alone
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required = true)]
+    pub(crate) what: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Reads `90s`, `10m`, `2h` or `1d`.
+fn seconds(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no time; write a whole number with s, m, h or d, as in 10m");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let unit: u32 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number.parse().ok().and_then(|number: u32| number.checked_mul(unit)).ok_or_else(wrong)
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Runs, jobs, patterns of names or job files [default: all jobs]
+    #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
+    pub(crate) what: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -452,4 +556,19 @@ pub(crate) struct InvokeArgs {
     /// Another endpoint than AWS's
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, expected) in [("90s", 90), ("10m", 600), ("2h", 7_200), ("1d", 86_400), ("0s", 0)] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for wrong in ["", "10", "m", "-1m", "1w", "99999999d", "ä", "1 m"] {
+            assert!(seconds(wrong).unwrap_err().contains("is no time"), "{wrong}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
@@ -10,6 +10,10 @@ use batchwright::aws::{
 
 use crate::args::StackArgs;
 use crate::exit::Failure;
+
+/// The functions of a stack: each is named `<Name>-<function>`.
+pub(crate) const FUNCTIONS: [&str; 6] =
+    ["submitter", "state-handler", "log-collector", "reconciler", "fan-out", "s3-serializer"];
 
 /// The parts of a stack that the program talks to.
 pub(crate) struct Stack {
@@ -20,6 +24,8 @@ pub(crate) struct Stack {
     pub(crate) bucket_name: String,
     pub(crate) invoker: LambdaInvoker,
     pub(crate) submitter: String,
+    lambda: aws_sdk_lambda::Client,
+    batch: aws_sdk_batch::Client,
 }
 
 impl Stack {
@@ -35,9 +41,12 @@ impl Stack {
         let submitter = format!("{name}-submitter");
         let client = aws_sdk_lambda::Client::new(&config);
         let found = client.get_function_configuration().function_name(&submitter).send().await;
-        let function = found
-            .map_err(|error| anyhow!(error.into_service_error()))
-            .with_context(|| format!("no stack {name} was found: its function {submitter} can't be read"))?;
+        let function = found.map_err(|error| {
+            let why = in_one_line(&error);
+            Failure::Broken(anyhow!(
+                "no stack {name} was found: its function {submitter} can't be read: {why}"
+            ))
+        })?;
         let variables =
             function.environment.and_then(|environment| environment.variables).unwrap_or_default();
         let bucket_name = setting(&variables, &submitter, "BATCHWRIGHT_BUCKET")?;
@@ -45,9 +54,12 @@ impl Stack {
             jobs: setting(&variables, &submitter, "BATCHWRIGHT_JOBS_TABLE")?,
             runs: setting(&variables, &submitter, "BATCHWRIGHT_RUNS_TABLE")?,
         };
+        let batch = aws_sdk_batch::Client::new(&config);
         Ok(Stack {
             store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&config), tables),
-            engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&config)),
+            engine: BatchJobEngine::new(batch.clone()),
+            batch,
+            lambda: client.clone(),
             logs: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&config)),
             bucket: S3ObjectStore::new(s3_client(&config), bucket_name.clone()),
             bucket_name,
@@ -55,6 +67,49 @@ impl Stack {
             submitter,
         })
     }
+}
+
+impl Stack {
+    /// Whether a function is there and can be called.
+    pub(crate) async fn function_state(&self, name: &str, function: &str) -> Result<String, String> {
+        let call = self.lambda.get_function_configuration().function_name(format!("{name}-{function}"));
+        let found = call.send().await.map_err(|error| in_one_line(&error))?;
+        let state = found.state().map_or("Active", aws_sdk_lambda::types::State::as_str).to_owned();
+        let changed = found.last_modified().unwrap_or_default();
+        if state == "Active" {
+            Ok(format!("{state}, changed {changed}"))
+        } else {
+            Err(format!("it is {state}"))
+        }
+    }
+
+    /// How many job queues there are, and that one takes jobs.
+    pub(crate) async fn queues(&self) -> Result<String, String> {
+        let found = self.batch.describe_job_queues().send().await.map_err(|error| in_one_line(&error))?;
+        let queues = found.job_queues();
+        let enabled =
+            queues.iter().filter(|queue| queue.state() == Some(&aws_sdk_batch::types::JqState::Enabled));
+        match enabled.count() {
+            0 => Err(format!("{} job queues, none of which is ENABLED", queues.len())),
+            enabled => Ok(format!("{} job queues, {enabled} of them ENABLED", queues.len())),
+        }
+    }
+}
+
+/// What AWS said, or why it could not be asked: the cause at the end of the SDK's chain of errors, which alone
+/// tells a person what to do.
+fn in_one_line<E: std::error::Error + 'static, R: std::fmt::Debug>(
+    error: &aws_sdk_lambda::error::SdkError<E, R>,
+) -> String {
+    let mut last: &dyn std::error::Error = error;
+    if let Some(service) = error.as_service_error() {
+        return service.to_string().lines().next().unwrap_or_default().to_owned();
+    }
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    let why: String = last.to_string().chars().take(200).collect();
+    format!("AWS can't be asked ({why}); give --profile and --region, or log in with `aws sso login`")
 }
 
 fn setting(variables: &HashMap<String, String>, function: &str, name: &str) -> Result<String, Failure> {

@@ -79,8 +79,8 @@ async fn overview<S: JobQueries + RunStore>(
     let now = SystemClock.now();
     let note = &mut async |name: JobName, job: Option<Job>| {
         let found = job.as_ref().map_or(Situation::NeverSubmitted, |job| {
-            let (dependencies, queue, run_is_cancelled) = (&[][..], None, false);
-            situation(&Facts { job, dependencies, queue, run_is_cancelled, is_attended, now })
+            let (dependency_failed_for_good, queue, run_is_cancelled) = (false, None, false);
+            situation(&Facts { job, dependency_failed_for_good, queue, run_is_cancelled, is_attended, now })
         });
         situations.entry(found.as_str()).or_insert_with(|| (found, 0, name)).1 += 1;
         Ok(())

@@ -1,10 +1,16 @@
 //! `batchwright logs`.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use batchwright::domain::{Job, JobId, Submission};
-use batchwright::ports::{Cursor, JobQueries, LogSource, ObjectStore};
+use batchwright::domain::{Job, JobId, JobName, JobStatus, LogStream, Submission, Timestamp};
+use batchwright::ports::{
+    Clock, Cursor, JobQueries, LogEvent, LogSource, ObjectStore, RunStore, SystemClock,
+};
 use batchwright::use_cases::read_logs::read_logs;
 use serde::Serialize;
 
@@ -12,6 +18,10 @@ use crate::args::{LogsArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::text::harmless_log;
+use crate::selection::for_each_job;
+
+/// Between two looks at what is followed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One line of a log.
 #[derive(Debug, Serialize)]
@@ -24,50 +34,169 @@ struct Line<'a> {
     message: &'a str,
 }
 
-pub(crate) async fn logs<S: JobQueries, L: LogSource, O: ObjectStore>(
+pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>(
     store: &S,
     source: &L,
     archive: &O,
     args: &LogsArgs,
 ) -> Result<Exit, Failure> {
-    let name = &args.name;
-    let job = store.job(name).await.context("the job can't be read")?;
-    let job = job.ok_or_else(|| Failure::Broken(anyhow!("no job is named {name}")))?;
-    let submissions = submissions(store, &job, args.job_id.as_deref()).await?;
-    let output = args.shown.output;
-    let mut records = Records::new(BufWriter::new(io::stdout()), output, "events");
-    let mut written = Ok(());
-    for submission in &submissions {
-        let job_id = &submission.state.job_id;
-        let read = read_logs(source, archive, submission, |stream, event| {
-            if written.is_err() {
-                return;
+    let mut chosen = chosen(store, args).await?;
+    let since = args.since.map(|seconds| SystemClock.now().plus_millis(-i64::from(seconds) * 1_000));
+    let mut printer = Printer::new(args, since, chosen.len() > 1);
+    // Of what has ended nothing more comes; of what has not, so many lines were printed.
+    let (mut ended, mut printed) = (BTreeSet::new(), BTreeMap::new());
+    loop {
+        let mut is_open = false;
+        for job in &chosen {
+            is_open |= job.is_recovering() || !job.status().is_some_and(JobStatus::is_terminal);
+            for submission in submissions(store, job, args).await? {
+                let job_id = &submission.state.job_id;
+                if ended.contains(job_id) {
+                    continue;
+                }
+                printer.open(job.name(), job_id)?;
+                let mut lines: u64 = 0;
+                let before: u64 = printed.get(job_id).copied().unwrap_or_default();
+                let read = read_logs(source, archive, &submission, |stream, event| {
+                    lines += 1;
+                    if lines > before && is_of_attempt(&submission, stream, args.attempt) {
+                        printer.print(job.name(), job_id, stream, event);
+                    }
+                });
+                read.await.with_context(|| format!("the log of {job_id} can't be read"))?;
+                printed.insert(job_id.clone(), lines);
+                if submission.state.status.is_terminal() {
+                    ended.insert(job_id.clone());
+                }
             }
-            written = if output == Output::Table {
-                writeln!(records.out(), "{}", harmless_log(&event.message))
-            } else {
-                records.push(&Line {
-                    job_id,
-                    log_stream: &stream.name,
-                    timestamp: event.timestamp.as_millis(),
-                    ingestion_time: event.ingestion_time.as_millis(),
-                    message: &event.message,
-                })
-            };
-        });
-        read.await.with_context(|| format!("the log of {job_id} can't be read"))?;
+        }
+        printer.flush()?;
+        if !(args.follow && is_open) {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        for job in &mut chosen {
+            let known = store.job(job.name()).await.context("the job can't be read")?;
+            *job = known.ok_or_else(|| super::no_such_job(job.name()))?;
+        }
     }
-    written.context("stdout")?;
-    let rest = serde_json::json!({"jobName": name, "submissions": submissions.len()});
-    records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
+    printer.finish(&chosen, printed.len())?;
     Ok(Exit::Well)
+}
+
+async fn chosen<S: JobQueries + RunStore>(store: &S, args: &LogsArgs) -> Result<Vec<Job>, Failure> {
+    let mut jobs = Vec::new();
+    let take = &mut async |_: JobName, job: Option<Job>| {
+        jobs.extend(job);
+        Ok(())
+    };
+    for_each_job(store, &args.what, take).await?;
+    Ok(jobs)
+}
+
+/// Whether a stream was written by Batch's n-th attempt; the one under way comes after those that have ended.
+fn is_of_attempt(submission: &Submission, stream: &LogStream, attempt: Option<u32>) -> bool {
+    let Some(attempt) = attempt else { return true };
+    let attempts = &submission.state.attempts;
+    let number = attempts.iter().position(|attempt| attempt.log_streams.contains(stream));
+    number.unwrap_or(attempts.len()) + 1 == usize::try_from(attempt).unwrap_or(usize::MAX)
+}
+
+/// Where lines go, and which.
+struct Printer<'a> {
+    args: &'a LogsArgs,
+    since: Option<Timestamp>,
+    has_prefix: bool,
+    records: Records<BufWriter<io::Stdout>>,
+    /// With `--out`: the file of the submission that is read.
+    file: Option<BufWriter<File>>,
+    files: u64,
+    written: io::Result<()>,
+}
+
+impl<'a> Printer<'a> {
+    fn new(args: &'a LogsArgs, since: Option<Timestamp>, has_prefix: bool) -> Self {
+        let records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "events");
+        Self { args, since, has_prefix, records, file: None, files: 0, written: Ok(()) }
+    }
+
+    /// The next lines are those of a submission.
+    fn open(&mut self, job_name: &JobName, job_id: &JobId) -> Result<(), Failure> {
+        let Some(folder) = &self.args.out else { return Ok(()) };
+        self.close()?;
+        let folder = folder.join(job_name.as_str());
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+        // An index is told from its array's id by a colon, which not every file system takes.
+        let path = folder.join(format!("{}.log", job_id.as_str().replace([':', '#'], "-")));
+        self.file = Some(BufWriter::new(appended(&path)?));
+        self.files += 1;
+        Ok(())
+    }
+
+    fn print(&mut self, job_name: &JobName, job_id: &JobId, stream: &LogStream, event: &LogEvent) {
+        let is_wanted = self.since.is_none_or(|since| event.timestamp >= since)
+            && self.args.grep.as_ref().is_none_or(|text| event.message.contains(text));
+        if !is_wanted || self.written.is_err() {
+            return;
+        }
+        self.written = if let Some(file) = &mut self.file {
+            writeln!(file, "{}", event.message)
+        } else if self.args.shown.output == Output::Table {
+            let message = harmless_log(&event.message);
+            let index = job_id.array_index().map(|index| format!(":{index}")).unwrap_or_default();
+            if self.has_prefix || !index.is_empty() && self.args.follow {
+                writeln!(self.records.out(), "{job_name}{index} | {message}")
+            } else {
+                writeln!(self.records.out(), "{message}")
+            }
+        } else {
+            self.records.push(&Line {
+                job_id,
+                log_stream: &stream.name,
+                timestamp: event.timestamp.as_millis(),
+                ingestion_time: event.ingestion_time.as_millis(),
+                message: &event.message,
+            })
+        };
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        if let Some(mut file) = self.file.take() {
+            file.flush().context("the log can't be written")?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.close()?;
+        std::mem::replace(&mut self.written, Ok(())).context("stdout")?;
+        Ok(self.records.out().flush().context("stdout")?)
+    }
+
+    fn finish(self, jobs: &[Job], submissions: usize) -> Result<(), Failure> {
+        if let Some(folder) = &self.args.out {
+            println!("{}: {} files", folder.display(), self.files);
+            return Ok(());
+        }
+        let mut rest = serde_json::json!({"submissions": submissions});
+        if let [job] = jobs {
+            rest["jobName"] = serde_json::json!(job.name());
+        }
+        self.records.finish(rest.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
+        Ok(())
+    }
+}
+
+fn appended(path: &Path) -> Result<File, Failure> {
+    let opened = File::options().create(true).append(true).open(path);
+    Ok(opened.with_context(|| format!("{} can't be written", path.display()))?)
 }
 
 /// The job's submissions and children: tries in their order, children by index.
 async fn submissions<S: JobQueries>(
     store: &S,
     job: &Job,
-    only: Option<&str>,
+    args: &LogsArgs,
 ) -> Result<Vec<Submission>, Failure> {
     let mut found = Vec::new();
     let mut cursor: Option<Cursor> = None;
@@ -80,8 +209,11 @@ async fn submissions<S: JobQueries>(
             None => break,
         }
     }
-    if let Some(only) = only {
-        found.retain(|submission| submission.state.job_id.as_str() == only);
+    if let Some(child) = args.child {
+        found.retain(|submission| submission.state.job_id.array_index() == Some(child));
+    }
+    if let Some(only) = &args.job_id {
+        found.retain(|submission| submission.state.job_id.as_str() == *only);
         if found.is_empty() {
             return Err(Failure::Broken(anyhow!("{} has no submission {only}", job.name())));
         }

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod doctor;
 mod explain;
 #[cfg(feature = "aws")]
 mod invoke;
@@ -14,9 +15,12 @@ mod run;
 mod run_on_stack;
 mod runs;
 mod serve;
+mod shell;
 mod status;
 mod stop;
+mod store;
 pub(crate) mod summary;
+mod watch;
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{JobName, Stop};
@@ -26,7 +30,7 @@ use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::explain::Logs;
 
-use crate::args::{Cli, Command, RerunArgs, StopArgs, Target};
+use crate::args::{Cli, Command, RerunArgs, StopArgs, StoreCommand, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -73,6 +77,31 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     let logs = Logs { source: &logs, archive: &bucket };
                     explain::explain(&store, &engine, &logs, true, args).await
                 }
+            },
+            Command::Doctor(args) => match args.place.target() {
+                Target::Local(dir) => doctor::of_folder(&dir, args.shown.output).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => doctor::of_stack(&stack, args.shown.output).await,
+            },
+            Command::Store(StoreCommand::Export(args)) => match args.place.target() {
+                Target::Local(dir) => store::export(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => store::export(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Store(StoreCommand::Remove(args)) => match args.place.target() {
+                Target::Local(dir) => {
+                    let opened = SqliteStore::open_to_change(&dir.database());
+                    store::remove(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => store::remove(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Completions { shell } => Ok(shell::completions(*shell)),
+            Command::Man { dir } => shell::man(dir),
+            Command::Watch(args) => match args.place.target() {
+                Target::Local(dir) => watch::watch(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => watch::watch(&Stack::find(&stack).await?.store, args).await,
             },
             Command::Report(args) => match args.place.target() {
                 Target::Local(dir) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{JobStatus, Run, RunId, RunState};
+use batchwright::events::Continuation;
 use batchwright::ports::{Clock, FunctionInvoker, ObjectStore, ObjectWriter, RunStore, SystemClock};
 use batchwright::use_cases::run_file::{ReportLine, report_key};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
@@ -71,11 +72,10 @@ async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
     }
     object.finish().await.context("the job file can't be uploaded")?;
     let source = format!("s3://{}/{key}", stack.bucket_name);
-    let call =
-        serde_json::json!({"continue": {"runId": run_id, "source": source, "rerun": args.rerun}}).to_string();
+    let run = Continuation { run_id: run_id.clone(), source: source.clone(), rerun: args.rerun };
     stack
         .invoker
-        .invoke_later(&stack.submitter, call.as_bytes())
+        .invoke_later(&stack.submitter, &run.payload())
         .await
         .context("the submitter can't be called")?;
     eprintln!("run {run_id}: {source}");

@@ -8,6 +8,7 @@ use anyhow::Context;
 use batchwright::domain::{JobName, JobStatus, RunCounts, RunId, StatusCounts};
 use batchwright::job_file::{self, JobFile};
 use batchwright::ports::{JobQueries, RunStore};
+use batchwright::use_cases::array_counts::array_counts;
 use tokio::fs::File;
 use tokio::io::BufReader;
 
@@ -63,6 +64,12 @@ pub(super) async fn show<S: JobQueries + RunStore>(
             all.retain(|view| view.status != Some(JobStatus::Succeeded));
             all.extend(unsuccessful);
             all.truncate(ROWS_MAX);
+        }
+        for view in all.iter_mut().filter(|view| view.array_size.is_some()) {
+            if let Some(job) = store.job(&view.job_name).await.context("an array can't be read")? {
+                view.children =
+                    array_counts(store, &job).await.context("the array's children can't be read")?;
+            }
         }
         if !all.is_empty() {
             println!("{}", table::rendered(table::jobs(&all)));

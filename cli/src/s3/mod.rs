@@ -29,7 +29,7 @@ use crate::exit::{Exit, Failure};
 
 /// Does what the command line says.
 pub(crate) async fn run(args: &S3Args) -> Result<Exit, Failure> {
-    let reach = Reach::new(args).await;
+    let reach = Reach::new(args);
     match &args.command {
         S3Command::Load(load) => documents::load(&reach, load).await,
         S3Command::Dump(dump) => documents::dump(&reach, dump).await,
@@ -37,14 +37,14 @@ pub(crate) async fn run(args: &S3Args) -> Result<Exit, Failure> {
         S3Command::Validate(validate) => documents::validate(&reach, validate).await,
         S3Command::Uri(uri) => uri::uri(uri),
         #[cfg(feature = "aws")]
-        S3Command::Info(info) => looks::info(reach.buckets(), info).await,
+        S3Command::Info(info) => looks::info(reach.buckets().await, info).await,
         #[cfg(feature = "aws")]
-        S3Command::Access(access) => looks::access(reach.buckets(), access).await,
+        S3Command::Access(access) => looks::access(reach.buckets().await, access).await,
         #[cfg(feature = "aws")]
-        S3Command::Wait(wait) => looks::wait(reach.buckets(), wait).await,
+        S3Command::Wait(wait) => looks::wait(reach.buckets().await, wait).await,
         #[cfg(feature = "aws")]
-        S3Command::Copy(copy) => looks::copy(reach.buckets(), copy).await,
+        S3Command::Copy(copy) => looks::copy(reach.buckets().await, copy).await,
         #[cfg(feature = "aws")]
-        S3Command::List(list) => list::list(reach.buckets(), list).await,
+        S3Command::List(list) => list::list(reach.buckets().await, list).await,
     }
 }

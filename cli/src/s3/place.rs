@@ -10,6 +10,8 @@ use batchwright::objects::{self, FailureCode};
 use batchwright::ports::{Buckets as _, Look};
 use batchwright::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, Written};
 use tokio::io::{AsyncBufRead, BufReader};
+#[cfg(feature = "aws")]
+use tokio::sync::OnceCell;
 
 use super::args::S3Args;
 use super::file::FileWriter;
@@ -44,28 +46,32 @@ impl Place {
 /// The way to files, and where the program was built for it to S3.
 pub(crate) struct Reach {
     #[cfg(feature = "aws")]
-    buckets: S3Buckets,
+    connection: Connection,
+    /// Made when the first object is asked for: what is about files alone asks nobody for a Region.
+    #[cfg(feature = "aws")]
+    buckets: OnceCell<S3Buckets>,
 }
 
 impl Reach {
     #[cfg(feature = "aws")]
-    pub(crate) async fn new(args: &S3Args) -> Self {
+    pub(crate) fn new(args: &S3Args) -> Self {
         let connection = Connection {
             region: args.region.clone(),
             profile: args.profile.clone(),
             endpoint_url: args.endpoint_url.clone(),
         };
-        Self { buckets: S3Buckets::new(s3_client(&connect(&connection).await)) }
+        Self { connection, buckets: OnceCell::new() }
     }
 
     #[cfg(not(feature = "aws"))]
-    pub(crate) async fn new(_: &S3Args) -> Self {
+    pub(crate) fn new(_: &S3Args) -> Self {
         Self {}
     }
 
     #[cfg(feature = "aws")]
-    pub(crate) fn buckets(&self) -> &S3Buckets {
-        &self.buckets
+    pub(crate) async fn buckets(&self) -> &S3Buckets {
+        let connected = async || S3Buckets::new(s3_client(&connect(&self.connection).await));
+        self.buckets.get_or_init(connected).await
     }
 
     /// Opens what is read.
@@ -93,7 +99,7 @@ impl Reach {
 
     #[cfg(feature = "aws")]
     async fn open_object(&self, object: S3Uri) -> Result<Reader, objects::Failure> {
-        match self.buckets.open(&object, None).await? {
+        match self.buckets().await.open(&object, None).await? {
             Look::Found(reader) => Ok(Box::new(reader)),
             Look::Absent => {
                 let message = format!("{object}: there is no such object");
@@ -105,7 +111,7 @@ impl Reach {
 
     #[cfg(feature = "aws")]
     async fn create_object(&self, object: S3Uri, wanted: NewObject) -> Result<Writer, objects::Failure> {
-        Ok(Writer::Object(Box::new(self.buckets.create(&object, wanted).await?)))
+        Ok(Writer::Object(Box::new(self.buckets().await.create(&object, wanted).await?)))
     }
 
     #[cfg(not(feature = "aws"))]

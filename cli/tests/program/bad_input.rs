@@ -64,9 +64,7 @@ fn a_job_that_nobody_knows_is_named() {
     let folder = Folder::new();
     folder.write("jobs.yaml", "{jobName: job, jobQueue: q, jobDefinition: d, command: [\"true\"]}");
     folder.run(&["run", "jobs.yaml", "--local"]);
-    let ended = folder.run(&["logs", "other", "--local"]);
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "batchwright: no job is named other\n"));
-    for command in ["jobs", "status", "cancel", "terminate"] {
+    for command in ["logs", "explain", "watch", "rerun", "report", "jobs", "status", "cancel", "terminate"] {
         let ended = folder.run(&[command, "other", "--local"]);
         let said = "batchwright: no job, run or job file is named other\n";
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), said));

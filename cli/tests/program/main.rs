@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
+mod again;
 mod bad_input;
 mod examples;
 mod interrupted;
+mod looks;
 mod machine;
 mod s3;
 mod stop;

@@ -1,11 +1,11 @@
 //! Runs that nobody goes on with, and those that somebody has cancelled.
 
-use batchwright::domain::{Run, RunId, RunState};
+use batchwright::domain::{Run, RunState};
+use batchwright::events::Continuation;
 use batchwright::ports::{
     Clock, Cursor, FunctionInvoker, JobEngine, JobStore, OneByOne, PortError, RunStore,
 };
 use batchwright::use_cases::stop::stop_run;
-use serde_json::{Value, json};
 use tracing::{info, warn};
 
 /// From a run's cancellation until the index that lists its jobs is believed to hold all of them.
@@ -56,8 +56,8 @@ async fn go_on<I: FunctionInvoker>(
     run: &Run,
     done: &mut Continued,
 ) -> Result<(), PortError> {
-    let payload = continuation(&run.run_id, &run.source).to_string();
-    invoker.invoke_later(submitter, payload.as_bytes()).await?;
+    let asked = Continuation { run_id: run.run_id.clone(), source: run.source.clone(), rerun: false };
+    invoker.invoke_later(submitter, &asked.payload()).await?;
     info!(run.id = %run.run_id, "the submitter goes on with the run");
     done.runs += 1;
     Ok(())
@@ -78,9 +78,4 @@ async fn stop<S: JobStore + RunStore, E: JobEngine>(
     });
     done.jobs_stopped += stopped.await?.requested;
     Ok(())
-}
-
-/// The submitter's call for that: functions know each other by their wire forms alone.
-fn continuation(run_id: &RunId, source: &str) -> Value {
-    json!({"continue": {"runId": run_id, "source": source}})
 }

@@ -20,5 +20,4 @@ pub mod schema;
 
 pub use config::Config;
 pub use handler::{Ports, Response, handle};
-pub use request::{Continuation, continuation};
 pub use run::RunSummary;

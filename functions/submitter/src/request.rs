@@ -1,9 +1,9 @@
 //! What the submitter is asked for.
 
 use batchwright::domain::{RunId, S3Uri};
-use batchwright::events::{Event, EventError, S3Object};
+use batchwright::events::{Continuation, Event, EventError, S3Object};
 use batchwright::function::FunctionError;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -12,25 +12,6 @@ const ONE_FORM: &str = "a call has one of the fields jobs (with defaults, if nee
 
 /// Uploads under it are job files.
 const JOB_FILES: &str = "jobs/";
-
-/// A run to go on with, as the submitter and the reconciler ask for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Continuation {
-    /// The run.
-    pub run_id: RunId,
-    /// Its job file, as an S3 URI.
-    pub source: String,
-    /// For a run that is new: run again what SUCCEEDED. A run that is known does as it was told first.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rerun: bool,
-}
-
-/// The call that has the submitter go on with a run.
-pub fn continuation(run_id: &RunId, source: &str) -> Value {
-    json!({"continue": {"runId": run_id, "source": source}})
-}
 
 /// One run that is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,6 +157,15 @@ mod tests {
         assert_eq!(one(call.clone()), one(call.clone()));
         let another = requests(call.clone(), "b", "another").unwrap().remove(0);
         assert_ne!(one(call), another);
+    }
+
+    #[test]
+    fn a_run_is_gone_on_with_as_the_reconciler_asks_for_it() {
+        let run_id = RunId::parse("run-7").unwrap();
+        let asked = Continuation { run_id: run_id.clone(), source: "s3://b/a.json".to_owned(), rerun: true };
+        let uri = S3Uri::parse("s3://b/a.json").unwrap();
+        let call = serde_json::from_slice(&asked.payload()).unwrap();
+        assert_eq!(one(call), Request::File { run_id, uri, rerun: true });
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One run, as far as an invocation gets.
 
 use batchwright::domain::{Checkpoint, Run, RunCounts, RunId, RunState, S3Uri};
+use batchwright::events::Continuation;
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::job_file::{self, JobFileError, Problem};
 use batchwright::ports::{
@@ -18,7 +19,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::handler::Ports;
 use crate::interruption::Interruptible;
-use crate::request::{Request, continuation};
+use crate::request::Request;
 
 /// Where the jobs of direct calls are kept as job files, outside of what the upload rule looks at.
 const CALLS: &str = "calls/";
@@ -200,8 +201,8 @@ async fn go_on<S, E, P, C, O, I: FunctionInvoker>(
         warn!(run.id = %order.run_id, "the run came no further; left to the reconciler");
         return;
     }
-    let payload = continuation(&order.run_id, &order.source).to_string();
-    match ports.invoker.invoke_later(&invocation.function_name, payload.as_bytes()).await {
+    let run = Continuation { run_id: order.run_id.clone(), source: order.source.clone(), rerun: false };
+    match ports.invoker.invoke_later(&invocation.function_name, &run.payload()).await {
         Ok(()) => info!(run.id = %order.run_id, "handed on to the next invocation"),
         Err(error) => warn!(run.id = %order.run_id, %error, "can't be handed on; left to the reconciler"),
     }

@@ -1,4 +1,5 @@
-//! The bytes and the lines of a file: unpacked where it is gzipped, each line within a limit.
+//! The bytes and the lines of a file that may be gzipped. Lines have a limit, so that one endless line does not
+//! fill the memory.
 
 pub mod lines;
 pub mod source;

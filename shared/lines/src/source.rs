@@ -1,4 +1,4 @@
-//! The bytes of a file, unpacked where they are gzipped.
+//! The bytes of a file, unpacked if the file is gzipped.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 
 type Start<R> = Chain<Cursor<Vec<u8>>, R>;
 
-/// A file's content. Reads plain bytes, whichever the file holds.
+/// A file's content, read as plain bytes whether or not the file is gzipped.
 pub enum Source<R> {
     /// Bytes as they are, with the two that were looked at.
     Plain(Start<R>),
@@ -21,7 +21,7 @@ pub enum Source<R> {
 }
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
-    /// Looks at the first two bytes.
+    /// Tells gzip by the first two bytes, because names of files mislead.
     pub async fn open(mut reader: R) -> io::Result<Self> {
         let mut start = Vec::new();
         (&mut reader).take(GZIP_MAGIC.len() as u64).read_to_end(&mut start).await?;

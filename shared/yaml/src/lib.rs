@@ -1,5 +1,5 @@
-//! How YAML is read, wherever it is read: within a budget, without what makes it dangerous, and refused in our
-//! words.
+//! How job files and documents read YAML: within a budget, because a few aliases can stand for gigabytes, and with
+//! refusals in our words.
 
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
@@ -14,7 +14,7 @@ const ALIASES_MAX: usize = 10_000;
 /// Values that aliases may repeat in all.
 const REPLAYED_MAX: usize = 200_000;
 
-/// What the reader's people are told to do about what is not read.
+/// What the reader's messages advise instead of what is not read.
 pub struct Remedies {
     /// Instead of merge keys.
     pub merge_keys: &'static str,
@@ -26,7 +26,7 @@ pub struct Remedies {
     pub excess: &'static str,
 }
 
-/// One document of YAML 1.2 of so many bytes, nested so deep.
+/// Returns the options for one document of YAML 1.2 within these bounds.
 pub fn options(max_bytes: usize, depth_max: usize) -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -53,7 +53,7 @@ pub fn options(max_bytes: usize, depth_max: usize) -> Options {
     }
 }
 
-/// In our words where the remedy is ours to tell, else in the parser's own, without the place.
+/// Returns why a document is refused: in our words if we know the remedy, else in the parser's, without the place.
 pub fn reason(error: &Error, remedies: &Remedies) -> String {
     match error {
         Error::AliasError { error, .. } => reason(error, remedies),

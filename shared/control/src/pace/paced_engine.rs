@@ -4,8 +4,9 @@ use crate::domain::{JobId, JobName, SubmitJobRequest};
 use crate::events::JobDetail;
 use crate::ports::{Cursor, ErrorKind, JobEngine, JobSummary, Page, PortError, SubmissionPace};
 
-/// Holds back the calls of AWS Batch that ask, cancel and terminate: all programs of an account and Region
-/// share its quotas. `SubmitJob` passes: whoever submits waits before the claim.
+/// Holds back the calls that describe, list, cancel and terminate jobs, because all programs of an account and
+/// Region share Batch's quotas. `SubmitJob` passes at once: a submitter waits before its claim, so that the claim
+/// does not grow old.
 #[derive(Debug)]
 pub struct PacedEngine<E, P> {
     inner: E,

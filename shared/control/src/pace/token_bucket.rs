@@ -7,26 +7,26 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::ports::SubmissionPace;
 
-/// Throttles within this time of a slow-down are of the calls that led to it.
+/// Throttles within this time of a slow-down belong to the calls that led to it, so they do not slow down again.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// From standing still to full speed: the rate grows evenly.
+/// How long the rate takes from nothing to its full value. It grows evenly.
 const RECOVERY: Duration = Duration::from_secs(60);
 
 /// The slowest, by the second.
 const SLOWEST: f64 = 1.0;
 
-/// Admits so many submissions a second, evenly: its bucket holds one token, so that no second sees a
-/// burst. Halves its rate when Batch says that it is too much, and recovers within a minute. It knows of
-/// the submissions of this process alone.
+/// Admits a fixed number of submissions a second, evenly. The bucket holds one token, so no second sees a burst.
+/// The rate halves when Batch throttles, and recovers within a minute. Other processes have buckets of their own,
+/// because Batch's throttling is the only signal that they share.
 #[derive(Debug)]
 pub struct TokenBucket {
     per_second: f64,
-    state: Mutex<State>,
+    state: Mutex<Fill>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct State {
+struct Fill {
     /// When the next token is there.
     next: Instant,
     /// The rate after the last slow-down, and when that was.
@@ -39,17 +39,17 @@ impl TokenBucket {
 
     /// Keeps to `per_second`, which is 1 at least.
     pub fn new(per_second: f64) -> Self {
-        let state = State { next: Instant::now(), slowed: None };
+        let state = Fill { next: Instant::now(), slowed: None };
         Self { per_second: per_second.max(SLOWEST), state: Mutex::new(state) }
     }
 
-    fn with_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn with_fill<T>(&self, change: impl FnOnce(&mut Fill) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the next token and says when it is there. Those who wait are admitted in turn.
     fn take(&self, now: Instant) -> Instant {
-        self.with_state(|state| {
+        self.with_fill(|state| {
             let at = state.next.max(now);
             let since = state.slowed.map(|(rate, when)| (rate, now.duration_since(when)));
             state.next = at + Duration::from_secs_f64(1.0 / rate(self.per_second, since));
@@ -71,7 +71,7 @@ impl SubmissionPace for TokenBucket {
 
     fn throttled(&self) {
         let now = Instant::now();
-        self.with_state(|state| {
+        self.with_fill(|state| {
             let since = state.slowed.map(|(rate, when)| (rate, now.duration_since(when)));
             if since.is_none_or(|(_, passed)| passed >= HOLD) {
                 let halved = (rate(self.per_second, since) / 2.0).max(SLOWEST);

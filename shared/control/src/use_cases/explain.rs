@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::array_counts::{ArrayCounts, array_counts};
 use super::read_logs::read_logs;
 use crate::domain::explain::{Facts, Situation, again, blocking, situation};
+use crate::domain::retry::{Next, next};
 use crate::domain::{Attempt, Job, JobId, JobName, JobQueue, JobState, JobStatus, Submission};
 use crate::ports::{Clock, JobQueries, LogSource, ObjectStore, PortError, QueueSource, RunStore};
 
@@ -81,7 +82,7 @@ where
     if let Some(children) = &children {
         tell(&mut evidence, "children", children_told(children));
     }
-    let dependencies = dependencies(store, job, &mut evidence).await?;
+    let dependency_failed_for_good = dependencies(store, job, &mut evidence).await?;
     let run = store.run(&job.head.run_id).await?;
     if let Some(cancellation) = run.as_ref().and_then(|run| run.cancellation.as_ref()) {
         let when = cancellation.requested_at.to_rfc3339_seconds();
@@ -95,7 +96,7 @@ where
     let queue = if waits { queue(queues, job, &mut evidence).await } else { None };
     let facts = Facts {
         job,
-        dependencies: &dependencies,
+        dependency_failed_for_good,
         queue: queue.as_ref(),
         run_is_cancelled: run.is_some_and(|run| run.state.is_cancelled()),
         is_attended,
@@ -167,14 +168,15 @@ fn children_told(children: &ArrayCounts) -> String {
     }
 }
 
+/// Tells of the jobs that it depends on. Returns whether one of them FAILED and is not submitted again.
 async fn dependencies<S: JobQueries>(
     store: &S,
     job: &Job,
     evidence: &mut Vec<Evidence>,
-) -> Result<Vec<(JobName, Option<JobStatus>)>, PortError> {
+) -> Result<bool, PortError> {
     let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
     let known = store.jobs_named(&names).await?;
-    let mut dependencies = Vec::new();
+    let mut failed_for_good = false;
     for (name, known) in names.into_iter().zip(known) {
         let status = known.as_ref().and_then(Job::status);
         let cause = known.as_ref().and_then(Job::state).and_then(JobState::cause);
@@ -184,12 +186,14 @@ async fn dependencies<S: JobQueries>(
             (None, _) => "never submitted".to_owned(),
         };
         tell(evidence, "depends on", format!("{name}: {told}"));
-        dependencies.push((name, status));
+        let is_done =
+            known.as_ref().is_some_and(|job| job.state().is_some_and(|state| next(job, state) == Next::Done));
+        failed_for_good |= status == Some(JobStatus::Failed) && is_done;
     }
     for job_id in job.head.spec.depends_on.iter().filter_map(|dependency| dependency.job_id.as_ref()) {
         tell(evidence, "depends on", job_id.to_string());
     }
-    Ok(dependencies)
+    Ok(failed_for_good)
 }
 
 async fn queue<Q: QueueSource>(queues: &Q, job: &Job, evidence: &mut Vec<Evidence>) -> Option<JobQueue> {

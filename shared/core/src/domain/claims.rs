@@ -11,38 +11,38 @@ use super::spec::JobSpec;
 use super::times::Timestamp;
 use super::tries::{Try, TryEnd};
 
-/// A wish to submit a job.
+/// What a submitter asks for: the right to submit a job.
 #[derive(Debug, Clone)]
 pub struct NewClaim {
-    /// What is to be submitted.
+    /// The job to submit.
     pub spec: JobSpec,
-    /// For whom.
+    /// The run that asks.
     pub run_id: RunId,
     /// The latest submission when the decision was made. The claim is granted only while it still is.
     pub replaces: Option<JobId>,
-    /// How that submission ended: the head keeps it from now on.
+    /// How that submission ended. The head keeps it from now on, because the submission's item may be removed.
     pub replaced_end: Option<TryEnd>,
     /// Where the submission goes; `None`: into the spec's own queue.
     pub job_queue: Option<String>,
-    /// A claim that expired, of which Batch was asked: the new one takes its place in the same step, so
-    /// that the wish to submit is never without a claim. Granted only while that one stands.
+    /// An expired claim, once Batch was asked about it. The new claim takes its place in the same step, so a
+    /// pending submission always has a claim. Granted only while the expired one stands.
     pub takes_over: Option<Nonce>,
-    /// A person asks for the job: the budget of `maxTries` starts anew.
+    /// A person asks for the job, so the budget of `maxTries` starts anew.
     pub resets_budget: bool,
-    /// This moment.
+    /// The present moment.
     pub now: Timestamp,
-    /// When the reconciler may look into it.
+    /// From when on the reconciler may look into the claim.
     pub expires_at: Timestamp,
 }
 
 /// Whether a claim was granted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimOutcome {
-    /// It was: submit with this nonce.
+    /// It was granted: submit with this nonce.
     Granted(Nonce),
-    /// It was not: another claim stands, live or expired, or the one to take over stands no longer.
+    /// It was not: another claim stands, live or expired, or the claim to take over stands no longer.
     Held,
-    /// It was not: the latest submission is another by now. Look again.
+    /// It was not: by now another submission is the latest. Look at the job again.
     Replaced,
 }
 
@@ -51,29 +51,32 @@ pub enum ClaimOutcome {
 pub struct NewSubmission {
     /// The job.
     pub job_name: JobName,
-    /// The claim.
+    /// The nonce of the claim under which it was made.
     pub nonce: Nonce,
-    /// What Batch called it.
+    /// The id that Batch gave it.
     pub job_id: JobId,
-    /// This moment.
+    /// The present moment.
     pub now: Timestamp,
 }
 
-/// What recording a submission found.
+/// What became of a submission that was to be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordOutcome {
-    /// The claim stood: the submission is the job's latest now, and the claim is gone.
+    /// The claim stood. The submission is the job's latest now, and the claim is gone.
     Recorded,
-    /// It was known already.
+    /// It was recorded before.
     Known,
-    /// The claim stands no longer and the submission is not the job's: it is one too many.
+    /// The claim stands no longer and the submission is not the job's, so it is one too many.
     Surplus,
-    /// The job is not known at all.
+    /// The job is not known, or never issued the nonce: the submission belongs to another store.
     Unknown,
 }
 
-/// Grants a claim where none stands, or the one that it takes over, and the latest submission is the one
-/// expected. The head changes only then.
+/// Grants a claim if no other stands than the one that it takes over, and the latest submission is the one that
+/// was looked at. The head changes only then.
+///
+/// An expired claim still stands: its `SubmitJob` may have taken effect unseen, so only the reconciler may replace
+/// it, after it has asked Batch.
 pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
     let standing = head.as_ref().and_then(|head| head.claim.as_ref()).map(|claim| &claim.nonce);
     match (standing, &claim.takes_over) {
@@ -119,8 +122,8 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
     ClaimOutcome::Granted(nonce)
 }
 
-/// The head's tries, the one that is replaced with its end. One that an older version submitted is
-/// written down now.
+/// Returns the head's tries, the replaced one with its end. A try that an older version submitted was not written
+/// down then, so it is now.
 fn ended_tries(head: &mut JobHead, claim: &NewClaim) -> Vec<Try> {
     let mut tries = std::mem::take(&mut head.tries);
     let (Some(replaced), Some(end)) = (&claim.replaces, claim.replaced_end) else { return tries };
@@ -137,7 +140,7 @@ fn ended_tries(head: &mut JobHead, claim: &NewClaim) -> Vec<Try> {
     tries
 }
 
-/// Clears the claim of that nonce, where it stands.
+/// Clears the claim of that nonce if it stands, and returns whether it stood.
 pub fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> bool {
     let stands = head.claim.as_ref().is_some_and(|claim| claim.nonce == *nonce);
     if stands {
@@ -148,8 +151,10 @@ pub fn release(head: &mut JobHead, nonce: &Nonce, refusal: Option<&str>, now: Ti
     stands
 }
 
-/// Turns the claim into the latest submission. The head changes only where it is `Recorded`. A nonce that is
-/// none of the head's own is another store's, or that of a job which was removed since: `Unknown`.
+/// Turns the claim into the latest submission. The head changes only if the answer is `Recorded`.
+///
+/// A nonce that the head never issued is `Unknown` rather than `Surplus`: it comes from another stack in the same
+/// account, or from before the job was removed, and a surplus submission is terminated.
 pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordOutcome {
     let Some(head) = head else { return RecordOutcome::Unknown };
     if head.job_tries.contains(&submission.job_id) {

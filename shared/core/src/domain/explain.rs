@@ -10,15 +10,15 @@ use super::job::{Job, JobState};
 use super::queue::JobQueue;
 use super::retry::{self, Next, next};
 use super::status::JobStatus;
-use super::{JobName, Timestamp};
+use super::times::Timestamp;
 
 /// What is known of a job and of what it waits for.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The job.
     pub job: &'a Job,
-    /// The jobs that it depends on by name, with their statuses.
-    pub dependencies: &'a [(JobName, Option<JobStatus>)],
+    /// Whether a job that it depends on by name FAILED and is not submitted again.
+    pub dependency_failed_for_good: bool,
     /// Its queue, where it was looked at.
     pub queue: Option<&'a JobQueue>,
     /// Whether its run was cancelled.
@@ -332,7 +332,7 @@ pub fn again(facts: &Facts<'_>) -> String {
 mod tests {
     use super::*;
     use crate::domain::queue::{ComputeEnvironment, InFront};
-    use crate::domain::{JobHead, JobId, JobSpec, RunId, Submission};
+    use crate::domain::{JobHead, JobId, JobName, JobSpec, RunId, Submission};
 
     const NOW: Timestamp = Timestamp::from_millis(10_000_000);
     const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -385,7 +385,14 @@ mod tests {
     }
 
     fn facts<'a>(job: &'a Job, queue: Option<&'a JobQueue>) -> Facts<'a> {
-        Facts { job, dependencies: &[], queue, run_is_cancelled: false, is_attended: true, now: NOW }
+        Facts {
+            job,
+            dependency_failed_for_good: false,
+            queue,
+            run_is_cancelled: false,
+            is_attended: true,
+            now: NOW,
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! The shapes in which AWS delivers what has happened. Unknown fields are accepted everywhere.
+//! The shapes in which AWS delivers what has happened, and the one call that our functions make to each other.
+//! Unknown fields are accepted everywhere.
 
+mod continuation;
 mod error;
 mod event;
 mod job_detail;
@@ -11,6 +13,7 @@ mod s3_notification;
 #[cfg(test)]
 mod tests;
 
+pub use continuation::Continuation;
 pub use error::EventError;
 pub use event::Event;
 pub use job_detail::{

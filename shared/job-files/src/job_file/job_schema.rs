@@ -10,38 +10,50 @@ use crate::domain::limits::{
     ECS_TASK_CONTAINERS_MAX, ECS_TASKS_MAX, EKS_CONTAINERS_MAX, EVALUATE_ON_EXIT_MAX, MAX_TRIES_MAX,
     SCHEDULING_PRIORITY_MAX,
 };
+use crate::domain::spec::JobField;
 
 const ANY_NUMBER: usize = usize::MAX;
 const I32_MAX: i64 = i32::MAX as i64;
 
 /// A job of a job file.
-pub(super) static JOB: Object = Object {
-    fields: &[
-        required("jobName", Kind::Text(text::JOB_NAME)),
-        required("jobQueue", Kind::Text(text::ANY)),
-        required("jobDefinition", Kind::Text(text::ANY)),
-        optional("command", COMMAND),
-        MAX_TRIES,
-        optional("fallbackQueue", Kind::Object(&FALLBACK_QUEUE)),
-        optional("retryOn", Kind::List(&RETRY_ON, ANY_NUMBER, rules::distinct_causes)),
-        optional("resubmitChildren", Kind::Flag),
-        optional("shareIdentifier", Kind::Text(text::SHARE_IDENTIFIER)),
-        optional("schedulingPriorityOverride", Kind::Whole(0, SCHEDULING_PRIORITY_MAX)),
-        optional("arrayProperties", Kind::Object(&ARRAY_PROPERTIES)),
-        optional("dependsOn", Kind::List(&Kind::Object(&DEPENDENCY), DEPENDENCIES_MAX, anything)),
-        optional("parameters", Kind::Map(rules::parameters)),
-        optional("containerOverrides", Kind::Object(&CONTAINER_OVERRIDES)),
-        optional("nodeOverrides", Kind::Object(&NODE_OVERRIDES)),
-        optional("retryStrategy", Kind::Object(&RETRY_STRATEGY)),
-        optional("propagateTags", Kind::Flag),
-        optional("timeout", Kind::Object(&TIMEOUT)),
-        optional("tags", Kind::Map(rules::tags)),
-        optional("eksPropertiesOverride", Kind::Object(&EKS_PROPERTIES)),
-        optional("ecsPropertiesOverride", Kind::Object(&ECS_PROPERTIES)),
-        optional("consumableResourcePropertiesOverride", Kind::Object(&CONSUMABLE_RESOURCES)),
-    ],
-    rule: rules::job,
+pub(super) static JOB: Object = Object { fields: &JOB_FIELDS, rule: rules::job };
+
+static JOB_FIELDS: [Field; JobField::ALL.len()] = {
+    let mut fields = [const { job_field(JobField::JobName) }; JobField::ALL.len()];
+    let mut at = 0;
+    while at < fields.len() {
+        fields[at] = job_field(JobField::ALL[at]);
+        at += 1;
+    }
+    fields
 };
+
+/// How a field is checked. One that is in the table and not here does not compile.
+const fn job_field(field: JobField) -> Field {
+    let kind = match field {
+        JobField::JobName => return required(field.name(), Kind::Text(text::JOB_NAME)),
+        JobField::JobQueue | JobField::JobDefinition => return required(field.name(), Kind::Text(text::ANY)),
+        JobField::Command => COMMAND,
+        JobField::MaxTries => Kind::Whole(1, MAX_TRIES_MAX),
+        JobField::FallbackQueue => Kind::Object(&FALLBACK_QUEUE),
+        JobField::RetryOn => Kind::List(&RETRY_ON, ANY_NUMBER, rules::distinct_causes),
+        JobField::ResubmitChildren | JobField::PropagateTags => Kind::Flag,
+        JobField::ShareIdentifier => Kind::Text(text::SHARE_IDENTIFIER),
+        JobField::SchedulingPriorityOverride => Kind::Whole(0, SCHEDULING_PRIORITY_MAX),
+        JobField::ArrayProperties => Kind::Object(&ARRAY_PROPERTIES),
+        JobField::DependsOn => Kind::List(&A_DEPENDENCY, DEPENDENCIES_MAX, anything),
+        JobField::Parameters => Kind::Map(rules::parameters),
+        JobField::ContainerOverrides => Kind::Object(&CONTAINER_OVERRIDES),
+        JobField::NodeOverrides => Kind::Object(&NODE_OVERRIDES),
+        JobField::RetryStrategy => Kind::Object(&RETRY_STRATEGY),
+        JobField::Timeout => Kind::Object(&TIMEOUT),
+        JobField::Tags => Kind::Map(rules::tags),
+        JobField::EksPropertiesOverride => Kind::Object(&EKS_PROPERTIES),
+        JobField::EcsPropertiesOverride => Kind::Object(&ECS_PROPERTIES),
+        JobField::ConsumableResourcePropertiesOverride => Kind::Object(&CONSUMABLE_RESOURCES),
+    };
+    optional(field.name(), kind)
+}
 
 /// A job definition for the embedded engine, as `RegisterJobDefinition` has it.
 pub(super) static DEFINITION: Object = Object {
@@ -115,6 +127,8 @@ static CONTAINER_OVERRIDES: Object = Object {
 
 static ARRAY_PROPERTIES: Object =
     Object { fields: &[required("size", Kind::Whole(ARRAY_SIZE_MIN, ARRAY_SIZE_MAX))], rule: anything };
+
+static A_DEPENDENCY: Kind = Kind::Object(&DEPENDENCY);
 
 static DEPENDENCY: Object = Object {
     fields: &[

@@ -19,11 +19,11 @@ const PAGE: usize = 1_000;
 /// [`Buckets`] in memory, without versions. Clones share what they hold. Its moments count writes, a second each.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryBuckets {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Contents>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Contents {
     buckets: BTreeMap<String, BTreeMap<String, Object>>,
     denied: BTreeSet<String>,
     writes: i64,
@@ -37,7 +37,7 @@ struct Object {
     bytes: Arc<[u8]>,
 }
 
-impl State {
+impl Contents {
     fn object(&self, uri: &S3Uri) -> Look<&Object> {
         match self.buckets.get(&uri.bucket) {
             _ if self.denied.contains(&uri.bucket) => Look::Denied(denied(&uri.bucket)),

@@ -18,11 +18,11 @@ use crate::ports::{
 /// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in memory. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryJobStore {
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<Records>>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Records {
     heads: BTreeMap<JobName, JobHead>,
     items: BTreeMap<JobId, Item>,
     /// The items by their jobs.
@@ -49,7 +49,7 @@ impl Item {
     }
 }
 
-impl State {
+impl Records {
     fn job(&self, head: &JobHead) -> Job {
         let latest = head.job_id.as_ref().and_then(|job_id| self.items.get(job_id));
         Job { head: head.clone(), latest: latest.map(|item| item.submission.clone()) }

@@ -17,7 +17,7 @@ impl JobStopper for BatchJobEngine {
 }
 
 /// One id's entry in `errors[]`: id, code, message.
-type Failure = (Option<String>, Option<String>, Option<String>);
+type StopFailure = (Option<String>, Option<String>, Option<String>);
 
 impl BatchJobEngine {
     /// `CancelJobs`, 50 ids a call: one result for each id, in their order. Where the call as a whole is
@@ -75,7 +75,7 @@ fn ids(job_ids: &[JobId]) -> Vec<String> {
 fn each(
     operation: &'static str,
     job_ids: &[JobId],
-    failures: Vec<Failure>,
+    failures: Vec<StopFailure>,
 ) -> impl Iterator<Item = Result<(), PortError>> {
     let mut failed: HashMap<String, PortError> = HashMap::new();
     for (job, code, message) in failures {

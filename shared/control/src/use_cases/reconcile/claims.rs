@@ -20,13 +20,13 @@ where
     P: SubmissionPace,
     C: Clock,
 {
-    pub(super) async fn settle_claims(&mut self) -> Result<(), PortError> {
+    pub(super) async fn look_into_claims(&mut self) -> Result<(), PortError> {
         let before = self.recorder.clock.now().plus_millis(-self.policy.quarantine_ms);
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.expired_claims(before, cursor.as_ref()).await?;
             for head in &page.items {
-                if let Err(error) = self.settle_claim(head).await {
+                if let Err(error) = self.look_into_claim(head).await {
                     self.postpone(&head.spec.job_name, &error);
                 }
             }
@@ -38,7 +38,7 @@ where
     }
 
     /// Asks Batch what became of a claim: adopts its submission, or takes the claim over.
-    async fn settle_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
+    async fn look_into_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
         let Some(claim) = &head.claim else { return Ok(()) };
         let mut adopted = false;
         for detail in self.submissions_unknown_to(head).await? {

@@ -84,7 +84,7 @@ where
     C: Clock,
 {
     let mut pass = Pass { recorder, policy, done };
-    pass.settle_claims().await?;
+    pass.look_into_claims().await?;
     pass.follow_unsettled_ends().await?;
     pass.ask_about_silent_submissions().await?;
     if *pass.done != Reconciled::default() {

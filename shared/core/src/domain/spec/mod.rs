@@ -5,6 +5,7 @@
 mod container;
 mod ecs;
 mod eks;
+mod field;
 mod node;
 mod request;
 mod retries;
@@ -19,6 +20,7 @@ pub use eks::{
     EksContainerEnvironmentVariable, EksContainerOverride, EksContainerResourceRequirements, EksMetadata,
     EksPodPropertiesOverride, EksPropertiesOverride,
 };
+pub use field::JobField;
 pub use node::{NodeOverrides, NodePropertyOverride};
 pub use request::SubmitJobRequest;
 pub use retries::{FallbackQueue, RetryOn};

@@ -1,6 +1,7 @@
 //! Job files as they come: good, bad, and arbitrary.
 
 mod bad_files;
+mod every_field;
 mod good_files;
 mod properties;
 

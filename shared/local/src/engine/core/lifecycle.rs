@@ -1,7 +1,7 @@
 //! Attempts start, end and are retried; jobs end, and what follows from it for others.
 
 use super::record::StopCause;
-use super::retry::{Failure, is_retried};
+use super::retry::{AttemptFailure, is_retried};
 use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
 use crate::domain::ids::hex_digest;
 use crate::domain::reasons::{
@@ -285,8 +285,11 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
     if exit_code == Some(0) {
         return JobStatus::Succeeded;
     }
-    let failure =
-        Failure { status_reason: &status_reason, reason: reason.as_deref().unwrap_or_default(), exit_code };
+    let failure = AttemptFailure {
+        status_reason: &status_reason,
+        reason: reason.as_deref().unwrap_or_default(),
+        exit_code,
+    };
     let retried = is_retried(record.detail.retry_strategy.as_ref(), record.detail.attempts.len(), failure);
     if retried { JobStatus::Runnable } else { JobStatus::Failed }
 }

@@ -43,7 +43,7 @@ pub use vcpus::MilliVcpus;
 use crate::domain::{JobDefinition, JobId, JobStatus, Timestamp};
 
 /// A place in the queue: higher priority first, then by submission, then by array index.
-type Place = (Reverse<i32>, u64, u32);
+type QueuePosition = (Reverse<i32>, u64, u32);
 
 /// Unfinished jobs, the queue, and what is free.
 pub(crate) struct Core {
@@ -59,7 +59,7 @@ pub(crate) struct Core {
     unfinished: usize,
     /// Who waits on a job.
     dependants: HashMap<JobId, Vec<JobId>>,
-    ready: BTreeMap<Place, JobId>,
+    ready: BTreeMap<QueuePosition, JobId>,
     timers: BTreeSet<(Timestamp, JobId)>,
     /// Jobs whose attempt was begun before a restart, until the runner has found it: one that has ended
     /// long since must not be timed out now.
@@ -191,7 +191,7 @@ impl Core {
     }
 }
 
-fn place(record: &JobRecord) -> Place {
+fn place(record: &JobRecord) -> QueuePosition {
     let priority = record.detail.scheduling_priority.unwrap_or(0);
     (Reverse(priority), record.sequence, record.array_index().unwrap_or(0))
 }

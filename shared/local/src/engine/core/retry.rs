@@ -4,7 +4,7 @@ use crate::domain::spec::{EvaluateOnExit, RetryAction, RetryStrategy};
 
 /// How an attempt failed, in the words that the rules are matched against.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Failure<'a> {
+pub(crate) struct AttemptFailure<'a> {
     pub(crate) status_reason: &'a str,
     pub(crate) reason: &'a str,
     pub(crate) exit_code: Option<i32>,
@@ -14,7 +14,7 @@ pub(crate) struct Failure<'a> {
 /// none does, the job is retried.
 ///
 /// Source: <https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html>
-pub(crate) fn is_retried(strategy: Option<&RetryStrategy>, made: usize, failure: Failure<'_>) -> bool {
+pub(crate) fn is_retried(strategy: Option<&RetryStrategy>, made: usize, failure: AttemptFailure<'_>) -> bool {
     let Some(strategy) = strategy else { return false };
     let allowed = usize::try_from(strategy.attempts.unwrap_or(1)).unwrap_or(usize::MAX);
     let action = strategy
@@ -26,7 +26,7 @@ pub(crate) fn is_retried(strategy: Option<&RetryStrategy>, made: usize, failure:
 }
 
 /// Every pattern that the rule gives must match.
-fn applies(rule: &EvaluateOnExit, failure: Failure<'_>) -> bool {
+fn applies(rule: &EvaluateOnExit, failure: AttemptFailure<'_>) -> bool {
     let exit_code = failure.exit_code.map(|code| code.to_string());
     let holds = |pattern: &Option<String>, text: Option<&str>| {
         pattern.as_deref().is_none_or(|pattern| text.is_some_and(|text| matches(pattern, text)))
@@ -66,18 +66,24 @@ mod tests {
     #[test]
     fn the_first_rule_that_matches_decides() {
         use RetryAction::{Exit, Retry};
-        let host = Failure { status_reason: "Host EC2 (instance i-1) terminated.", ..Failure::default() };
-        let exit_1 =
-            Failure { status_reason: "Essential container in task exited", reason: "", exit_code: Some(1) };
-        let oom = Failure { reason: "OutOfMemoryError: killed", exit_code: Some(137), ..exit_1 };
+        let host = AttemptFailure {
+            status_reason: "Host EC2 (instance i-1) terminated.",
+            ..AttemptFailure::default()
+        };
+        let exit_1 = AttemptFailure {
+            status_reason: "Essential container in task exited",
+            reason: "",
+            exit_code: Some(1),
+        };
+        let oom = AttemptFailure { reason: "OutOfMemoryError: killed", exit_code: Some(137), ..exit_1 };
         let spot_only = [rule(Some("Host EC2*"), None, None, Retry), rule(None, Some("*"), None, Exit)];
         let both = [rule(None, Some("OutOfMemory*"), Some("137"), Exit)];
-        let table: [(&str, &[EvaluateOnExit], Failure<'_>, bool); 9] = [
+        let table: [(&str, &[EvaluateOnExit], AttemptFailure<'_>, bool); 9] = [
             ("no rule is given", &[], exit_1, true),
             ("a host is lost", &spot_only, host, true),
             ("anything else exits", &spot_only, exit_1, false),
             ("all patterns match", &both, oom, false),
-            ("only one pattern matches", &both, Failure { reason: "", ..oom }, true),
+            ("only one pattern matches", &both, AttemptFailure { reason: "", ..oom }, true),
             ("no exit code, but one is asked for", &[rule(None, None, Some("*"), Exit)], host, true),
             ("exit code by prefix", &[rule(None, None, Some("13*"), Exit)], oom, false),
             (
@@ -97,12 +103,12 @@ mod tests {
     #[test]
     fn attempts_are_counted_in_all() {
         let strategy = RetryStrategy { attempts: Some(2), ..RetryStrategy::default() };
-        assert!(is_retried(Some(&strategy), 1, Failure::default()));
-        assert!(!is_retried(Some(&strategy), 2, Failure::default()));
+        assert!(is_retried(Some(&strategy), 1, AttemptFailure::default()));
+        assert!(!is_retried(Some(&strategy), 2, AttemptFailure::default()));
         assert!(
-            !is_retried(Some(&RetryStrategy::default()), 1, Failure::default()),
+            !is_retried(Some(&RetryStrategy::default()), 1, AttemptFailure::default()),
             "1 where it is not said"
         );
-        assert!(!is_retried(None, 1, Failure::default()));
+        assert!(!is_retried(None, 1, AttemptFailure::default()));
     }
 }

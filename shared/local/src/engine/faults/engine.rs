@@ -32,10 +32,10 @@ pub struct FaultPlan {
 pub struct FaultyEngine<E> {
     inner: E,
     plan: FaultPlan,
-    state: Mutex<State>,
+    state: Mutex<FaultState>,
 }
 
-struct State {
+struct FaultState {
     dice: Dice,
     /// Submissions that `ListJobs` does not show yet, oldest first.
     fresh: VecDeque<(Instant, JobId)>,
@@ -44,7 +44,7 @@ struct State {
 impl<E> FaultyEngine<E> {
     /// Lets calls through to `inner`, or not, by the plan.
     pub fn new(inner: E, plan: FaultPlan) -> Self {
-        let state = State { dice: Dice::new(plan.seed), fresh: VecDeque::new() };
+        let state = FaultState { dice: Dice::new(plan.seed), fresh: VecDeque::new() };
         Self { inner, plan, state: Mutex::new(state) }
     }
 
@@ -54,7 +54,7 @@ impl<E> FaultyEngine<E> {
     }
 
     /// Nothing panics while it is held.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FaultState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Batch, joined};
+use crate::domain::spec::JobField;
 use crate::domain::{JobSpec, Nonce, SubmitJobRequest};
 use crate::engine::arn;
 use crate::job_file::check_job;
@@ -24,13 +25,11 @@ impl Batch {
     }
 }
 
-/// What a job file has beside `SubmitJob`'s fields.
-const EXTENSIONS: [&str; 2] = ["command", "maxTries"];
-
 /// Checks a request by the rules of job files, without what these have beside `SubmitJob`'s own.
 fn spec(mut body: Value) -> Result<JobSpec, String> {
-    if let Some(field) = EXTENSIONS.iter().find(|field| body.get(**field).is_some()) {
-        return Err(format!("{field} is not a member of SubmitJob"));
+    let given = |field: &&JobField| body.get(field.name()).is_some();
+    if let Some(field) = JobField::ALL.iter().filter(|field| !field.is_of_submit_job()).find(given) {
+        return Err(format!("{} is not a member of SubmitJob", field.name()));
     }
     let dependencies = body.get("dependsOn").and_then(Value::as_array).into_iter().flatten();
     if dependencies.into_iter().any(|dependency| dependency.get("jobName").is_some()) {
@@ -62,6 +61,9 @@ mod tests {
         for (member, value, expected) in [
             ("command", json!(["x"]), "command is not a member of SubmitJob"),
             ("maxTries", json!(2), "maxTries is not a member of SubmitJob"),
+            ("retryOn", json!(["TIMEOUT"]), "retryOn is not a member of SubmitJob"),
+            ("fallbackQueue", json!({"jobQueue": "r"}), "fallbackQueue is not a member of SubmitJob"),
+            ("resubmitChildren", json!(true), "resubmitChildren is not a member of SubmitJob"),
             ("dependsOn", json!([{"jobName": "b"}]), "SubmitJob knows jobs by jobId alone"),
             ("jobName", json!("a b"), "contains ' '"),
             ("jobNamed", json!("a"), "jobNamed: unknown field"),

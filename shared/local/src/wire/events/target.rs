@@ -93,14 +93,15 @@ impl Sender {
 
     async fn post_each(&self, batch: &[JobStateChange]) -> Result<(), Rejected> {
         for (index, event) in batch.iter().enumerate() {
-            let body = serde_json::to_vec(event)
-                .map_err(|error| Failure { may_pass: false, why: error.to_string() }.of(index..index + 1))?;
+            let body = serde_json::to_vec(event).map_err(|error| {
+                PutFailure { may_pass: false, why: error.to_string() }.of(index..index + 1)
+            })?;
             self.post(body, None).await.map_err(|failure| failure.of(index..batch.len()))?;
         }
         Ok(())
     }
 
-    async fn post(&self, body: Vec<u8>, event_bridge: Option<&str>) -> Result<Vec<u8>, Failure> {
+    async fn post(&self, body: Vec<u8>, event_bridge: Option<&str>) -> Result<Vec<u8>, PutFailure> {
         let mut request = Request::post(&self.target.uri);
         request = match event_bridge {
             None => request.header(header::CONTENT_TYPE, "application/json"),
@@ -110,8 +111,8 @@ impl Sender {
                 .header(header::AUTHORIZATION, scope(region)),
         };
         let request = request.body(Body::from(body));
-        let request = request.map_err(|error| Failure { may_pass: false, why: error.to_string() })?;
-        let passing = |why: String| Failure { may_pass: true, why };
+        let request = request.map_err(|error| PutFailure { may_pass: false, why: error.to_string() })?;
+        let passing = |why: String| PutFailure { may_pass: true, why };
         let exchange = async {
             let answer = self.client.request(request).await.map_err(|error| passing(chain(&error)))?;
             let status = answer.status();
@@ -121,7 +122,7 @@ impl Sender {
                 return Ok(body.to_vec());
             }
             let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
-            Err(Failure { may_pass: may_pass(status), why: format!("{status}: {text}") })
+            Err(PutFailure { may_pass: may_pass(status), why: format!("{status}: {text}") })
         };
         let answered = tokio::time::timeout(TIMEOUT, exchange).await;
         answered.unwrap_or_else(|_| Err(passing(format!("no answer within {} s", TIMEOUT.as_secs()))))
@@ -129,12 +130,12 @@ impl Sender {
 }
 
 /// A request that was not taken in.
-struct Failure {
+struct PutFailure {
     may_pass: bool,
     why: String,
 }
 
-impl Failure {
+impl PutFailure {
     fn of(self, left: std::ops::Range<usize>) -> Rejected {
         Rejected { left: left.collect(), may_pass: self.may_pass, why: self.why }
     }
@@ -192,7 +193,7 @@ struct AnsweredEntry {
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>
 fn failed_entries(answer: &[u8], sent: usize) -> Result<(), Rejected> {
     let answer: PutEventsAnswer = serde_json::from_slice(answer).map_err(|error| {
-        Failure { may_pass: true, why: format!("the answer is not PutEvents': {error}") }.of(0..sent)
+        PutFailure { may_pass: true, why: format!("the answer is not PutEvents': {error}") }.of(0..sent)
     })?;
     let failed = |entry: &AnsweredEntry| entry.error_code.is_some();
     let left: Vec<usize> = (0..sent).filter(|&index| answer.entries.get(index).is_some_and(failed)).collect();

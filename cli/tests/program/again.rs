@@ -1,0 +1,151 @@
+//! Jobs run again by choice, explained, and reported on a page.
+
+use serde_json::{Value, json};
+
+use crate::support::Folder;
+
+/// One job that succeeds, one that fails until the file `mended` is there, one that needs it, one array.
+const JOBS: &str = r#"
+local: {workdir: .}
+defaults: {jobQueue: q, jobDefinition: d}
+jobs:
+  - {jobName: good, command: ["sh", "-c", "echo good >> ran"]}
+  - {jobName: flawed, dependsOn: [{jobName: good}], command: ["sh", "-c", "echo flawed >> ran; echo no input here; test -e mended || exit 3"]}
+  - {jobName: after, dependsOn: [{jobName: flawed}], command: ["sh", "-c", "echo after >> ran"]}
+  - {jobName: tiles, arrayProperties: {size: 12}, command: ["sh", "-c", "test $AWS_BATCH_JOB_ARRAY_INDEX != 7 || exit 9"]}
+"#;
+
+fn first_run(folder: &Folder) -> String {
+    folder.write("jobs.yaml", JOBS);
+    let ended = folder.run(&["run", "jobs.yaml", "--local"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("1 of 12 children FAILED: 7 (exit code 9)"), "{ended:?}");
+    let runs = folder.run(&["runs", "--local", "--output", "json"]).json();
+    runs["runs"][0]["runId"].as_str().unwrap().to_owned()
+}
+
+fn ran(folder: &Folder) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.path("ran")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn only_chosen_jobs_are_run_again_and_their_history_stays() {
+    let folder = Folder::new();
+    let run_id = first_run(&folder);
+    assert_eq!(ran(&folder), ["good", "flawed"]);
+    folder.write("mended", "");
+    let none = folder.run(&["rerun", &run_id, "--cause", "HOST_LOST", "--local"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "no job is to be run again\n"), "{none:?}");
+
+    let again = folder.run(&[
+        "rerun",
+        &run_id,
+        "--failed",
+        "--name",
+        "[!t]*",
+        "--local",
+        "--output",
+        "json",
+        "--workdir",
+        ".",
+    ]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(again.json()["counts"]["SUCCEEDED"], 2, "{again:?}");
+    assert_eq!(ran(&folder), ["good", "flawed", "flawed", "after"], "dependencies first, and nothing else");
+    let flawed = folder.job("flawed");
+    assert_eq!((&flawed["status"], flawed["jobTries"].as_array().unwrap().len()), (&json!("SUCCEEDED"), 2));
+    let runs = folder.run(&["runs", "--local", "--output", "json"]).json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
+    assert_ne!(flawed["runId"], run_id.as_str(), "it belongs to the run that ran it last");
+
+    // What the file says now of jobs that were never submitted.
+    folder.write(
+        "jobs.yaml",
+        format!("{JOBS}  - {{jobName: new, command: [\"sh\", \"-c\", \"echo new >> ran\"]}}\n"),
+    );
+    let missing = folder.run(&["rerun", "jobs.yaml", "--missing", "--local"]);
+    assert_eq!(missing.code, Some(0), "{missing:?}");
+    assert_eq!(ran(&folder).last().unwrap(), "new", "in the folder that the file names");
+    assert_eq!(ran(&folder).len(), 5);
+    let plan = folder.run(&["plan", "jobs.yaml", "--local"]);
+    assert!(plan.stdout.ends_with("1 job to submit, 4 to skip, 0 to reject\n"), "{plan:?}");
+}
+
+#[test]
+fn a_job_is_explained_with_its_evidence_and_what_to_do() {
+    let folder = Folder::new();
+    let run_id = first_run(&folder);
+    let told = folder.run(&["explain", "flawed", "--local"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for part in [
+        "flawed is FAILED (EXIT_CODE). The program itself ended with an exit code other than 0.",
+        "exit code 3",
+        "good: SUCCEEDED",
+        "  | no input here",
+        "what to do: Read the end of its log",
+        "again: it is not submitted again: its retryOn does not name EXIT_CODE",
+    ] {
+        assert!(told.stdout.contains(part), "{part}: {told:?}");
+    }
+    let after = folder.run(&["explain", "after", "--local", "--output", "json"]).json();
+    assert_eq!(
+        (&after["situation"], &after["again"]),
+        (
+            &json!("DEPENDENCY"),
+            &json!("it is not submitted again: the job that it depends on is not submitted again")
+        )
+    );
+    assert!(
+        after["evidence"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"of": "depends on", "says": "flawed: FAILED (EXIT_CODE)"})),
+        "{after}"
+    );
+    let tiles = folder.run(&["explain", "tiles", "--local"]);
+    assert!(
+        tiles.stdout.contains("11 SUCCEEDED, 1 FAILED; 1 of 12 children FAILED: 7 (exit code 9)"),
+        "{tiles:?}"
+    );
+    let all = folder.run(&["explain", &run_id, "--local", "--output", "json"]).json();
+    let situations: Vec<&Value> =
+        all["situations"].as_array().unwrap().iter().map(|one| &one["situation"]).collect();
+    assert_eq!(situations, ["CHILD", "DEPENDENCY", "EXIT_CODE", "SUCCEEDED"]);
+}
+
+#[test]
+fn a_waiting_job_without_a_process_says_so() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", "jobs:\n  - {jobName: a, jobQueue: q, jobDefinition: d, command: [sleep, '600']}\n  - {jobName: b, jobQueue: q, jobDefinition: d, command: [sleep, '600']}\n");
+    let mut running = folder.start(&["run", "jobs.yaml", "--local", "--vcpus", "1"]);
+    let situation = |folder: &Folder, job: &str| {
+        let told = folder.run(&["explain", job, "--local", "--output", "json"]);
+        if told.code == Some(0) { told.json()["situation"].clone() } else { Value::Null }
+    };
+    folder.wait_until("a runs and b waits", |folder| {
+        situation(folder, "a") == "RUNNING" && situation(folder, "b") == "WAITS_FOR_CAPACITY"
+    });
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(situation(&folder, "b"), "UNATTENDED");
+    assert_eq!(folder.run(&["terminate", "*", "--local", "--yes"]).code, Some(0));
+    assert_eq!(situation(&folder, "b"), "TERMINATED");
+}
+
+#[test]
+fn a_report_is_one_file_with_all_jobs() {
+    let folder = Folder::new();
+    let run_id = first_run(&folder);
+    let told = folder.run(&["report", &run_id, "--local", "--out", "page.html"]);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), "page.html: 4 jobs\n"), "{told:?}");
+    let page = std::fs::read_to_string(folder.path("page.html")).unwrap();
+    for part in ["\"flawed\"", "no input here", "1 of 12 children FAILED", &run_id] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "nothing is asked of a network");
+    let streamed = folder.run(&["report", "good", "--local", "--out", "-"]);
+    assert!(streamed.stdout.starts_with("<!doctype html>") && streamed.stdout.ends_with("</html>\n"));
+    let refused = folder.run(&["report", "--local", "--out", "no/such/folder.html"]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+}

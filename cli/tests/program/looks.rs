@@ -1,0 +1,114 @@
+//! Logs, states and the machine, looked at while jobs run and after.
+
+use crate::support::{Ended, Folder};
+
+/// Jobs that write three lines; the last when the file `go` is there.
+const WRITING: &str = r#"
+defaults:
+  jobQueue: q
+  jobDefinition: d
+  command: ["sh", "-c", "echo one; echo two >&2; until test -e go; do sleep 0.05; done; echo three"]
+jobs:
+  - {jobName: tile-1}
+  - {jobName: tile-2}
+  - {jobName: parts, arrayProperties: {size: 2}, command: ["sh", "-c", "echo part $AWS_BATCH_JOB_ARRAY_INDEX"]}
+"#;
+
+const RUN: &[&str] = &["run", "jobs.yaml", "--local", "--vcpus", "4", "--workdir", "."];
+
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn logs_are_followed_until_the_jobs_have_ended() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WRITING);
+    let running = folder.start(RUN);
+    folder.wait_until("the jobs have written", |folder| {
+        sorted(&folder.run(&["logs", "tile-*", "--local"]).stdout).len() == 4
+    });
+    let following = folder.start(&["logs", "tile-1", "tile-2", "--local", "--follow"]);
+    let watching = folder.start(&["watch", "jobs.yaml", "--local"]);
+    folder.write("go", "");
+    let followed = Ended::from(following.wait_with_output().unwrap());
+    assert_eq!(followed.code, Some(0), "{followed:?}");
+    let expected =
+        ["one", "three", "two"].map(|word| ["tile-1", "tile-2"].map(|job| format!("{job} | {word}")));
+    let mut expected: Vec<String> = expected.into_iter().flatten().collect();
+    expected.sort_unstable();
+    assert_eq!(sorted(&followed.stdout), expected, "each line once");
+    let watched = Ended::from(watching.wait_with_output().unwrap());
+    assert_eq!((watched.code, watched.stdout.as_str()), (Some(0), "3 jobs: 3 SUCCEEDED\n"), "{watched:?}");
+    assert_eq!(Ended::from(running.wait_with_output().unwrap()).code, Some(0));
+}
+
+#[test]
+fn logs_are_chosen_by_text_child_time_and_written_into_files() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WRITING);
+    folder.write("go", "");
+    assert_eq!(folder.run(RUN).code, Some(0));
+    let logs = |args: &[&str]| folder.run(&[&["logs"], args, &["--local"]].concat());
+    assert_eq!(sorted(&logs(&["tile-*", "--grep", "thr"]).stdout), ["tile-1 | three", "tile-2 | three"]);
+    assert_eq!(logs(&["parts", "--child", "1"]).stdout, "part 1\n");
+    assert_eq!(logs(&["tile-1", "--attempt", "2"]).stdout, "");
+    assert_eq!(logs(&["tile-1", "--since", "1h", "--attempt", "1"]).stdout.lines().count(), 3);
+    assert_eq!(logs(&["tile-1", "--since", "soon"]).code, Some(2));
+    let json = logs(&["tile-1", "--output", "json"]).json();
+    assert_eq!((&json["jobName"], json["events"].as_array().unwrap().len()), (&"tile-1".into(), 3));
+    let written = logs(&["jobs.yaml", "--out", "logs"]);
+    assert_eq!((written.code, written.stdout.as_str()), (Some(0), "logs: 5 files\n"), "{written:?}");
+    let files = std::fs::read_dir(folder.path("logs/parts")).unwrap();
+    let texts: Vec<String> = files
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .filter(|text| !text.is_empty())
+        .collect();
+    assert_eq!(sorted(&texts.concat()), ["part 0", "part 1"]);
+}
+
+#[test]
+fn the_doctor_says_what_is_missing_and_how_to_mend_it() {
+    let folder = Folder::new();
+    let ill = folder.run(&["doctor", "--local"]);
+    assert_eq!(ill.code, Some(1), "{ill:?}");
+    assert!(ill.stdout.contains("→ run a job file: the first run makes the folder"), "{ill:?}");
+    folder.write("jobs.yaml", WRITING);
+    folder.write("go", "");
+    folder.run(RUN);
+    let well = folder.run(&["doctor", "--local", "--output", "json"]);
+    assert_eq!((well.code, &well.json()["isWell"]), (Some(0), &true.into()), "{well:?}");
+}
+
+#[test]
+fn jobs_are_exported_with_all_of_their_submissions_and_forgotten() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WRITING);
+    folder.write("go", "");
+    folder.run(RUN);
+    let exported = folder.run(&["store", "export", "--local"]);
+    let lines: Vec<serde_json::Value> =
+        exported.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    let parts = lines.iter().find(|line| line["head"]["spec"]["jobName"] == "parts").unwrap();
+    assert_eq!(parts["submissions"].as_array().unwrap().len(), 3, "the array and its children");
+    let asked = folder.run(&["store", "remove", "tile-*", "--local"]);
+    assert_eq!(asked.code, Some(2), "{asked:?}");
+    let removed = folder.run(&["store", "remove", "tile-*", "--local", "--yes"]);
+    assert_eq!(removed.stdout, "2 jobs removed, 0 under way left alone\n", "{removed:?}");
+    assert_eq!(folder.run(&["status", "--local", "--output", "json"]).json()["total"], 1);
+}
+
+#[test]
+fn shells_and_man_learn_of_every_command() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = folder.run(&["completions", shell]);
+        assert!(script.code == Some(0) && script.stdout.contains("terminate"), "{shell}");
+    }
+    let man = folder.run(&["man", "pages"]);
+    assert_eq!(man.code, Some(0), "{man:?}");
+    assert!(folder.path("pages/batchwright-rerun.1").exists() && folder.path("pages/batchwright.1").exists());
+}
