@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::s3_uri::Pattern;
@@ -26,7 +27,8 @@ const VERSION: &str =
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 some jobs, invocations or objects failed, 2 usage,
-3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 130 interrupted";
+3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 5 unknown: some jobs wait for
+what does not come, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -61,7 +63,11 @@ pub(crate) enum Command {
     Terminate(StopArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
-    /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
+    /// Remove what is known of jobs, also of those whose record can't be read
+    ///
+    /// A forgotten job is a new one: it is submitted when its file is run again. What runs goes on.
+    Forget(ForgetArgs),
+    /// Let any client of AWS Batch run jobs on this machine, by an endpoint
     ///
     /// Answers the wire protocols of AWS Batch and CloudWatch Logs: give the printed address to the client as its
     /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
@@ -376,6 +382,15 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The jobs' names
+    #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
+    pub(crate) names: Vec<batchwright::domain::JobName>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// Jobs by their names or by patterns, runs, or job files. Of several jobs each line begins with its job
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word, required = true)]
@@ -476,9 +491,19 @@ pub(crate) struct ServeArgs {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) shown: Shown,
-    /// The port on 127.0.0.1; 0: a free one
+    /// The interface to listen on. Another than the loopback one needs --allow-host or --token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port; 0: a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) port: u16,
+    /// A name by which clients may call this machine, beside 127.0.0.1 and localhost: as in docker-compose, the
+    /// name of the service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// What clients must give as their access key id; requests without it are refused
+    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) token: Option<String>,
     /// vCPUs that jobs may use at once [default: the machine's cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) vcpus: Option<u32>,
@@ -501,6 +526,16 @@ pub(crate) struct ServeArgs {
     /// Send each job state change as the body of a POST to this http address
     #[arg(long, value_name = "URL")]
     pub(crate) events_post: Option<String>,
+}
+
+/// In which order results are wanted.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ordered {
+    /// That of the list
+    List,
+    /// As they come
+    Completion,
 }
 
 #[cfg(feature = "aws")]
@@ -526,9 +561,12 @@ pub(crate) struct InvokeArgs {
     /// The most invocations under way
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) concurrency: u32,
-    /// Attempts at one invocation in all
+    /// Attempts at one invocation in all; a throttle is none
     #[arg(long, value_name = "N")]
     pub(crate) max_attempts: Option<u32>,
+    /// Seconds to go on while Lambda refuses every call for want of room [default: 21600]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) throttle_timeout: Option<u32>,
     /// Seconds that one answer is waited for
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<u32>,
@@ -544,9 +582,25 @@ pub(crate) struct InvokeArgs {
     /// Show the end of each log
     #[arg(long)]
     pub(crate) log_tail: bool,
-    /// Where the results go: a file or an s3:// URI [default: standard output]
+    /// Read each answer as a stream, which may have 200 MB where a plain one has 6
+    #[arg(long)]
+    pub(crate) response_stream: bool,
+    /// The tenant on whose behalf a function with tenant isolation runs
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant_id: Option<String>,
+    /// Where the results go: a file or an s3:// URI [default: standard output]. A run that was stopped goes on
+    /// with its file
     #[arg(long, value_name = "FILE")]
     pub(crate) results: Option<String>,
+    /// The order of the results: that of the list, as far as memory allows, or as they come
+    #[arg(long, value_enum, default_value = "list")]
+    pub(crate) order: Ordered,
+    /// Go on with the results of a run, and err where there are none
+    #[arg(long, requires = "results")]
+    pub(crate) resume: bool,
+    /// Replace results that are there already
+    #[arg(long, requires = "results", conflicts_with = "resume")]
+    pub(crate) overwrite: bool,
     /// The profile of the AWS configuration
     #[arg(long)]
     pub(crate) profile: Option<String>,

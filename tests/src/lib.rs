@@ -1,9 +1,12 @@
 //! What the suites under `tests/` share.
 
+pub mod broken_s3;
 pub mod contract;
 pub mod crash;
 pub mod emulators;
+pub mod fake_lambda;
 pub mod fault_proxy;
+pub mod invoke;
 pub mod loopback;
 pub mod model;
 pub mod npm;
@@ -12,6 +15,7 @@ pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
 pub mod shifted_clock;
+pub mod small_stack;
 pub mod stack;
 pub mod template;
 pub mod wire;

@@ -14,7 +14,7 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
-    Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
+    Checkpoint, ClaimOutcome, FollowUp, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
     NewSubmission, Nonce, Run, RunCounts, RunId, RunState, Stop, SubmitJobRequest,
 };
 use batchwright::events::JobDetail;
@@ -23,7 +23,7 @@ use batchwright::job_file::check_job;
 use batchwright::pace::TokenBucket;
 use batchwright::ports::{
     ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, ObjectStore,
-    ObjectWriter, Page, PortError, RunStore as _, StateStore as _, SystemClock, Unpaced,
+    ObjectWriter, Page, PortError, RunStore as _, StateStore as _, SystemClock, Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::stop::cancel_run;
@@ -32,7 +32,7 @@ use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::sdk_config;
 use batchwright_tests::recorded::Calls;
-use batchwright_tests::template::{actions, read, roles};
+use batchwright_tests::template::{actions, read, roles, statements};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 
@@ -50,6 +50,9 @@ const TO_A_DEAD_LETTER_QUEUE: &[&str] = &["sqs:SendMessage"];
 
 /// S3 copies an object with its tags in the caller's name.
 const FOR_TAGS: &[&str] = &["s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging"];
+
+/// S3 asks KMS in the caller's name for objects that are encrypted.
+const FOR_KEYS: &[&str] = &["kms:Decrypt", "kms:GenerateDataKey"];
 
 /// The adapters of one function, all recorded.
 struct Adapters {
@@ -259,8 +262,7 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
     // What failed is replaced.
     let failed = submitted(cloud, &spec("failed")).await?;
     let event = change(&failed, "failed", "FAILED", "Essential container in task exited", None);
-    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
-    cloud.adapters().store.apply_state(&detail.state(), SystemClock.now()).await?;
+    record(cloud, &event).await?;
     handle(50.0, vec![job("failed")], 60).await?;
     // It hands on what it can't do in two seconds.
     handle(2.0, (0..12).map(|n| job(&format!("slow-{n}"))).collect(), 3).await?;
@@ -269,9 +271,7 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
 
 async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, .. } = cloud.adapters();
-    let (lost, mut after) = (spec("lost"), spec("after"));
-    let dependency = json!({"jobName": "after", "jobQueue": "q", "jobDefinition": "d", "dependsOn": [{"jobName": "lost"}]});
-    after.depends_on = check_job(dependency).unwrap().depends_on;
+    let (lost, after) = (spec("lost"), dependant("after", "lost"));
     let (lost_id, after_id) = (submitted(cloud, &lost).await?, submitted(cloud, &after).await?);
     let recorder = Recorder {
         store: &store,
@@ -282,8 +282,14 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     };
     let config = state_handler::Config::read(&look_up)?;
     let handle = async |event| state_handler::handle(&recorder, &config, event, &invocation(60)).await;
-    handle(change(&after_id, "after", "FAILED", "Dependent Job failed", None)).await.ok();
-    handle(change(&lost_id, "lost", "FAILED", HOST_LOST, None)).await?;
+    // The dependant waits for what is decided of its dependency.
+    let end_of_lost = change(&lost_id, "lost", "FAILED", HOST_LOST, None);
+    record(cloud, &end_of_lost).await?;
+    let answer = handle(change(&after_id, "after", "FAILED", "Dependent Job failed", None)).await?;
+    assert_eq!(serde_json::to_value(answer.body)?["outcome"], "WAITING");
+    handle(end_of_lost).await?;
+    let found = store.submission(&after_id).await?.context("the dependant is not known")?;
+    assert_eq!(found.follow_up, FollowUp::Settled, "it was woken");
     let array_id = submitted(cloud, &array("array")).await?;
     // Its children may be said to run still: then it is delivered again.
     handle(change(&array_id, "array", "FAILED", CHILD_FAILED, None)).await.ok();
@@ -293,6 +299,20 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let answer = handle(change(&surplus, "lost", "RUNNING", "", Some(&nonce))).await?;
     assert_eq!(serde_json::to_value(answer.body)?["outcome"], "SURPLUS");
     Ok(calls)
+}
+
+/// A job that depends on another by name.
+fn dependant(name: &str, dependency: &str) -> JobSpec {
+    let mut dependant = job(name);
+    dependant["dependsOn"] = json!([{"jobName": dependency}]);
+    check_job(dependant).unwrap()
+}
+
+/// Writes down what an event says, and does nothing that follows from it.
+async fn record(cloud: &Cloud, event: &Value) -> anyhow::Result<()> {
+    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
+    cloud.adapters().store.apply_state(&detail.state(), SystemClock.now()).await?;
+    Ok(())
 }
 
 /// A submission whose end is recorded, with a log.
@@ -312,6 +332,7 @@ async fn archive_begun(cloud: &Cloud, job_id: &JobId) -> anyhow::Result<()> {
         complete: false,
         incomplete_reason: None,
         events: 0,
+        next_look: None,
     };
     let a_while_ago = SystemClock.now().plus_millis(-600_000);
     cloud.adapters().store.save_logs(job_id, &record, a_while_ago).await?;
@@ -337,14 +358,17 @@ async fn cancelled(cloud: &Cloud) -> anyhow::Result<()> {
     let run = Run {
         run_id: run_id.clone(),
         source: "s3://policies/jobs/cancelled.json".to_owned(),
+        source_version: batchwright::domain::SourceVersion::default(),
         rerun: false,
         state: RunState::Submitting,
         checkpoint: Checkpoint::default(),
         counts: RunCounts::default(),
+        open: Vec::new(),
         started_at: now,
         updated_at: now,
         requested_by: None,
         cancellation: None,
+        newer: batchwright::domain::Newer::default(),
     };
     store.create_run(&run).await?;
     submitted_for(cloud, &spec("waiting"), run_id.clone()).await?;
@@ -356,8 +380,8 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, objects, source, invoker, .. } = cloud.adapters();
     let aside = cloud.adapters();
     // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
-    // that nobody goes on with, an end whose log was begun to be archived, one of a parent, and an array that
-    // failed with its children.
+    // that nobody goes on with, an end whose log was begun to be archived, one of a parent, an array that
+    // failed with its children, and an end that waits for a job that was removed.
     let twice = spec("twice");
     let nonce = claim(&aside.store, &twice, -1).await?;
     for _ in 0..2 {
@@ -377,8 +401,10 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     aside.store.apply_state(&parent, SystemClock.now()).await?;
     let array_id = submitted(cloud, &array("another-array")).await?;
     let event = change(&array_id, "another-array", "FAILED", CHILD_FAILED, None);
-    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
-    aside.store.apply_state(&detail.state(), SystemClock.now()).await?;
+    record(cloud, &event).await?;
+    let waits = submitted(cloud, &dependant("waits", "gone")).await?;
+    record(cloud, &change(&waits, "waits", "FAILED", "Dependent Job failed", None)).await?;
+    aside.store.save_follow_up(&name("waits"), &waits, &FollowUp::WaitsFor(name("gone"))).await?;
     cancelled(cloud).await?;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let pace = Unpaced;
@@ -399,7 +425,8 @@ async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
     let ports = fan_out::Ports { caller, objects, clock: SystemClock, invoker };
     let config = fan_out::Config::read(&look_up)?;
     let call = json!({"functionName": "task-1", "payloads": [1, 2]});
-    let answer = fan_out::handle(&ports, &config, call, &invocation(60)).await?;
+    let answer =
+        fan_out::handle(&ports, &config, &serde_json::value::to_raw_value(&call)?, &invocation(60)).await?;
     assert_eq!(answer.body.summary.counts.rejected, 2, "there is no such function: {:?}", answer.body);
     Ok(calls)
 }
@@ -411,7 +438,10 @@ async fn s3_serializer(cloud: &Cloud) -> anyhow::Result<Calls> {
     let (one, two) = (format!("s3://{BUCKET}/serial/one.json"), format!("s3://{BUCKET}/serial/two.yaml"));
     for call in [
         json!({"operation": "dump", "items": [{"to": one, "value": [1]}], "ownerFullControl": true}),
-        json!({"operation": "convert", "items": [{"uri": one, "to": two}]}),
+        json!({"operation": "convert", "items": [{"uri": one, "to": two}], "settings": {
+            "tags": {"a b": "c"}, "storageClass": "STANDARD_IA", "cacheControl": "no-cache", "metadata": {"a": "b"},
+            "serverSideEncryption": "AES256",
+        }}),
         json!({"operation": "load", "uris": [two]}),
         json!({"operation": "copy", "items": [{"uri": one, "to": format!("{one}.json")}]}),
         json!({"operation": "copy", "items": [{"uri": one, "to": two, "versionId": "null"}]}),
@@ -424,6 +454,25 @@ async fn s3_serializer(cloud: &Cloud) -> anyhow::Result<Calls> {
         assert!(answer.body.failed == 0 || with_version, "{call}: {:?}", answer.body);
     }
     Ok(calls)
+}
+
+/// A job file that the serializer could write would be submitted with the submitter's rights.
+#[test]
+fn the_serializer_has_a_folder_of_its_own_and_reaches_no_other_of_the_stack() {
+    let template = read("app.yaml");
+    let own = "${Name}-${AWS::AccountId}-${AWS::Region}";
+    for statement in statements(roles(&template)["S3SerializerRole"]) {
+        let text = statement.to_string();
+        match statement["Sid"].as_str().unwrap() {
+            "Reads" | "Writes" => assert!(text.contains(&format!("{own}/serializer/*")), "{text}"),
+            "Lists" => assert!(text.contains(r#""s3:prefix":"serializer/*""#), "{text}"),
+            _ => {}
+        }
+        assert!(!text.contains(&format!("{own}/*")), "{text}");
+    }
+    let variables = &template["Resources"]["S3Serializer"]["Properties"]["Environment"]["Variables"];
+    let allowed = variables["BATCHWRIGHT_ALLOWED_BUCKETS"].to_string();
+    assert_eq!(allowed.matches(&format!("{own}/serializer/")).count(), 2, "{allowed}");
 }
 
 /// What writing one object takes: in one piece, in parts, and given up.
@@ -457,7 +506,7 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
         ("FanOutRole", fan_out(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("ReconcilerRole", reconciler(&cloud).await?, &[]),
-        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS]),
+        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS, FOR_KEYS]),
     ];
     let template = read("app.yaml");
     let roles = roles(&template);

@@ -203,7 +203,7 @@ impl Look {
 
 #[cfg(test)]
 mod tests {
-    use batchwright::domain::{JobHead, JobId, JobSpec, RunId, Submission};
+    use batchwright::domain::{FollowUp, JobHead, JobId, JobSpec, RunId, Submission};
 
     use super::*;
 
@@ -229,7 +229,15 @@ mod tests {
             submitted_at: None,
             updated_at: Timestamp::default(),
         };
-        Job { head, latest: Some(Submission { state, logs: None, updated_at: Timestamp::default() }) }
+        Job {
+            head,
+            latest: Some(Submission {
+                state,
+                logs: None,
+                updated_at: Timestamp::default(),
+                follow_up: FollowUp::Open,
+            }),
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Event in, answer out.
 
-use batchwright::domain::{JobId, JobStatus};
+use batchwright::domain::{JobId, JobState, JobStatus, Submission};
 use batchwright::events::{BatchResponse, Event, JobStateChange, QueueBlocked, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
 use batchwright::ports::{Applied, Clock, JobEngine, JobStore, RunStore, SubmissionPace};
@@ -39,7 +39,8 @@ pub enum Outcome {
         /// Why, and which try it is, as in `HOST_LOST, try 2 of 4`.
         why: String,
     },
-    /// What follows from the end waits for children of an array that are run again.
+    /// What follows from the end waits for what is decided of a dependency, or for children of an array that
+    /// are run again.
     Waiting,
     /// The queue is blocked.
     QueueBlocked,
@@ -74,14 +75,30 @@ where
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
         let batch = each_message(messages, within, |event| take(recorder, event)).await;
-        let metrics = batch.done.iter().map(metric).collect();
+        let metrics = batch.done.iter().flat_map(Taken::metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
-    let outcome = take(recorder, event).await?;
-    Ok(Answer { metrics: vec![metric(&outcome)], body: Response::Event(outcome) })
+    let taken = take(recorder, event).await?;
+    Ok(Answer { metrics: taken.metrics().collect(), body: Response::Event(taken.outcome) })
 }
 
-async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Outcome, FunctionError>
+/// What an event led to, for its own job and for those that waited for it.
+struct Taken {
+    outcome: Outcome,
+    woken: Vec<Outcome>,
+}
+
+impl Taken {
+    fn of(outcome: Outcome) -> Self {
+        Self { outcome, woken: Vec::new() }
+    }
+
+    fn metrics(&self) -> impl Iterator<Item = Metric> {
+        std::iter::once(&self.outcome).chain(&self.woken).map(metric)
+    }
+}
+
+async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Taken, FunctionError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
@@ -90,7 +107,8 @@ where
 {
     match Event::from_value(event)? {
         Event::JobStateChange(change) => record(recorder, &change).await,
-        Event::QueueBlocked(blocked) => Ok(report(&blocked)),
+        Event::StrangersJob => Ok(Taken::of(Outcome::NotOurs)),
+        Event::QueueBlocked(blocked) => Ok(Taken::of(keep_reason(recorder, &blocked).await?)),
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
             "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
         )),
@@ -100,7 +118,7 @@ where
 async fn record<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
     change: &JobStateChange,
-) -> Result<Outcome, FunctionError>
+) -> Result<Taken, FunctionError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
@@ -108,7 +126,14 @@ where
     C: Clock,
 {
     let state = change.detail.state();
-    let outcome = match recorder.record_state(&state).await? {
+    let mut woken = Vec::new();
+    let mut telling = |state: &JobState, recorded: &Recorded| woken.push(tell(state, recorded.clone()));
+    let recorded = recorder.record_state_telling(&state, &mut telling).await?;
+    Ok(Taken { outcome: tell(&state, recorded), woken })
+}
+
+fn tell(state: &JobState, recorded: Recorded) -> Outcome {
+    let outcome = match recorded {
         Recorded::NotOurs => Outcome::NotOurs,
         Recorded::Surplus => Outcome::Surplus,
         Recorded::Noted(Applied::Applied) => Outcome::Recorded,
@@ -123,30 +148,48 @@ where
         Recorded::Waiting => Outcome::Waiting,
     };
     info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");
-    Ok(outcome)
+    outcome
 }
 
-fn report(blocked: &QueueBlocked) -> Outcome {
+/// Keeps why the job at the head of a queue can't be placed with the job: Batch sends no state change for it.
+async fn keep_reason<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    blocked: &QueueBlocked,
+) -> Result<Outcome, FunctionError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
     warn!(
         queue.arn = blocked.queue_arn,
         job.arn = blocked.job_arn,
         reason = blocked.status_reason,
         "the job at the head of the queue can't be placed"
     );
-    Outcome::QueueBlocked
+    let known = match &blocked.job_id {
+        Some(job_id) => recorder.store.submission(job_id).await?,
+        None => None,
+    };
+    if let Some(Submission { state, .. }) = known.filter(|known| known.state.status == JobStatus::Runnable) {
+        let status_reason = Some(blocked.status_reason.clone()).filter(|reason| !reason.is_empty());
+        let state = JobState { status_reason, ..state };
+        recorder.store.apply_state(&state, recorder.clock.now()).await?;
+    }
+    Ok(Outcome::QueueBlocked)
 }
 
 fn metric(outcome: &Outcome) -> Metric {
-    let name = match outcome {
-        Outcome::NotOurs => "EventsNotOurs",
-        Outcome::Surplus => "SurplusTerminated",
-        Outcome::Recorded => "StatesRecorded",
-        Outcome::Stale => "StatesStale",
-        Outcome::Ended { status: JobStatus::Succeeded, .. } => "JobsSucceeded",
-        Outcome::Ended { .. } => "JobsFailed",
-        Outcome::Resubmitted { .. } => "JobsResubmitted",
-        Outcome::Waiting => "EndsWaiting",
-        Outcome::QueueBlocked => "QueuesBlocked",
-    };
-    Metric::count(name, 1)
+    match outcome {
+        Outcome::NotOurs => Metric::count("EventsNotOurs", 1),
+        Outcome::Surplus => Metric::count("SurplusTerminated", 1),
+        Outcome::Recorded => Metric::count("StatesRecorded", 1),
+        Outcome::Stale => Metric::count("StatesStale", 1),
+        Outcome::Ended { status: JobStatus::Succeeded, .. } => Metric::count("JobsSucceeded", 1),
+        Outcome::Ended { .. } => Metric::count("JobsFailed", 1),
+        Outcome::Resubmitted { .. } => Metric::count("JobsResubmitted", 1),
+        Outcome::Waiting => Metric::count("EndsWaiting", 1),
+        Outcome::QueueBlocked => Metric::count("QueuesBlocked", 1),
+    }
 }

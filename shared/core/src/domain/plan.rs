@@ -118,8 +118,10 @@ pub fn plan_child(spec: &JobSpec, known: Option<&Job>) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Newer;
     use crate::domain::{
-        ChildOf, Children, Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp, Try,
+        ChildOf, Children, Claim, FollowUp, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp,
+        Try,
     };
 
     fn spec(definition: &str) -> JobSpec {
@@ -134,7 +136,7 @@ mod tests {
         let name = JobName::parse("job").unwrap();
         let latest = status.map(|status| {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
-            Submission { state, logs: None, updated_at: Timestamp::default() }
+            Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
         let head = JobHead {
             spec: spec("definition"),
@@ -149,6 +151,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: Newer::default(),
         };
         Job { head, latest }
     }

@@ -8,9 +8,11 @@ use tracing::warn;
 
 use super::observer::Observer;
 use crate::domain::{JobId, JobState, JobStatus};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace};
-use crate::use_cases::collect_logs::{CollectPolicy, collect_logs};
-use crate::use_cases::record_state::Recorder;
+use crate::ports::{
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
+};
+use crate::use_cases::collect_logs::{CollectPolicy, Look, collect_logs};
+use crate::use_cases::record_state::{Recorded, Recorder};
 
 /// Waits before a state that could not be recorded is delivered again.
 const REDELIVERY: Duration = Duration::from_millis(250);
@@ -45,7 +47,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     /// Records one state. What can't be recorded now is delivered again later.
     pub(super) async fn deliver(&mut self, state: JobState) {
@@ -83,11 +85,13 @@ where
         }
     }
 
-    async fn take_in(&mut self, state: &JobState, recorded: &mut bool) -> Result<(), PortError> {
-        if !*recorded {
-            let outcome = self.recorder.record_state(state).await?;
-            self.observer.changed(state, &outcome);
-            *recorded = true;
+    async fn take_in(&mut self, state: &JobState, is_recorded: &mut bool) -> Result<(), PortError> {
+        if !*is_recorded {
+            let observer = self.observer;
+            let mut telling = |state: &JobState, recorded: &Recorded| observer.changed(state, recorded);
+            let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
+            observer.changed(state, &recorded);
+            *is_recorded = true;
             self.tell_progress(state).await?;
         }
         if state.status.is_terminal() { self.collect(&state.job_id).await } else { Ok(()) }
@@ -111,6 +115,6 @@ where
     pub(super) async fn collect(&self, job_id: &JobId) -> Result<(), PortError> {
         let Some((source, archive)) = self.logs else { return Ok(()) };
         let Recorder { store, clock, .. } = self.recorder;
-        collect_logs(store, source, archive, clock, &COLLECT, job_id).await.map(|_| ())
+        collect_logs(store, source, archive, clock, &COLLECT, job_id, Look::WhenDue).await.map(|_| ())
     }
 }

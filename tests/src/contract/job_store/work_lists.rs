@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use batchwright::domain::reasons::LOST;
-use batchwright::domain::{JobHead, JobState, JobStatus, LogsRecord, NewClaim, Submission};
+use batchwright::domain::{
+    FollowUp, JobHead, JobState, JobStatus, LogsRecord, NewClaim, NextLook, Submission,
+};
 use batchwright::ports::{Applied, JobStore};
 
 use super::MANY;
@@ -129,6 +131,7 @@ pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: 
         complete,
         incomplete_reason: (!complete).then(|| "the stream has not settled".to_owned()),
         events: 1,
+        next_look: None,
     };
     store.save_logs(&id("early"), &record(true), at(600)).await?;
     store.save_logs(&id("early:1"), &record(false), at(600)).await?;
@@ -136,6 +139,21 @@ pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: 
     store.save_logs(&id("running"), &record(true), at(600)).await?;
     store.apply_state(&ended("running", JobStatus::Succeeded, Some(700)), at(700)).await?;
     assert_eq!(unfinished(1_000).await?, set(["early:1", "never-ran"]), "complete logs stay complete");
+    let looked_at = |next_look| LogsRecord { next_look: Some(next_look), ..record(true) };
+    assert!(store.save_logs(&id("early"), &looked_at(NextLook::At(at(3_000))), at(700)).await?);
+    assert_eq!(unfinished(3_000).await?, set(["early:1", "never-ran"]));
+    assert_eq!(unfinished(3_001).await?, set(["early", "early:1", "never-ran"]), "a later look is due");
+    assert!(!store.save_logs(&id("early"), &record(false), at(700)).await?, "a late loser");
+    assert!(
+        store
+            .submission(&id("early"))
+            .await?
+            .is_some_and(|known| known.logs.is_some_and(|logs| logs.complete))
+    );
+    store.save_logs(&id("early"), &looked_at(NextLook::Never), at(700)).await?;
+    let refused = LogsRecord { next_look: Some(NextLook::Never), ..record(false) };
+    store.save_logs(&id("early:1"), &refused, at(700)).await?;
+    assert_eq!(unfinished(3_001).await?, set(["never-ran"]), "nobody looks at them again");
     Ok(())
 }
 
@@ -186,9 +204,9 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
         ..state("a", job_id, JobStatus::Failed)
     };
     let lost = failed("host-lost", "Host EC2 (instance i-1) terminated.");
-    store.settle(&id("host-lost")).await?;
+    store.save_follow_up(&name("a"), &id("host-lost"), &FollowUp::Settled).await?;
     advance(store, "a", "host-lost", JobStatus::Running).await?;
-    store.settle(&id("host-lost")).await?;
+    store.save_follow_up(&name("a"), &id("host-lost"), &FollowUp::Settled).await?;
     for ended in [
         lost.clone(),
         failed("dependency", "Dependent Job failed"),
@@ -210,7 +228,7 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
     };
     for parent in ["array", "nodes"] {
         assert!(unsettled().await?.contains(parent), "its children may have ended unheard");
-        store.settle(&id(parent)).await?;
+        store.save_follow_up(&name("a"), &id(parent), &FollowUp::Settled).await?;
     }
     assert_eq!(
         unsettled().await?,
@@ -218,7 +236,7 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
         "settled before the end is not settled"
     );
     for _ in 0..2 {
-        store.settle(&id("host-lost")).await?;
+        store.save_follow_up(&name("a"), &id("host-lost"), &FollowUp::Settled).await?;
         assert_eq!(unsettled().await?, set(["dependency", "forgotten", "program"]));
         assert_eq!(store.apply_state(&lost, NOW).await?, Applied::Stale, "delivered again, it stays settled");
     }

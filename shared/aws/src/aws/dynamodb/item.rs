@@ -9,7 +9,10 @@ use super::keys::{self, Work};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
-use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, Submission};
+use crate::domain::{
+    FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run,
+    Submission,
+};
 
 /// An item, or its key.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -22,9 +25,17 @@ pub(super) const ORDER_KEY: &str = "orderKey";
 pub(super) const UPDATED_AT: &str = "updatedAt";
 pub(super) const LOGS: &str = "logs";
 pub(super) const LOGS_COMPLETE: &str = "logsComplete";
+/// Of an end about which it is decided what follows from it, though it is unsettled still.
+pub(super) const DECIDED: &str = "decided";
+/// Of an end: the job for which the decision waits.
+pub(super) const WAITS_FOR: &str = "waitsFor";
+/// Of a waiter: the job that waits.
+pub(super) const WAITING_JOB: &str = "waitingJob";
 pub(super) const RUN: &str = "run";
 pub(super) const RUN_STATE: &str = "runState";
 pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Of the version that wrote the item: for people, and for a version that has to tell older items apart.
+pub(super) const FORMAT: &str = "formatVersion";
 
 /// Bytes of a state as JSON. Batch's own are a few kilobytes: ten attempts of ten containers are 20 KB. An
 /// item holds 400 KB.
@@ -40,6 +51,13 @@ pub(super) struct BadItem {
     what: &'static str,
     key: String,
     why: String,
+}
+
+impl BadItem {
+    /// Which item, as in `tile-7/4c75…`.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
@@ -62,8 +80,19 @@ pub(super) fn submission_key(job_name: &JobName, job_id: &JobId) -> Item {
     item_key(job_name.as_str(), job_id.as_str())
 }
 
-fn item_key(job_name: &str, job_id: &str) -> Item {
+pub(super) fn item_key(job_name: &str, job_id: &str) -> Item {
     HashMap::from([(JOB_NAME.to_owned(), text(job_name)), (JOB_ID.to_owned(), text(job_id))])
+}
+
+/// The key of the item by which those that wait for a job are found.
+pub(super) fn waiter_key(waits_for: &str, job_id: &JobId) -> Item {
+    item_key(waits_for, &keys::waiter(job_id))
+}
+
+/// The key of the submission that waits.
+pub(super) fn waiting_key(waiter: &Item) -> Option<Item> {
+    let job_id = text_in(waiter, JOB_ID)?.strip_prefix(keys::WAITER)?;
+    Some(item_key(text_in(waiter, WAITING_JOB)?, job_id))
 }
 
 pub(super) fn run_key(run: &str) -> Item {
@@ -86,6 +115,7 @@ pub(super) fn of_head(head: &JobHead, revision: u64) -> Result<Item, serde_json:
     let mut item = head_key(job_name);
     put(&mut item, ENTRY, text(keys::head_entry(job_name)));
     put(&mut item, MEMBERSHIP, text(keys::run_membership(&head.run_id, job_name)));
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, REVISION, number(revision));
     put(&mut item, HEAD, text(serde_json::to_string(&kept)?));
     if let Some(claim) = &head.claim {
@@ -118,6 +148,7 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
         (Work::InFlight, now)
     };
     let mut item = Item::new();
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, ENTRY, text(job_id.as_str()));
     put(&mut item, STATUS_SHARD, text(keys::status_shard(state.status, job_id)));
     put(&mut item, ORDER_KEY, number(OrderKey::of(state).as_i64()));
@@ -134,7 +165,13 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
 pub(super) fn to_submission(item: &Item) -> Result<Submission, BadItem> {
     let logs = item.get(LOGS).map(|_| json_in::<LogsRecord>(item, LOGS)).transpose()?;
     let updated_at = Timestamp::from_millis(number_in(item, UPDATED_AT)?);
-    Ok(Submission { state: json_in(item, STATE)?, logs, updated_at })
+    let state: JobState = json_in(item, STATE)?;
+    let waits_for = text_in(item, WAITS_FOR).map(JobName::parse).transpose();
+    let waits_for =
+        waits_for.map_err(|why| BadItem { what: WAITS_FOR, key: shown_key(item), why: why.to_string() })?;
+    let follow_up =
+        FollowUp::of(&state, item.contains_key(MEMBERSHIP), item.contains_key(DECIDED), waits_for);
+    Ok(Submission { state, logs, updated_at, follow_up })
 }
 
 pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {
@@ -145,6 +182,7 @@ pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {
 pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
     let id = run.run_id.as_str();
     let mut item = run_key(id);
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, RUN_STATE, text(run.state.as_str()));
     put(&mut item, CHECKPOINT, number(run.checkpoint.0));
     put(&mut item, RUN, text(serde_json::to_string(run)?));
@@ -229,6 +267,12 @@ pub(super) fn moment_in(item: &Item, name: &'static str) -> Option<Timestamp> {
 /// Whether the item is a submission whose logs are complete.
 pub(super) fn logs_are_complete(item: &Item) -> bool {
     item.get(LOGS_COMPLETE).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
+}
+
+/// Whether a later look at the logs is due some time.
+pub(super) fn is_looked_at_again(item: &Item) -> bool {
+    let logs: Option<LogsRecord> = json_in(item, LOGS).ok();
+    logs.is_some_and(|logs| matches!(logs.next_look, Some(NextLook::At(_))))
 }
 
 pub(super) fn flag(flag: bool) -> AttributeValue {

@@ -50,9 +50,9 @@ impl LogSource for LogDirectory {
         let path = self.path(&stream.name).ok_or_else(missing)?;
         let offset = match page {
             None => 0,
-            Some(Cursor(text)) => text.parse().map_err(|_| {
-                PortError::permanent("GetLogEvents", format!("page {text:?} is not one of this directory's"))
-            })?,
+            Some(Cursor(text)) => {
+                text.parse().map_err(|_| LogSourceError::CursorInvalid(stream.name.clone()))?
+            }
         };
         let read = tokio::task::spawn_blocking(move || read_page(&path, offset)).await;
         match read.map_err(io::Error::other).flatten() {
@@ -63,7 +63,7 @@ impl LogSource for LogDirectory {
                 if may_pass(&error) {
                     return Err(PortError::retryable("GetLogEvents", what).into());
                 }
-                Err(LogSourceError::Unreadable(what))
+                Err(PortError::permanent("GetLogEvents", what).into())
             }
         }
     }
@@ -121,7 +121,7 @@ mod tests {
     use crate::engine::logs::Follower;
 
     fn stream(name: &str) -> LogStream {
-        LogStream { group: None, name: name.into(), container: None }
+        LogStream { group: None, name: name.into(), container: None, region: None }
     }
 
     #[tokio::test]
@@ -161,13 +161,14 @@ mod tests {
         let page = logs.log_events(&stream("s"), None).await.unwrap();
         assert_eq!(page.events.len(), 1);
         let error = logs.log_events(&stream("s"), page.next.as_ref()).await.unwrap_err();
-        assert!(matches!(&error, LogSourceError::Unreadable(why) if why.contains("line at byte")), "{error}");
+        assert!(error.to_string().contains("line at byte"), "{error}");
+        assert!(matches!(&error, LogSourceError::Port(refused) if !refused.may_pass()), "{error}");
 
         std::fs::create_dir(logs.path("folder").unwrap()).unwrap();
         let long = "d".repeat(300);
         for name in ["folder", &long] {
             let error = logs.log_events(&stream(name), None).await.unwrap_err();
-            assert!(matches!(error, LogSourceError::Unreadable(_)), "{error}");
+            assert!(matches!(&error, LogSourceError::Port(refused) if !refused.may_pass()), "{error}");
         }
     }
 

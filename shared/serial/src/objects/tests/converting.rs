@@ -24,7 +24,9 @@ async fn a_conversion_tells_counts_digest_type_and_what_has_no_place() {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(&bytes);
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!((done.sha256, done.bytes_out), (digest, bytes.len() as u64));
-    let Look::Found(info) = buckets.look_at_object(&target.uri).await.unwrap() else { panic!("absent") };
+    let Look::Found(info) = buckets.look_at_object(&target.uri, None).await.unwrap() else {
+        panic!("absent")
+    };
     assert_eq!(info.content_type.as_deref(), Some("application/x-ndjson"));
     assert_eq!((info.content_encoding.as_deref(), info.etag), (Some("gzip"), done.etag));
 }
@@ -61,7 +63,7 @@ async fn an_empty_sequence_is_a_success_with_no_records() {
 #[tokio::test]
 async fn a_write_under_a_condition_that_does_not_hold_changes_nothing() {
     let buckets = buckets(&[("s3://b/a.json", "1"), ("s3://b/b.json", "2")]);
-    let Look::Found(info) = buckets.look_at_object(&uri("s3://b/a.json")).await.unwrap() else {
+    let Look::Found(info) = buckets.look_at_object(&uri("s3://b/a.json"), None).await.unwrap() else {
         panic!("absent")
     };
     let etag = info.etag.unwrap();
@@ -127,4 +129,18 @@ async fn an_input_that_is_wrong_leaves_no_output_and_is_told_with_its_place() {
         validate(&buckets, &uri("s3://b/a.jsonl"), None, None, &ValidateOptions::default()).await.unwrap();
     assert!(!seen.valid);
     assert_eq!((seen.records, seen.errors, seen.findings[0].line), (2, 1, Some(2)));
+}
+
+#[tokio::test]
+async fn a_source_is_not_its_own_target_unless_its_etag_is_given() {
+    let buckets = buckets(&[("s3://b/a.geojson", FEATURES)]);
+    let source = uri("s3://b/a.geojson");
+    let target = Target::at(source.clone());
+    let failure = convert(&buckets, &source, None, &target, &ConvertRequest::default()).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidRequest);
+    assert!(failure.to_string().contains("s3://b/a.geojson: is source and target"), "{failure}");
+    let Look::Found(info) = buckets.look_at_object(&source).await.unwrap() else { panic!("absent") };
+    let condition = WriteCondition::Unchanged { etag: info.etag.unwrap() };
+    let meant = Target { condition, ..target };
+    convert(&buckets, &source, None, &meant, &ConvertRequest::default()).await.unwrap();
 }
