@@ -190,7 +190,7 @@ fn unchanging(path: &Path) -> PathBuf {
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-                name.push(char::from(*byte))
+                name.push(char::from(*byte));
             }
             other => name.push_str(&format!("%{other:02X}")),
         }
