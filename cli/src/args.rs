@@ -94,7 +94,7 @@ pub(crate) enum Command {
 
 /// Where the jobs run and their state lies.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Place {
+pub(crate) struct Deployment {
     /// Run on this machine, with the embedded engine
     #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
     #[cfg_attr(feature = "aws", arg(long, required_unless_present = "stack", conflicts_with = "stack"))]
@@ -135,7 +135,7 @@ pub(crate) enum Target {
     Stack(StackArgs),
 }
 
-impl Place {
+impl Deployment {
     /// Where the command looks.
     pub(crate) fn target(&self) -> Target {
         #[cfg(feature = "aws")]
@@ -200,7 +200,7 @@ pub(crate) struct EngineArgs {
 
 impl EngineArgs {
     /// The `run` of a job file, whatever of it SUCCEEDED before.
-    pub(crate) fn with_file(&self, place: &Place, shown: &Shown, file: PathBuf) -> RunArgs {
+    pub(crate) fn with_file(&self, place: &Deployment, shown: &Shown, file: PathBuf) -> RunArgs {
         RunArgs {
             file,
             place: place.clone(),
@@ -234,7 +234,7 @@ pub(crate) struct RunArgs {
     /// The job file: JSON, JSON Lines or YAML, also gzipped
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Run again what SUCCEEDED
@@ -259,7 +259,7 @@ pub(crate) struct PlanArgs {
     /// The job file
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Run again what SUCCEEDED
@@ -270,7 +270,7 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// At most so many, the latest
@@ -293,7 +293,7 @@ pub(crate) struct StopArgs {
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -316,7 +316,7 @@ pub(crate) struct RerunArgs {
     #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
     pub(crate) name: Option<Pattern>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     #[command(flatten)]
@@ -329,7 +329,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: String,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -340,7 +340,7 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Where the page goes; - is standard output
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub(crate) out: PathBuf,
@@ -352,7 +352,7 @@ pub(crate) struct JobsArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Only jobs whose latest submission has this status
@@ -370,7 +370,7 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Option<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -381,7 +381,7 @@ pub(crate) struct LogsArgs {
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word, required = true)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Go on with what is still written, until all of the jobs have ended
@@ -410,7 +410,7 @@ pub(crate) struct LogsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -429,7 +429,7 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Where they go [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -441,7 +441,7 @@ pub(crate) struct RemoveArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required = true)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
@@ -467,13 +467,13 @@ pub(crate) struct WatchArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// The port on 127.0.0.1; 0: a free one

@@ -6,7 +6,7 @@ use batchwright::domain::{Cause, JobId, JobState, JobStatus, NewSubmission, Reco
 use batchwright::engine::{FaultPlan, FaultyEngine, Scene};
 use batchwright::ports::{ClaimStore as _, JobQueries as _, StateStore as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
-use batchwright::use_cases::submit::Outcome;
+use batchwright::use_cases::submit::SubmitOutcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, spec, succeeds};
 
 const POLICY: ReconcilePolicy =

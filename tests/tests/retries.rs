@@ -9,7 +9,7 @@ use batchwright::engine::Scene;
 use batchwright::ports::{ClaimStore as _, JobEngine, JobQueries as _, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::record_state::Recorded;
-use batchwright::use_cases::submit::Outcome;
+use batchwright::use_cases::submit::SubmitOutcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy =

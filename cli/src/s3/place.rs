@@ -24,13 +24,13 @@ const CHUNK: usize = 256 * 1024;
 
 /// A file, standard input, or an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum FileOrObject {
     File(PathBuf),
     StandardInput,
     Object(S3Uri),
 }
 
-impl Place {
+impl FileOrObject {
     /// What has a scheme is an object, or wrong.
     fn parse(text: &str) -> Result<Self, objects::Failure> {
         match text {
@@ -76,24 +76,24 @@ impl Reach {
 
     /// Opens what is read.
     pub(crate) async fn open(&self, source: &str) -> Result<Reader, objects::Failure> {
-        match Place::parse(source)? {
-            Place::StandardInput => Ok(Box::new(BufReader::with_capacity(CHUNK, tokio::io::stdin()))),
-            Place::File(path) => match tokio::fs::File::open(&path).await {
+        match FileOrObject::parse(source)? {
+            FileOrObject::StandardInput => Ok(Box::new(BufReader::with_capacity(CHUNK, tokio::io::stdin()))),
+            FileOrObject::File(path) => match tokio::fs::File::open(&path).await {
                 Ok(file) => Ok(Box::new(BufReader::with_capacity(CHUNK, file))),
                 Err(error) => Err(of_file(&path, &error)),
             },
-            Place::Object(object) => self.open_object(object).await,
+            FileOrObject::Object(object) => self.open_object(object).await,
         }
     }
 
     /// Starts what is written.
     pub(crate) async fn create(&self, target: &str, wanted: NewObject) -> Result<Writer, objects::Failure> {
-        match Place::parse(target)? {
-            Place::StandardInput => {
+        match FileOrObject::parse(target)? {
+            FileOrObject::StandardInput => {
                 Err(objects::Failure::invalid_request("- is read from; name a file or an object"))
             }
-            Place::File(path) => Ok(Writer::File(FileWriter::create(&path, &wanted.condition)?)),
-            Place::Object(object) => self.create_object(object, wanted).await,
+            FileOrObject::File(path) => Ok(Writer::File(FileWriter::create(&path, &wanted.condition)?)),
+            FileOrObject::Object(object) => self.create_object(object, wanted).await,
         }
     }
 

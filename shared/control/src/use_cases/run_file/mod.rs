@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::io::AsyncBufRead;
 use tracing::warn;
 
-use super::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use crate::domain::backoff::backoff;
 use crate::domain::{Checkpoint, JobName, JobSpec, Run, RunCounts, RunId, RunState, Timestamp};
 use crate::job_file::{Entry, JobFile, JobFileError};
@@ -171,7 +171,7 @@ struct Tried {
     index: u64,
     line: u64,
     spec: JobSpec,
-    result: Result<Outcome, PortError>,
+    result: Result<SubmitOutcome, PortError>,
 }
 
 enum Fed {
