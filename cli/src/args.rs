@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::s3_uri::Pattern;
@@ -26,7 +27,8 @@ const VERSION: &str =
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 some jobs, invocations or objects failed, 2 usage,
-3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 130 interrupted";
+3 rejected before anything was submitted, 4 the state, the engine or AWS failed, 5 unknown: some jobs wait for
+what does not come, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -61,7 +63,11 @@ pub(crate) enum Command {
     Terminate(StopArgs),
     /// Print all of a job's log: every try, attempt and array child
     Logs(LogsArgs),
-    /// Let any client of AWS Batch run jobs on this machine, by an endpoint on the loopback interface
+    /// Remove what is known of jobs, also of those whose record can't be read
+    ///
+    /// A forgotten job is a new one: it is submitted when its file is run again. What runs goes on.
+    Forget(ForgetArgs),
+    /// Let any client of AWS Batch run jobs on this machine, by an endpoint
     ///
     /// Answers the wire protocols of AWS Batch and CloudWatch Logs: give the printed address to the client as its
     /// endpoint URL, with any Region and any credentials. Signatures are not checked: every program on this
@@ -376,6 +382,15 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The jobs' names
+    #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
+    pub(crate) names: Vec<batchwright::domain::JobName>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// Jobs by their names or by patterns, runs, or job files. Of several jobs each line begins with its job
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word, required = true)]
@@ -476,9 +491,19 @@ pub(crate) struct ServeArgs {
     pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
-    /// The port on 127.0.0.1; 0: a free one
+    /// The interface to listen on. Another than the loopback one needs --allow-host or --token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port; 0: a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) port: u16,
+    /// A name by which clients may call this machine, beside 127.0.0.1 and localhost: as in docker-compose, the
+    /// name of the service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// What clients must give as their access key id; requests without it are refused
+    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) token: Option<String>,
     /// vCPUs that jobs may use at once [default: the machine's cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) vcpus: Option<u32>,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use batchwright::local::LocalError;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::output::streams;
 
@@ -13,8 +14,12 @@ pub(crate) enum Exit {
     Well,
     /// Some jobs, invocations or objects failed.
     JobsFailed,
+    /// Nobody can say yet what became of some jobs, or they wait for what does not come.
+    Unknown,
     /// Ctrl-C.
     Interrupted,
+    /// A signal, as it would have ended a program that does not listen for it.
+    Signal(i32),
 }
 
 /// Why a command could not do its work.
@@ -55,7 +60,13 @@ pub(crate) fn code_of(ended: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Usage(_)) => 2,
         Err(Failure::Rejected(_)) => 3,
         Err(Failure::Broken(_)) => 4,
+        Ok(Exit::Unknown) => 5,
         Ok(Exit::Interrupted) => 130,
+        Ok(Exit::Signal(signal)) => {
+            // Does not return where the system lets the signal end the process.
+            let _lived = emulate_default_handler(*signal);
+            u8::try_from(128 + signal).unwrap_or(1)
+        }
     };
     if let Err(failure) = ended {
         eprintln!("batchwright: {failure}");

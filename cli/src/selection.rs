@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{Job, JobName, Run, RunId};
-use batchwright::ports::{Cursor, JobQueries, RunStore};
+use batchwright::ports::{Cursor, JobQueries, RunStore, Unreadable};
 use batchwright::use_cases::select::{SelectError, Selected, is_pattern, select};
 
 use crate::commands::summary::open_job_file;
@@ -66,6 +66,14 @@ pub(crate) async fn for_each_job<S: JobQueries + RunStore>(
     Ok(())
 }
 
+/// Says on stderr what a list leaves out, because nobody can show it.
+pub(crate) fn tell_unreadable(unreadable: &[Unreadable]) {
+    for Unreadable { key, why } in unreadable {
+        let job = key.split('/').next().unwrap_or_default();
+        eprintln!("left out: {why}; `batchwright forget {job}` removes what is known of the job");
+    }
+}
+
 async fn for_each_of_run<S: JobQueries>(
     store: &S,
     run_id: Option<&RunId>,
@@ -74,6 +82,7 @@ async fn for_each_of_run<S: JobQueries>(
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.jobs(run_id, cursor.as_ref()).await.context("the jobs can't be read")?;
+        tell_unreadable(&page.unreadable);
         for job in page.items {
             each(job.name().clone(), Some(job)).await?;
         }

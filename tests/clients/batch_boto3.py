@@ -63,7 +63,7 @@ assert registered["revision"] == 1, registered
 definitions = batch.describe_job_definitions(jobDefinitionName="echo")["jobDefinitions"]
 assert [(d["revision"], d["status"]) for d in definitions] == [(1, "ACTIVE")], definitions
 environments = batch.describe_compute_environments()["computeEnvironments"]
-assert environments[0]["unmanagedvCpus"] == 4, environments
+assert environments[0]["computeResources"]["maxvCpus"] == 4, environments
 batch.create_job_queue(
     jobQueueName="q",
     priority=1,
@@ -142,13 +142,95 @@ assert (ended(running)["statusReason"], described(running)["isTerminated"]) == (
 both = batch.cancel_jobs(jobs=[one["jobId"], "x"], reason="late")
 assert (both["successful"], both["errors"][0]["job"]) == ([one["jobId"]], "x"), both
 
+batch.terminate_job(jobId="00000000-0000-4000-8000-000000000000", reason="long gone")
+batch.cancel_job(jobId="00000000-0000-4000-8000-000000000000", reason="long gone")
+
+# Compute environments, scheduling policies, queues of both; tags of each.
+spot = batch.create_compute_environment(
+    computeEnvironmentName="spot",
+    type="MANAGED",
+    computeResources={"type": "SPOT", "maxvCpus": 16, "subnets": ["subnet-1"], "instanceTypes": ["optimal"]},
+    tags={"team": "maps"},
+)["computeEnvironmentArn"]
+described_spot = batch.describe_compute_environments(computeEnvironments=["spot"])["computeEnvironments"]
+assert [(c["state"], c["computeResources"]["type"]) for c in described_spot] == [("ENABLED", "SPOT")]
+assert batch.describe_compute_environments(computeEnvironments=["nosuch"])["computeEnvironments"] == []
+pages = batch.get_paginator("describe_compute_environments").paginate(PaginationConfig={"PageSize": 1})
+assert [c["computeEnvironmentName"] for p in pages for c in p["computeEnvironments"]] == ["local", "spot"]
+batch.update_compute_environment(computeEnvironment=spot, computeResources={"maxvCpus": 32})
+described_spot = batch.describe_compute_environments(computeEnvironments=[spot])["computeEnvironments"][0]
+resources = described_spot["computeResources"]
+assert (resources["maxvCpus"], resources["type"]) == (32, "SPOT"), resources
+policy = batch.create_scheduling_policy(name="fair", fairsharePolicy={"shareDecaySeconds": 60})["arn"]
+assert [p["arn"] for p in batch.list_scheduling_policies()["schedulingPolicies"]] == [policy]
+batch.update_scheduling_policy(arn=policy, fairsharePolicy={"shareDecaySeconds": 90})
+policies = batch.describe_scheduling_policies(arns=[policy])["schedulingPolicies"]
+assert policies[0]["fairsharePolicy"] == {"shareDecaySeconds": 90}, policies
+fair = batch.create_job_queue(
+    jobQueueName="fair",
+    priority=1,
+    schedulingPolicyArn=policy,
+    computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "spot"}],
+)["jobQueueArn"]
+order = batch.describe_job_queues(jobQueues=[fair])["jobQueues"][0]["computeEnvironmentOrder"]
+assert order == [{"order": 1, "computeEnvironment": spot}], order
+assert refused(batch.submit_job, jobName="a", jobQueue="fair", jobDefinition="echo") == "ClientException"
+shared = batch.submit_job(jobName="a", jobQueue="fair", jobDefinition="echo", shareIdentifier="x")["jobId"]
+assert ended(shared)["shareIdentifier"] == "x"
+shares = [{"name": "SHARE_IDENTIFIER", "values": ["x"]}]
+assert len(batch.list_jobs(jobQueue="fair", filters=shares)["jobSummaryList"]) == 1
+definition_arn = registered["jobDefinitionArn"]
+for arn in [spot, policy, fair, definition_arn, one["jobArn"]]:
+    batch.tag_resource(resourceArn=arn, tags={"stage": "test", "gone": "soon"})
+    batch.untag_resource(resourceArn=arn, tagKeys=["gone", "team"])
+    tags = batch.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert tags.get("stage") == "test" and not {"gone", "team"} & set(tags), (arn, tags)
+assert described(one["jobId"])["tags"] == {"a": "b", "stage": "test"}
+snapshot = batch.get_job_queue_snapshot(jobQueue="q")["frontOfQueue"]
+assert snapshot["jobs"] == [] and snapshot["lastUpdatedAt"] > 0, snapshot
+for call, members in [
+    (batch.delete_compute_environment, {"computeEnvironment": "spot"}),
+    (batch.delete_scheduling_policy, {"arn": policy}),
+    (batch.update_compute_environment, {"computeEnvironment": "local", "state": "DISABLED"}),
+    (batch.create_job_queue, {"jobQueueName": "a b", "priority": 1}),
+]:
+    assert refused(call, **members) == "ClientException", (call, members)
+batch.update_job_queue(jobQueue="fair", state="DISABLED")
+batch.delete_job_queue(jobQueue="fair")
+batch.delete_scheduling_policy(arn=policy)
+batch.update_compute_environment(computeEnvironment="spot", state="DISABLED")
+batch.delete_compute_environment(computeEnvironment="spot")
+assert len(batch.describe_compute_environments()["computeEnvironments"]) == 1
+
+# A log group of its own, whose streams are there and not in the other.
+batch.register_job_definition(
+    jobDefinitionName="grouped",
+    type="container",
+    containerProperties={
+        "image": "busybox",
+        "command": ["sh", "-c", "echo one; echo two three"],
+        "vcpus": 1,
+        "memory": 64,
+        "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/my/group"}},
+    },
+)
+grouped = batch.submit_job(jobName="grouped", jobQueue="q", jobDefinition="grouped")["jobId"]
+stream_name = ended(grouped)["container"]["logStreamName"]
+groups = logs.describe_log_groups()["logGroups"]
+assert [group["logGroupName"] for group in groups] == ["/aws/batch/job", "/my/group"], groups
+streams = logs.describe_log_streams(logGroupName="/my/group")["logStreams"]
+assert [found["logStreamName"] for found in streams] == [stream_name], streams
+events = logs.filter_log_events(logGroupName="/my/group", filterPattern="?one ?three")["events"]
+assert [event["message"] for event in events] == ["one", "two three"], events
+events = logs.filter_log_events(logGroupName="/my/group", filterPattern="-one")["events"]
+assert [event["message"] for event in events] == ["two three"], events
+
 # Refusals, by their type.
 for call, members in [
     (batch.submit_job, {"jobName": "a b", **RUN}),
     (batch.submit_job, {"jobName": "a", "jobQueue": "q", "jobDefinition": "echo:7"}),
     (batch.submit_job, {"jobName": "a", "arrayProperties": {"size": 1}, **RUN}),
     (batch.list_jobs, {}),
-    (batch.terminate_job, {"jobId": "x", "reason": "r"}),
     (batch.delete_job_queue, {"jobQueue": "q"}),
 ]:
     assert refused(call, **members) == "ClientException", (call, members)

@@ -137,7 +137,8 @@ async fn serve(stream: TcpStream, replies: Arc<Mutex<VecDeque<Reply>>>, seen: Ar
                     && stream.write_all(&body).await.is_ok()
             }
             Reply::Torn { headers, body, sent } => {
-                let status = if sent < body.len() { 200 } else { 206 };
+                let is_range = headers.iter().any(|(name, _)| *name == "content-range");
+                let status = if is_range || sent >= body.len() { 206 } else { 200 };
                 if write_head(&mut stream, status, &headers, body.len()).await.is_ok() {
                     let _lost = stream.write_all(&body[..sent.min(body.len())]).await;
                     let _lost = stream.flush().await;

@@ -80,6 +80,9 @@ fn actions(request: &HttpRequest, prefix: &str) -> Vec<String> {
             if !header("x-amz-acl").is_empty() {
                 made.push("s3:PutObjectAcl");
             }
+            if !header("x-amz-tagging").is_empty() {
+                made.push("s3:PutObjectTagging");
+            }
             match header("x-amz-copy-source") {
                 "" => {}
                 source if source.contains("?versionId=") => made.push("s3:GetObjectVersion"),
@@ -140,11 +143,14 @@ fn batch(path: &str, body: &Value) -> Vec<String> {
 /// Of `bucket/key?query`. Parts of an upload are put, and so are its beginning and its end.
 fn s3(method: &str, path: &str) -> &'static str {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let is_tagging = query.split('&').any(|parameter| parameter.trim_end_matches('=') == "tagging");
     let has_key = path.split_once('/').is_some_and(|(_, key)| !key.is_empty());
     match method {
         "PUT" | "POST" if has_key => "s3:PutObject",
         "DELETE" if query.contains("uploadId=") => "s3:AbortMultipartUpload",
         "DELETE" if has_key => "s3:DeleteObject",
+        "GET" if has_key && is_tagging && query.contains("versionId=") => "s3:GetObjectVersionTagging",
+        "GET" if has_key && is_tagging => "s3:GetObjectTagging",
         "GET" | "HEAD" if has_key && query.contains("versionId=") => "s3:GetObjectVersion",
         "GET" | "HEAD" if has_key => "s3:GetObject",
         "GET" | "HEAD" => "s3:ListBucket",

@@ -12,8 +12,8 @@ use serde_json::Value;
 pub fn read(name: &str) -> Value {
     let path = format!("{}/../infra/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    for function in ["Sub", "Ref", "GetAtt", "If", "Not", "Equals", "Join", "Split"] {
-        text = text.replace(&format!("!{function} "), "");
+    for function in ["Sub", "Ref", "GetAtt", "If", "Not", "And", "Equals", "Join", "Split"] {
+        text = text.replace(&format!("!{function} "), "").replace(&format!("!{function}\n"), "\n");
     }
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -32,7 +32,10 @@ pub fn roles(template: &Value) -> BTreeMap<&str, &Value> {
 /// The statements of a role's own policies.
 pub fn statements(role: &Value) -> impl Iterator<Item = &Value> {
     let policies = role["Properties"]["Policies"].as_array().into_iter().flatten();
-    policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
+    let all =
+        policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten());
+    // One that stands under a condition is the second of its three parts.
+    all.map(|statement| statement.get(1).unwrap_or(statement))
 }
 
 /// What a role allows; actions on a table with the part of it that they are allowed on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use batchwright::local::StateDir;
 use batchwright::ports::SystemClock;
-use batchwright::wire::{ServeOptions, WireServer};
+use batchwright::wire::{Access, ServeOptions, WireServer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,6 +39,8 @@ pub struct Answer {
     pub status: u16,
     /// The type of a refusal, from where each protocol has it.
     pub kind: Option<String>,
+    /// What tells it from other answers.
+    pub request_id: Option<String>,
     /// The JSON.
     pub body: Value,
 }
@@ -51,7 +53,9 @@ pub struct Answer {
 pub fn options(folder: &Path) -> ServeOptions {
     ServeOptions {
         state_dir: StateDir::new(folder.join("state")),
+        host: std::net::Ipv4Addr::LOCALHOST.into(),
         port: 0,
+        access: Access::default(),
         vcpus: Some(4),
         processes: processes::settings(folder, Some(folder)).expect("cargo builds the package's binaries"),
         queues: Vec::new(),
@@ -125,7 +129,16 @@ impl Endpoint {
         let body: Value = serde_json::from_str(body).with_context(|| format!("{head}\n\n{body}"))?;
         let in_head = head.lines().find_map(|line| line.strip_prefix("x-amzn-errortype: "));
         let kind = in_head.or(body["__type"].as_str()).map(str::to_owned);
-        Ok(Answer { status, kind, body })
+        let request_id = head.lines().find_map(|line| line.strip_prefix("x-amzn-requestid: "));
+        Ok(Answer { status, kind, request_id: request_id.map(str::to_owned), body })
+    }
+
+    /// One that is refused. Returns the message.
+    pub async fn refused(&self, operation: &str, body: Value) -> anyhow::Result<String> {
+        let answer = self.batch(operation, body).await?;
+        let is_client = answer.status == 400 && answer.kind.as_deref() == Some("ClientException");
+        ensure!(is_client && answer.request_id.is_some(), "{operation}: {answer:?}");
+        Ok(answer.body["message"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Submits a job that runs a command, and returns its id.

@@ -151,7 +151,7 @@ async fn calls(endpoint_url: &str) -> anyhow::Result<Vec<PortError>> {
     let config = config(endpoint_url).await?.into_builder();
     let config = config.retry_config(aws_config::retry::RetryConfig::disabled()).build();
     let id = JobId::parse("a")?;
-    let stream = LogStream { group: None, name: "s".into(), container: None };
+    let stream = LogStream { group: None, name: "s".into(), container: None, region: None };
     let engine = BatchJobEngine::new(aws_sdk_batch::Client::new(&config));
     let logs = CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&config));
     let lambda = LambdaInvoker::new(aws_sdk_lambda::Client::new(&config));

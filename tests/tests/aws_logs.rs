@@ -11,7 +11,7 @@ use batchwright_tests::loopback::{Loopback, Reply, Request};
 use serde_json::json;
 
 fn stream(group: &str, name: &str) -> LogStream {
-    LogStream { group: Some(group.to_owned()), name: name.to_owned(), container: None }
+    LogStream { group: Some(group.to_owned()), name: name.to_owned(), container: None, region: None }
 }
 
 /// All events, and how many pages they came in.
@@ -43,7 +43,7 @@ async fn an_empty_page_is_not_the_end_and_a_repeated_token_is() -> anyhow::Resul
     ])
     .await?;
     let source = CloudWatchLogSource::new(Client::new(&sdk_config(server.endpoint_url()).await?));
-    let default_group = LogStream { group: None, name: "s".into(), container: None };
+    let default_group = LogStream { group: None, name: "s".into(), container: None, region: None };
     let (events, pages) = read(&source, &default_group).await?;
     assert_eq!(events.iter().map(|event| event.message.as_str()).collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!((events[0].timestamp.as_millis(), events[0].ingestion_time.as_millis()), (5, 6));

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use batchwright::domain::{Attempt, JobId, JobState, JobStatus, LogStream, LogsRecord, Timestamp};
+use batchwright::domain::{Attempt, JobId, JobState, JobStatus, LogStream, LogsRecord, NextLook, Timestamp};
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
 use batchwright::ports::{
     Cursor, JobQueries as _, LogEvent, LogPage, LogSource, LogSourceError, PortError, StateStore as _,
     WorkLists as _,
 };
 use batchwright::use_cases::collect_logs::{
-    CollectPolicy, Manifest, PartLimits, collect_in_parts, collect_logs,
+    ArchiveState, CollectPolicy, Look, Manifest, PartLimits, collect_in_parts, collect_logs,
 };
 use batchwright::use_cases::read_logs::read_logs;
 use batchwright_tests::world::{START, spec};
@@ -27,7 +27,7 @@ impl batchwright::ports::Clock for At {
 }
 
 fn stream(name: &str) -> LogStream {
-    LogStream { group: Some("/my/group".to_owned()), name: name.to_owned(), container: None }
+    LogStream { group: Some("/my/group".to_owned()), name: name.to_owned(), container: None, region: None }
 }
 
 fn events(count: i64, text: &str) -> Vec<LogEvent> {
@@ -63,7 +63,9 @@ fn source() -> InMemoryLogSource {
 async fn every_attempt_is_archived_to_its_last_page_and_can_be_read_back() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
     let job_id = ended_job(&store).await?;
-    let record = collect_logs(&store, &source(), &archive, &At(60_000), &SETTLE, &job_id).await?.unwrap();
+    let record = collect_logs(&store, &source(), &archive, &At(60_000), &SETTLE, &job_id, Look::WhenDue)
+        .await?
+        .unwrap();
     assert_eq!((record.events, record.complete), (1_237, true));
     let manifest: serde_json::Value = serde_json::from_slice(&archive.bytes(&record.manifest_key).unwrap())?;
     let streams = manifest["streams"].as_array().unwrap();
@@ -86,15 +88,17 @@ async fn every_attempt_is_archived_to_its_last_page_and_can_be_read_back() -> an
 async fn a_log_that_may_still_grow_is_incomplete_and_looked_at_again() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
     let (job_id, source) = (ended_job(&store).await?, source());
-    let early = collect_logs(&store, &source, &archive, &At(10_000), &SETTLE, &job_id).await?.unwrap();
+    let early =
+        collect_logs(&store, &source, &archive, &At(10_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
     assert!(!early.complete);
     assert_eq!(early.incomplete_reason.as_deref(), Some("log stream \"never-started\" does not exist"));
     assert_eq!(store.unfinished_logs(START.plus_millis(20_000), None).await?.items.len(), 1);
 
     source.append(&stream("failed"), events(2, "late"));
-    let later = collect_logs(&store, &source, &archive, &At(60_000), &SETTLE, &job_id).await?.unwrap();
+    let later =
+        collect_logs(&store, &source, &archive, &At(60_000), &SETTLE, &job_id, Look::WhenDue).await?.unwrap();
     assert_eq!((later.events, later.complete), (1_239, true));
-    let again = collect_logs(&store, &source, &archive, &At(70_000), &SETTLE, &job_id).await?;
+    let again = collect_logs(&store, &source, &archive, &At(70_000), &SETTLE, &job_id, Look::WhenDue).await?;
     assert_eq!(again, None, "a whole archive is left alone");
     assert!(store.unfinished_logs(START.plus_millis(90_000), None).await?.items.is_empty());
     Ok(())
@@ -104,11 +108,17 @@ async fn a_log_that_may_still_grow_is_incomplete_and_looked_at_again() -> anyhow
 async fn a_job_that_runs_or_is_unknown_has_no_archive() -> anyhow::Result<()> {
     let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
     let job_id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
-    assert_eq!(collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id).await?, None);
+    assert_eq!(
+        collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id, Look::WhenDue).await?,
+        None
+    );
     let mut running = JobState::submitted(spec("job").job_name, job_id.clone(), None);
     running.status = JobStatus::Running;
     store.apply_state(&running, START).await?;
-    assert_eq!(collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id).await?, None);
+    assert_eq!(
+        collect_logs(&store, &source(), &archive, &At(0), &SETTLE, &job_id, Look::WhenDue).await?,
+        None
+    );
     assert!(archive.keys().is_empty());
     Ok(())
 }
@@ -132,7 +142,7 @@ impl Slow {
 impl LogSource for Slow {
     async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
         if page.is_some() && self.forgets {
-            return Err(PortError::permanent("GetLogEvents", "the specified nextToken is invalid").into());
+            return Err(LogSourceError::CursorInvalid(stream.name.clone()));
         }
         if self.pages_left.load(Ordering::Relaxed) == 0 {
             std::future::pending::<()>().await;
@@ -151,7 +161,7 @@ async fn invocation(
     job_id: &JobId,
 ) -> anyhow::Result<Option<LogsRecord>> {
     let clock = At(now);
-    let collecting = collect_in_parts(store, source, archive, &clock, &SETTLE, &SMALL, job_id);
+    let collecting = collect_in_parts(store, source, archive, &clock, &SETTLE, &SMALL, job_id, Look::WhenDue);
     match tokio::time::timeout(Duration::from_secs(100), collecting).await {
         Ok(record) => Ok(record?),
         Err(_) => Ok(None),
@@ -205,7 +215,7 @@ async fn a_log_that_is_too_long_for_one_invocation_is_archived_whole_by_several(
         assert!(manifest.streams[1].parts.is_empty() && manifest.streams[1].key.is_some());
         assert!(manifest.streams[2].parts.len() > 10 && manifest.streams[2].key.is_none());
         assert_eq!(archived(&store, &archive, &job_id).await?, whole, "{pages} pages an invocation");
-        assert!(store.unfinished_logs(START.plus_millis(i64::from(u32::MAX)), None).await?.items.is_empty());
+        assert!(matches!(record.next_look, Some(NextLook::At(_))), "one stream was missing");
     }
     Ok(())
 }
@@ -268,5 +278,244 @@ async fn a_lost_job_without_an_end_time_is_archived_whole_too() -> anyhow::Resul
     let record = invocation(&store, &source, &archive, 1_000_000, &job_id).await?.unwrap();
     assert_eq!((record.events, record.complete), (1_234, true));
     assert_eq!(archived(&store, &archive, &job_id).await?, events(1_234, "succeeded"));
+    Ok(())
+}
+
+/// A source of which some streams are refused, or have no end.
+#[derive(Clone)]
+struct Odd {
+    source: InMemoryLogSource,
+    refused: &'static str,
+    endless: &'static str,
+}
+
+impl LogSource for Odd {
+    async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
+        if stream.name == self.refused {
+            return Err(PortError::permanent("GetLogEvents", "AccessDeniedException: no").into());
+        }
+        if stream.name == self.endless {
+            let number: u32 = page.map_or(0, |page| page.0.parse().expect("a number"));
+            return Ok(LogPage { events: Vec::new(), next: Some(Cursor((number + 1).to_string())) });
+        }
+        self.source.log_events(stream, page).await
+    }
+}
+
+struct Bench {
+    store: InMemoryJobStore,
+    archive: InMemoryObjectStore,
+    job_id: JobId,
+}
+
+impl Bench {
+    async fn new() -> anyhow::Result<Self> {
+        let store = InMemoryJobStore::default();
+        let job_id = ended_job(&store).await?;
+        Ok(Self { store, archive: InMemoryObjectStore::default(), job_id })
+    }
+
+    async fn look(&self, source: &impl LogSource, at: i64, look: Look) -> anyhow::Result<Option<LogsRecord>> {
+        let Self { store, archive, job_id } = self;
+        Ok(collect_logs(store, source, archive, &At(at), &SETTLE, job_id, look).await?)
+    }
+
+    async fn messages(&self) -> anyhow::Result<Vec<String>> {
+        let found = archived(&self.store, &self.archive, &self.job_id).await?;
+        Ok(found.into_iter().map(|event| event.message).collect())
+    }
+}
+
+#[tokio::test]
+async fn a_refused_stream_stands_in_the_manifest_and_looks_become_rare() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let odd = Odd { source: source(), refused: "failed", endless: "" };
+    let record = bench.look(&odd, 61_000, Look::WhenDue).await?.unwrap();
+    assert_eq!((record.complete, record.events), (false, 1_234), "the others are archived");
+    assert_eq!(record.incomplete_reason.as_deref(), Some("GetLogEvents: AccessDeniedException: no"));
+    let manifest = manifest_in(&bench.archive, &record)?;
+    assert!(manifest.streams[1].refused && !manifest.streams[0].refused);
+    let (mut now, mut looks, mut objects) = (61_000, 0, bench.archive.keys().len());
+    let mut next = record.next_look;
+    while let Some(NextLook::At(moment)) = next {
+        let due = moment.millis_since(START);
+        assert_eq!(bench.look(&odd, due - 1, Look::WhenDue).await?, None, "not before it is due");
+        assert!(due - now >= 600_000, "{due} {now}");
+        let again = bench.look(&odd, due, Look::WhenDue).await?.unwrap();
+        (now, next, looks) = (due, again.next_look, looks + 1);
+        objects = bench.archive.keys().len() - objects;
+        assert!(objects <= 20 && looks <= 4, "{objects} {looks}");
+    }
+    assert_eq!((looks, next), (4, Some(NextLook::Never)));
+    let mended = bench.look(&source(), now + 1, Look::Forced).await?.unwrap();
+    assert_eq!((mended.complete, mended.events), (true, 1_237), "a call can ask for another look");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_comes_after_the_log_had_settled_is_found_by_a_later_look() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let source = source();
+    let first = bench.look(&source, 60_000, Look::WhenDue).await?.unwrap();
+    let Some(NextLook::At(moment)) = first.next_look else { anyhow::bail!("{first:?}") };
+    source.append(&stream("never-started"), events(2, "at last"));
+    source.append(&stream("succeeded"), events(1, "late"));
+    let due = moment.millis_since(START);
+    assert_eq!(bench.look(&source, due - 1, Look::WhenDue).await?, None);
+    let second = bench.look(&source, due, Look::WhenDue).await?.unwrap();
+    assert_eq!((second.complete, second.events), (true, 1_240));
+    let messages = bench.messages().await?;
+    assert_eq!((messages.len(), messages[0].starts_with("at last 0")), (1_240, true));
+    assert!(messages[1_239].starts_with("late 0"));
+    let Some(NextLook::At(moment)) = second.next_look else { anyhow::bail!("{second:?}") };
+    source.append(&stream("failed"), events(1, "later still"));
+    let third = bench.look(&source, moment.millis_since(START), Look::WhenDue).await?.unwrap();
+    assert_eq!((third.events, bench.messages().await?.len()), (1_241, 1_241), "only the tail was added");
+    let Some(NextLook::At(moment)) = third.next_look else { anyhow::bail!("{third:?}") };
+    let last = bench.look(&source, moment.millis_since(START), Look::WhenDue).await?.unwrap();
+    assert_eq!((last.events, last.next_look), (1_241, Some(NextLook::Never)), "nothing came: no more looks");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forced_look_reads_all_again_and_never_loses_what_retention_took() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let source = source();
+    bench.look(&source, 60_000, Look::WhenDue).await?;
+    source.append(&stream("failed"), events(4, "late"));
+    let forced = bench.look(&source, 130_000, Look::Forced).await?.unwrap();
+    assert_eq!((forced.complete, forced.events), (true, 1_241));
+    let emptied = InMemoryLogSource::new(100, 0);
+    emptied.append(&stream("succeeded"), events(1, "the last line alone"));
+    let kept = bench.look(&emptied, 140_000, Look::Forced).await?.unwrap();
+    assert_eq!((kept.complete, kept.events), (true, 1_241));
+    assert_eq!(bench.messages().await?.len(), 1_241);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_loser_does_not_replace_a_complete_archive() -> anyhow::Result<()> {
+    /// A source whose first page takes its time.
+    struct Late(InMemoryLogSource);
+
+    impl LogSource for Late {
+        async fn log_events(&self, s: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
+            let read = self.0.log_events(s, page).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            read
+        }
+    }
+    let bench = Bench::new().await?;
+    let before = InMemoryLogSource::new(100, 0);
+    before.append(&stream("failed"), events(1, "failed"));
+    let loser = Late(before);
+    let (loser, winner) = tokio::join!(bench.look(&loser, 58_500, Look::WhenDue), async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        bench.look(&source(), 61_000, Look::WhenDue).await
+    });
+    let (loser, winner) = (loser?.unwrap(), winner?.unwrap());
+    assert_eq!((winner.complete, winner.events), (true, 1_237));
+    assert_eq!(loser, winner, "it answers with what is there");
+    assert_eq!(bench.store.submission(&bench.job_id).await?.unwrap().logs, Some(winner));
+    assert_eq!(bench.messages().await?.len(), 1_237);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_whose_end_never_comes_is_given_up() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let odd = Odd { source: source(), refused: "", endless: "failed" };
+    let record = bench.look(&odd, 60_000, Look::WhenDue).await?.unwrap();
+    assert_eq!((record.complete, record.events), (false, 1_234));
+    assert!(record.incomplete_reason.unwrap().contains("pages in a row"));
+    let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+    let mut read = 0;
+    read_logs(&odd, &InMemoryObjectStore::default(), &submission, |_, _| read += 1).await?;
+    assert_eq!(read, 1_234, "a reader is not kept either");
+    Ok(())
+}
+
+/// What the manifest says of a job that ended an hour ago with these streams.
+async fn said_of(change: impl Fn(&mut JobState), source: &InMemoryLogSource) -> anyhow::Result<Manifest> {
+    let (store, archive) = (InMemoryJobStore::default(), InMemoryObjectStore::default());
+    let job_id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8")?;
+    let mut state = JobState::submitted(spec("job").job_name, job_id.clone(), None);
+    state.status = JobStatus::Succeeded;
+    state.times.stopped_at = Some(START);
+    change(&mut state);
+    store.apply_state(&state, START).await?;
+    let now = At(3_600_000);
+    let record = collect_logs(&store, source, &archive, &now, &SETTLE, &job_id, Look::WhenDue)
+        .await?
+        .expect("it has ended");
+    assert_eq!(store.submission(&job_id).await?.expect("it is known").logs.as_ref(), Some(&record));
+    manifest_in(&archive, &record)
+}
+
+#[tokio::test]
+async fn an_archive_is_complete_only_where_every_log_was_looked_at() -> anyhow::Result<()> {
+    let source = source();
+    let none = said_of(|_| (), &source).await?;
+    assert_eq!((none.state, none.next_look), (ArchiveState::Complete, Some(NextLook::Never)));
+    let elsewhere =
+        said_of(|state| state.logs_elsewhere = Some("the log driver is \"splunk\"".into()), &source);
+    let elsewhere = elsewhere.await?;
+    assert_eq!((elsewhere.state, elsewhere.complete), (ArchiveState::NotInCloudwatch, false));
+    assert_eq!(elsewhere.incomplete_reason.as_deref(), Some("the log driver is \"splunk\""));
+    assert_eq!(elsewhere.next_look, Some(NextLook::Never));
+    let one = |state: &mut JobState| state.log_streams = vec![stream("failed")];
+    let both = said_of(
+        |state| {
+            one(state);
+            state.logs_elsewhere = Some("the log driver is \"splunk\"".into());
+        },
+        &source,
+    );
+    let both = both.await?;
+    assert_eq!((both.state, both.events), (ArchiveState::Incomplete, 3), "what is in CloudWatch is archived");
+    let gone = |state: &mut JobState| {
+        let group = Some("/gone".to_owned());
+        state.log_streams = vec![LogStream { group, ..stream("failed") }];
+    };
+    let gone = said_of(gone, &source).await?;
+    assert_eq!((gone.state, gone.complete), (ArchiveState::Incomplete, false));
+    assert_eq!(gone.incomplete_reason.as_deref(), Some("log group \"/gone\" does not exist"));
+    assert!(matches!(gone.next_look, Some(NextLook::At(_))), "it is not looked at in every pass");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_complete_archive_is_read_whatever_became_of_the_source() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    bench.look(&source(), 60_000, Look::WhenDue).await?;
+    let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+    let emptied = InMemoryLogSource::new(100, 0);
+    for name in ["failed", "succeeded"] {
+        emptied.append(&stream(name), []);
+    }
+    let shortened = InMemoryLogSource::new(100, 0);
+    shortened.append(&stream("succeeded"), events(1, "the last line alone"));
+    let denied = Odd { source: source(), refused: "succeeded", endless: "failed" };
+    for source in [
+        Odd { source: emptied, refused: "", endless: "" },
+        Odd { source: shortened, refused: "", endless: "" },
+        denied,
+    ] {
+        let mut read = 0;
+        read_logs(&source, &bench.archive, &submission, |_, _| read += 1).await?;
+        assert_eq!(read, 1_237);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_can_not_be_read_keeps_none_of_the_others_out() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+    let odd = Odd { source: source(), refused: "failed", endless: "" };
+    let mut read = 0;
+    let error = read_logs(&odd, &bench.archive, &submission, |_, _| read += 1).await.unwrap_err();
+    assert_eq!(read, 1_234, "the streams after it are shown");
+    assert!(error.to_string().contains("AccessDenied"), "{error}");
     Ok(())
 }

@@ -32,7 +32,7 @@ use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::sdk_config;
 use batchwright_tests::recorded::Calls;
-use batchwright_tests::template::{actions, read, roles};
+use batchwright_tests::template::{actions, read, roles, statements};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 
@@ -50,6 +50,9 @@ const TO_A_DEAD_LETTER_QUEUE: &[&str] = &["sqs:SendMessage"];
 
 /// S3 copies an object with its tags in the caller's name.
 const FOR_TAGS: &[&str] = &["s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging"];
+
+/// S3 asks KMS in the caller's name for objects that are encrypted.
+const FOR_KEYS: &[&str] = &["kms:Decrypt", "kms:GenerateDataKey"];
 
 /// The adapters of one function, all recorded.
 struct Adapters {
@@ -312,6 +315,7 @@ async fn archive_begun(cloud: &Cloud, job_id: &JobId) -> anyhow::Result<()> {
         complete: false,
         incomplete_reason: None,
         events: 0,
+        next_look: None,
     };
     let a_while_ago = SystemClock.now().plus_millis(-600_000);
     cloud.adapters().store.save_logs(job_id, &record, a_while_ago).await?;
@@ -337,14 +341,17 @@ async fn cancelled(cloud: &Cloud) -> anyhow::Result<()> {
     let run = Run {
         run_id: run_id.clone(),
         source: "s3://policies/jobs/cancelled.json".to_owned(),
+        source_version: batchwright::domain::SourceVersion::default(),
         rerun: false,
         state: RunState::Submitting,
         checkpoint: Checkpoint::default(),
         counts: RunCounts::default(),
+        open: Vec::new(),
         started_at: now,
         updated_at: now,
         requested_by: None,
         cancellation: None,
+        newer: batchwright::domain::Newer::default(),
     };
     store.create_run(&run).await?;
     submitted_for(cloud, &spec("waiting"), run_id.clone()).await?;
@@ -411,7 +418,10 @@ async fn s3_serializer(cloud: &Cloud) -> anyhow::Result<Calls> {
     let (one, two) = (format!("s3://{BUCKET}/serial/one.json"), format!("s3://{BUCKET}/serial/two.yaml"));
     for call in [
         json!({"operation": "dump", "items": [{"to": one, "value": [1]}], "ownerFullControl": true}),
-        json!({"operation": "convert", "items": [{"uri": one, "to": two}]}),
+        json!({"operation": "convert", "items": [{"uri": one, "to": two}], "settings": {
+            "tags": {"a b": "c"}, "storageClass": "STANDARD_IA", "cacheControl": "no-cache", "metadata": {"a": "b"},
+            "serverSideEncryption": "AES256",
+        }}),
         json!({"operation": "load", "uris": [two]}),
         json!({"operation": "copy", "items": [{"uri": one, "to": format!("{one}.json")}]}),
         json!({"operation": "copy", "items": [{"uri": one, "to": two, "versionId": "null"}]}),
@@ -424,6 +434,25 @@ async fn s3_serializer(cloud: &Cloud) -> anyhow::Result<Calls> {
         assert!(answer.body.failed == 0 || with_version, "{call}: {:?}", answer.body);
     }
     Ok(calls)
+}
+
+/// A job file that the serializer could write would be submitted with the submitter's rights.
+#[test]
+fn the_serializer_has_a_folder_of_its_own_and_reaches_no_other_of_the_stack() {
+    let template = read("app.yaml");
+    let own = "${Name}-${AWS::AccountId}-${AWS::Region}";
+    for statement in statements(roles(&template)["S3SerializerRole"]) {
+        let text = statement.to_string();
+        match statement["Sid"].as_str().unwrap() {
+            "Reads" | "Writes" => assert!(text.contains(&format!("{own}/serializer/*")), "{text}"),
+            "Lists" => assert!(text.contains(r#""s3:prefix":"serializer/*""#), "{text}"),
+            _ => {}
+        }
+        assert!(!text.contains(&format!("{own}/*")), "{text}");
+    }
+    let variables = &template["Resources"]["S3Serializer"]["Properties"]["Environment"]["Variables"];
+    let allowed = variables["BATCHWRIGHT_ALLOWED_BUCKETS"].to_string();
+    assert_eq!(allowed.matches(&format!("{own}/serializer/")).count(), 2, "{allowed}");
 }
 
 /// What writing one object takes: in one piece, in parts, and given up.
@@ -457,7 +486,7 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
         ("FanOutRole", fan_out(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("ReconcilerRole", reconciler(&cloud).await?, &[]),
-        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS]),
+        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS, FOR_KEYS]),
     ];
     let template = read("app.yaml");
     let roles = roles(&template);

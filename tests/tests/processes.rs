@@ -105,7 +105,7 @@ impl Bench {
 
     async fn log(&self, job_id: &JobId) -> Result<Vec<String>, LogSourceError> {
         let name = self.describe(job_id).await.container.unwrap().log_stream_name.unwrap();
-        let stream = LogStream { group: None, name, container: None };
+        let stream = LogStream { group: None, name, container: None, region: None };
         let (mut messages, mut cursor) = (Vec::new(), None);
         loop {
             let page = self.engine().log_events(&stream, cursor.as_ref()).await?;

@@ -96,6 +96,7 @@ async fn finish_jobs(store: &DynamoDbJobStore, jobs: usize) -> anyhow::Result<()
             complete: true,
             incomplete_reason: None,
             events: 1,
+            next_look: None,
         };
         store.save_logs(&id(&job_id), &record, SystemClock.now()).await?;
     }

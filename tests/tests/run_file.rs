@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use batchwright::domain::{Checkpoint, JobStatus, RunCounts, RunId, RunState};
+use batchwright::domain::{Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState, SourceVersion};
 use batchwright::job_file;
-use batchwright::ports::{JobQueries as _, RunStore, SubmissionPace, Unpaced};
+use batchwright::ports::{JobQueries as _, PortError, RunStore, SubmissionPace, Unpaced};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
 use batchwright::use_cases::run_file::{
-    ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
+    ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, merged, reject_file, run_file,
 };
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::world::{World, exits, succeeds};
@@ -27,6 +27,7 @@ fn order(name: &str) -> RunFile {
     RunFile {
         run_id: RunId::derive(name, "1", "0"),
         source: name.to_owned(),
+        source_version: SourceVersion::default(),
         rerun: false,
         requested_by: None,
         concurrency: 8,
@@ -267,5 +268,84 @@ async fn a_plan_says_what_a_run_does_and_changes_nothing() -> anyhow::Result<()>
     };
     assert_eq!((planned.len(), planned.iter().filter(submits).count()), (5, 2));
     assert_eq!(world.store.count_by_status().await?.total(), 3);
+    Ok(())
+}
+
+/// An engine that leaves its answers open: a connection that breaks, or Batch away. What it took took effect or
+/// not, as `takes` says.
+struct Away<'a> {
+    engine: &'a batchwright::engine::LocalEngine,
+    calls: AtomicUsize,
+    until: usize,
+}
+
+impl batchwright::ports::JobEngine for Away<'_> {
+    async fn submit_job(&self, request: &batchwright::domain::SubmitJobRequest) -> Result<JobId, PortError> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        if call < self.until {
+            return Err(PortError::ambiguous("SubmitJob", "503"));
+        }
+        self.engine.submit_job(request).await
+    }
+
+    async fn describe_jobs(&self, ids: &[JobId]) -> Result<Vec<batchwright::events::JobDetail>, PortError> {
+        self.engine.describe_jobs(ids).await
+    }
+
+    async fn list_jobs(
+        &self,
+        queue: &str,
+        name: &batchwright::domain::JobName,
+        page: Option<&batchwright::ports::Cursor>,
+    ) -> Result<batchwright::ports::Page<batchwright::ports::JobSummary>, PortError> {
+        self.engine.list_jobs(queue, name, page).await
+    }
+
+    async fn cancel_job(&self, id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.cancel_job(id, reason).await
+    }
+
+    async fn terminate_job(&self, id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.terminate_job(id, reason).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_costs_some_claims_and_not_the_file_and_the_report_is_put_right() -> anyhow::Result<()> {
+    const JOBS: usize = 300;
+    let mut world = World::new(|_| succeeds()).await?;
+    let text = lines(JOBS);
+    let order = order("jobs.jsonl");
+    let World { store, engine, clock, archive, .. } = &world;
+    let away = Away { engine: engine.inner(), calls: AtomicUsize::new(0), until: 12 };
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    let end = run_file(store, &away, &Unpaced, clock, archive, &mut file, &order, |_| ()).await?;
+    assert_eq!(
+        end,
+        RunEnd::ToBeContinued(Checkpoint(JOBS as u64)),
+        "every line is dealt with, and some are open"
+    );
+    let known = store.run(&order.run_id).await?.expect("it is known");
+    assert_eq!(known.state, RunState::Submitting, "UNKNOWN is not done");
+    assert_eq!((known.counts.unknown, known.open.len(), known.counts.submitted), (12, 12, 288));
+
+    tokio::time::sleep(std::time::Duration::from_secs(700)).await;
+    let recorder = batchwright::use_cases::record_state::Recorder {
+        store,
+        engine,
+        pace: engine,
+        clock,
+        policy: SubmitPolicy::default(),
+    };
+    let policy = batchwright::use_cases::reconcile::ReconcilePolicy::default();
+    let done = batchwright::use_cases::reconcile::reconcile(&recorder, &policy).await?;
+    assert_eq!((done.claims_released, done.resubmitted), (12, 12), "none had taken effect");
+    let end = run(&world, &text, &order).await?;
+    assert_eq!(end, RunEnd::Complete(RunCounts { submitted: JOBS as u64, ..RunCounts::default() }));
+    let lines = merged(report(&world)?);
+    assert_eq!(lines.len(), JOBS, "a line a job");
+    assert!(lines.iter().all(|line| line.outcome == ReportOutcome::Submitted && line.job_id.is_some()));
+    world.settle().await?;
+    assert_eq!(world.store.count_by_status().await?[JobStatus::Succeeded], JOBS as u64);
     Ok(())
 }

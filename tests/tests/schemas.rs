@@ -89,12 +89,18 @@ fn a_job_is_refused_by_the_schema_where_the_check_refuses_a_field() {
         ("retryOn", json!([{"cause": "LOST"}]), json!([{"cause": "LOST", "maxTries": 0}])),
         ("propagateTags", json!(true), json!("true")),
         ("arrayProperties", json!({"size": 2}), json!({"size": 1})),
-        ("arrayProperties", json!({"size": 10_000}), json!({})),
-        ("command", json!(["a", ""]), json!("a")),
+        ("arrayProperties", json!({"size": 10_000}), json!({"size": 10_001})),
+        ("arrayProperties", json!({}), json!([2])),
+        ("timeout", Value::Null, json!(60)),
+        ("jobQueue", json!("arn:aws:batch:eu-west-1:123456789012:job-queue/q"), json!("my queue!")),
+        ("jobDefinition", json!("d:1"), json!("d:latest")),
+        ("jobName", json!("a"), Value::Null),
+        ("command", json!(["a", "b"]), json!("a")),
+        ("command", json!(["a"]), json!(["a", ""])),
         ("tags", json!({"k": "v"}), json!({"k": 1})),
         ("timeout", json!({"attemptDurationSeconds": 60}), json!({"attemptDurationSeconds": 59})),
         ("dependsOn", json!([{"jobName": "b"}]), json!(vec![json!({"jobName": "b"}); 21])),
-        ("parameters", json!({}), Value::Null),
+        ("parameters", Value::Null, json!({"p": null})),
         (
             "containerOverrides",
             json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
@@ -288,6 +294,20 @@ fn calls_of_the_s3_serializer_conform_where_it_reads_them() {
             true,
         ),
         (json!({"operation": "wait", "uris": [a], "timeoutSeconds": 7}), true),
+        (json!({"operation": "load", "uris": [{"uri": a, "versionId": "1"}, b]}), true),
+        (
+            json!({"operation": "info", "uris": [a], "caller": {"requesterPays": true, "noSignRequest": true}}),
+            true,
+        ),
+        (
+            json!({"operation": "dump", "items": [], "settings": {"tags": {"a": "b"}, "kmsKeyId": "k"},
+                "compressionLevel": 9}),
+            true,
+        ),
+        (json!({"operation": "load", "uris": [{"uri": a, "version": "1"}]}), false),
+        (json!({"operation": "load", "uris": [a], "settings": {}}), false),
+        (json!({"operation": "copy", "items": [], "settings": {"storage_class": "STANDARD"}}), false),
+        (json!({"operation": "list", "uri": a, "caller": {"requestPayer": true}}), false),
         (json!({"uris": [a]}), false),
         (json!({"operation": "delete", "uris": [a]}), false),
         (json!({"operation": "load"}), false),
@@ -325,6 +345,7 @@ fn answers_conform() {
         complete: true,
         incomplete_reason: None,
         events: 1,
+        next_look: None,
     };
     let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
@@ -336,6 +357,7 @@ fn answers_conform() {
         logs_archived: 1,
         logs_incomplete: 0,
         postponed: 0,
+        unreadable: 0,
         cut_short: false,
     };
     let answers = [pass(Default::default())].map(|pass| serde_json::to_value(pass).unwrap());

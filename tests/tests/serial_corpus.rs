@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use batchwright::serial::{
@@ -173,6 +174,53 @@ async fn geojson_of_others_goes_to_a_sequence_and_back() {
             assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), value, "{}", path.display());
         }
     }
+}
+
+/// GeoJSON and TopoJSON of the packages that web maps are made of.
+#[tokio::test]
+async fn maps_of_the_web_go_through_every_format_and_back() {
+    let Some(packages) = Packages::of_group("maps").unwrap() else { return };
+    let files = files_below(&packages.folder("world-geojson"), "geojson");
+    assert!(files.len() > 400, "{}", files.len());
+    for path in files {
+        let text = fs::read(&path).unwrap();
+        let value: Value = serde_json::from_slice(&text).unwrap();
+        let (sequence, report) = converted(&text, "geojson", "geojsonl.zst").await.unwrap();
+        let features = value["features"].as_array().unwrap().len() as u64;
+        assert_eq!(report.records, features, "{}", path.display());
+        let options = ConvertOptions { header: report.header, ..ConvertOptions::default() };
+        let (back, _) = converted_by(&sequence, "geojsonl", "geojson", &options).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), value, "{}", path.display());
+    }
+    for (package, name, is_small) in [
+        ("world-atlas", "countries-110m.json", true),
+        ("world-atlas", "land-110m.json", true),
+        ("world-atlas", "countries-10m.json", false),
+        ("us-atlas", "states-10m.json", true),
+        ("us-atlas", "counties-10m.json", false),
+    ] {
+        let text = fs::read(packages.folder(package).join(name)).unwrap();
+        for packed in ["json.gz", "json.zst"] {
+            let (bytes, _) = converted(&text, "json", packed).await.unwrap();
+            let (back, report) = converted(&bytes, "json", "json").await.unwrap();
+            assert!(back == text && report.from.to_string() == packed, "{name}: byte for byte");
+        }
+        if is_small {
+            let (yaml, _) = converted(&text, "json", "yaml").await.unwrap();
+            let (back, _) = converted(&yaml, "yaml", "json").await.unwrap();
+            let values = [&text, &back].map(|json| serde_json::from_slice::<Value>(json).unwrap());
+            assert_eq!(values[0], values[1], "{name}");
+        }
+    }
+}
+
+fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|path| match path.is_dir() {
+        true => files_below(&path, extension),
+        false => Vec::from_iter(Some(path).filter(|path| path.extension().is_some_and(|it| it == extension))),
+    });
+    found.collect()
 }
 
 /// Texts that PyYAML leaves bare, because YAML 1.1 knows no such numbers, and that YAML 1.2 has as numbers.

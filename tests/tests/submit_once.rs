@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use batchwright::domain::plan::Skip;
-use batchwright::domain::{JobStatus, RunId, StatusCounts};
+use batchwright::domain::{JobStatus, RunId, SourceVersion, StatusCounts};
 use batchwright::engine::{EngineConfig, FaultPlan, LocalEngine, MemoryBooks, SimulatedRunner};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
@@ -50,6 +50,7 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
             let order = RunFile {
                 run_id: RunId::derive("jobs.jsonl", "1", &number.to_string()),
                 source: "jobs.jsonl".to_owned(),
+                source_version: SourceVersion::default(),
                 rerun: false,
                 requested_by: None,
                 concurrency: 4,

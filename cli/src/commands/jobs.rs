@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::job_view::JobView;
 use crate::output::records::Records;
 use crate::output::table;
-use crate::selection::for_each_job;
+use crate::selection::{for_each_job, tell_unreadable};
 
 pub(crate) async fn jobs<S: JobQueries + RunStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
     let mut shown = Shown::new(args.shown.output);
@@ -44,6 +44,7 @@ async fn show_all_with<S: JobQueries>(
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.jobs_with_status(status, cursor.as_ref()).await.context("the jobs can't be read")?;
+        tell_unreadable(&page.unreadable);
         for job in &page.items {
             show(store, job, submissions, shown).await?;
         }

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod explain;
+mod forget;
 #[cfg(feature = "aws")]
 mod invoke;
 mod jobs;
@@ -24,7 +25,8 @@ mod watch;
 
 use anyhow::{Context, anyhow};
 use batchwright::domain::{JobName, Stop};
-use batchwright::local::StateDir;
+use batchwright::engine::Capacity;
+use batchwright::local::{StateDir, cores};
 use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
@@ -52,11 +54,11 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             },
             Command::Plan(args) => match args.place.target() {
                 Target::Local(dir) if !dir.database().exists() => {
-                    plan::plan(&InMemoryJobStore::default(), args).await
+                    plan::plan(&InMemoryJobStore::default(), args, Some(this_machine())).await
                 }
-                Target::Local(dir) => plan::plan(&open_state(&dir)?, args).await,
+                Target::Local(dir) => plan::plan(&open_state(&dir)?, args, Some(this_machine())).await,
                 #[cfg(feature = "aws")]
-                Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args).await,
+                Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args, None).await,
             },
             Command::Runs(args) => match args.place.target() {
                 Target::Local(dir) => runs::runs(&open_state(&dir)?, args).await,
@@ -132,12 +134,21 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     logs::logs(&stack.store, &stack.logs, &stack.bucket, args).await
                 }
             },
+            Command::Forget(args) => match args.place.target() {
+                Target::Local(dir) => forget::forget(&open_state(&dir)?, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => forget::forget(&Stack::find(&stack).await?.store, args).await,
+            },
             Command::Serve(args) => serve::serve(args).await,
             #[cfg(feature = "aws")]
             Command::Invoke(args) => invoke::invoke(args).await,
             Command::S3(args) => crate::s3::run(args).await,
         }
     })
+}
+
+fn this_machine() -> Capacity {
+    Capacity::of_this_machine(cores())
 }
 
 async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {

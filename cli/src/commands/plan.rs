@@ -3,7 +3,10 @@
 use std::io::{self, BufWriter};
 
 use anyhow::Context;
+use batchwright::domain::JobSpec;
+use batchwright::domain::definition::find_definition;
 use batchwright::domain::plan::{Plan, Skip};
+use batchwright::engine::Capacity;
 use batchwright::ports::JobQueries;
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
@@ -28,7 +31,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(line: u64, planned: Planned) -> Row {
+    fn of(line: u64, planned: Planned, too_large: impl Fn(&JobSpec) -> Option<String>) -> Row {
         let (spec, decided) = match planned {
             Planned::Job(spec, decided) => (spec, decided),
             Planned::Invalid(problems) => {
@@ -46,18 +49,30 @@ impl Row {
             Plan::Skip(skip) => ("SKIP", skip.to_string(), None),
         };
         let job_name = Some(spec.job_name.to_string());
+        let reason = match too_large(&spec).filter(|_| action == "SUBMIT") {
+            Some(lack) => format!("{reason}; it will stay RUNNABLE: {lack}"),
+            None => reason,
+        };
         Row { line, job_name, action, reason: Some(reason), replaces: replaces.map(|id| id.to_string()) }
     }
 }
 
-pub(crate) async fn plan<S: JobQueries>(store: &S, args: &PlanArgs) -> Result<Exit, Failure> {
+/// `capacity` is that of the machine on which the jobs would run, where that is known.
+pub(crate) async fn plan<S: JobQueries>(
+    store: &S,
+    args: &PlanArgs,
+    capacity: Option<Capacity>,
+) -> Result<Exit, Failure> {
     let mut file = open_job_file(&args.file).await?;
+    let definitions = file.local().job_definitions.clone();
+    let too_large =
+        |spec: &JobSpec| capacity?.too_small_for(spec, find_definition(&definitions, &spec.job_definition));
     let (mut submit, mut skip, mut reject) = (0, 0, 0);
     let mut rows = table::table(&["JOB", "ACTION", "WHY"]);
     let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "plan");
     let mut printed = Ok(());
     let planned = plan_file(store, &mut file, args.rerun, |line, planned| {
-        let row = Row::of(line, planned);
+        let row = Row::of(line, planned, too_large);
         *(match row.action {
             "SUBMIT" => &mut submit,
             "SKIP" => &mut skip,

@@ -57,6 +57,14 @@ async fn run_in<C: Clock + Clone + 'static>(
             Ok(Exit::Interrupted)
         }
         (run_id, End::Ended(counts)) => summary::show(controller.store(), args, &run_id, counts).await,
+        (run_id, End::Blocked { counts, unfinished }) => {
+            summary::show(controller.store(), args, &run_id, counts).await?;
+            eprintln!(
+                "blocked: {} not ended, because this machine can't hold them or what they wait for; the same command takes them up again where it can, with --vcpus or on a larger machine",
+                human::count(unfinished, "job")
+            );
+            Ok(Exit::Unknown)
+        }
     }
 }
 

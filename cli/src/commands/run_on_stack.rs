@@ -8,6 +8,7 @@ use batchwright::events::Continuation;
 use batchwright::ports::{Clock, FunctionInvoker, ObjectStore, ObjectWriter, RunStore, SystemClock};
 use batchwright::use_cases::run_file::{ReportLine, report_key};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+use tokio::time::Instant;
 
 use super::summary;
 use crate::args::RunArgs;
@@ -17,6 +18,10 @@ use crate::stack::Stack;
 
 /// Between two looks at the state: the first, and the longest.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// Without any change for so long, a run or a claim is not waited for any more: longer than the reconciler takes to
+/// have a run continued, and to settle a claim.
+const STALLED: Duration = Duration::from_secs(45 * 60);
 
 /// Bytes that are uploaded at once.
 const CHUNK: usize = 1024 * 1024;
@@ -83,47 +88,78 @@ async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
 }
 
 async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Result<Exit, Failure> {
-    let run = until_submitted(stack, run_id).await?;
+    let Some(run) = until_submitted(stack, run_id).await? else {
+        eprintln!(
+            "the run {run_id} has not moved for {} minutes: is the submitter {} failing? Its log says why. The run goes \
+             on when it works again; `batchwright jobs --stack …` shows how it goes",
+            STALLED.as_secs() / 60,
+            stack.submitter
+        );
+        return Ok(Exit::Unknown);
+    };
     if run.state == RunState::Rejected {
         print_report(stack, &run).await?;
         return Err(Failure::Rejected(format!("the run {run_id} was rejected")));
     }
-    until_ended(stack, args, jobs).await?;
-    summary::show(&stack.store, args, run_id, run.counts).await
+    let all_told = until_ended(stack, args, jobs).await?;
+    let exit = summary::show(&stack.store, args, run_id, run.counts).await?;
+    if all_told {
+        return Ok(exit);
+    }
+    eprintln!("nobody can say yet whether some jobs were submitted; the reconciler finds out");
+    Ok(Exit::Unknown)
 }
 
-async fn until_submitted(stack: &Stack, run_id: &RunId) -> Result<Run, Failure> {
+/// The run, once all of its jobs are submitted; `None` where it does not move.
+async fn until_submitted(stack: &Stack, run_id: &RunId) -> Result<Option<Run>, Failure> {
     let mut wait = LOOK_AGAIN.0;
+    let (mut moved_at, mut last_seen) = (Instant::now(), None);
     loop {
         let run = stack.store.run(run_id).await.context("the run can't be read")?;
+        let seen = run.as_ref().map(|run| (run.checkpoint, run.updated_at));
+        if seen != last_seen {
+            (moved_at, last_seen) = (Instant::now(), seen);
+        }
+        if moved_at.elapsed() > STALLED {
+            return Ok(None);
+        }
         if let Some(run) = run.filter(|run| run.state != RunState::Submitting) {
             eprintln!(
                 "{} submitted, {} skipped, {} rejected",
                 run.counts.submitted, run.counts.skipped, run.counts.rejected
             );
-            return Ok(run);
+            return Ok(Some(run));
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LOOK_AGAIN.1);
     }
 }
 
-async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64) -> Result<(), Failure> {
+/// Returns whether every job has ended; not so where claims stand that nobody settles.
+async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64) -> Result<bool, Failure> {
     let mut wait = LOOK_AGAIN.0;
     let mut told = u64::MAX;
+    let (mut changed_at, mut last_seen) = (Instant::now(), None);
     loop {
-        let mut open = 0;
+        let (mut open, mut claimed) = (0, 0);
         summary::for_each_job(&stack.store, &args.file, |view| {
-            let ended = view.status.is_none_or(JobStatus::is_terminal) && !view.recovering;
+            let ended = view.status.is_none_or(JobStatus::is_terminal) && !view.recovering && !view.claimed;
             open += u64::from(!ended);
+            claimed += u64::from(view.claimed);
         })
         .await?;
+        if last_seen != Some((open, claimed)) {
+            (changed_at, last_seen) = (Instant::now(), Some((open, claimed)));
+        }
+        if open > 0 && open == claimed && changed_at.elapsed() > STALLED {
+            return Ok(false);
+        }
         if open != told {
             eprintln!("{} of {} not ended", open, human::count(jobs, "job"));
             (told, wait) = (open, LOOK_AGAIN.0);
         }
         if open == 0 {
-            return Ok(());
+            return Ok(true);
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LOOK_AGAIN.1);

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use batchwright::ports::SystemClock;
-use batchwright::wire::{EventTarget, InvalidTarget, ServeOptions, WireError, WireServer};
+use batchwright::wire::{Access, EventTarget, InvalidTarget, ServeOptions, WireError, WireServer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::processes;
@@ -14,7 +14,9 @@ use crate::output::human;
 pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     let options = ServeOptions {
         state_dir: args.place.state_dir(),
+        host: args.host,
         port: args.port,
+        access: Access { hosts: args.allow_host.clone(), token: args.token.clone() },
         vcpus: args.vcpus,
         processes: processes::settings(&args.processes, None).await?,
         queues: args.queue.clone(),
@@ -35,6 +37,13 @@ pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     match args.shown.output {
         Output::Table => println!("{url}"),
         Output::Json | Output::Ndjson => println!("{}", serde_json::json!({"endpointUrl": url})),
+    }
+    if !args.host.is_loopback() {
+        let who =
+            if args.token.is_some() { "knows the token" } else { "calls this machine by an allowed name" };
+        eprintln!(
+            "warning: whoever reaches {url} and {who} can run commands as you; requests are not encrypted"
+        );
     }
     if args.processes.keep_workdirs {
         let kept = args.place.state_dir().kept();
@@ -64,6 +73,7 @@ impl From<WireError> for Failure {
             WireError::StateDir(_) | WireError::Resources { .. } | WireError::Listen { .. } => {
                 Self::Rejected(error.to_string())
             }
+            WireError::Access(why) => Self::Usage(why),
             WireError::State(_) | WireError::Books(_) | WireError::Runner(_) | WireError::Serve(_) => {
                 Self::Broken(error.into())
             }

@@ -174,6 +174,7 @@ mod tests {
             refusal: None,
             submitted_at: Some(Timestamp::from_millis(2_000)),
             updated_at: Timestamp::default(),
+            newer: batchwright::domain::Newer::default(),
         };
         Job { head, latest: Some(Submission { state, logs: None, updated_at: Timestamp::default() }) }
     }

@@ -1,8 +1,14 @@
 //! The command line of `batchwright s3`.
 
+#[cfg(feature = "aws")]
+use std::time::Duration;
+
 use batchwright::serial::Format;
 use clap::{Args, Subcommand};
 
+use super::settings::SettingsArgs;
+#[cfg(feature = "aws")]
+use super::uploads::duration;
 use crate::args::Shown;
 
 #[derive(Debug, Args)]
@@ -21,6 +27,19 @@ pub(crate) struct S3Args {
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) endpoint_url: Option<String>,
+    /// Send requests unsigned, for public data; no credentials are looked for
+    #[cfg(feature = "aws")]
+    #[arg(long, global = true)]
+    pub(crate) no_sign_request: bool,
+    /// Say that you pay for requests and transfers, as buckets with "requester pays" ask for
+    #[cfg(feature = "aws")]
+    #[arg(long, global = true, value_name = "requester", num_args = 0..=1, default_missing_value = "requester",
+          value_parser = ["requester"])]
+    pub(crate) request_payer: Option<String>,
+    /// Reach buckets by S3 Transfer Acceleration
+    #[cfg(feature = "aws")]
+    #[arg(long, global = true)]
+    pub(crate) use_accelerate_endpoint: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +67,9 @@ pub(crate) enum S3Command {
     /// Wait until objects are there
     #[cfg(feature = "aws")]
     Wait(WaitArgs),
+    /// List multipart uploads that have begun, and abort those that nobody will end
+    #[cfg(feature = "aws")]
+    Uploads(UploadsArgs),
     /// Take a URI apart
     Uri(UriArgs),
 }
@@ -57,11 +79,13 @@ pub(crate) struct LoadArgs {
     /// Files, S3 URIs, or - for standard input
     #[arg(required = true)]
     pub(crate) sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) version: VersionArgs,
     /// What they are, as in geojsonl [default: by suffix]
     #[arg(long)]
     pub(crate) format: Option<Format>,
     /// Bytes of a value, as JSON
-    #[arg(long, value_name = "N", default_value_t = batchwright::objects::ANSWER_MAX_BYTES)]
+    #[arg(long, value_name = "N", default_value_t = batchwright::objects::LoadRequest::default().max_bytes)]
     pub(crate) max_bytes: usize,
     #[command(flatten)]
     pub(crate) shown: Shown,
@@ -83,12 +107,23 @@ pub(crate) struct ConvertArgs {
     pub(crate) source: String,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) version: VersionArgs,
     /// What is read [default: by suffix]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) from: Option<Format>,
     /// A FeatureCollection without features, as JSON, whose members the one that is written gets
     #[arg(long, value_name = "JSON")]
     pub(crate) header: Option<String>,
+    /// Convert everything under a prefix or in a folder to under another, with the suffix of --to; a result a line
+    #[arg(long)]
+    pub(crate) recursive: bool,
+    /// With --recursive: only names below the source that match, as in **/*.geojson
+    #[arg(long, value_name = "PATTERN", requires = "recursive")]
+    pub(crate) glob: Option<String>,
+    /// With --recursive: how many are converted at once
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "recursive", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -96,7 +131,7 @@ pub(crate) struct ConvertArgs {
 /// What is written, and when.
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
-    /// A file or an S3 URI
+    /// A file, an S3 URI, or - for standard output; a FIFO or device is written in place
     pub(crate) target: String,
     /// What is written [default: by suffix]
     #[arg(long, value_name = "FORMAT")]
@@ -110,6 +145,19 @@ pub(crate) struct TargetArgs {
     /// A record separator before each record of a GeoJSON text sequence, as RFC 8142 has it
     #[arg(long)]
     pub(crate) record_separators: bool,
+    /// How hard gzip (0 to 9, 6 by default) or zstd (1 to 22, 3 by default) tries
+    #[arg(long, value_name = "N")]
+    pub(crate) compression_level: Option<i32>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// Which version of what is read.
+#[derive(Debug, Default, Args)]
+pub(crate) struct VersionArgs {
+    /// This version of the object
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +165,8 @@ pub(crate) struct ValidateArgs {
     /// Files, S3 URIs, or - for standard input
     #[arg(required = true)]
     pub(crate) sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) version: VersionArgs,
     /// What they are [default: by suffix]
     #[arg(long)]
     pub(crate) format: Option<Format>,
@@ -136,6 +186,8 @@ pub(crate) struct LookArgs {
     /// S3 URIs, buckets as s3://bucket; - reads them from standard input, one a line
     #[arg(required = true)]
     pub(crate) uris: Vec<String>,
+    #[command(flatten)]
+    pub(crate) version: VersionArgs,
     /// How many are asked for at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) concurrency: u16,
@@ -177,9 +229,8 @@ pub(crate) struct CopyArgs {
     pub(crate) source: String,
     /// The S3 URI of its copy
     pub(crate) target: String,
-    /// This version of the object
-    #[arg(long, value_name = "ID")]
-    pub(crate) version_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) version: VersionArgs,
     /// Copy only where nothing is there
     #[arg(long)]
     pub(crate) if_absent: bool,
@@ -187,8 +238,10 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "ETAG", conflicts_with = "if_absent")]
     pub(crate) if_match: Option<String>,
     /// Give the bucket's owner full control by an ACL
-    #[arg(long)]
+    #[arg(long, conflicts_with = "acl")]
     pub(crate) owner_full_control: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -202,6 +255,18 @@ pub(crate) struct WaitArgs {
     /// Seconds until it is given up
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct UploadsArgs {
+    /// The bucket, with or without a prefix
+    pub(crate) uri: String,
+    /// Abort those that began longer ago, as in 7d, 12h or 30m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) abort_older: Option<Duration>,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }

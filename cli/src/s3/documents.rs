@@ -10,8 +10,10 @@ use batchwright::ports::{NewObject, WriteCondition};
 use batchwright::serial::{ConvertOptions, Format, Header, Syntax, ValidateOptions};
 
 use super::args::{ConvertArgs, DumpArgs, LoadArgs, TargetArgs, ValidateArgs};
-use super::place::Reach;
+use super::place::{Reach, Reader};
+use super::recursive;
 use super::results::Results;
+use super::transfer::Transfer;
 use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
@@ -22,7 +24,13 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
     for source in &args.sources {
         let loaded = async {
             let format = format_of(source, args.format)?;
-            load_from(reach.open(source).await?, source, format, args.max_bytes).await
+            load_from(
+                reach.open(source, args.version.version_id.as_deref()).await?,
+                source,
+                format,
+                args.max_bytes,
+            )
+            .await
         };
         let loaded = loaded.await;
         if args.shown.output != Output::Table {
@@ -45,43 +53,70 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
 }
 
 pub(crate) async fn dump(reach: &Reach, args: &DumpArgs) -> Result<Exit, Failure> {
-    let json = Some(Format::plain(Syntax::Json));
-    written(reach, &args.source, &args.target, json, None, args.shown.output).await
+    let source = (args.source.as_str(), None, Some(Format::plain(Syntax::Json)));
+    written(reach, source, &args.target, args.target.options(None), args.shown.output).await
 }
 
 pub(crate) async fn convert(reach: &Reach, args: &ConvertArgs) -> Result<Exit, Failure> {
-    let header = args.header.as_deref().map(Header::parse).transpose();
-    let header = header.map_err(|fault| Failure::Usage(format!("--header: {fault}")))?;
-    written(reach, &args.source, &args.target, args.from, header, args.shown.output).await
+    if args.recursive {
+        return recursive::convert(reach, args).await;
+    }
+    let source = (args.source.as_str(), args.version.version_id.as_deref(), args.from);
+    written(reach, source, &args.target, args.options()?, args.shown.output).await
 }
+
+impl TargetArgs {
+    /// How what is written is written.
+    fn options(&self, header: Option<Header>) -> ConvertOptions {
+        ConvertOptions {
+            header,
+            record_separators: self.record_separators,
+            compression_level: self.compression_level,
+            ..ConvertOptions::default()
+        }
+    }
+}
+
+impl ConvertArgs {
+    /// How what is converted is converted. Errs for a header that is none.
+    pub(super) fn options(&self) -> Result<ConvertOptions, Failure> {
+        let header = self.header.as_deref().map(Header::parse).transpose();
+        let header = header.map_err(|fault| Failure::Usage(format!("--header: {fault}")))?;
+        Ok(self.target.options(header))
+    }
+}
+
+/// What is read: its name, its version, its format.
+type Source<'a> = (&'a str, Option<&'a str>, Option<Format>);
 
 async fn written(
     reach: &Reach,
-    source: &str,
+    (source, version_id, from): Source<'_>,
     target: &TargetArgs,
-    from: Option<Format>,
-    header: Option<Header>,
+    options: ConvertOptions,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let options =
-        ConvertOptions { header, record_separators: target.record_separators, ..ConvertOptions::default() };
     let converting = async {
         let formats = (format_of(source, from)?, format_of(&target.target, target.to)?);
         let wanted = NewObject {
             content_encoding: formats.1.content_encoding().map(str::to_owned),
             condition: condition(target.if_absent, &target.if_match),
+            settings: target.settings.settings()?,
             ..NewObject::of_type(options.content_type(formats.1))
         };
-        let reader = reach.open(source).await?;
-        let writer = reach.create(&target.target, wanted).await?;
-        let request = ConvertRequest { options: options.clone(), ..ConvertRequest::default() };
-        convert_between(reader, source, writer, &target.target, formats, &request).await
+        let transfer = Transfer::of(reach.size_of(source, version_id).await);
+        let reader = transfer.follow(reach.open(source, version_id).await?);
+        let formats = (Some(formats.0), Some(formats.1));
+        convert_one(reach, (source, reader), &target.target, formats, wanted, &options).await
     };
-    let converted = tokio::select! {
-        converted = converting => converted,
-        _ = tokio::signal::ctrl_c() => return Ok(Exit::Interrupted),
-    };
-    let mut results = Results::new(output);
+    let converted = converting.await;
+    if reach.reader_is_gone() {
+        let gone = io::Error::from(io::ErrorKind::BrokenPipe);
+        return Err(Failure::Broken(anyhow::Error::new(gone).context("stdout")));
+    }
+    // What is told must not stand among what is written.
+    let is_stdout = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(&target.target.as_str());
+    let mut results = if is_stdout { Results::on_stderr(output) } else { Results::new(output) };
     results.push(source, converted, |done: &Converted| {
         let records = human::count(done.records, "record");
         let words = format!(
@@ -91,6 +126,21 @@ async fn written(
         (true, words)
     })?;
     results.finish()
+}
+
+/// Converts what is open already.
+pub(super) async fn convert_one(
+    reach: &Reach,
+    (source, reader): (&str, Reader),
+    target: &str,
+    (from, to): (Option<Format>, Option<Format>),
+    wanted: NewObject,
+    options: &ConvertOptions,
+) -> Result<Converted, objects::Failure> {
+    let formats = (format_of(source, from)?, format_of(target, to)?);
+    let writer = reach.create(target, wanted).await?;
+    let request = ConvertRequest { options: options.clone(), ..ConvertRequest::default() };
+    convert_between(reader, source, writer, target, formats, &request).await
 }
 
 /// When something may be written.
@@ -112,7 +162,13 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
     for source in &args.sources {
         let validated = async {
             let format = format_of(source, args.format)?;
-            validate_from(reach.open(source).await?, source, format, &options).await
+            validate_from(
+                reach.open(source, args.version.version_id.as_deref()).await?,
+                source,
+                format,
+                &options,
+            )
+            .await
         };
         results.push(source, validated.await, |seen| {
             let records = human::count(seen.records, "record");
@@ -123,7 +179,9 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
                 human::count(seen.warnings, "warning")
             );
             let findings = seen.findings.iter().map(said);
-            (seen.valid, std::iter::once(counts).chain(findings).collect::<Vec<_>>().join("\n"))
+            let hidden = seen.errors + seen.warnings - seen.findings.len() as u64;
+            let rest = (hidden > 0).then(|| format!("{hidden} more are not shown"));
+            (seen.valid, std::iter::once(counts).chain(findings).chain(rest).collect::<Vec<_>>().join("\n"))
         })?;
     }
     results.finish()

@@ -14,21 +14,31 @@ use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 use crate::output::records::Records;
+use crate::output::text::harmless;
 
 pub(crate) async fn list(buckets: &S3Buckets, args: &ListArgs) -> Result<Exit, Failure> {
     let place = S3Prefix::parse(&args.uri).map_err(|error| Failure::Usage(error.to_string()))?;
     let filter = filter(args)?;
     let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "objects");
+    let mut broken = None;
     let listing = list_all(buckets, &place, &filter, args.concurrency.into(), async |info| {
         let printed = if args.shown.output == Output::Table {
             let (size, moment) = (info.size_bytes.unwrap_or(0), info.last_modified.unwrap_or_default());
-            writeln!(records.out(), "{size:>14}  {moment:20}  {}", info.uri)
+            writeln!(records.out(), "{size:>14}  {moment:20}  {}", harmless(&info.uri))
         } else {
             records.push(&info)
         };
-        printed.map_err(|error| objects::Failure::new(FailureCode::Refused, format!("stdout: {error}")))
+        printed.map_err(|error| {
+            let failure = objects::Failure::new(FailureCode::Refused, format!("stdout: {error}"));
+            broken = Some(error);
+            failure
+        })
     });
-    let listed = listing.await.map_err(|failure| Failure::Broken(failure.into()))?;
+    let listed = listing.await;
+    if let Some(error) = broken {
+        return Err(Failure::Broken(anyhow::Error::new(error).context("stdout")));
+    }
+    let listed = listed.map_err(|failure| Failure::Broken(failure.into()))?;
     let counts = json!(listed);
     records.finish(counts.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
     if args.shown.output == Output::Table {

@@ -20,7 +20,7 @@ pub(crate) async fn info(buckets: &S3Buckets, args: &LookArgs) -> Result<Exit, F
     let work = async |uri: &String| {
         let place = S3Prefix::parse(uri).map_err(objects::Failure::invalid_request)?;
         match place.clone().object() {
-            Some(object) => objects::info(buckets, &object).await,
+            Some(object) => objects::info(buckets, &object, args.version.version_id.as_deref()).await,
             None => objects::info_of_bucket(buckets, &place.bucket).await,
         }
     };
@@ -70,9 +70,12 @@ pub(crate) async fn copy(buckets: &S3Buckets, args: &CopyArgs) -> Result<Exit, F
         let target = Target {
             uri: S3Uri::parse(&args.target).map_err(objects::Failure::invalid_request)?,
             condition: condition(args.if_absent, &args.if_match),
-            owner_full_control: args.owner_full_control,
+            settings: match args.settings.settings()? {
+                settings if args.owner_full_control => settings.for_bucket_owner(),
+                settings => settings,
+            },
         };
-        objects::copy(buckets, &from, args.version_id.as_deref(), &target).await
+        objects::copy(buckets, &from, args.version.version_id.as_deref(), &target).await
     };
     let mut results = Results::new(args.shown.output);
     results.push(&args.source, copying.await, |copied| {

@@ -1,20 +1,22 @@
 //! Where something is read and written.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(feature = "aws")]
-use batchwright::aws::{Connection, S3Buckets, S3ObjectWriter, connect, s3_client};
-use batchwright::domain::S3Uri;
+use batchwright::aws::{S3Buckets, S3ObjectWriter};
+use batchwright::domain::{ObjectSettings, S3Uri};
 use batchwright::objects::{self, FailureCode};
 #[cfg(feature = "aws")]
 use batchwright::ports::{Buckets as _, Look};
-use batchwright::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, Written};
+use batchwright::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, WriteCondition, Written};
 use tokio::io::{AsyncBufRead, BufReader};
-#[cfg(feature = "aws")]
-use tokio::sync::OnceCell;
 
 use super::args::S3Args;
-use super::file::FileWriter;
+use super::file::{self, FileWriter};
+use super::pipe::Pipe;
 
 /// What is read.
 pub(crate) type Reader = Box<dyn AsyncBufRead + Send + Unpin>;
@@ -22,20 +24,20 @@ pub(crate) type Reader = Box<dyn AsyncBufRead + Send + Unpin>;
 /// Bytes that are read of a file at once.
 const CHUNK: usize = 256 * 1024;
 
-/// A file, standard input, or an object.
+/// A file, standard input or output, or an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum FileOrObject {
+enum Place {
     File(PathBuf),
-    StandardInput,
+    Standard,
     Object(S3Uri),
 }
 
-impl FileOrObject {
+impl Place {
     /// What has a scheme is an object, or wrong.
     fn parse(text: &str) -> Result<Self, objects::Failure> {
         match text {
-            "-" => Ok(Self::StandardInput),
-            text if text.contains("://") => {
+            "-" => Ok(Self::Standard),
+            text if text.contains("://") || text.starts_with("arn:aws") => {
                 S3Uri::parse(text).map(Self::Object).map_err(objects::Failure::invalid_request)
             }
             text => Ok(Self::File(PathBuf::from(text))),
@@ -43,63 +45,117 @@ impl FileOrObject {
     }
 }
 
-/// The way to files, and where the program was built for it to S3.
+/// The way to files, and where the program was built for it to S3, which is looked for only when it is needed: it may
+/// ask the machine's metadata service for credentials.
 pub(crate) struct Reach {
     #[cfg(feature = "aws")]
-    connection: Connection,
-    /// Made when the first object is asked for: what is about files alone asks nobody for a Region.
-    #[cfg(feature = "aws")]
-    buckets: OnceCell<S3Buckets>,
+    s3: super::remote::Remote,
+    reader_is_gone: Arc<AtomicBool>,
 }
 
 impl Reach {
     #[cfg(feature = "aws")]
     pub(crate) fn new(args: &S3Args) -> Self {
-        let connection = Connection {
-            region: args.region.clone(),
-            profile: args.profile.clone(),
-            endpoint_url: args.endpoint_url.clone(),
-        };
-        Self { connection, buckets: OnceCell::new() }
+        Self { s3: super::remote::Remote::new(args), reader_is_gone: Arc::default() }
     }
 
     #[cfg(not(feature = "aws"))]
     pub(crate) fn new(_: &S3Args) -> Self {
-        Self {}
+        Self { reader_is_gone: Arc::default() }
     }
 
     #[cfg(feature = "aws")]
     pub(crate) async fn buckets(&self) -> &S3Buckets {
-        let connected = async || S3Buckets::new(s3_client(&connect(&self.connection).await));
-        self.buckets.get_or_init(connected).await
+        self.s3.buckets().await
+    }
+
+    /// Returns when every upload of this process has become an object or was aborted.
+    pub(crate) async fn uploads_settled(&self) {
+        #[cfg(feature = "aws")]
+        self.s3.uploads_settled().await;
+    }
+
+    /// Whether what was written in place ended because nobody reads it any more.
+    pub(crate) fn reader_is_gone(&self) -> bool {
+        self.reader_is_gone.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of what is read, where somebody waits for them to pass. Asks S3 for no more than that.
+    pub(crate) async fn size_of(&self, source: &str, version_id: Option<&str>) -> Option<u64> {
+        if !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            return None;
+        }
+        match Place::parse(source).ok()? {
+            Place::Standard => None,
+            Place::File(path) => std::fs::metadata(path).ok().filter(Metadata::is_file).map(|it| it.len()),
+            Place::Object(object) => self.size_of_object(&object, version_id).await,
+        }
     }
 
     /// Opens what is read.
-    pub(crate) async fn open(&self, source: &str) -> Result<Reader, objects::Failure> {
-        match FileOrObject::parse(source)? {
-            FileOrObject::StandardInput => Ok(Box::new(BufReader::with_capacity(CHUNK, tokio::io::stdin()))),
-            FileOrObject::File(path) => match tokio::fs::File::open(&path).await {
+    pub(crate) async fn open(
+        &self,
+        source: &str,
+        version_id: Option<&str>,
+    ) -> Result<Reader, objects::Failure> {
+        match (Place::parse(source)?, version_id) {
+            (Place::Object(object), _) => self.open_object(object, version_id).await,
+            (_, Some(_)) => {
+                let why = format!("{source}: only objects of S3 have versions; leave --version-id out");
+                Err(objects::Failure::invalid_request(why))
+            }
+            (Place::Standard, None) => Ok(Box::new(BufReader::with_capacity(CHUNK, tokio::io::stdin()))),
+            (Place::File(path), None) => match tokio::fs::File::open(&path).await {
                 Ok(file) => Ok(Box::new(BufReader::with_capacity(CHUNK, file))),
                 Err(error) => Err(of_file(&path, &error)),
             },
-            FileOrObject::Object(object) => self.open_object(object).await,
         }
     }
 
     /// Starts what is written.
     pub(crate) async fn create(&self, target: &str, wanted: NewObject) -> Result<Writer, objects::Failure> {
-        match FileOrObject::parse(target)? {
-            FileOrObject::StandardInput => {
-                Err(objects::Failure::invalid_request("- is read from; name a file or an object"))
+        let place = Place::parse(target)?;
+        if !matches!(place, Place::Object(_)) && wanted.settings != ObjectSettings::default() {
+            let why = format!("{target}: only objects of S3 have such settings; leave them out");
+            return Err(objects::Failure::invalid_request(why));
+        }
+        match place {
+            Place::Object(object) => self.create_object(object, wanted).await,
+            Place::Standard if wanted.condition != WriteCondition::Always => {
+                let why = "standard output is always there; leave the condition out, or name a file";
+                Err(objects::Failure::invalid_request(why))
             }
-            FileOrObject::File(path) => Ok(Writer::File(FileWriter::create(&path, &wanted.condition)?)),
-            FileOrObject::Object(object) => self.create_object(object, wanted).await,
+            Place::Standard => Ok(self.standard_output()),
+            Place::File(path) => match file::target(&path, &wanted.condition)? {
+                file::Target::File(writer) => Ok(Writer::File(writer)),
+                file::Target::StandardOutput => Ok(self.standard_output()),
+                file::Target::InPlace(path) => {
+                    Ok(Writer::Pipe(Pipe::open(&path, Arc::clone(&self.reader_is_gone)).await?))
+                }
+            },
         }
     }
 
+    fn standard_output(&self) -> Writer {
+        Writer::Pipe(Pipe::standard_output(Arc::clone(&self.reader_is_gone)))
+    }
+
     #[cfg(feature = "aws")]
-    async fn open_object(&self, object: S3Uri) -> Result<Reader, objects::Failure> {
-        match self.buckets().await.open(&object, None).await? {
+    async fn size_of_object(&self, object: &S3Uri, version_id: Option<&str>) -> Option<u64> {
+        match self.buckets().await.look_at_object(object, version_id).await {
+            Ok(Look::Found(found)) => Some(found.size_bytes),
+            _ => None,
+        }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn size_of_object(&self, _: &S3Uri, _: Option<&str>) -> Option<u64> {
+        None
+    }
+
+    #[cfg(feature = "aws")]
+    async fn open_object(&self, object: S3Uri, version_id: Option<&str>) -> Result<Reader, objects::Failure> {
+        match self.buckets().await.open(&object, version_id).await? {
             Look::Found(reader) => Ok(Box::new(reader)),
             Look::Absent => {
                 let message = format!("{object}: there is no such object");
@@ -111,11 +167,12 @@ impl Reach {
 
     #[cfg(feature = "aws")]
     async fn create_object(&self, object: S3Uri, wanted: NewObject) -> Result<Writer, objects::Failure> {
+        self.s3.abort_left_behind(&object.bucket).await;
         Ok(Writer::Object(Box::new(self.buckets().await.create(&object, wanted).await?)))
     }
 
     #[cfg(not(feature = "aws"))]
-    async fn open_object(&self, object: S3Uri) -> Result<Reader, objects::Failure> {
+    async fn open_object(&self, object: S3Uri, _: Option<&str>) -> Result<Reader, objects::Failure> {
         Err(without_aws(&object))
     }
 
@@ -142,6 +199,7 @@ fn of_file(path: &Path, error: &std::io::Error) -> objects::Failure {
 /// What is written.
 pub(crate) enum Writer {
     File(FileWriter),
+    Pipe(Pipe),
     #[cfg(feature = "aws")]
     Object(Box<S3ObjectWriter>),
 }
@@ -150,6 +208,7 @@ impl ObjectWriter for Writer {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), PortError> {
         match self {
             Self::File(file) => file.write(bytes).await,
+            Self::Pipe(pipe) => pipe.write(bytes).await,
             #[cfg(feature = "aws")]
             Self::Object(object) => object.write(bytes).await,
         }
@@ -158,6 +217,7 @@ impl ObjectWriter for Writer {
     async fn finish(self) -> Result<(), PortError> {
         match self {
             Self::File(file) => file.finish().await,
+            Self::Pipe(pipe) => pipe.finish().await,
             #[cfg(feature = "aws")]
             Self::Object(object) => object.finish().await,
         }
@@ -168,6 +228,7 @@ impl ConditionalWriter for Writer {
     async fn commit(self) -> Result<Written, PortError> {
         match self {
             Self::File(file) => file.commit().await,
+            Self::Pipe(pipe) => pipe.commit().await,
             #[cfg(feature = "aws")]
             Self::Object(object) => ConditionalWriter::commit(*object).await,
         }
@@ -176,6 +237,7 @@ impl ConditionalWriter for Writer {
     async fn abort(self) {
         match self {
             Self::File(file) => file.abort().await,
+            Self::Pipe(pipe) => pipe.abort().await,
             #[cfg(feature = "aws")]
             Self::Object(object) => object.abort().await,
         }

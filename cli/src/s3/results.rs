@@ -1,6 +1,6 @@
 //! What is printed of each object.
 
-use std::io::{self, BufWriter, Stdout};
+use std::io::{self, BufWriter, Write};
 
 use anyhow::Context;
 use batchwright::objects;
@@ -10,13 +10,15 @@ use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::table;
+use crate::output::text::harmless;
 
 /// Prints results as they come; a table at the end.
 pub(crate) struct Results {
-    records: Records<BufWriter<Stdout>>,
+    records: Records<Box<dyn Write>>,
     output: Output,
     rows: comfy_table::Table,
     all_well: bool,
+    is_lines: bool,
 }
 
 #[derive(Serialize)]
@@ -30,8 +32,23 @@ struct Line<'a, T> {
 
 impl Results {
     pub(crate) fn new(output: Output) -> Self {
+        Self::on(Box::new(BufWriter::new(io::stdout())), output)
+    }
+
+    /// For where standard output is the target.
+    pub(crate) fn on_stderr(output: Output) -> Self {
+        Self::on(Box::new(io::stderr()), output)
+    }
+
+    /// For results of any number: each is a line as soon as it is known.
+    pub(crate) fn lines(output: Output) -> Self {
+        Self { is_lines: true, ..Self::on(Box::new(io::stdout()), output) }
+    }
+
+    fn on(out: Box<dyn Write>, output: Output) -> Self {
         Self {
-            records: Records::new(BufWriter::new(io::stdout()), output, "results"),
+            is_lines: false,
+            records: Records::new(out, output, "results"),
             output,
             rows: table::table(&["URI", "RESULT"]),
             all_well: true,
@@ -50,6 +67,10 @@ impl Results {
             Err(failure) => (false, failure.to_string()),
         };
         self.all_well &= is_well;
+        if self.output == Output::Table && self.is_lines {
+            let line = format!("{}: {}", harmless(uri), harmless(&words));
+            return Ok(writeln!(self.records.out(), "{line}").context("stdout")?);
+        }
         if self.output == Output::Table {
             self.rows.add_row([uri.to_owned(), words]);
             return Ok(());
@@ -62,9 +83,15 @@ impl Results {
     }
 
     /// Ends the output. Exit code 1 where something was not well.
-    pub(crate) fn finish(self) -> Result<Exit, Failure> {
+    pub(crate) fn finish(mut self) -> Result<Exit, Failure> {
         match self.output {
-            Output::Table => println!("{}", table::rendered(self.rows)),
+            Output::Table if self.is_lines => {}
+            Output::Table => {
+                let out = self.records.out();
+                writeln!(out, "{}", table::rendered(self.rows))
+                    .and_then(|()| out.flush())
+                    .context("stdout")?;
+            }
             _ => self.records.finish(&serde_json::Map::new()).context("stdout")?,
         }
         Ok(if self.all_well { Exit::Well } else { Exit::JobsFailed })

@@ -4,6 +4,7 @@
 
 mod again;
 mod bad_input;
+mod blocked;
 mod examples;
 mod interrupted;
 mod looks;

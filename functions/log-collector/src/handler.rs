@@ -3,8 +3,8 @@
 use batchwright::domain::{JobId, LogsRecord};
 use batchwright::events::{BatchResponse, Event, EventError, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
-use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, StateStore};
-use batchwright::use_cases::collect_logs::collect_logs;
+use batchwright::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, StateStore};
+use batchwright::use_cases::collect_logs::{Look, collect_logs};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::info;
@@ -52,13 +52,16 @@ pub enum Response {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
     job_id: JobId,
+    /// Reads the whole log again, also where the archive is complete.
+    #[serde(default)]
+    again: bool,
 }
 
 /// Handles one invocation.
 ///
 /// Errs where the event can't be read, where a port failed, and where an event's logs may still grow:
 /// then deliver it again. A direct call is answered with what there is.
-pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C: Clock>(
+pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock>(
     ports: &Ports<S, L, O, C>,
     config: &Config,
     event: Value,
@@ -72,7 +75,7 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C:
             Ok(outcome)
         })
         .await;
-        let metrics = batch.done.iter().flat_map(metrics).collect();
+        let metrics = batch.done.iter().flat_map(metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
     let called = event.get("jobId").is_some();
@@ -83,14 +86,14 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C:
     Ok(Answer { metrics: metrics(&outcome), body: Response::Logs(outcome) })
 }
 
-async fn take<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C: Clock>(
+async fn take<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock>(
     ports: &Ports<S, L, O, C>,
     config: &Config,
     event: Value,
 ) -> Result<Outcome, FunctionError> {
-    let job_id = job_id(event)?;
+    let Some((job_id, look)) = wanted(event)? else { return Ok(Outcome::NotOurs) };
     let Ports { store, source, archive, clock } = ports;
-    if let Some(record) = collect_logs(store, source, archive, clock, &config.policy, &job_id).await? {
+    if let Some(record) = collect_logs(store, source, archive, clock, &config.policy, &job_id, look).await? {
         return Ok(Outcome::Archived(record));
     }
     let outcome = match store.submission(&job_id).await? {
@@ -102,27 +105,29 @@ async fn take<S: JobQueries + StateStore, L: LogSource, O: ObjectStore, C: Clock
     Ok(outcome)
 }
 
-/// The submission whose logs are wanted.
-fn job_id(event: Value) -> Result<JobId, FunctionError> {
+/// The submission whose logs are wanted; `None` where it is another program's.
+fn wanted(event: Value) -> Result<Option<(JobId, Look)>, FunctionError> {
     if event.get("jobId").is_some() {
         let call: Call = serde_json::from_value(event).map_err(|error| EventError::Malformed {
             kind: "call of the log collector",
             reason: error.to_string(),
         })?;
-        return Ok(call.job_id);
+        return Ok(Some((call.job_id, if call.again { Look::Forced } else { Look::WhenDue })));
     }
     match Event::from_value(event)? {
-        Event::JobStateChange(change) => Ok(change.detail.job_id),
+        Event::JobStateChange(change) => Ok(Some((change.detail.job_id, Look::WhenDue))),
+        Event::StrangersJob => Ok(None),
         Event::QueueBlocked(_) | Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
             "the log collector takes state changes of AWS Batch and calls with a jobId".into(),
         )),
     }
 }
 
-/// Whether a message is done. An end that the store does not know of yet will be known soon.
+/// Whether a message is done. An end that the store does not know of yet will be known soon. A log that had settled
+/// is looked at again by the reconciler, whatever is missing: a queue delivers a few times, minutes apart.
 fn whole(outcome: &Outcome) -> Result<(), FunctionError> {
     match outcome {
-        Outcome::Archived(LogsRecord { complete: false, incomplete_reason, .. }) => {
+        Outcome::Archived(LogsRecord { complete: false, next_look: None, incomplete_reason, .. }) => {
             let why = incomplete_reason.clone().unwrap_or_default();
             Err(FunctionError::NotYet(format!("the logs are not whole yet: {why}")))
         }

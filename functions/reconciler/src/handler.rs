@@ -4,7 +4,8 @@ use std::future::Future;
 
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
-    Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
+    CheckpointStore, Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError,
+    RunStore, SubmissionPace,
 };
 use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
@@ -51,6 +52,8 @@ pub struct Response {
     pub logs_incomplete: u64,
     /// Runs and logs that a failing port left for the next pass.
     pub postponed: u64,
+    /// Items of runs and logs that can't be read.
+    pub unreadable: u64,
     /// The time was over first; the next pass goes on.
     pub cut_short: bool,
 }
@@ -70,7 +73,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
     I: FunctionInvoker,
 {
     check(&event)?;
@@ -94,6 +97,7 @@ where
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
         postponed: runs.postponed + logs.postponed,
+        unreadable: runs.unreadable + logs.unreadable,
         cut_short: !(all_continued && all_reconciled && all_archived),
     };
     if response.cut_short {
@@ -140,6 +144,7 @@ fn metrics(response: &Response) -> Vec<Metric> {
         Metric::count("JobsResubmitted", reconciled.resubmitted),
         Metric::count("LogsArchived", response.logs_archived),
         Metric::count("Postponed", reconciled.postponed + response.postponed),
+        Metric::count("UnreadableItems", reconciled.unreadable + response.unreadable),
         Metric::count("PassesCutShort", u64::from(response.cut_short)),
     ]
 }

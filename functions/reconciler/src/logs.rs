@@ -1,8 +1,8 @@
 //! Logs that are not archived whole.
 
 use batchwright::domain::{Submission, Timestamp};
-use batchwright::ports::{Clock, Cursor, JobStore, LogSource, ObjectStore, PortError};
-use batchwright::use_cases::collect_logs::{CollectPolicy, collect_logs};
+use batchwright::ports::{CheckpointStore, Clock, Cursor, JobStore, LogSource, ObjectStore, PortError};
+use batchwright::use_cases::collect_logs::{CollectPolicy, Look, collect_logs};
 use futures_util::{StreamExt, stream};
 use tracing::warn;
 
@@ -18,10 +18,11 @@ pub(crate) struct Archived {
     pub(crate) complete: u64,
     pub(crate) incomplete: u64,
     pub(crate) postponed: u64,
+    pub(crate) unreadable: u64,
 }
 
-/// Archives the logs of every submission that ended a while ago and whose logs are not whole.
-pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore>(
+/// Archives the logs of every submission that ended a while ago and whose logs wait to be looked at.
+pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore>(
     store: &S,
     source: &L,
     archive: &O,
@@ -33,12 +34,13 @@ pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore>(
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_logs(before, cursor.as_ref()).await?;
+        done.unreadable += page.unreadable.len() as u64;
         let now = clock.now();
         let left_alone = page.items.iter().filter(|submission| !is_in_hand(submission, now));
         let mut results = stream::iter(left_alone)
             .map(|submission| async move {
                 let job_id = &submission.state.job_id;
-                (job_id, collect_logs(store, source, archive, clock, policy, job_id).await)
+                (job_id, collect_logs(store, source, archive, clock, policy, job_id, Look::WhenDue).await)
             })
             .buffer_unordered(CONCURRENCY);
         while let Some((job_id, result)) = results.next().await {

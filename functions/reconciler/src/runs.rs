@@ -17,6 +17,7 @@ pub(crate) struct Continued {
     pub(crate) runs: u64,
     pub(crate) jobs_stopped: u64,
     pub(crate) postponed: u64,
+    pub(crate) unreadable: u64,
 }
 
 /// Has the submitter go on with every run that has not moved for a while, and stops the jobs of those that were
@@ -33,6 +34,7 @@ pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: Funct
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_runs(since, cursor.as_ref()).await?;
+        done.unreadable += page.unreadable.len() as u64;
         for run in &page.items {
             let gone_on = match run.state {
                 RunState::Cancelling => stop(store, engine, clock, run, done).await,

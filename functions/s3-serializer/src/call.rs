@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use batchwright::domain::ObjectSettings;
 use batchwright::job_file::nearest;
+use batchwright::ports::Caller;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -19,7 +21,7 @@ pub enum Call {
     Dump(Dump),
     Convert(Convert),
     Validate(Validate),
-    Info(Look),
+    Info(Info),
     Access(Look),
     List(List),
     Copy(Copy),
@@ -30,17 +32,77 @@ pub enum Call {
 const OPERATIONS: [&str; 9] =
     ["load", "dump", "convert", "validate", "info", "access", "list", "copy", "wait"];
 
+/// As whom S3 is called.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CallerFields {
+    /// Whether the function's account pays for requests and transfers, as buckets with "requester pays" ask for.
+    pub requester_pays: bool,
+    /// Whether requests go unsigned, for public data.
+    pub no_sign_request: bool,
+}
+
+impl From<CallerFields> for Caller {
+    fn from(fields: CallerFields) -> Self {
+        Self { requester_pays: fields.requester_pays, is_anonymous: fields.no_sign_request }
+    }
+}
+
+/// An object that is read, or one version of it.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Source {
+    /// The object's newest version.
+    Uri(String),
+    /// The version that is named.
+    Version(VersionOf),
+}
+
+/// A version of an object.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VersionOf {
+    /// The object.
+    pub uri: String,
+    /// The version.
+    pub version_id: String,
+}
+
+impl Source {
+    /// Returns the object's URI as it was given.
+    pub fn uri(&self) -> &str {
+        match self {
+            Self::Uri(uri) => uri,
+            Self::Version(version) => &version.uri,
+        }
+    }
+
+    /// Returns the version that was named.
+    pub fn version_id(&self) -> Option<&str> {
+        match self {
+            Self::Uri(_) => None,
+            Self::Version(version) => Some(&version.version_id),
+        }
+    }
+}
+
 /// Objects are read and answered as JSON.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Load {
     /// The objects.
-    pub uris: Vec<String>,
+    pub uris: Vec<Source>,
     /// What they are, as in `geojsonl`; told by their suffixes where it is not given.
     pub format: Option<String>,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// Values are written.
@@ -55,11 +117,19 @@ pub struct Dump {
     /// Whether a record separator stands before each record of a GeoJSON text sequence (RFC 8142).
     #[serde(default)]
     pub record_separators: bool,
+    /// How hard gzip (0 to 9) or zstd (1 to 22) tries; 6 and 3 where it is not given.
+    pub compression_level: Option<i32>,
+    /// How the objects that are written are kept.
+    #[serde(default)]
+    pub settings: ObjectSettings,
     /// Whether the buckets' owners get full control by an ACL.
     #[serde(default)]
     pub owner_full_control: bool,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// A value and where it goes.
@@ -93,11 +163,19 @@ pub struct Convert {
     /// Whether a record separator stands before each record of a GeoJSON text sequence (RFC 8142).
     #[serde(default)]
     pub record_separators: bool,
+    /// How hard gzip (0 to 9) or zstd (1 to 22) tries; 6 and 3 where it is not given.
+    pub compression_level: Option<i32>,
+    /// How the objects that are written are kept.
+    #[serde(default)]
+    pub settings: ObjectSettings,
     /// Whether the buckets' owners get full control by an ACL.
     #[serde(default)]
     pub owner_full_control: bool,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// An object and what it becomes.
@@ -127,7 +205,7 @@ pub struct ConvertItem {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Validate {
     /// The objects.
-    pub uris: Vec<String>,
+    pub uris: Vec<Source>,
     /// What they are; told by their suffixes where it is not given.
     pub format: Option<String>,
     /// Whether JSON, JSON Lines and YAML are held against RFC 7946 too.
@@ -135,6 +213,23 @@ pub struct Validate {
     pub as_geojson: bool,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
+}
+
+/// What is said of objects and buckets is asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Info {
+    /// Objects, and buckets as `s3://bucket`.
+    pub uris: Vec<Source>,
+    /// Where the results go as JSON Lines, instead of into the answer.
+    pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// Objects and buckets are looked at.
@@ -146,6 +241,9 @@ pub struct Look {
     pub uris: Vec<String>,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// A bucket is listed, or what lies under a prefix.
@@ -171,6 +269,9 @@ pub struct List {
     pub max_items: Option<usize>,
     /// Where all objects go as JSON Lines, instead of a page into the answer. They are in no order.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// S3 copies objects.
@@ -180,11 +281,17 @@ pub struct List {
 pub struct Copy {
     /// What goes where.
     pub items: Vec<CopyItem>,
+    /// How the objects that are written are kept.
+    #[serde(default)]
+    pub settings: ObjectSettings,
     /// Whether the buckets' owners get full control by an ACL.
     #[serde(default)]
     pub owner_full_control: bool,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 /// An object and its copy.
@@ -216,9 +323,27 @@ pub struct Wait {
     pub timeout_seconds: Option<u64>,
     /// Where the results go as JSON Lines, instead of into the answer.
     pub results_uri: Option<String>,
+    /// As whom S3 is called.
+    #[serde(default)]
+    pub caller: CallerFields,
 }
 
 impl Call {
+    /// Returns as whom S3 is called.
+    pub fn caller(&self) -> CallerFields {
+        match self {
+            Self::Load(call) => call.caller,
+            Self::Dump(call) => call.caller,
+            Self::Convert(call) => call.caller,
+            Self::Validate(call) => call.caller,
+            Self::Info(call) => call.caller,
+            Self::Access(call) => call.caller,
+            Self::List(call) => call.caller,
+            Self::Copy(call) => call.caller,
+            Self::Wait(call) => call.caller,
+        }
+    }
+
     /// Reads a call. Errs with what is wrong and the remedy: an unknown field with the nearest known one.
     pub fn parse(text: &str) -> Result<Self, String> {
         let members: Result<BTreeMap<String, &RawValue>, _> = serde_json::from_str(text);
@@ -306,7 +431,7 @@ mod tests {
             ),
             (
                 r#"{"operation": "access", "uris": [], "glob": "*"}"#,
-                "a call of access has the unknown field \"glob\"; the known ones are uris, resultsUri",
+                "a call of access has the unknown field \"glob\"; the known ones are uris, resultsUri, caller",
             ),
             (
                 r#"{"operation": "copy", "items": [{"uri": "s3://a/b", "to": "s3://a/c"}, {"versionID": "1"}]}"#,

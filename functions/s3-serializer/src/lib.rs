@@ -12,7 +12,8 @@
 //! | `{"operation": "wait", "uris": […]}` | looks until the objects are there | what is said of them |
 //!
 //! Each URI has its own result, and one that fails takes no other with it. With `resultsUri` the results
-//! are written as JSON Lines, where they would not fit into an answer. An error of the function itself
+//! are written as JSON Lines, where they would not fit into an answer. Every call takes a `caller` (requester pays,
+//! unsigned), and those that write take `settings` (ACL, storage class, encryption, tags, metadata, …). An error of the function itself
 //! means that the call can't be read, or its results can't be written.
 
 mod answer;
@@ -27,5 +28,5 @@ mod sink;
 
 pub use answer::{Entry, Outcome, Response};
 pub use call::Call;
-pub use config::Config;
+pub use config::{Allowed, Config};
 pub use handler::handle;

@@ -1,6 +1,6 @@
 //! Where results go: into the answer, or into an object.
 
-use batchwright::domain::S3Uri;
+use batchwright::domain::{S3Prefix, S3Uri};
 use batchwright::function::FunctionError;
 use batchwright::objects::{ANSWER_MAX_BYTES, Failure, FailureCode, ResultsFile, Target};
 use batchwright::ports::Buckets;
@@ -42,7 +42,8 @@ impl<W: batchwright::ports::ConditionalWriter> Sink<W> {
             return Ok(Self { response, entries: Vec::new(), bytes, file: None });
         };
         let uri = S3Uri::parse(results_uri).map_err(Failure::invalid_request).map_err(refused)?;
-        config.allow(&uri.bucket).map_err(refused)?;
+        let place = S3Prefix { bucket: uri.bucket.clone(), prefix: uri.key.clone() };
+        config.allow(&place).map_err(refused)?;
         let file = ResultsFile::create(buckets, &Target::at(uri)).await.map_err(refused)?;
         Ok(Self { response, entries: Vec::new(), bytes: 0, file: Some(file) })
     }

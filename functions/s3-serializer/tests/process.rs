@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
     let mut function = Function::start(PROGRAM, &[("BATCHWRIGHT_ALLOWED_BUCKETS", "ours")]).await?;
     let event = json!({"operation": "access", "uris": ["s3://theirs/key"]});
-    let refused = "the bucket \"theirs\" is none of those that this function may touch: see BATCHWRIGHT_ALLOWED_BUCKETS";
+    let refused = "s3://theirs/key is none of what this function may touch: see BATCHWRIGHT_ALLOWED_BUCKETS";
     let expected = json!({"succeeded": 0, "failed": 1, "results": [
         {"uri": "s3://theirs/key", "error": {"code": "NOT_ALLOWED", "message": refused}},
     ]});

@@ -1,6 +1,6 @@
 //! Event in, answer out.
 
-use batchwright::domain::{JobId, JobStatus};
+use batchwright::domain::{JobId, JobState, JobStatus, Submission};
 use batchwright::events::{BatchResponse, Event, JobStateChange, QueueBlocked, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
 use batchwright::ports::{Applied, Clock, JobEngine, JobStore, RunStore, SubmissionPace};
@@ -74,7 +74,7 @@ where
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
         let batch = each_message(messages, within, |event| take(recorder, event)).await;
-        let metrics = batch.done.iter().map(metric).collect();
+        let metrics = batch.done.iter().map(metric).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
     let outcome = take(recorder, event).await?;
@@ -90,7 +90,8 @@ where
 {
     match Event::from_value(event)? {
         Event::JobStateChange(change) => record(recorder, &change).await,
-        Event::QueueBlocked(blocked) => Ok(report(&blocked)),
+        Event::StrangersJob => Ok(Outcome::NotOurs),
+        Event::QueueBlocked(blocked) => keep_reason(recorder, &blocked).await,
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
             "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
         )),
@@ -126,27 +127,45 @@ where
     Ok(outcome)
 }
 
-fn report(blocked: &QueueBlocked) -> Outcome {
+/// Keeps why the job at the head of a queue can't be placed with the job: Batch sends no state change for it.
+async fn keep_reason<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    blocked: &QueueBlocked,
+) -> Result<Outcome, FunctionError>
+where
+    S: JobStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
     warn!(
         queue.arn = blocked.queue_arn,
         job.arn = blocked.job_arn,
         reason = blocked.status_reason,
         "the job at the head of the queue can't be placed"
     );
-    Outcome::QueueBlocked
+    let known = match &blocked.job_id {
+        Some(job_id) => recorder.store.submission(job_id).await?,
+        None => None,
+    };
+    if let Some(Submission { state, .. }) = known.filter(|known| known.state.status == JobStatus::Runnable) {
+        let status_reason = Some(blocked.status_reason.clone()).filter(|reason| !reason.is_empty());
+        let state = JobState { status_reason, ..state };
+        recorder.store.apply_state(&state, recorder.clock.now()).await?;
+    }
+    Ok(Outcome::QueueBlocked)
 }
 
 fn metric(outcome: &Outcome) -> Metric {
-    let name = match outcome {
-        Outcome::NotOurs => "EventsNotOurs",
-        Outcome::Surplus => "SurplusTerminated",
-        Outcome::Recorded => "StatesRecorded",
-        Outcome::Stale => "StatesStale",
-        Outcome::Ended { status: JobStatus::Succeeded, .. } => "JobsSucceeded",
-        Outcome::Ended { .. } => "JobsFailed",
-        Outcome::Resubmitted { .. } => "JobsResubmitted",
-        Outcome::Waiting => "EndsWaiting",
-        Outcome::QueueBlocked => "QueuesBlocked",
-    };
-    Metric::count(name, 1)
+    match outcome {
+        Outcome::NotOurs => Metric::count("EventsNotOurs", 1),
+        Outcome::Surplus => Metric::count("SurplusTerminated", 1),
+        Outcome::Recorded => Metric::count("StatesRecorded", 1),
+        Outcome::Stale => Metric::count("StatesStale", 1),
+        Outcome::Ended { status: JobStatus::Succeeded, .. } => Metric::count("JobsSucceeded", 1),
+        Outcome::Ended { .. } => Metric::count("JobsFailed", 1),
+        Outcome::Resubmitted { .. } => Metric::count("JobsResubmitted", 1),
+        Outcome::Waiting => Metric::count("EndsWaiting", 1),
+        Outcome::QueueBlocked => Metric::count("QueuesBlocked", 1),
+    }
 }

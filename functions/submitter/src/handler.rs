@@ -61,8 +61,10 @@ where
         // The runs themselves stop before the margin; this is for what does not.
         let within = invocation.time_left(&ports.clock, config.stop_margin / 2);
         let batch = each_message(messages, within, |event| run_each(ports, config, event, invocation)).await;
+        let of_messages = batch.metrics();
         let runs: Vec<RunSummary> = batch.done.into_iter().flatten().collect();
-        return Ok(Answer { body: Response::Messages(batch.response), metrics: metrics(&runs) });
+        let metrics = metrics(&runs).into_iter().chain(of_messages).collect();
+        return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
     let runs = run_each(ports, config, event, invocation).await?;
     Ok(Answer { metrics: metrics(&runs), body: Response::Runs { runs } })

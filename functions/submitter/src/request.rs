@@ -1,6 +1,6 @@
 //! What the submitter is asked for.
 
-use batchwright::domain::{RunId, S3Uri};
+use batchwright::domain::{RunId, S3Uri, SourceVersion};
 use batchwright::events::{Continuation, Event, EventError, S3Object};
 use batchwright::function::FunctionError;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ const JOB_FILES: &str = "jobs/";
 /// One run that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Request {
-    /// A file in the bucket.
-    File { run_id: RunId, uri: S3Uri, rerun: bool },
+    /// A file in the bucket, and which content of it where that is known.
+    File { run_id: RunId, uri: S3Uri, version: SourceVersion, rerun: bool },
     /// Jobs that came with the call: a document as a job file holds it.
     Jobs { run_id: RunId, document: Value, rerun: bool },
 }
@@ -54,7 +54,7 @@ pub(crate) fn requests(event: Value, bucket: &str, request_id: &str) -> Result<V
             info!(s3.bucket = bucket, "S3 tries its notification out");
             Ok(Vec::new())
         }
-        Event::JobStateChange(_) | Event::QueueBlocked(_) => {
+        Event::JobStateChange(_) | Event::StrangersJob | Event::QueueBlocked(_) => {
             Err(refused("the submitter takes job files; events of AWS Batch belong to the state handler"))
         }
     }
@@ -77,7 +77,7 @@ fn direct(event: Value, bucket: &str, request_id: &str) -> Result<Request, Funct
         Direct { uri: Some(uri), jobs: None, defaults: None, r#continue: None, rerun } => {
             let uri = own(&uri, bucket)?;
             let run_id = RunId::derive(&uri.to_string(), "direct call", request_id);
-            Ok(Request::File { run_id, uri, rerun })
+            Ok(Request::File { run_id, uri, version: SourceVersion::default(), rerun })
         }
         Direct {
             r#continue: Some(Continuation { run_id, source, rerun }),
@@ -85,7 +85,10 @@ fn direct(event: Value, bucket: &str, request_id: &str) -> Result<Request, Funct
             defaults: None,
             uri: None,
             rerun: false,
-        } => Ok(Request::File { run_id, uri: own(&source, bucket)?, rerun }),
+        } => {
+            let (uri, version) = (own(&source, bucket)?, SourceVersion::default());
+            Ok(Request::File { run_id, uri, version, rerun })
+        }
         _ => Err(refused(ONE_FORM)),
     }
 }
@@ -113,10 +116,10 @@ fn is_job_file(object: &S3Object) -> bool {
 /// sequencer do.
 fn uploaded(object: S3Object, bucket: &str) -> Result<Request, FunctionError> {
     let uri = own(&S3Uri { bucket: object.bucket, key: object.key }.to_string(), bucket)?;
-    let (e_tag, sequencer) = (object.e_tag.unwrap_or_default(), object.sequencer.unwrap_or_default());
-    let version = object.version_id.unwrap_or(e_tag);
-    let run_id = RunId::derive(&uri.to_string(), &version, &sequencer);
-    Ok(Request::File { run_id, uri, rerun: false })
+    let version = SourceVersion::new(object.version_id, object.e_tag);
+    let told = version.version_id.as_deref().or(version.e_tag.as_deref()).unwrap_or_default();
+    let run_id = RunId::derive(&uri.to_string(), told, &object.sequencer.unwrap_or_default());
+    Ok(Request::File { run_id, uri, version, rerun: false })
 }
 
 fn refused(why: impl ToString) -> FunctionError {

@@ -1,6 +1,6 @@
 //! One run, as far as an invocation gets.
 
-use batchwright::domain::{Checkpoint, Run, RunCounts, RunId, RunState, S3Uri};
+use batchwright::domain::{Checkpoint, Run, RunCounts, RunId, RunState, S3Uri, SourceVersion};
 use batchwright::events::Continuation;
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::job_file::{self, JobFileError, Problem};
@@ -68,18 +68,19 @@ where
     O: ObjectStore,
     I: FunctionInvoker,
 {
-    let (run_id, uri, rerun) = match request {
-        Request::File { run_id, uri, rerun } => (run_id, uri, rerun),
+    let (run_id, uri, version, rerun) = match request {
+        Request::File { run_id, uri, version, rerun } => (run_id, uri, version, rerun),
         Request::Jobs { run_id, document, rerun } => {
             let uri = S3Uri { bucket: config.bucket.clone(), key: format!("{CALLS}{run_id}.json") };
             keep(&ports.objects, &uri.key, &document).await?;
-            (run_id, uri, rerun)
+            (run_id, uri, SourceVersion::default(), rerun)
         }
     };
     let margin_ms = i64::try_from(config.stop_margin.as_millis()).unwrap_or(i64::MAX);
-    let order = RunFile {
+    let mut order = RunFile {
         run_id,
         source: uri.to_string(),
+        source_version: version,
         rerun,
         requested_by: None,
         concurrency: config.concurrency,
@@ -90,9 +91,12 @@ where
     if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {
         return Ok(RunSummary::of(run.clone(), &run.counts, Vec::new(), 0));
     }
+    if let Some(run) = &before {
+        order.source_version.clone_from(&run.source_version);
+    }
     let (checkpoint, counts) = before.map(|run| (run.checkpoint, run.counts)).unwrap_or_default();
     let mut surplus = 0;
-    let left = submit_all(ports, &uri, &order, &mut surplus).await?;
+    let left = submit_all(ports, &uri, &mut order, &mut surplus).await?;
     let run = ports.store.run(&order.run_id).await?.ok_or_else(|| {
         PortError::retryable("run", format!("the run {} was removed while it was under way", order.run_id))
     })?;
@@ -134,7 +138,7 @@ async fn keep<O: ObjectStore>(objects: &O, key: &str, document: &Value) -> Resul
 async fn submit_all<S, E, P, C, O, I>(
     ports: &Ports<S, E, P, C, O, I>,
     uri: &S3Uri,
-    order: &RunFile,
+    order: &mut RunFile,
     surplus: &mut u64,
 ) -> Result<Left, FunctionError>
 where
@@ -145,11 +149,20 @@ where
     O: ObjectStore,
 {
     let Ports { store, engine, pace, clock, objects, .. } = ports;
-    let Some(reader) = objects.open_object(&uri.key).await? else {
-        let error = missing(uri);
-        let rejected = reject_file(store, objects, clock, order, &error).await;
-        return left(rejected.and(Err(error.into())));
+    let wanted = &order.source_version;
+    let opened = objects.open_version(&uri.key, wanted.version_id.as_deref()).await?;
+    let (reader, found) = match opened.filter(|(_, found)| wanted.is_that_of(found)) {
+        Some(opened) => opened,
+        None => {
+            let error = missing(uri, wanted);
+            let rejected = reject_file(store, objects, clock, order, &error).await;
+            return left(rejected.and(Err(error.into())));
+        }
     };
+    if order.source_version.is_unknown() {
+        order.source_version = found;
+    }
+    let order = &*order;
     let (reader, interruption) = Interruptible::new(reader);
     let running = async {
         let mut file = match job_file::open(reader, &order.source).await {
@@ -179,8 +192,16 @@ fn left(ended: Result<RunEnd, RunFileError>) -> Result<Left, FunctionError> {
     }
 }
 
-fn missing(uri: &S3Uri) -> JobFileError {
-    let message = "there is no such object; upload it again".to_owned();
+/// Why a run reads no further: it must not go on with another file's jobs.
+fn missing(uri: &S3Uri, wanted: &SourceVersion) -> JobFileError {
+    let message = match (&wanted.version_id, &wanted.e_tag) {
+        (Some(version), _) => format!("there is no version {version} of it any more; upload it again"),
+        (None, Some(e_tag)) => format!(
+            "it was removed or replaced before it was read to its end (its ETag was {e_tag}); upload it again, and keep \
+             versions in the bucket"
+        ),
+        (None, None) => "there is no such object; upload it again".to_owned(),
+    };
     JobFileError { file: uri.to_string(), problems: vec![Problem { line: None, field: None, message }] }
 }
 

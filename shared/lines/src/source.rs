@@ -17,7 +17,7 @@ pub enum Source<R> {
     /// Bytes as they are, with the two that were looked at.
     Plain(Start<R>),
     /// One gzip member after another.
-    Gzip(BufReader<GzipDecoder<Start<R>>>),
+    Gzip(Box<BufReader<GzipDecoder<Start<R>>>>),
 }
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
@@ -30,7 +30,7 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
         if gzipped {
             let mut decoder = GzipDecoder::new(reader);
             decoder.multiple_members(true);
-            Ok(Self::Gzip(BufReader::new(decoder)))
+            Ok(Self::Gzip(Box::new(BufReader::new(decoder))))
         } else {
             Ok(Self::Plain(reader))
         }

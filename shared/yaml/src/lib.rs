@@ -2,6 +2,7 @@
 //! refusals in our words.
 
 use serde_saphyr::budget::BudgetBreach;
+use serde_saphyr::granit_parser::Parser;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Options};
 
@@ -77,6 +78,82 @@ pub fn reason(error: &Error, remedies: &Remedies) -> String {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default().trim();
             first.split(" at line ").next().unwrap_or(first).trim_end_matches('.').to_owned()
+        }
+    }
+}
+
+/// A tag that is not read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ForeignTag {
+    /// From 1.
+    pub line: u64,
+    /// In characters, from 1.
+    pub column: u64,
+    /// What is wrong with it, and the remedy.
+    pub message: String,
+}
+
+/// Finds the first tag of a document that is none of the core schema's: `!!str`, `!!int`, `!!float`, `!!bool`,
+/// `!!null`, `!!seq`, `!!map`, and `!`, which makes a text of a scalar.
+///
+/// The parser drops the others: `!Ref Queue` would be the text `Queue`, and `!Sub "${Stage}-job"` a text that was
+/// never filled in. The document must be one that was read, because only that is known to be within its budget.
+pub fn foreign_tag(text: &str) -> Option<ForeignTag> {
+    if !text.contains('!') {
+        return None;
+    }
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        let Some(tag) = event.tag() else { continue };
+        let spelled = tag.to_string();
+        if tag.is_yaml_core_schema() || spelled == "!" {
+            continue;
+        }
+        let spelled = match spelled.strip_prefix("tag:yaml.org,2002:") {
+            Some(name) => format!("!!{name}"),
+            None => spelled,
+        };
+        let at = span.tag_start().unwrap_or(span.start);
+        return Some(ForeignTag {
+            line: at.line() as u64,
+            column: at.col() as u64 + 1,
+            message: format!(
+                "the tag {spelled} is not read, and would be lost; write the value itself, or put the whole text in quotes"
+            ),
+        });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_the_core_schema_are_read_and_others_are_found_where_they_stand() {
+        for text in [
+            "a: !!str 5",
+            "a: !!int \"5\"",
+            "- !!seq [x]\n- !!map {a: !!null ~}",
+            "a: ! 5",
+            "a: \"!Ref x\"",
+            "# !Ref",
+        ] {
+            assert_eq!(foreign_tag(text), None, "{text}");
+        }
+        for (text, line, column, tag) in [
+            ("a: !Ref Queue", 1, 4, "!Ref"),
+            ("a: 1\nb:\n- !Sub \"${S}\"", 3, 3, "!Sub"),
+            ("ä: !!binary aGk=", 1, 4, "!!binary"),
+            ("a: !Join\n  - ','\n  - [x]", 1, 4, "!Join"),
+            ("a: !<tag:example.com,2000:x> y", 1, 4, "tag:example.com,2000:x"),
+            ("a: !int 5", 1, 4, "!int"),
+            ("!Ref a: b", 1, 1, "!Ref"),
+            ("a: &x !GetAtt [b]", 1, 7, "!GetAtt"),
+            ("%TAG !e! tag:e.com,1:\n---\na: !e!x y", 3, 4, "tag:e.com,1:x"),
+        ] {
+            let found = foreign_tag(text).unwrap();
+            assert_eq!((found.line, found.column), (line, column), "{text}");
+            assert!(found.message.starts_with(&format!("the tag {tag} is not read")), "{text}: {found:?}");
         }
     }
 }

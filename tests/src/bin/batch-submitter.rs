@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::BatchJobEngine;
-use batchwright::domain::{JobStatus, RunId};
+use batchwright::domain::{JobStatus, RunId, SourceVersion};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
 use batchwright::ports::{JobQueries as _, SystemClock, Unpaced, WorkLists as _};
@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
     let order = RunFile {
         run_id: RunId::derive(file, &std::process::id().to_string(), "0"),
         source: file.to_owned(),
+        source_version: SourceVersion::default(),
         rerun: false,
         requested_by: None,
         concurrency: 4,

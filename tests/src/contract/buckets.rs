@@ -63,7 +63,9 @@ fn text() -> NewObject {
 async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
     let wanted = NewObject { content_encoding: Some("gzip".to_owned()), ..text() };
     let Written::Done { etag } = put(it, "a/b", wanted, b"bytes").await? else { anyhow::bail!("refused") };
-    let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b")).await? else { anyhow::bail!("absent") };
+    let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b"), None).await? else {
+        anyhow::bail!("absent")
+    };
     assert_eq!((info.key.as_str(), info.size_bytes), ("a/b", 5));
     assert_eq!(
         (info.content_type.as_deref(), info.content_encoding.as_deref()),
@@ -77,11 +79,11 @@ async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>)
 
 async fn what_is_not_there_is_absent<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
     assert!(matches!(it.buckets.open(&it.uri("none"), None).await?, Look::Absent));
-    assert_eq!(it.buckets.look_at_object(&it.uri("none")).await?, Look::Absent);
+    assert_eq!(it.buckets.look_at_object(&it.uri("none"), None).await?, Look::Absent);
     assert_eq!(it.buckets.look_at_bucket("contract-none").await?, Look::Absent);
     let elsewhere = S3Uri { bucket: "contract-none".to_owned(), key: "a".to_owned() };
-    assert_eq!(it.buckets.look_at_object(&elsewhere).await?, Look::Absent);
-    let options = CopyOptions { condition: WriteCondition::Always, owner_full_control: false };
+    assert_eq!(it.buckets.look_at_object(&elsewhere, None).await?, Look::Absent);
+    let options = CopyOptions::default();
     assert_eq!(it.buckets.copy(&it.uri("none"), None, &it.uri("copy"), &options).await?, Look::Absent);
     let place = S3Prefix { bucket: "contract-none".to_owned(), prefix: String::new() };
     let listed = it.buckets.list(&place, Depth::All, &ListFrom::Start).await;
@@ -110,17 +112,28 @@ async fn an_aborted_writer_leaves_nothing_behind<B: Buckets>(it: &Fresh<B>) -> a
         let mut writer = it.buckets.create(&it.uri("aborted"), text()).await?;
         writer.write(&vec![b'x'; bytes]).await?;
         writer.abort().await;
-        assert_eq!(it.buckets.look_at_object(&it.uri("aborted")).await?, Look::Absent);
+        assert_eq!(it.buckets.look_at_object(&it.uri("aborted"), None).await?, Look::Absent);
     }
     Ok(())
 }
 
 async fn keys_are_taken_byte_for_byte<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
-    let keys = ["a//b", "a b+c%20", "\u{e9}", "e\u{301}", "x?y=z#w", "q&'\"<>", "trailing/"];
+    let keys = [
+        "a//b",
+        "a b+c%20",
+        "\u{e9}",
+        "e\u{301}",
+        "x?y=z#w",
+        "q&'\"<>",
+        "trailing/",
+        "tab\tand\u{1}",
+        " ",
+        "  blanks  ",
+    ];
     for key in keys {
         put(it, key, text(), key.as_bytes()).await?;
     }
-    let options = CopyOptions { condition: WriteCondition::Always, owner_full_control: false };
+    let options = CopyOptions::default();
     for key in keys {
         assert_eq!(get(it, key).await?.as_deref(), Some(key.as_bytes()), "{key}");
         let to = it.uri(&format!("copies/{key}"));
@@ -166,14 +179,14 @@ async fn a_copy_has_the_bytes_and_the_type_of_its_source<B: Buckets>(it: &Fresh<
     let wanted =
         NewObject { content_encoding: Some("identity".to_owned()), ..NewObject::of_type("text/csv") };
     put(it, "source", wanted, &bytes).await?;
-    let options = CopyOptions { condition: WriteCondition::Always, owner_full_control: false };
+    let options = CopyOptions::default();
     let copied = it.buckets.copy(&it.uri("source"), None, &it.uri("copy"), &options).await?;
     let Look::Found(Copied { written: Written::Done { etag: Some(_) }, size_bytes, .. }) = copied else {
         anyhow::bail!("{copied:?}")
     };
     assert_eq!(size_bytes, bytes.len() as u64);
     assert!(get(it, "copy").await?.context("absent")? == bytes);
-    let Look::Found(info) = it.buckets.look_at_object(&it.uri("copy")).await? else {
+    let Look::Found(info) = it.buckets.look_at_object(&it.uri("copy"), None).await? else {
         anyhow::bail!("absent")
     };
     assert_eq!(info.content_type.as_deref(), Some("text/csv"));

@@ -65,6 +65,7 @@ pub async fn state_store<S: JobStore + Clone + 'static>(
         states::a_terminal_state_never_changes,
         states::a_state_is_kept_whole,
         states::children_and_nodes_are_apart_from_their_parent,
+        states::a_reason_that_comes_later_is_kept_while_the_submission_is_in_flight,
         states::logs_are_kept_and_survive_a_later_state,
     )
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use batchwright::domain::{Cancellation, Checkpoint, Run, RunCounts, RunState, Stop, Timestamp};
+use batchwright::domain::{
+    Cancellation, Checkpoint, Newer, Run, RunCounts, RunState, SourceVersion, Stop, Timestamp,
+};
 use batchwright::ports::RunStore;
 use tokio::task::JoinSet;
 
@@ -29,12 +31,15 @@ fn run(id: &str, checkpoint: u64, updated_at: Timestamp) -> Run {
     Run {
         run_id: run_id(id),
         source: "s3://bucket/jobs/ä file.jsonl".to_owned(),
+        source_version: SourceVersion::new(Some("v1".to_owned()), Some("e".to_owned())),
         rerun: false,
         state: RunState::Submitting,
         checkpoint: Checkpoint(checkpoint),
         counts: RunCounts { submitted: checkpoint, ..RunCounts::default() },
+        open: Vec::new(),
         started_at: NOW,
         updated_at,
+        newer: Newer::default(),
         requested_by: None,
         cancellation: None,
     }

@@ -253,7 +253,7 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
         let failed: BTreeSet<String> = match &handled {
             Some(Ok((response, metrics))) => {
                 self.count(to, metrics);
-                response.batch_item_failures.iter().map(|item| item.item_identifier.clone()).collect()
+                response.failed().map(str::to_owned).collect()
             }
             Some(Err(error)) if !error.may_pass() => bail!("{to:?}: {error}"),
             None | Some(Err(_)) => (0..letters.len()).map(|number| number.to_string()).collect(),

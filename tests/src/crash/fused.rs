@@ -9,14 +9,14 @@ use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
     Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, SubmitJobRequest,
-    Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts, Submission,
+    SubmitJobRequest, Timestamp,
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Applied, ClaimStore, Cursor, FunctionInvoker, JobEngine, JobQueries, JobRemoval, JobSummary, LogPage,
-    LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore, StateStore,
-    SubmissionPace, WorkLists,
+    Applied, CheckpointStore, ClaimStore, Cursor, FunctionInvoker, JobEngine, JobQueries, JobRemoval,
+    JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore,
+    StateStore, Stored, SubmissionPace, Version, WorkLists,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
@@ -138,6 +138,13 @@ impl<I: FunctionInvoker> FunctionInvoker for Fused<I> {
     }
 }
 
+impl<O: CheckpointStore> CheckpointStore for Fused<O> {
+    fused! {
+        load(key: &str) -> Answer<Option<Stored>>;
+        save(key: &str, bytes: &[u8], over: Option<&Version>) -> Answer<Option<Version>>;
+    }
+}
+
 impl<O: ObjectStore> ObjectStore for Fused<O> {
     type Reader = FusedReader<O::Reader>;
     type Writer = FusedWriter<O::Writer>;
@@ -147,6 +154,20 @@ impl<O: ObjectStore> ObjectStore for Fused<O> {
         let (fuse, site) = (self.fuse.clone(), Site::caller("open_object"));
         let opening = self.fuse.call("open_object", self.inner.open_object(key));
         async move { Ok(opening.await?.map(|inner| FusedReader { inner, fuse, site, asked: None })) }
+    }
+
+    #[track_caller]
+    fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> impl Future<Output = Answer<Option<(Self::Reader, SourceVersion)>>> + Send {
+        let (fuse, site) = (self.fuse.clone(), Site::caller("open_version"));
+        let opening = self.fuse.call("open_version", self.inner.open_version(key, version_id));
+        async move {
+            let opened = opening.await?;
+            Ok(opened.map(|(inner, version)| (FusedReader { inner, fuse, site, asked: None }, version)))
+        }
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use batchwright::domain::{JobName, JobStatus, RunState};
 use batchwright::events::JobDetail;
 use batchwright::ports::{JobStore, RunStore};
-use batchwright::use_cases::run_file::ReportLine;
+use batchwright::use_cases::run_file::{ReportLine, merged};
 use serde_json::Value;
 
 use super::deployment::{Deployment, LINES};
@@ -104,19 +104,22 @@ async fn judge_reports<S: JobStore + RunStore + Clone>(
 ) -> anyhow::Result<()> {
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut invalid = 0;
-    let mut runs = BTreeMap::new();
+    let mut runs: BTreeMap<String, Vec<ReportLine>> = BTreeMap::new();
     for key in deployment.objects.keys() {
         let Some(run_id) = key.strip_prefix("reports/").and_then(|rest| rest.split('/').next()) else {
             continue;
         };
         let part = deployment.objects.bytes(&key).unwrap_or_default();
         for line in String::from_utf8(part)?.lines() {
-            let line: ReportLine = serde_json::from_str(line)?;
-            *runs.entry(run_id.to_owned()).or_insert(0) += 1;
-            match line.job_name {
-                Some(name) => *named.entry(name.to_string()).or_default() += 1,
-                None => invalid += 1,
-            }
+            runs.entry(run_id.to_owned()).or_default().push(serde_json::from_str(line)?);
+        }
+    }
+    let runs: BTreeMap<String, Vec<ReportLine>> =
+        runs.into_iter().map(|(run_id, lines)| (run_id, merged(lines))).collect();
+    for line in runs.values().flatten() {
+        match &line.job_name {
+            Some(name) => *named.entry(name.to_string()).or_default() += 1,
+            None => invalid += 1,
         }
     }
     for job in &scenario.jobs {
@@ -128,7 +131,9 @@ async fn judge_reports<S: JobStore + RunStore + Clone>(
         let run_id = batchwright::domain::RunId::parse(&run_id)?;
         let run = deployment.store().run(&run_id).await?.context("a run is lost")?;
         ensure!(run.state != RunState::Submitting, "{run_id} is not done");
+        let lines = lines.len() as u64;
         ensure!(run.counts.total() == lines, "{run_id} counts {:?}, and reports {lines}", run.counts);
+        ensure!(run.counts.unknown == 0 && run.open.is_empty(), "{run_id} leaves lines open: {:?}", run.open);
     }
     Ok(())
 }

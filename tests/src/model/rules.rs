@@ -10,7 +10,7 @@ use batchwright::domain::retry::{Next, next};
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{
     Claim, ClaimOutcome, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission,
-    Nonce, RecordOutcome, RunId, Submission, Timestamp,
+    Newer, Nonce, RecordOutcome, RunId, Submission, Timestamp,
 };
 
 use super::world::{ClaimNo, Head, JobNo, Scope, Status};
@@ -193,6 +193,7 @@ impl Rules {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: Newer::default(),
         }
     }
 

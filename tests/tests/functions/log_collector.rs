@@ -45,7 +45,7 @@ pub(crate) async fn ended(name: &str) -> (World, Value) {
     let stream = end["detail"]["container"]["logStreamName"].as_str().expect("a stream").to_owned();
     let at = Timestamp::from_millis(1);
     let line = LogEvent { timestamp: at, ingestion_time: at, message: "hello".to_owned() };
-    world.logs.append(&LogStream { group: None, name: stream, container: None }, [line]);
+    world.logs.append(&LogStream { group: None, name: stream, container: None, region: None }, [line]);
     (world, end)
 }
 
@@ -73,7 +73,7 @@ async fn a_log_that_may_still_grow_is_looked_at_again() {
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(deliver(&world, events).await, [0_u64; 0]);
     let keys: Vec<String> = world.objects.keys().into_iter().filter(|key| key.starts_with("logs/")).collect();
-    assert_eq!(keys.len(), 2, "a stream and the manifest: {keys:?}");
+    assert_eq!(keys.len(), 3, "the stream, read early and read whole, and the manifest: {keys:?}");
     assert_eq!(deliver(&world, &[end.clone(), end]).await, [0_u64; 0], "delivered again, it is done");
 }
 
@@ -85,6 +85,26 @@ async fn an_end_that_is_not_recorded_yet_waits_and_what_is_not_ours_does_not() {
     assert_eq!(deliver(&world, &[end.clone(), foreign, json!("poison")]).await, [0, 2]);
     let error = handle(&ports(&world), &config(), end, &world.invocation(600)).await.unwrap_err();
     assert!(matches!(error, FunctionError::NotYet(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_can_have_a_complete_log_read_again() {
+    let (world, end) = ended("one").await;
+    record(&world, &end).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let call = async |call: Value| {
+        let answer = handle(&ports(&world), &config(), call, &world.invocation(600)).await.unwrap();
+        serde_json::to_value(answer.body).unwrap()
+    };
+    let id = &end["detail"]["jobId"];
+    assert_eq!(call(json!({"jobId": id})).await["events"], 1);
+    assert_eq!(call(json!({"jobId": id})).await["outcome"], "KNOWN");
+    let at = Timestamp::from_millis(2);
+    let late = LogEvent { timestamp: at, ingestion_time: at, message: "late".to_owned() };
+    let name = end["detail"]["container"]["logStreamName"].as_str().expect("a stream").to_owned();
+    world.logs.append(&LogStream { group: None, name, container: None, region: None }, [late]);
+    let again = call(json!({"jobId": id, "again": true})).await;
+    assert_eq!((&again["events"], &again["complete"]), (&json!(2), &json!(true)));
 }
 
 #[tokio::test(start_paused = true)]

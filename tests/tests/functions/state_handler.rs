@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use batchwright::domain::JobStatus;
+use batchwright::domain::{JobName, JobStatus};
 use batchwright::engine::{Ending, FaultPlan, FaultyEngine, Outcome, Scene};
 use batchwright::function::Metric;
-use batchwright::ports::Unpaced;
+use batchwright::ports::{JobQueries as _, Unpaced};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde_json::{Value, json};
@@ -129,4 +129,111 @@ async fn messages_that_the_time_does_not_suffice_for_are_handed_back() {
     let answer = handle(&recorder, &config(), batch(texts(&events)), &invocation).await.unwrap();
     assert_eq!(handed_back(&answer.body).len(), 1);
     assert!(batchwright::ports::Clock::now(clock) <= invocation.deadline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_job_can_not_start_is_kept_with_it() {
+    let world = World::with(submitter::quick).await;
+    submit(&world, &["one"]).await;
+    let job = world.store.job(&JobName::parse("one").unwrap()).await.unwrap().unwrap();
+    let (id, nonce) = (job.head.job_id.clone().unwrap(), job.state().unwrap().nonce.clone());
+    let runnable = |reason: Option<&str>| {
+        json!({
+            "source": "aws.batch", "detail-type": "Batch Job State Change",
+            "detail": {
+                "jobName": "one", "jobId": id, "status": "RUNNABLE", "statusReason": reason,
+                "parameters": {"batchwright.nonce": nonce},
+            },
+        })
+    };
+    let reason = async || {
+        let job = world.store.job(&JobName::parse("one").unwrap()).await.unwrap().unwrap();
+        job.state().unwrap().status_reason.clone()
+    };
+    for (event, outcome, kept) in [
+        (runnable(None), "RECORDED", None),
+        (
+            runnable(Some("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")),
+            "RECORDED",
+            Some("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"),
+        ),
+        (runnable(None), "STALE", Some("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")),
+        (
+            json!({
+                "source": "aws.batch", "detail-type": "Batch Job Queue Blocked",
+                "resources": [format!("arn:aws:batch:eu-west-1:123456789012:job/{id}")],
+                "detail": {"statusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"},
+            }),
+            "QUEUE_BLOCKED",
+            Some("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"),
+        ),
+    ] {
+        let (body, _) = deliver(&world, event.clone()).await;
+        assert_eq!((&body["outcome"], reason().await.as_deref()), (&json!(outcome), kept), "{event}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_can_not_spoil_an_event() {
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one"]).await;
+    let end = world.run_all().await.pop().unwrap();
+    for (member, value) in [
+        ("parameters", json!(null)),
+        ("attempts", json!(null)),
+        ("dependsOn", json!([{"jobId": "a", "type": "AFTER_OK"}])),
+        ("retryStrategy", json!({"attempts": 3, "evaluateOnExit": [{"action": "PAUSE"}]})),
+        ("tags", json!({"a": null})),
+        ("startedAt", json!(1_641_944_200_058.0)),
+        ("arrayProperties", json!(null)),
+        ("timeout", json!("long")),
+    ] {
+        let mut event = end.clone();
+        event["detail"][member] = value;
+        let (body, _) = deliver(&world, batch([event.to_string()])).await;
+        assert_eq!(handed_back(&body), [0_u64; 0], "{member}");
+    }
+    for (member, value) in [
+        ("environment", json!(null)),
+        ("environment", json!([{"name": "EMPTY"}])),
+        ("resourceRequirements", json!([{"type": "NEURON", "value": "1"}])),
+        ("vcpus", json!(0.25)),
+        ("logConfiguration", json!({"logDriver": null, "options": null})),
+    ] {
+        let mut event = end.clone();
+        event["detail"]["container"][member] = value;
+        let (body, _) = deliver(&world, batch([event.to_string()])).await;
+        assert_eq!(handed_back(&body), [0_u64; 0], "{member}");
+    }
+    assert_eq!(world.status("one").await, Some(JobStatus::Succeeded));
+    let strangers = json!({
+        "source": "aws.batch", "detail-type": "Batch Job State Change",
+        "detail": {"jobName": "a b", "jobId": "theirs", "status": "A_STATUS_OF_TOMORROW", "parameters": {}},
+    });
+    assert_eq!(deliver(&world, strangers).await.0["outcome"], "NOT_OURS");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_through_a_topic_is_the_one_inside() {
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one"]).await;
+    let wrapped = |event: &Value| {
+        json!({
+            "Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:t",
+            "Message": event.to_string(), "Timestamp": "2026-01-11T23:36:40.000Z", "SignatureVersion": "1",
+            "Signature": "s", "SigningCertURL": "https://example.com/c", "UnsubscribeURL": "https://example.com/u",
+        })
+    };
+    let events: Vec<String> = world.run_all().await.iter().map(|event| wrapped(event).to_string()).collect();
+    let mut messages = batch(events);
+    messages["Records"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"messageId": "bodiless", "eventSource": "aws:sqs"}));
+    let answer =
+        handle(&world.recorder(&Unpaced), &config(), messages, &world.invocation(120)).await.unwrap();
+    let body = serde_json::to_value(&answer.body).unwrap();
+    assert_eq!(body["batchItemFailures"], json!([{"itemIdentifier": "bodiless"}]), "that message alone");
+    assert!(answer.metrics.contains(&Metric::count("MessagesRefused", 1)), "{:?}", answer.metrics);
+    assert_eq!(world.status("one").await, Some(JobStatus::Succeeded));
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use batchwright::domain::{Checkpoint, JobStatus, Run, RunState, Timestamp};
+use batchwright::domain::{Checkpoint, JobStatus, Run, RunState, SourceVersion, Timestamp};
 use batchwright::engine::{LocalEngine, Outcome, Scene, VirtualClock};
 use batchwright::events::JobStateChange;
 use batchwright::function::{FunctionError, Invocation};
@@ -241,6 +241,14 @@ impl ObjectStore for Breaking {
         Ok(Some(BufReader::new(Broken(b"[{\"jobName\":"))))
     }
 
+    async fn open_version(
+        &self,
+        key: &str,
+        _: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        Ok(self.open_object(key).await?.map(|reader| (reader, SourceVersion::default())))
+    }
+
     async fn create_object(&self, key: &str, content_type: &str) -> Result<Self::Writer, PortError> {
         self.0.create_object(key, content_type).await
     }
@@ -258,4 +266,55 @@ async fn a_file_that_breaks_off_on_its_way_is_read_again_and_not_rejected() {
     assert_eq!(error.kind, ErrorKind::Retryable);
     assert_eq!(error.to_string(), "read the job file: s3://bucket/jobs/a.json: connection reset");
     assert_eq!(summaries(&world, uploaded("jobs/a.json")).await[0].counts.submitted, 1);
+}
+
+fn uploaded_version(key: &str, version_id: Option<&str>, e_tag: &str) -> Value {
+    json!({
+        "source": "aws.s3", "detail-type": "Object Created",
+        "detail": {
+            "bucket": {"name": BUCKET},
+            "object": {"key": key, "etag": e_tag, "version-id": version_id, "sequencer": e_tag},
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_replaced_before_it_is_read_is_read_all_the_same() {
+    let mut world = World::with(quick).await;
+    world.objects = InMemoryObjectStore::with_versions();
+    put(&world, "jobs/a.json", &[job("first")]);
+    put(&world, "jobs/a.json", &[job("second")]);
+    for (version, expected) in [("1", "second"), ("0", "first")] {
+        let run = summaries(&world, uploaded_version("jobs/a.json", Some(version), version)).await.remove(0);
+        assert_eq!((run.state, run.counts.submitted), (RunState::Submitted, 1), "{version}");
+        assert_eq!(world.tries(expected).await, 1);
+    }
+    let gone = summaries(&world, uploaded_version("jobs/a.json", Some("7"), "e7")).await.remove(0);
+    assert_eq!(gone.state, RunState::Rejected);
+    assert!(gone.problems[0].contains("there is no version 7 of it any more"), "{:?}", gone.problems);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_versions_a_replaced_file_is_told_and_not_read_for_another() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("second")]);
+    let run = summaries(&world, uploaded_version("jobs/a.json", None, "the-first-ones")).await.remove(0);
+    assert_eq!((run.state, world.tries("second").await), (RunState::Rejected, 0));
+    assert!(run.problems[0].contains("replaced before it was read to its end"), "{:?}", run.problems);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_with_the_content_that_it_began_with() {
+    let mut world = World::with(quick).await;
+    world.objects = InMemoryObjectStore::with_versions();
+    let jobs: Vec<Value> = (0..4).map(|number| job(&format!("job-{number}"))).collect();
+    put(&world, "jobs/a.json", &jobs);
+    let event = uploaded_version("jobs/a.json", Some("0"), "0");
+    let answer = handle(&ports(&world, Unpaced), &config(), event, &world.invocation(1)).await.unwrap();
+    let Response::Runs { runs } = answer.body else { panic!("no runs") };
+    assert_eq!(runs[0].state, RunState::Submitting, "no time was left");
+    put(&world, "jobs/a.json", &[job("another")]);
+    let go_on = json!({"continue": {"runId": runs[0].run_id, "source": runs[0].source}});
+    let run = summaries(&world, go_on).await.remove(0);
+    assert_eq!((run.state, run.counts.submitted, world.tries("another").await), (RunState::Submitted, 4, 0));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 /// From the start of an attempt until its connection stands.
@@ -35,6 +35,14 @@ pub struct Connection {
 
 /// The configuration from which every client is made.
 pub async fn connect(connection: &Connection) -> SdkConfig {
+    let mut loader = loader(connection);
+    if let Some(region) = &connection.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    loader.load().await
+}
+
+fn loader(connection: &Connection) -> ConfigLoader {
     let http_client = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -48,25 +56,80 @@ pub async fn connect(connection: &Connection) -> SdkConfig {
         .http_client(http_client)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
-    if let Some(region) = &connection.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
     if let Some(profile) = &connection.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(endpoint_url) = &connection.endpoint_url {
         loader = loader.endpoint_url(endpoint_url);
     }
-    loader.load().await
+    loader
 }
 
-/// A client for S3. Buckets stand in the path where an endpoint was given, by any of the ways that AWS
-/// knows: what is no AWS endpoint seldom has a host name for each bucket.
+/// The same without credentials, for public data, and without asking the machine's metadata service for a Region:
+/// us-east-1 where none is given, from where each bucket's own is found.
+#[cfg(feature = "s3")]
+pub async fn connect_unsigned(connection: &Connection) -> SdkConfig {
+    use aws_config::environment::region::EnvironmentVariableRegionProvider;
+    use aws_config::meta::region::RegionProviderChain;
+    use aws_config::profile::region::ProfileFileRegionProvider;
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &connection.profile {
+        profile = profile.profile_name(name);
+    }
+    let region = RegionProviderChain::first_try(connection.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(Region::from_static(FALLBACK_REGION));
+    loader(connection).region(region).no_credentials().load().await
+}
+
+/// Where S3 is asked if no Region is given: it tells each bucket's own.
+#[cfg(feature = "s3")]
+const FALLBACK_REGION: &str = "us-east-1";
+
+/// Until an attempt is given up on which nothing moves. What the system has taken of a part, some MiB, still has to pass the
+/// link after the last byte was handed over.
+#[cfg(feature = "s3")]
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client for S3, which follows buckets to their Regions and gives up what does not move rather than what takes
+/// long. Buckets stand in the path where an endpoint was given, by any of the ways that AWS knows: what is no AWS
+/// endpoint seldom has a host name for each bucket.
 #[cfg(feature = "s3")]
 pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(s3_config(config).build())
+}
+
+/// The same by S3's transfer acceleration, for buckets that have it.
+#[cfg(feature = "s3")]
+pub fn accelerated_s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(s3_config(config).accelerate(true).build())
+}
+
+#[cfg(feature = "s3")]
+fn s3_config(config: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    use aws_sdk_s3::config::StalledStreamProtectionConfig;
     let path_style = config.endpoint_url().is_some() || has_own_endpoint(config, "S3");
-    let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
-    aws_sdk_s3::Client::from_conf(builder.build())
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(PROGRESS_TIMEOUT).build();
+    let stalled =
+        StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(PROGRESS_TIMEOUT);
+    let region = config.region().cloned().unwrap_or(Region::from_static(FALLBACK_REGION));
+    let mut builder = aws_sdk_s3::config::Builder::from(config)
+        .region(region)
+        .force_path_style(path_style)
+        .timeout_config(timeouts)
+        .stalled_stream_protection(stalled.build())
+        .interceptor(super::s3::FollowRegion::default())
+        .interceptor(super::s3::BlankKeys)
+        .retry_classifier(super::s3::Elsewhere);
+    if let Some(http_client) = config.http_client() {
+        builder = builder.http_client(super::s3::WithProgress(http_client));
+    }
+    if config.credentials_provider().is_none() {
+        builder = builder.allow_no_auth();
+    }
+    builder
 }
 
 /// Whether the environment or the profile gives one service an endpoint: `AWS_ENDPOINT_URL_S3`.

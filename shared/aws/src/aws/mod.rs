@@ -25,12 +25,14 @@ mod s3;
 
 #[cfg(feature = "batch")]
 pub use batch::BatchJobEngine;
-#[cfg(feature = "s3")]
-pub use clients::s3_client;
 pub use clients::{Connection, connect};
+#[cfg(feature = "s3")]
+pub use clients::{accelerated_s3_client, connect_unsigned, s3_client};
 #[cfg(feature = "lambda")]
 pub use lambda::{Answer, LambdaCaller, LambdaInvoker};
 #[cfg(feature = "logs")]
 pub use logs::CloudWatchLogSource;
 #[cfg(feature = "s3")]
-pub use s3::{CopyLimits, S3Buckets, S3ObjectReader, S3ObjectStore, S3ObjectWriter};
+pub use s3::{
+    CopyLimits, OpenUpload, S3Buckets, S3ObjectReader, S3ObjectStore, S3ObjectWriter, UploadJournal,
+};

@@ -211,8 +211,13 @@ mod tests {
     async fn recovery_answers_each_name_in_order_with_its_logs() {
         let store = InMemoryJobStore::default();
         let job_id = submit(&store, "logged", JobStatus::Succeeded).await;
-        let logs =
-            LogsRecord { manifest_key: "m".into(), complete: true, incomplete_reason: None, events: 3 };
+        let logs = LogsRecord {
+            manifest_key: "m".into(),
+            complete: true,
+            incomplete_reason: None,
+            events: 3,
+            next_look: None,
+        };
         store.save_logs(&job_id, &logs, NOW).await.unwrap();
         let mut names: Vec<_> = (0..150).map(|n| name(&format!("absent-{n}"))).collect();
         names.push(name("logged"));

@@ -1,86 +1,152 @@
-//! A submission's log, from where it was written or from the archive.
+//! A submission's log, from the archive or from where it was written.
 
 use async_compression::tokio::bufread::GzipDecoder;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tracing::warn;
 
-use super::collect_logs::{Manifest, manifest_of, stream_key};
+use super::collect_logs::{ArchivedStream, Manifest, stream_key};
 use crate::domain::{LogStream, Submission};
-use crate::ports::{LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
+use crate::ports::{EMPTY_PAGES_MAX, LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
 
-/// Calls `each` for every event of every stream of a submission, oldest attempt first, a page at a
-/// time. A stream that is gone from its source is read from the archive. Returns the number of events.
+/// Calls `each` for every event of every stream of a submission, oldest attempt first, a page at a time. Returns
+/// the number of events.
+///
+/// What a complete archive holds is read from there: a stream outlives its events, so an empty one says nothing.
+/// The source serves what the archive lacks, and the archive what the source lacks. A stream that can't be read
+/// keeps none of the others from being read: it is the error at the end.
 pub async fn read_logs<L: LogSource, O: ObjectStore>(
     source: &L,
     archive: &O,
     submission: &Submission,
     mut each: impl FnMut(&LogStream, &LogEvent) + Send,
 ) -> Result<u64, PortError> {
+    let manifest = manifest_of(archive, submission).await?;
     let mut events = 0;
-    let mut manifest = None;
+    let mut failed = None;
     for (index, stream) in submission.state.all_log_streams().into_iter().enumerate() {
         let mut count = |event: &LogEvent| {
             events += 1;
             each(stream, event);
         };
-        if !from_source(source, stream, &mut count).await? {
-            if manifest.is_none() {
-                manifest = Some(manifest_of(archive, submission).await?);
-            }
-            for key in archived_keys(manifest.as_ref().and_then(Option::as_ref), submission, index, stream) {
-                from_archive(archive, &key, &mut count).await?;
-            }
+        let archived = Archived::find(manifest.as_ref(), submission, index, stream);
+        if let Err(error) = read_stream(source, archive, stream, &archived, &mut count).await {
+            warn!(log.stream = stream.name, %error, "a log stream can't be read");
+            failed.get_or_insert(error);
         }
     }
-    Ok(events)
-}
-
-/// The objects of the n-th stream: those that the manifest names, or without one the only one there can be.
-fn archived_keys(
-    manifest: Option<&Manifest>,
-    submission: &Submission,
-    index: usize,
-    stream: &LogStream,
-) -> Vec<String> {
-    let listed = manifest.and_then(|manifest| manifest.streams.get(index));
-    match listed.filter(|listed| listed.log_stream == stream.name) {
-        Some(listed) => listed.keys().cloned().collect(),
-        None => vec![stream_key(submission, index, stream)],
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(events),
     }
 }
 
-/// `false` where there is no such stream, before any event was handed out.
+/// What the archive has of a stream.
+struct Archived {
+    keys: Vec<String>,
+    /// All that there is.
+    is_whole: bool,
+}
+
+impl Archived {
+    /// The objects that the manifest names, or without one the only one there can be.
+    fn find(manifest: Option<&Manifest>, submission: &Submission, index: usize, stream: &LogStream) -> Self {
+        let is_it = |listed: &&ArchivedStream| listed.log_stream == stream.name;
+        match (manifest, manifest.and_then(|manifest| manifest.streams.get(index)).filter(is_it)) {
+            (Some(manifest), Some(listed)) => Self {
+                keys: listed.keys().cloned().collect(),
+                is_whole: manifest.complete && listed.missing.is_none(),
+            },
+            _ => Self { keys: vec![stream_key(submission, index, stream)], is_whole: false },
+        }
+    }
+}
+
+async fn read_stream<L: LogSource, O: ObjectStore>(
+    source: &L,
+    archive: &O,
+    stream: &LogStream,
+    archived: &Archived,
+    each: &mut (impl FnMut(&LogEvent) + Send),
+) -> Result<(), PortError> {
+    if archived.is_whole && from_archive(archive, &archived.keys, each).await? {
+        return Ok(());
+    }
+    match from_source(source, stream, each).await {
+        Ok(true) => Ok(()),
+        Ok(false) => from_archive(archive, &archived.keys, each).await.map(|_| ()),
+        Err(error) if error.may_pass() => Err(error),
+        // Refused to this reader: what is archived may be read all the same.
+        Err(refused) => match from_archive(archive, &archived.keys, each).await {
+            Ok(true) => Ok(()),
+            _ => Err(refused),
+        },
+    }
+}
+
+/// `false` where there is no such stream or no event in it. Errs where nothing, or not all, could be read.
 async fn from_source<L: LogSource>(
     source: &L,
     stream: &LogStream,
     each: &mut (impl FnMut(&LogEvent) + Send),
 ) -> Result<bool, PortError> {
     let mut cursor = None;
+    let (mut found, mut empty_pages) = (false, 0);
     loop {
         let page = match source.log_events(stream, cursor.as_ref()).await {
             Ok(page) => page,
+            // With events handed out already, the archive's would come twice.
+            Err(LogSourceError::Port(error)) if found => {
+                return Err(PortError::retryable(error.operation, error.message));
+            }
             Err(LogSourceError::Port(error)) => return Err(error),
-            Err(_) if cursor.is_none() => return Ok(false),
+            Err(_) if !found => return Ok(false),
             Err(gone) => return Err(PortError::retryable("log stream", gone)),
         };
+        empty_pages = if page.events.is_empty() { empty_pages + 1 } else { 0 };
+        found |= !page.events.is_empty();
         page.events.iter().for_each(&mut *each);
         match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(true),
+            Some(next) if empty_pages < EMPTY_PAGES_MAX => cursor = Some(next),
+            _ => return Ok(found),
         }
     }
 }
 
+/// `false` where the first object is not there.
 async fn from_archive<O: ObjectStore>(
     archive: &O,
-    key: &str,
+    keys: &[String],
     each: &mut (impl FnMut(&LogEvent) + Send),
-) -> Result<(), PortError> {
-    let Some(object) = archive.open_object(key).await? else { return Ok(()) };
-    let mut lines = BufReader::new(GzipDecoder::new(object)).lines();
-    let broken =
-        |error: &dyn std::fmt::Display| PortError::permanent("archived log", format!("{key}: {error}"));
-    while let Some(line) = lines.next_line().await.map_err(|error| broken(&error))? {
-        each(&serde_json::from_str(&line).map_err(|error| broken(&error))?);
+) -> Result<bool, PortError> {
+    for (number, key) in keys.iter().enumerate() {
+        let broken =
+            |error: &dyn std::fmt::Display| PortError::retryable("archived log", format!("{key}: {error}"));
+        let object = match archive.open_object(key).await? {
+            Some(object) => object,
+            None if number == 0 => return Ok(false),
+            None => return Err(broken(&"the object is missing")),
+        };
+        let mut lines = BufReader::new(GzipDecoder::new(object)).lines();
+        while let Some(line) = lines.next_line().await.map_err(|error| broken(&error))? {
+            each(&serde_json::from_str(&line).map_err(|error| broken(&error))?);
+        }
     }
-    Ok(())
+    Ok(!keys.is_empty())
+}
+
+/// The manifest that the store knows of. `None` where there is none, or none that can be read.
+async fn manifest_of<O: ObjectStore>(
+    archive: &O,
+    submission: &Submission,
+) -> Result<Option<Manifest>, PortError> {
+    let Some(logs) = &submission.logs else { return Ok(None) };
+    let mut object = match archive.open_object(&logs.manifest_key).await {
+        Ok(Some(object)) => object,
+        Ok(None) => return Ok(None),
+        Err(error) if error.may_pass() => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let mut json = Vec::new();
+    object.read_to_end(&mut json).await.map_err(|error| PortError::retryable("manifest", error))?;
+    Ok(serde_json::from_slice(&json).ok())
 }

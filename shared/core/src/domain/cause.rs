@@ -1,13 +1,14 @@
 //! Why a submission ended as it did.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a submission FAILED.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The instance went away, usually a Spot interruption. Says nothing of the program.
     HostLost,
@@ -37,10 +38,53 @@ pub enum Cause {
     ExitCode,
     /// None of the above can be told.
     Unknown,
+    /// A word that a newer version wrote: kept, and shown as it is.
+    Newer(&'static str),
+}
+
+/// Words of newer versions that are kept, each once: a record's own would make every cause an allocation.
+static NEWER: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Bounds what damaged records can make this process keep.
+const NEWER_MAX: usize = 100;
+const NEWER_MAX_BYTES: usize = 64;
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|cause| cause.as_str() == word);
+        known
+            .or_else(|| Self::newer(&word))
+            .ok_or_else(|| serde::de::Error::custom(format!("{word:?} is no cause")))
+    }
 }
 
 impl Cause {
-    /// All of them.
+    /// A word of a newer version; `None` where it can't be one.
+    fn newer(word: &str) -> Option<Self> {
+        let is_word = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        if word.is_empty() || word.len() > NEWER_MAX_BYTES || !word.bytes().all(is_word) {
+            return None;
+        }
+        let mut kept = NEWER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(word) = kept.get(word) {
+            return Some(Self::Newer(word));
+        }
+        if kept.len() >= NEWER_MAX {
+            return None;
+        }
+        let word: &'static str = Box::leak(word.to_owned().into_boxed_str());
+        kept.insert(word);
+        Some(Self::Newer(word))
+    }
+
+    /// All that this version knows.
     pub const ALL: [Cause; 14] = [
         Self::HostLost,
         Self::HostError,
@@ -86,6 +130,7 @@ impl Cause {
             Self::Lost => "LOST",
             Self::ExitCode => "EXIT_CODE",
             Self::Unknown => "UNKNOWN",
+            Self::Newer(word) => word,
         }
     }
 }
@@ -107,5 +152,27 @@ impl FromStr for Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_a_newer_version_is_kept_as_it_is() {
+        for cause in Cause::ALL {
+            let word = serde_json::to_value(cause).unwrap();
+            assert_eq!(
+                (serde_json::from_value::<Cause>(word.clone()).unwrap(), word),
+                (cause, cause.as_str().into())
+            );
+        }
+        let newer: Cause = serde_json::from_str("\"QUOTA_EXCEEDED\"").unwrap();
+        assert_eq!((newer, newer.to_string().as_str()), (Cause::Newer("QUOTA_EXCEEDED"), "QUOTA_EXCEEDED"));
+        assert_eq!(serde_json::to_string(&newer).unwrap(), "\"QUOTA_EXCEEDED\"");
+        for damaged in ["\"\"", "\"host lost\"", "7", "null"] {
+            assert!(serde_json::from_str::<Cause>(damaged).is_err(), "{damaged}");
+        }
     }
 }

@@ -101,6 +101,7 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
     } else {
         head.as_ref().map_or(0, |head| head.tries_before)
     };
+    let newer = head.as_mut().map(|head| std::mem::take(&mut head.newer)).unwrap_or_default();
     *head = Some(JobHead {
         spec: claim.spec.clone(),
         run_id: claim.run_id.clone(),
@@ -118,6 +119,7 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
         refusal: None,
         submitted_at: head.as_ref().and_then(|head| head.submitted_at),
         updated_at: claim.now,
+        newer,
     });
     ClaimOutcome::Granted(nonce)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::spec::{JobTimeout, KeyValuePair, ResourceRequirement, RetryStrategy};
 
@@ -29,6 +30,15 @@ pub struct JobDefinition {
     pub timeout: Option<JobTimeout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_strategy: Option<RetryStrategy>,
+    /// `type`, where it is another than `container`: the embedded engine runs no such jobs.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The other members of `containerProperties`, as they were registered.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub container_properties: Map<String, Value>,
+    /// The other members, as they were registered or printed.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 impl JobDefinition {
@@ -41,6 +51,42 @@ impl JobDefinition {
         };
         self.job_definition_name == name || self.job_definition_name == last
     }
+
+    /// Its revision, where its name or what was printed of it tells.
+    pub fn revision(&self) -> Option<u32> {
+        let printed =
+            self.more.get("revision").and_then(Value::as_u64).and_then(|number| number.try_into().ok());
+        printed.or_else(|| revision_of(&self.job_definition_name))
+    }
+
+    /// Whether jobs may be submitted with it.
+    pub fn is_active(&self) -> bool {
+        self.more.get("status").and_then(Value::as_str) != Some("INACTIVE")
+    }
+
+    /// `logConfiguration`, as it was registered.
+    pub fn log_configuration(&self) -> Option<&Value> {
+        self.container_properties.get("logConfiguration")
+    }
+}
+
+/// The definition that a job's `jobDefinition` means: the revision that it names, or the latest active one.
+pub fn find_definition<'a>(
+    definitions: &'a [JobDefinition],
+    job_definition: &str,
+) -> Option<&'a JobDefinition> {
+    let named = || definitions.iter().filter(|definition| definition.is_named_by(job_definition));
+    match revision_of(job_definition) {
+        Some(wanted) => named()
+            .find(|definition| definition.revision() == Some(wanted))
+            .or_else(|| named().find(|definition| definition.revision().is_none())),
+        None => named().max_by_key(|definition| (definition.is_active(), definition.revision())),
+    }
+}
+
+fn revision_of(job_definition: &str) -> Option<u32> {
+    let last = job_definition.rsplit('/').next().unwrap_or(job_definition);
+    last.rsplit_once(':')?.1.parse().ok()
 }
 
 #[cfg(test)]
@@ -54,5 +100,21 @@ mod tests {
             assert!(definition.is_named_by(named), "{named}");
         }
         assert!(!definition.is_named_by("hello-world:1"));
+    }
+
+    #[test]
+    fn of_several_revisions_the_named_one_or_the_latest_active_one_is_meant() {
+        let printed = |revision: u32, status: &str| {
+            let more = Map::from_iter([
+                ("revision".to_owned(), revision.into()),
+                ("status".to_owned(), status.into()),
+            ]);
+            JobDefinition { job_definition_name: "d".into(), more, ..JobDefinition::default() }
+        };
+        let all = [printed(3, "INACTIVE"), printed(1, "ACTIVE"), printed(2, "ACTIVE")];
+        let found = |named: &str| find_definition(&all, named).and_then(JobDefinition::revision);
+        assert_eq!((found("d"), found("d:1"), found("d:3"), found("d:4")), (Some(2), Some(1), Some(3), None));
+        let plain = [JobDefinition { job_definition_name: "d".into(), ..JobDefinition::default() }];
+        assert!(find_definition(&plain, "d:7").is_some(), "a definition without a revision is any");
     }
 }

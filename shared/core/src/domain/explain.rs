@@ -157,6 +157,9 @@ impl Situation {
                 Cause::Lost => "Batch no longer knows the submission, and nobody saw how it ended.",
                 Cause::ExitCode => "The program itself ended with an exit code other than 0.",
                 Cause::Unknown => "Nothing that Batch said tells why the job failed.",
+                Cause::Newer(_) => {
+                    "A newer version of batchwright told why; this one does not know the word."
+                }
             },
         }
     }
@@ -222,6 +225,7 @@ impl Situation {
                 }
                 Cause::Lost => "Run it again; where it matters, look for what it wrote before.",
                 Cause::ExitCode => "Read the end of its log; run it again once its cause is mended.",
+                Cause::Newer(_) => "Explain it with the version that wrote it.",
                 Cause::Unknown => {
                     "Read the evidence and the log; look at the events of the queue and the environment."
                 }
@@ -356,6 +360,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: crate::domain::Newer::default(),
         };
         let latest = status.map(|_| Submission { state, logs: None, updated_at: Timestamp::default() });
         Job { head, latest }

@@ -6,6 +6,7 @@ use super::cause::Cause;
 use super::children::Children;
 use super::classify::classify;
 use super::ids::{JobId, JobName, Nonce, RunId};
+use super::newer::Newer;
 use super::spec::JobSpec;
 use super::status::JobStatus;
 use super::times::{JobTimes, Timestamp};
@@ -58,6 +59,9 @@ pub struct JobHead {
     pub submitted_at: Option<Timestamp>,
     /// When the head changed last.
     pub updated_at: Timestamp,
+    /// What a newer version wrote beside it.
+    #[serde(flatten)]
+    pub newer: Newer,
 }
 
 impl JobHead {
@@ -145,6 +149,9 @@ pub struct JobState {
     /// The log streams of the attempt that runs, or ran last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_streams: Vec<LogStream>,
+    /// Why logs of the job are not in CloudWatch Logs, where some are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_elsewhere: Option<String>,
     /// `arrayProperties.size`: this is the parent of an array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub array_size: Option<u32>,
@@ -176,6 +183,7 @@ impl JobState {
             is_terminated: false,
             attempts: Vec::new(),
             log_streams: Vec::new(),
+            logs_elsewhere: None,
             array_size: None,
             num_nodes: None,
         }
@@ -247,6 +255,9 @@ pub struct LogStream {
     /// The log group, where the job says: `awslogs-group` of its `logConfiguration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The Region, where the job says: `awslogs-region`. `None`: the job's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The stream's name.
     pub name: String,
     /// The container's name, where the job has several.
@@ -283,13 +294,40 @@ pub struct Submission {
 pub struct LogsRecord {
     /// The key of the manifest in the archive.
     pub manifest_key: String,
-    /// All streams were read to their end after the job had ended.
+    /// Every stream that there is was read to its end after the log had settled.
     pub complete: bool,
     /// Why it is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete_reason: Option<String>,
     /// Events archived.
     pub events: u64,
+    /// When the log is looked at again. Absent while it is still settling, and where an older version wrote
+    /// this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_look: Option<NextLook>,
+}
+
+/// When a log that has settled is looked at again: what an agent delivers late is found by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NextLook {
+    /// From this moment on.
+    At(Timestamp),
+    /// Only where somebody asks for it.
+    Never,
+}
+
+impl LogsRecord {
+    /// From when on the log waits to be looked at, that of a job which ended at `ended_at`; `None` where it does
+    /// not.
+    pub fn waits_since(&self, ended_at: Timestamp) -> Option<Timestamp> {
+        match self.next_look {
+            Some(NextLook::At(moment)) => Some(moment),
+            Some(NextLook::Never) => None,
+            None => (!self.complete).then_some(ended_at),
+        }
+    }
 }
 
 /// A job with its latest submission: what `jobs` shows.

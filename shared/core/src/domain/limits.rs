@@ -34,6 +34,9 @@ pub const ATTEMPT_DURATION_MIN_SECONDS: i64 = 60;
 /// From SIGTERM to SIGKILL, in seconds. Source: AWS Batch user guide, "Job timeouts".
 pub const KILL_GRACE_SECONDS: u64 = 30;
 
+/// The least `MEMORY`, in MiB. Source: `ResourceRequirement` API reference.
+pub const MEMORY_MIN_MIB: i64 = 4;
+
 /// Tags of a job; with `propagateTags` those of the definition count too. Source: AWS Batch user guide.
 pub const TAGS_MAX: usize = 50;
 

@@ -6,6 +6,7 @@
 //! | `status` | the seven statuses of AWS Batch and their order |
 //! | `spec` | a job as `SubmitJob` takes it |
 //! | `definition` | a job definition for the embedded engine |
+//! | `command`, `overrides` | a command with its parameters filled in, and how long overrides are at dispatch |
 //! | `limits` | every quota that is checked, with its source |
 //! | `job` | the records kept of a job: head, claim, submission, state |
 //! | `claims` | who may submit a job: granted, released, turned into a submission |
@@ -14,6 +15,7 @@
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
 //! | `children` | array children that lost their hosts, as jobs of their own |
+//! | `object_settings` | how an object of S3 is kept, beside its bytes |
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run, and what may follow on what |
 //! | `rerun` | which jobs are run again when a person asks |
@@ -29,11 +31,15 @@ pub mod cause;
 pub mod children;
 pub mod claims;
 mod classify;
+pub mod command;
 pub mod definition;
 pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod limits;
+mod newer;
+pub mod object_settings;
+pub mod overrides;
 pub mod plan;
 pub mod queue;
 pub mod reasons;
@@ -55,10 +61,12 @@ pub use children::{ChildOf, Children};
 pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
 pub use ids::{JobId, JobName, Nonce, RunId};
-pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, Submission};
+pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, NextLook, Submission};
+pub use newer::{FORMAT_VERSION, Newer};
+pub use object_settings::ObjectSettings;
 pub use queue::JobQueue;
 pub use rerun::Rerun;
-pub use run::{Cancellation, Checkpoint, Run, RunCounts, RunState};
+pub use run::{Cancellation, Checkpoint, OpenLine, Run, RunCounts, RunState, SourceVersion};
 pub use s3_uri::{S3Prefix, S3Uri};
 pub use spec::{JobSpec, SubmitJobRequest};
 pub use status::{JobStatus, StatusCounts};

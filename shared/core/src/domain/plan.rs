@@ -118,6 +118,7 @@ pub fn plan_child(spec: &JobSpec, known: Option<&Job>) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Newer;
     use crate::domain::{
         ChildOf, Children, Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp, Try,
     };
@@ -149,6 +150,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: Newer::default(),
         };
         Job { head, latest }
     }

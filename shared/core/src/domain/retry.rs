@@ -122,6 +122,7 @@ fn causes(job: &Job, latest: Option<&JobState>) -> impl Iterator<Item = Option<C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Newer;
     use crate::domain::spec::{Dependency, FallbackQueue};
     use crate::domain::{
         Children, Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp, Try, TryEnd,
@@ -146,6 +147,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: Newer::default(),
         };
         Job { head, latest: None }
     }

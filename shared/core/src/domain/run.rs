@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::RunId;
+use super::ids::{JobName, RunId};
+use super::newer::Newer;
 use super::stop::Stop;
 use super::times::Timestamp;
 
@@ -16,6 +17,9 @@ pub struct Run {
     pub run_id: RunId,
     /// Where the job file lies.
     pub source: String,
+    /// Which content of it this run reads, from its first invocation to its last.
+    #[serde(default, skip_serializing_if = "SourceVersion::is_unknown")]
+    pub source_version: SourceVersion,
     /// What SUCCEEDED before is run again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rerun: bool,
@@ -25,6 +29,10 @@ pub struct Run {
     pub checkpoint: Checkpoint,
     /// What became of the jobs before the checkpoint.
     pub counts: RunCounts,
+    /// Lines whose job AWS Batch may have taken or not: the run is done when none is left. At most
+    /// [`OpenLine::MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenLine>,
     /// When the run started.
     pub started_at: Timestamp,
     /// When the record changed last.
@@ -35,6 +43,53 @@ pub struct Run {
     /// Why it was cancelled; present in CANCELLING and CANCELLED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// What a newer version wrote beside it.
+    #[serde(flatten)]
+    pub newer: Newer,
+}
+
+/// A line of a run's file of which nobody knows yet whether its job was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenLine {
+    /// The line.
+    pub line: u64,
+    /// Its job.
+    pub job_name: JobName,
+}
+
+impl OpenLine {
+    /// Lines that a run keeps open before it reads on: its record stays under 100 KB.
+    pub const MAX: usize = 500;
+}
+
+/// Which content of an object: a file that is replaced while it is read must not become half of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceVersion {
+    /// Its version, where the bucket keeps versions: that version is read, whatever lies under the key by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Its ETag, without quotes: tells whether the content is another one where there are no versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_tag: Option<String>,
+}
+
+impl SourceVersion {
+    /// From what a service says: S3 quotes ETags in answers and not in events.
+    pub fn new(version_id: Option<String>, e_tag: Option<String>) -> Self {
+        Self { version_id, e_tag: e_tag.map(|e_tag| e_tag.trim_matches('"').to_owned()) }
+    }
+
+    /// Whether nothing is known of it.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an object with this version may hold what `found` tells of.
+    pub fn is_that_of(&self, found: &Self) -> bool {
+        self.version_id.is_some() || self.e_tag.is_none() || self.e_tag == found.e_tag
+    }
 }
 
 /// A person's request to stop a run.

@@ -56,9 +56,15 @@ pub fn transition(known: Option<&JobState>, arrived: &JobState) -> Transition {
     }
     match OrderKey::of(arrived).cmp(&OrderKey::of(known)) {
         std::cmp::Ordering::Greater => Transition::Apply,
+        // Batch says why a RUNNABLE job can't start long after it said that it is RUNNABLE.
+        std::cmp::Ordering::Equal if has_new_reason(known, arrived) => Transition::Apply,
         std::cmp::Ordering::Equal => Transition::Ignore(Stale::Same),
         std::cmp::Ordering::Less => Transition::Ignore(Stale::Older),
     }
+}
+
+fn has_new_reason(known: &JobState, arrived: &JobState) -> bool {
+    arrived.status_reason.is_some() && arrived.status_reason != known.status_reason
 }
 
 #[cfg(test)]
@@ -102,6 +108,28 @@ mod tests {
         assert_eq!(transition(Some(&running), &runnable), Transition::Apply);
         assert_eq!(transition(Some(&runnable), &running), Transition::Ignore(Stale::Older));
         assert_eq!(transition(Some(&runnable), &runnable), Transition::Ignore(Stale::Same));
+    }
+
+    #[test]
+    fn a_reason_that_comes_later_is_kept_while_the_submission_is_in_flight() {
+        let because = |reason: &str| {
+            let status_reason = (!reason.is_empty()).then(|| reason.to_owned());
+            JobState { status_reason, ..state(0, JobStatus::Runnable) }
+        };
+        for (known, arrived, expected) in [
+            ("", "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT", Transition::Apply),
+            ("CAPACITY", "MISCONFIGURATION", Transition::Apply),
+            ("CAPACITY", "CAPACITY", Transition::Ignore(Stale::Same)),
+            ("CAPACITY", "", Transition::Ignore(Stale::Same)),
+        ] {
+            assert_eq!(
+                transition(Some(&because(known)), &because(arrived)),
+                expected,
+                "{known:?} {arrived:?}"
+            );
+        }
+        let starting = state(0, JobStatus::Starting);
+        assert_eq!(transition(Some(&starting), &because("late")), Transition::Ignore(Stale::Older));
     }
 
     #[test]

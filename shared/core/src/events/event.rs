@@ -1,15 +1,18 @@
 //! Tells the events apart.
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::Value;
 
 use super::s3_notification::{self, S3Object};
-use super::{EventError, JobStateChange, QueueBlocked};
+use super::{EventError, JobStateChange, QueueBlocked, envelope, notification};
 
 /// An event that is read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A job's status has changed.
     JobStateChange(Box<JobStateChange>),
+    /// The status of a job has changed that another program submitted. It can't be read, and need not be.
+    StrangersJob,
     /// The first job of a queue can't be placed.
     QueueBlocked(QueueBlocked),
     /// What happened to objects, in the order of the message.
@@ -29,8 +32,16 @@ impl Event {
         Self::from_value(serde_json::from_slice(bytes).map_err(EventError::NotJson)?)
     }
 
-    /// Reads one event that has been parsed already. Errs as [`Event::parse`] does.
+    /// Reads one event that has been parsed already. A notification of SNS is opened: what counts is the
+    /// event inside. Errs as [`Event::parse`] does.
     pub fn from_value(event: Value) -> Result<Event, EventError> {
+        match notification::open(&event)? {
+            Some(inside) => Self::plain(inside),
+            None => Self::plain(event),
+        }
+    }
+
+    fn plain(event: Value) -> Result<Event, EventError> {
         let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
         if event.get("Records").is_some() {
             return s3_notification::from_records(event).map(Event::S3Objects);
@@ -38,17 +49,28 @@ impl Event {
         if text("Event") == s3_notification::TEST_EVENT {
             return Ok(Event::S3Test { bucket: text("Bucket").to_owned() });
         }
-        match (text("source"), text("detail-type")) {
+        if text("source").is_empty() && text("detail-type").is_empty() {
+            return Err(EventError::Unknown(describe(&event)));
+        }
+        Self::bridged(envelope(event)?)
+    }
+
+    fn bridged(event: EventBridgeEvent) -> Result<Event, EventError> {
+        match (event.source.as_str(), event.detail_type.as_str()) {
             (JobStateChange::SOURCE, JobStateChange::DETAIL_TYPE) => {
-                JobStateChange::from_value(event).map(|change| Event::JobStateChange(Box::new(change)))
+                let strangers = JobStateChange::is_a_strangers(&event.detail);
+                match JobStateChange::from_envelope(event) {
+                    Ok(change) => Ok(Event::JobStateChange(Box::new(change))),
+                    Err(_) if strangers => Ok(Event::StrangersJob),
+                    Err(error) => Err(error),
+                }
             }
             (QueueBlocked::SOURCE, detail_type) if QueueBlocked::is_detail_type(detail_type) => {
-                QueueBlocked::from_value(event).map(Event::QueueBlocked)
+                QueueBlocked::from_envelope(event).map(Event::QueueBlocked)
             }
             (s3_notification::SOURCE, _) => {
                 s3_notification::from_event_bridge(event).map(|object| Event::S3Objects(vec![object]))
             }
-            ("", "") => Err(EventError::Unknown(describe(&event))),
             (source, detail_type) => Err(EventError::unknown(source, detail_type)),
         }
     }
@@ -88,7 +110,7 @@ mod tests {
             ),
             (
                 r#"{"source": "aws.s3", "detail-type": "Object Created"}"#,
-                "malformed S3 event: missing field `detail`",
+                "malformed EventBridge event: missing field `detail`",
             ),
             (
                 r#"{"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {"jobName": "a"}}"#,

@@ -1,12 +1,14 @@
 //! `JobDetail`: what `DescribeJobs` answers and what a job state change event carries.
 //!
-//! Only what batchwright reads is named. Source:
+//! Only what batchwright reads or writes is named. What must be there to record a state is read strictly; see
+//! `lenient` for the rest. Source:
 //! <https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html>
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::lenient::{each_or_default, or_default, texts, whole};
 use crate::domain::spec::{Dependency, JobTimeout, KeyValuePair, ResourceRequirement, RetryStrategy};
 use crate::domain::{JobId, JobName, JobStatus};
 
@@ -16,60 +18,60 @@ use crate::domain::{JobId, JobName, JobStatus};
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct JobDetail {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub job_arn: Option<String>,
     pub job_name: JobName,
     pub job_id: JobId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub job_queue: String,
     pub status: JobStatus,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub share_identifier: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub scheduling_priority: Option<i32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_or_default")]
     pub attempts: Vec<AttemptDetail>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub created_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub retry_strategy: Option<RetryStrategy>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub depends_on: Vec<Dependency>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub job_definition: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub parameters: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerDetail>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub node_details: Option<NodeDetails>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub node_properties: Option<NodePropertiesDetail>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub array_properties: Option<ArrayPropertiesDetail>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<JobTimeout>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub tags: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub propagate_tags: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub platform_capabilities: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub eks_properties: Option<EksPropertiesDetail>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "each_or_default", skip_serializing_if = "Vec::is_empty")]
     pub eks_attempts: Vec<EksAttemptDetail>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub ecs_properties: Option<EcsPropertiesDetail>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub is_cancelled: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub is_terminated: Option<bool>,
 }
 
@@ -79,22 +81,25 @@ pub struct JobDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct ContainerDetail {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub vcpus: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub memory: Option<i32>,
+    #[serde(deserialize_with = "or_default")]
     pub command: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
     pub environment: Vec<KeyValuePair>,
+    #[serde(deserialize_with = "or_default")]
     pub resource_requirements: Vec<ResourceRequirement>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<LogConfiguration>,
 }
 
@@ -104,7 +109,9 @@ pub struct ContainerDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct LogConfiguration {
+    #[serde(deserialize_with = "or_default")]
     pub log_driver: String,
+    #[serde(deserialize_with = "texts")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -114,15 +121,15 @@ pub struct LogConfiguration {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptDetail {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub container: Option<AttemptContainerDetail>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "each_or_default", skip_serializing_if = "Vec::is_empty")]
     pub task_properties: Vec<AttemptEcsTaskDetails>,
 }
 
@@ -132,11 +139,11 @@ pub struct AttemptDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptContainerDetail {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
 }
 
@@ -146,7 +153,9 @@ pub struct AttemptContainerDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct NodeDetails {
+    #[serde(deserialize_with = "whole")]
     pub node_index: Option<i32>,
+    #[serde(deserialize_with = "or_default")]
     pub is_main_node: Option<bool>,
 }
 
@@ -156,7 +165,9 @@ pub struct NodeDetails {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct NodePropertiesDetail {
+    #[serde(deserialize_with = "whole")]
     pub num_nodes: Option<i32>,
+    #[serde(deserialize_with = "whole")]
     pub main_node: Option<i32>,
 }
 
@@ -166,10 +177,11 @@ pub struct NodePropertiesDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct ArrayPropertiesDetail {
+    #[serde(deserialize_with = "or_default")]
     pub status_summary: BTreeMap<String, i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub size: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
 }
 
@@ -179,6 +191,7 @@ pub struct ArrayPropertiesDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EcsPropertiesDetail {
+    #[serde(deserialize_with = "each_or_default")]
     pub task_properties: Vec<EcsTaskDetails>,
 }
 
@@ -188,6 +201,7 @@ pub struct EcsPropertiesDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EcsTaskDetails {
+    #[serde(deserialize_with = "each_or_default")]
     pub containers: Vec<TaskContainerDetails>,
 }
 
@@ -197,17 +211,17 @@ pub struct EcsTaskDetails {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct TaskContainerDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub essential: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<LogConfiguration>,
 }
 
@@ -217,6 +231,7 @@ pub struct TaskContainerDetails {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptEcsTaskDetails {
+    #[serde(deserialize_with = "each_or_default")]
     pub containers: Vec<AttemptTaskContainerDetails>,
 }
 
@@ -226,13 +241,13 @@ pub struct AttemptEcsTaskDetails {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct AttemptTaskContainerDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
 }
 
@@ -242,6 +257,7 @@ pub struct AttemptTaskContainerDetails {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksPropertiesDetail {
+    #[serde(deserialize_with = "or_default")]
     pub pod_properties: EksPodPropertiesDetail,
 }
 
@@ -251,12 +267,13 @@ pub struct EksPropertiesDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksPodPropertiesDetail {
+    #[serde(deserialize_with = "each_or_default")]
     pub containers: Vec<EksContainerDetail>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "each_or_default", skip_serializing_if = "Vec::is_empty")]
     pub init_containers: Vec<EksContainerDetail>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub pod_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub node_name: Option<String>,
 }
 
@@ -266,13 +283,13 @@ pub struct EksPodPropertiesDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksContainerDetail {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
@@ -282,16 +299,17 @@ pub struct EksContainerDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksAttemptDetail {
+    #[serde(deserialize_with = "each_or_default")]
     pub containers: Vec<EksAttemptContainerDetail>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "each_or_default", skip_serializing_if = "Vec::is_empty")]
     pub init_containers: Vec<EksAttemptContainerDetail>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub pod_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
 }
 
@@ -301,10 +319,10 @@ pub struct EksAttemptDetail {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are AWS's own")]
 pub struct EksAttemptContainerDetail {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

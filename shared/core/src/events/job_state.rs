@@ -5,10 +5,36 @@ use crate::domain::Nonce;
 use crate::domain::job::{Attempt, JobState, LogStream};
 use crate::domain::times::{JobTimes, Timestamp};
 
+/// The one log driver that writes to CloudWatch Logs; Batch's own where a definition names none.
+const CLOUDWATCH: &str = "awslogs";
+
 impl LogConfiguration {
-    fn group(&self) -> Option<String> {
-        self.options.get("awslogs-group").cloned()
+    fn option(&self, name: &str) -> Option<String> {
+        self.options.get(name).cloned()
     }
+
+    /// The driver, where it is one that writes elsewhere.
+    fn other_driver(&self) -> Option<&str> {
+        Some(self.log_driver.as_str()).filter(|driver| !matches!(*driver, "" | CLOUDWATCH))
+    }
+}
+
+/// Where a container with this configuration writes a stream; `None` where that is not CloudWatch Logs.
+fn stream(
+    configuration: Option<&LogConfiguration>,
+    name: &str,
+    container: Option<&String>,
+) -> Option<LogStream> {
+    if configuration.is_some_and(|configuration| configuration.other_driver().is_some()) {
+        return None;
+    }
+    let option = |name| configuration.and_then(|configuration| configuration.option(name));
+    Some(LogStream {
+        group: option("awslogs-group"),
+        region: option("awslogs-region"),
+        name: name.to_owned(),
+        container: container.cloned(),
+    })
 }
 
 impl JobDetail {
@@ -34,6 +60,7 @@ impl JobDetail {
             is_terminated: self.is_terminated.unwrap_or(false),
             attempts: self.attempts(),
             log_streams: self.log_streams(),
+            logs_elsewhere: self.logs_elsewhere(),
             array_size: self.array_properties.as_ref().and_then(|array| array.size),
             num_nodes: self.node_properties.as_ref().and_then(|nodes| nodes.num_nodes?.try_into().ok()),
         }
@@ -63,9 +90,8 @@ impl JobDetail {
         };
         let single = detail.container.as_ref().and_then(|container| container.log_stream_name.as_ref());
         let several = containers().filter_map(|container| {
-            let name = container.log_stream_name.clone()?;
-            let group = container.name.as_deref().and_then(|name| self.group_of(name));
-            Some(LogStream { group, name, container: container.name.clone() })
+            let configuration = container.name.as_deref().and_then(|name| self.configuration_of(name));
+            stream(configuration, container.log_stream_name.as_ref()?, container.name.as_ref())
         });
         Attempt {
             started_at: Timestamp::reported(detail.started_at),
@@ -73,26 +99,37 @@ impl JobDetail {
             exit_code,
             reason,
             status_reason: detail.status_reason.clone(),
-            log_streams: single.map(|name| self.container_stream(name)).into_iter().chain(several).collect(),
+            log_streams: single
+                .and_then(|name| self.container_stream(name))
+                .into_iter()
+                .chain(several)
+                .collect(),
         }
     }
 
     fn log_streams(&self) -> Vec<LogStream> {
         let single = self.container.as_ref().and_then(|container| container.log_stream_name.as_ref());
         let several = self.task_containers().filter_map(|container| {
-            let name = container.log_stream_name.clone()?;
-            let group = container.log_configuration.as_ref().and_then(LogConfiguration::group);
-            Some(LogStream { group, name, container: container.name.clone() })
+            let configuration = container.log_configuration.as_ref();
+            stream(configuration, container.log_stream_name.as_ref()?, container.name.as_ref())
         });
-        single.map(|name| self.container_stream(name)).into_iter().chain(several).collect()
+        single.and_then(|name| self.container_stream(name)).into_iter().chain(several).collect()
     }
 
-    fn container_stream(&self, name: &str) -> LogStream {
-        let container = self.container.as_ref();
-        let group = container
-            .and_then(|container| container.log_configuration.as_ref())
-            .and_then(LogConfiguration::group);
-        LogStream { group, name: name.to_owned(), container: None }
+    fn container_stream(&self, name: &str) -> Option<LogStream> {
+        let configuration =
+            self.container.as_ref().and_then(|container| container.log_configuration.as_ref());
+        stream(configuration, name, None)
+    }
+
+    /// Why logs of the job are not in CloudWatch Logs, where some are not: another driver, or a pod, whose logs
+    /// go where its cluster sends them.
+    fn logs_elsewhere(&self) -> Option<String> {
+        let single = self.container.iter().filter_map(|container| container.log_configuration.as_ref());
+        let several = self.task_containers().filter_map(|container| container.log_configuration.as_ref());
+        let driver = single.chain(several).find_map(LogConfiguration::other_driver);
+        let pod = self.eks_properties.as_ref().map(|_| "the logs of a pod are where its cluster sends them");
+        driver.map(|driver| format!("the log driver is {driver:?}")).or(pod.map(str::to_owned))
     }
 
     fn task_containers(&self) -> impl Iterator<Item = &TaskContainerDetails> {
@@ -100,9 +137,9 @@ impl JobDetail {
     }
 
     /// An attempt does not repeat its container's log configuration.
-    fn group_of(&self, container: &str) -> Option<String> {
+    fn configuration_of(&self, container: &str) -> Option<&LogConfiguration> {
         let named = self.task_containers().find(|candidate| candidate.name.as_deref() == Some(container));
-        named.and_then(|found| found.log_configuration.as_ref()).and_then(LogConfiguration::group)
+        named.and_then(|found| found.log_configuration.as_ref())
     }
 }
 

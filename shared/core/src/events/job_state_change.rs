@@ -1,9 +1,11 @@
 //! `Batch Job State Change` from EventBridge.
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EventError, JobDetail};
+use crate::domain::Nonce;
 
 /// The envelope and the job.
 ///
@@ -48,11 +50,34 @@ impl JobStateChange {
 
     /// Reads an event that has been parsed already. Errs as [`JobStateChange::parse`] does.
     pub fn from_value(event: Value) -> Result<Self, EventError> {
-        let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
-        if (text("source"), text("detail-type")) != (Self::SOURCE, Self::DETAIL_TYPE) {
-            return Err(EventError::unknown(text("source"), text("detail-type")));
+        let envelope = super::envelope(event)?;
+        if (envelope.source.as_str(), envelope.detail_type.as_str()) != (Self::SOURCE, Self::DETAIL_TYPE) {
+            return Err(EventError::unknown(&envelope.source, &envelope.detail_type));
         }
-        serde_json::from_value(event).map_err(|error| EventError::malformed(Self::DETAIL_TYPE, &error))
+        Self::from_envelope(envelope)
+    }
+
+    pub(super) fn from_envelope(envelope: EventBridgeEvent) -> Result<Self, EventError> {
+        let detail = JobDetail::deserialize(envelope.detail)
+            .map_err(|error| EventError::malformed(Self::DETAIL_TYPE, &error))?;
+        Ok(Self {
+            version: envelope.version.unwrap_or_default(),
+            id: envelope.id.unwrap_or_default(),
+            detail_type: envelope.detail_type,
+            source: envelope.source,
+            account: envelope.account.unwrap_or_default(),
+            time: envelope.time.map(|time| time.to_rfc3339().replace("+00:00", "Z")).unwrap_or_default(),
+            region: envelope.region.unwrap_or_default(),
+            resources: envelope.resources.unwrap_or_default(),
+            detail,
+        })
+    }
+
+    /// Whether a detail is that of a job which carries no nonce: another program's. Nothing else of it need
+    /// be understood to leave it alone.
+    pub(super) fn is_a_strangers(detail: &Value) -> bool {
+        let nonce = detail.get("parameters").and_then(|parameters| parameters.get(Nonce::PARAMETER));
+        detail.get("jobId").is_some_and(Value::is_string) && nonce.is_none_or(|nonce| !nonce.is_string())
     }
 }
 

@@ -1,9 +1,10 @@
 //! `Batch Job Queue Blocked` from EventBridge.
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::EventError;
+use super::lenient::or_default;
 use crate::domain::JobId;
 
 /// The RUNNABLE job at the head of a queue can't be placed, and holds up those behind it.
@@ -22,20 +23,17 @@ pub struct QueueBlocked {
 }
 
 #[derive(Deserialize)]
-struct Envelope {
-    #[serde(default)]
-    resources: Vec<String>,
-    detail: Detail,
-}
-
-#[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 struct Detail {
+    #[serde(deserialize_with = "or_default")]
     job_arn: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     job_id: Option<JobId>,
+    #[serde(deserialize_with = "or_default")]
     job_queue: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     status_reason: String,
 }
 
@@ -69,16 +67,19 @@ impl QueueBlocked {
         detail_type.starts_with("Batch ") && detail_type.ends_with(" Queue Blocked")
     }
 
-    /// Reads it from its envelope.
-    pub(super) fn from_value(event: Value) -> Result<Self, EventError> {
-        let Envelope { resources, detail } = serde_json::from_value(event)
+    /// Reads it from its envelope. What the detail leaves out is taken from the resources.
+    pub(super) fn from_envelope(event: EventBridgeEvent) -> Result<Self, EventError> {
+        let detail = Detail::deserialize(event.detail)
             .map_err(|error| EventError::malformed("Batch Job Queue Blocked", &error))?;
+        let resources = event.resources.unwrap_or_default();
         let resource = |kinds: &[&str]| {
             resources.iter().find(|arn| kinds.iter().any(|kind| arn.contains(kind))).cloned()
         };
+        let job_arn = detail.job_arn.or_else(|| resource(&[":job/", ":service-job/"]));
+        let named = job_arn.as_deref().and_then(|arn| JobId::parse(arn.rsplit_once('/')?.1).ok());
         Ok(Self {
-            job_arn: detail.job_arn.or_else(|| resource(&[":job/", ":service-job/"])),
-            job_id: detail.job_id,
+            job_arn,
+            job_id: detail.job_id.or(named),
             queue_arn: detail.job_queue.or_else(|| resource(&[":job-queue/"])),
             status_reason: detail.status_reason,
         })
@@ -94,15 +95,16 @@ mod tests {
     #[test]
     fn the_resources_stand_in_for_what_the_detail_leaves_out() {
         let event = json!({
+            "source": QueueBlocked::SOURCE, "detail-type": "Batch Job Queue Blocked",
             "resources": ["arn:aws:batch:eu-west-1:1:job/j", "arn:aws:batch:eu-west-1:1:job-queue/q"],
             "detail": {"statusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}
         });
-        let blocked = QueueBlocked::from_value(event).unwrap();
+        let blocked = QueueBlocked::from_envelope(serde_json::from_value(event).unwrap()).unwrap();
         assert_eq!(blocked.job_arn.as_deref(), Some("arn:aws:batch:eu-west-1:1:job/j"));
         assert_eq!(blocked.queue_arn.as_deref(), Some("arn:aws:batch:eu-west-1:1:job-queue/q"));
         assert_eq!(
             (blocked.job_id, blocked.status_reason.as_str()),
-            (None, "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
+            (JobId::parse("j").ok(), "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
         );
     }
 

@@ -1,9 +1,11 @@
 //! What S3 says of its objects: directly, or through EventBridge.
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::EventError;
+use super::lenient::or_default;
 
 /// The `source` of S3's events on EventBridge.
 pub(super) const SOURCE: &str = "aws.s3";
@@ -42,16 +44,31 @@ impl S3Object {
     }
 }
 
+/// What a record of a notification holds under `s3`. The crate's own record is not used: it refuses one for members
+/// that nobody reads (`eventTime`, `userIdentity`, `requestParameters`).
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    #[serde(default)]
-    event_name: String,
-    s3: Entity,
+struct Entity {
+    bucket: Bucket,
+    object: RecordObject,
 }
 
 #[derive(Deserialize)]
-struct Entity {
+#[serde(rename_all = "camelCase")]
+struct RecordObject {
+    key: String,
+    #[serde(default, deserialize_with = "or_default")]
+    size: Option<u64>,
+    #[serde(default, deserialize_with = "or_default")]
+    e_tag: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    version_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    sequencer: Option<String>,
+}
+
+/// The detail of S3's events on EventBridge: the crate has no type for it.
+#[derive(Deserialize)]
+struct Detail {
     bucket: Bucket,
     object: Object,
 }
@@ -62,21 +79,17 @@ struct Bucket {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Object {
     key: String,
+    #[serde(default, deserialize_with = "or_default")]
     size: Option<u64>,
-    #[serde(rename = "eTag", alias = "etag")]
-    e_tag: Option<String>,
-    #[serde(rename = "versionId", alias = "version-id")]
+    #[serde(default, deserialize_with = "or_default")]
+    etag: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
     version_id: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
     sequencer: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    detail: Entity,
 }
 
 /// Reads a direct notification. Its keys are URL-encoded.
@@ -87,28 +100,39 @@ pub(super) fn from_records(mut event: Value) -> Result<Vec<S3Object>, EventError
     records.into_iter().map(from_record).collect()
 }
 
-fn from_record(record: Value) -> Result<S3Object, EventError> {
-    match record.get("eventSource").and_then(Value::as_str) {
-        Some("aws:s3") => {}
-        other => return Err(EventError::Unknown(format!("a record of {:?}", other.unwrap_or_default()))),
+fn from_record(mut record: Value) -> Result<S3Object, EventError> {
+    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (source, event_name) = (text("eventSource"), text("eventName"));
+    if source != "aws:s3" {
+        return Err(EventError::Unknown(format!("a record of {source:?}")));
     }
-    let Record { event_name, s3 } =
-        serde_json::from_value(record).map_err(|error| EventError::malformed(NOTIFICATION, &error))?;
-    let key = decode(&s3.object.key).map_err(|reason| EventError::malformed(NOTIFICATION, &reason))?;
-    Ok(object(s3, key, event_name))
+    let malformed = |why: &dyn std::fmt::Display| EventError::malformed(NOTIFICATION, why);
+    let Entity { bucket, object } =
+        serde_json::from_value(record["s3"].take()).map_err(|error| malformed(&error))?;
+    Ok(S3Object {
+        bucket: bucket.name,
+        key: decode(&object.key).map_err(|reason| malformed(&reason))?,
+        size_bytes: object.size,
+        e_tag: object.e_tag,
+        version_id: object.version_id,
+        sequencer: object.sequencer,
+        event_name,
+    })
 }
 
 /// Reads an event of EventBridge. Its key is not encoded.
-pub(super) fn from_event_bridge(event: Value) -> Result<S3Object, EventError> {
-    let Envelope { detail_type, detail } =
-        serde_json::from_value(event).map_err(|error| EventError::malformed("S3 event", &error))?;
-    let key = detail.object.key.clone();
-    Ok(object(detail, key, detail_type))
-}
-
-fn object(entity: Entity, key: String, event_name: String) -> S3Object {
-    let Object { size, e_tag, version_id, sequencer, .. } = entity.object;
-    S3Object { bucket: entity.bucket.name, key, size_bytes: size, e_tag, version_id, sequencer, event_name }
+pub(super) fn from_event_bridge(event: EventBridgeEvent) -> Result<S3Object, EventError> {
+    let Detail { bucket, object } =
+        Detail::deserialize(event.detail).map_err(|error| EventError::malformed("S3 event", &error))?;
+    Ok(S3Object {
+        bucket: bucket.name,
+        key: object.key,
+        size_bytes: object.size,
+        e_tag: object.etag,
+        version_id: object.version_id,
+        sequencer: object.sequencer,
+        event_name: event.detail_type,
+    })
 }
 
 /// Undoes the encoding of a key: `+` is a space, `%` begins a byte in two hexadecimal digits.
@@ -166,6 +190,15 @@ mod tests {
         let event = json!({"source": SOURCE, "detail-type": "Object Created", "detail": {
             "bucket": {"name": "b"}, "object": {"key": "a+b%20c"}
         }});
-        assert_eq!(from_event_bridge(event).unwrap().key, "a+b%20c");
+        assert_eq!(from_event_bridge(serde_json::from_value(event).unwrap()).unwrap().key, "a+b%20c");
+    }
+
+    #[test]
+    fn a_record_is_read_without_what_nobody_reads() {
+        let event = json!({"Records": [{
+            "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "userIdentity": null,
+            "s3": {"bucket": {"name": "b", "arn": null}, "object": {"key": "k", "size": null, "new": 1}}
+        }]});
+        assert_eq!(from_records(event).unwrap()[0].key, "k");
     }
 }

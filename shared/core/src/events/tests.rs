@@ -30,6 +30,7 @@ fn stream(group: Option<&str>, name: &str, container: Option<&str>) -> LogStream
         group: group.map(str::to_owned),
         name: name.to_owned(),
         container: container.map(str::to_owned),
+        region: None,
     }
 }
 

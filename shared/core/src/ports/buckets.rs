@@ -5,7 +5,16 @@ use std::future::Future;
 use tokio::io::AsyncBufRead;
 
 use super::{Cursor, ObjectWriter, PortError};
-use crate::domain::{S3Prefix, S3Uri, Timestamp};
+use crate::domain::{ObjectSettings, S3Prefix, S3Uri, Timestamp};
+
+/// How a caller appears before the buckets' owners.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Whether the caller pays for requests and transfers, as buckets with "requester pays" ask for.
+    pub requester_pays: bool,
+    /// Whether requests go unsigned, for public data: no credentials are looked for.
+    pub is_anonymous: bool,
+}
 
 /// Objects of any bucket that the caller may reach.
 pub trait Buckets: Send + Sync {
@@ -13,6 +22,10 @@ pub trait Buckets: Send + Sync {
     type Reader: AsyncBufRead + Send + Unpin;
     /// Writes one object.
     type Writer: ConditionalWriter;
+
+    /// Returns the same buckets, reached as another caller.
+    #[must_use]
+    fn called_by(&self, caller: Caller) -> Self;
 
     /// Opens an object, or one version of it.
     fn open(
@@ -28,10 +41,11 @@ pub trait Buckets: Send + Sync {
         wanted: NewObject,
     ) -> impl Future<Output = Result<Self::Writer, PortError>> + Send;
 
-    /// What is said of an object beside its bytes.
+    /// Returns what is said of an object, or of one version of it, beside its bytes.
     fn look_at_object(
         &self,
         object: &S3Uri,
+        version_id: Option<&str>,
     ) -> impl Future<Output = Result<Look<ObjectInfo>, PortError>> + Send;
 
     /// What is said of a bucket.
@@ -157,9 +171,8 @@ pub struct NewObject {
     pub content_encoding: Option<String>,
     /// When it may appear.
     pub condition: WriteCondition,
-    /// Whether the bucket's owner gets full control by the ACL `bucket-owner-full-control`: for buckets of
-    /// others that still have ACLs.
-    pub owner_full_control: bool,
+    /// How it is kept.
+    pub settings: ObjectSettings,
 }
 
 impl NewObject {
@@ -169,7 +182,7 @@ impl NewObject {
             content_type: content_type.into(),
             content_encoding: None,
             condition: WriteCondition::Always,
-            owner_full_control: false,
+            settings: ObjectSettings::default(),
         }
     }
 }
@@ -179,8 +192,15 @@ impl NewObject {
 pub struct CopyOptions {
     /// When the copy may appear.
     pub condition: WriteCondition,
-    /// As [`NewObject::owner_full_control`].
-    pub owner_full_control: bool,
+    /// How the copy is kept, where not as its source.
+    pub settings: ObjectSettings,
+}
+
+impl Default for CopyOptions {
+    /// In place of what is there, as the source is kept.
+    fn default() -> Self {
+        Self { condition: WriteCondition::Always, settings: ObjectSettings::default() }
+    }
 }
 
 /// What became of a copy.
@@ -216,7 +236,6 @@ pub enum Written {
         /// Of what was written.
         etag: Option<String>,
     },
-    /// The condition did not hold: nothing was written. Where an answer had been lost and the call was
-    /// repeated, the object that stands in the way may be this very one.
+    /// The condition did not hold: nothing was written.
     Refused,
 }

@@ -37,10 +37,17 @@ pub enum LogSourceError {
     /// There is no such group: the job definition names another, or it was deleted.
     #[error("log group {0:?} does not exist")]
     GroupMissing(String),
+    /// The source does not know the page any more: the stream has to be read from its start.
+    #[error("the place in log stream {0:?} is not known any more")]
+    CursorInvalid(String),
     /// The call failed.
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+/// Pages without events, one after the other, after which a stream is given up: the end is told by a token that
+/// comes again, and one that never does would be followed for ever.
+pub const EMPTY_PAGES_MAX: u32 = 200;
 
 /// Reads log streams from their start.
 pub trait LogSource: Send + Sync {

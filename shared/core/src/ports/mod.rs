@@ -22,8 +22,8 @@ mod submission_pace;
 mod work_lists;
 
 pub use buckets::{
-    BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject,
-    ObjectInfo, WriteCondition, Written,
+    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look,
+    NewObject, ObjectInfo, WriteCondition, Written,
 };
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use claim_store::ClaimStore;
@@ -36,9 +36,9 @@ pub use job_queries::JobQueries;
 pub use job_removal::JobRemoval;
 pub use job_stopper::{JobStopper, OneByOne, STOP_MAX};
 pub use job_store::JobStore;
-pub use log_source::{LogEvent, LogPage, LogSource, LogSourceError};
+pub use log_source::{EMPTY_PAGES_MAX, LogEvent, LogPage, LogSource, LogSourceError};
 pub use object_store::{ObjectStore, ObjectWriter};
-pub use page::{Cursor, Page};
+pub use page::{Cursor, Page, Unreadable};
 pub use queue_source::{NoQueues, QueueSource};
 pub use run_store::RunStore;
 pub use state_store::{Applied, StateStore};

@@ -5,6 +5,7 @@ use std::future::Future;
 use tokio::io::AsyncBufRead;
 
 use super::PortError;
+use crate::domain::SourceVersion;
 
 /// Objects under keys, written and read as streams.
 pub trait ObjectStore: Send + Sync {
@@ -15,6 +16,13 @@ pub trait ObjectStore: Send + Sync {
 
     /// Opens an object; `None` where there is none.
     fn open_object(&self, key: &str) -> impl Future<Output = Result<Option<Self::Reader>, PortError>> + Send;
+
+    /// Opens one version of an object, or the current one, and tells which it is; `None` where there is none.
+    fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> impl Future<Output = Result<Option<(Self::Reader, SourceVersion)>, PortError>> + Send;
 
     /// Starts an object. It appears, or replaces the one under its key, when the writer is finished.
     fn create_object(

@@ -7,12 +7,34 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page starts; `None` at the end.
     pub next: Option<Cursor>,
+    /// What belongs on the page and can't be read: one bad item must not end a list.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An item that can't be read: a newer version wrote it, or it is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Which, as the store shows it.
+    pub key: String,
+    /// Why, with the place.
+    pub why: String,
 }
 
 impl<T> Page<T> {
+    /// A page on which everything could be read.
+    pub fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
+        Self { items, next, unreadable: Vec::new() }
+    }
+
     /// The only page.
     pub fn last(items: Vec<T>) -> Self {
-        Self { items, next: None }
+        Self::new(items, None)
+    }
+
+    /// The same page with each item changed.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        let items = self.items.into_iter().map(change).collect();
+        Page { items, next: self.next, unreadable: self.unreadable }
     }
 }
 

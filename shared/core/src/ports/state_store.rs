@@ -37,7 +37,8 @@ pub trait StateStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Keeps where a submission's logs are. `false` where the submission is not known.
+    /// Keeps where a submission's logs are. `false` where the submission is not known, or its logs are known to
+    /// be complete and these are not: then nothing is written.
     fn save_logs(
         &self,
         job_id: &JobId,

@@ -44,7 +44,8 @@ pub trait WorkLists: Send + Sync {
         asked_at: Timestamp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Submissions, children and nodes that ended before a moment and whose logs are not complete.
+    /// Submissions, children and nodes that have ended and whose logs wait to be looked at since before a
+    /// moment, by [`waits_since`](crate::domain::LogsRecord::waits_since).
     fn unfinished_logs(
         &self,
         before: Timestamp,

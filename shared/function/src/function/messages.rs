@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
 use super::answer::FunctionError;
+use super::metrics::Metric;
 use crate::events::{BatchResponse, EventError, QueueMessage};
 
 /// Messages of one batch that are handled at once.
@@ -22,6 +23,20 @@ pub struct Batch<T> {
     pub done: Vec<T>,
     /// Those that go back to the queue.
     pub response: BatchResponse,
+    /// Of these, those that can never be handled.
+    pub refused: u64,
+}
+
+impl<T> Batch<T> {
+    /// What Lambda does not count: it takes a batch that was handed back in part for one that succeeded.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let handed_back = self.response.failed().count() as u64;
+        let counted = [
+            Metric::count("MessagesHandedBack", handed_back),
+            Metric::count("MessagesRefused", self.refused),
+        ];
+        counted.into_iter().filter(|metric| metric.count > 0).collect()
+    }
 }
 
 /// Handles every message, and hands back those that failed, each with its cause in the log: the queue
@@ -36,6 +51,7 @@ pub async fn each_message<T, F: Future<Output = Result<T, FunctionError>>>(
     let mut results = stream::iter(messages)
         .map(async |QueueMessage { message_id, body }| {
             let handled = async {
+                let body = body.map_err(|reason| EventError::Malformed { kind: "SQS message", reason })?;
                 let event = serde_json::from_str(&body).map_err(EventError::NotJson)?;
                 handle(event).await
             };
@@ -44,12 +60,13 @@ pub async fn each_message<T, F: Future<Output = Result<T, FunctionError>>>(
             (message_id, result.unwrap_or_else(|_| Err(FunctionError::NotYet(over.to_owned()))))
         })
         .buffer_unordered(CONCURRENCY);
-    let mut batch = Batch { done: Vec::new(), response: BatchResponse::default() };
+    let mut batch = Batch { done: Vec::new(), response: BatchResponse::default(), refused: 0 };
     while let Some((id, result)) = results.next().await {
         match result {
             Ok(done) => batch.done.push(done),
             Err(error) => {
                 report(&id, &error);
+                batch.refused += u64::from(!error.may_pass());
                 batch.response.fail(id);
             }
         }
@@ -71,7 +88,7 @@ mod tests {
     use crate::ports::PortError;
 
     fn message(id: &str, body: &str) -> QueueMessage {
-        QueueMessage { message_id: id.to_owned(), body: body.to_owned() }
+        QueueMessage { message_id: id.to_owned(), body: Ok(body.to_owned()) }
     }
 
     #[tokio::test(start_paused = true)]
@@ -93,9 +110,10 @@ mod tests {
             None => Err(FunctionError::Refused("no number".to_owned())),
         })
         .await;
-        let mut failed: Vec<_> =
-            batch.response.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
+        let mut failed: Vec<_> = batch.response.failed().collect();
         failed.sort_unstable();
-        assert_eq!((batch.done, failed), (vec![1, 5], vec!["b", "c", "d"]));
+        assert_eq!((&batch.done, failed), (&vec![1, 5], vec!["b", "c", "d"]));
+        let expected = [Metric::count("MessagesHandedBack", 3), Metric::count("MessagesRefused", 1)];
+        assert_eq!((batch.refused, batch.metrics()), (1, expected.to_vec()));
     }
 }

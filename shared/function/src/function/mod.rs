@@ -7,11 +7,13 @@
 //! | `messages` | a batch of queue messages, each handled or handed back |
 //! | `answer` | [`Answer`] and [`FunctionError`] |
 //! | `metrics` | CloudWatch's embedded metric format |
+//! | `declared` | every metric and every field of the log |
 //! | `logging` | JSON lines with dotted fields |
 //! | `serve` | the loop of the Lambda runtime, and how long an invocation lasts |
 
 mod answer;
 mod config;
+mod declared;
 mod logging;
 mod messages;
 mod metrics;
@@ -19,6 +21,7 @@ mod serve;
 
 pub use answer::{Answer, FunctionError};
 pub use config::{ConfigError, environment, number, text};
+pub use declared::{Declared, LOG_FIELDS, METRICS};
 pub use messages::{Batch, each_message};
 pub use metrics::{Metric, metrics_line};
 pub use serve::{Invocation, main, serve};

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::job_schema::JOB;
 use super::node::{Data, Node};
+use super::nothing::prune;
 use super::problem::Problem;
 use super::rules;
 use super::schema::Check;
@@ -15,8 +16,10 @@ const MERGED: [&str; 3] = ["containerOverrides", "parameters", "tags"];
 /// Checks a file's `defaults`: any field of a job but its name.
 pub(super) fn check(defaults: &Node) -> Vec<Problem> {
     let mut check = Check::at("defaults");
-    check.fields(defaults, JOB.fields, false);
-    rules::overrides(defaults, &mut check);
+    let mut saying = defaults.clone();
+    prune(&mut saying, &JOB);
+    check.fields(&saying, JOB.fields, false);
+    rules::overrides(&saying, &mut check);
     if let Some(name) = defaults.get("jobName") {
         let message = "can't have a default: every job has a name of its own";
         check.member("jobName", |check| check.problem(name, message));

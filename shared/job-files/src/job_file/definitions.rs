@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::format::Format;
 use super::job_schema::DEFINITION;
 use super::node::{Data, Node};
+use super::nothing::{prune, strip_unknown};
 use super::problem::{JobFileError, Problem};
+use super::rules::SHORT_FORM;
 use super::schema::Check;
 use super::{json, text, yaml};
 use crate::domain::JobDefinition;
@@ -26,7 +28,12 @@ pub fn read_definitions(content: &[u8], name: &str) -> Result<Vec<JobDefinition>
     let root = root.map_err(|problem| refuse(vec![problem]))?;
     let (nodes, path) = match (&root.data, root.get("jobDefinitions")) {
         (Data::List(items), _) => (items.iter().collect(), ""),
-        (_, Some(Node { data: Data::List(items), .. })) if root.members().len() == 1 => {
+        (_, Some(Node { data: Data::List(items), .. }))
+            if root
+                .members()
+                .iter()
+                .all(|(key, _)| ["jobDefinitions", "nextToken"].contains(&key.as_str())) =>
+        {
             (items.iter().collect(), "jobDefinitions")
         }
         _ => return read_all(&[&root], |_| String::new()).map_err(refuse),
@@ -46,6 +53,16 @@ pub fn check_definition(definition: Value) -> Result<JobDefinition, Vec<Problem>
     definitions.pop().ok_or_else(Vec::new)
 }
 
+/// Checks a `RegisterJobDefinition` request as AWS Batch does: members that it does not know are left alone.
+///
+/// Errs with everything that is wrong with it.
+pub fn check_registration(request: Value) -> Result<JobDefinition, Vec<Problem>> {
+    let mut request = request.into();
+    strip_unknown(&mut request, &DEFINITION);
+    let mut definitions = read_all(&[&request], |_| String::new())?;
+    definitions.pop().ok_or_else(Vec::new)
+}
+
 /// Reads definitions, each with the path by which its problems are told.
 pub(super) fn read_all(
     nodes: &[&Node],
@@ -53,18 +70,22 @@ pub(super) fn read_all(
 ) -> Result<Vec<JobDefinition>, Vec<Problem>> {
     let mut definitions = Vec::new();
     let mut problems = Vec::new();
-    let mut names: HashMap<String, Option<u64>> = HashMap::new();
+    let mut names: HashMap<(String, Option<String>), Option<u64>> = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
+        let node = &saying(node);
         let mut check = Check::at(&path(index));
         check.object(node, &DEFINITION);
         if let Some(name) = node.text_of("jobDefinitionName") {
-            if let Some(earlier) = names.get(name) {
+            // describe-job-definitions prints every revision.
+            let revision = node.get("revision").map(|revision| revision.to_json().to_string());
+            let named = (name.to_owned(), revision);
+            if let Some(earlier) = names.get(&named) {
                 let place = earlier.map(|line| format!(" on line {line}")).unwrap_or_default();
                 let message = format!("{name:?} is defined{place} already; give it another name");
-                let named = node.get("jobDefinitionName").unwrap_or(node);
-                check.member("jobDefinitionName", |check| check.problem(named, message));
+                let at = node.get("jobDefinitionName").unwrap_or(node);
+                check.member("jobDefinitionName", |check| check.problem(at, message));
             }
-            names.entry(name.to_owned()).or_insert(node.line);
+            names.entry(named).or_insert(node.line);
         }
         if check.problems.is_empty() {
             match serde_json::from_value(flat(node).to_json()) {
@@ -77,15 +98,39 @@ pub(super) fn read_all(
     if problems.is_empty() { Ok(definitions) } else { Err(problems) }
 }
 
-/// The definition with its `containerProperties` among its own fields.
+/// The definition without what says nothing.
+fn saying(node: &Node) -> Node {
+    let mut saying = node.clone();
+    prune(&mut saying, &DEFINITION);
+    saying
+}
+
+/// The definition with those `containerProperties` among its own fields that the engine reads, and `vcpus` and
+/// `memory` as the requirements that took their place.
 fn flat(node: &Node) -> Node {
     let mut flat = node.clone();
-    flat.take("type");
-    if let Some(Node { data: Data::Object(members), .. }) = flat.take("containerProperties") {
-        for (key, value) in members {
-            flat.put(&key, value);
-        }
+    if flat.text_of("type") == Some("container") {
+        flat.take("type");
     }
+    let Some(Node { line, data: Data::Object(members) }) = flat.take("containerProperties") else {
+        return flat;
+    };
+    let (own, mut rest): (Vec<_>, Vec<_>) =
+        members.into_iter().partition(|(key, _)| SHORT_FORM.contains(&key.as_str()));
+    for (key, value) in own {
+        flat.put(&key, value);
+    }
+    for (field, kind) in [("vcpus", "VCPU"), ("memory", "MEMORY")] {
+        let Some(at) = rest.iter().position(|(key, _)| key == field) else { continue };
+        let amount = rest.remove(at).1.to_json().to_string();
+        let mut required =
+            flat.take("resourceRequirements").unwrap_or_else(|| Node::new(line, Data::List(Vec::new())));
+        if let Data::List(entries) = &mut required.data {
+            entries.push(serde_json::json!({"type": kind, "value": amount}).into());
+        }
+        flat.put("resourceRequirements", required);
+    }
+    flat.put("containerProperties", Node::new(line, Data::Object(rest)));
     flat
 }
 
@@ -117,6 +162,32 @@ mod tests {
             expected,
             "the flat form is read too"
         );
+    }
+
+    #[test]
+    fn what_aws_prints_is_taken_and_kept() {
+        let printed = br#"{"jobDefinitions": [
+            {"jobDefinitionName": "encode", "jobDefinitionArn": "arn:aws:batch:us-east-1:1:job-definition/encode:2",
+             "revision": 2, "status": "ACTIVE", "type": "container", "parameters": {"codec": "mp4"}, "tags": {},
+             "containerProperties": {"image": "my_repo/encode", "vcpus": 2, "memory": 2000, "user": "nobody",
+                "command": ["echo", "Ref::codec"], "jobRoleArn": "arn:aws:iam::123456789012:role/r", "volumes": [],
+                "environment": [], "resourceRequirements": [], "secrets": null,
+                "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/my/group"}}},
+             "platformCapabilities": ["EC2"], "containerOrchestrationType": "ECS", "propagateTags": false},
+            {"jobDefinitionName": "encode", "revision": 1, "status": "INACTIVE", "type": "container",
+             "containerProperties": {"image": "old", "command": ["old"]}},
+            {"jobDefinitionName": "nodes", "revision": 1, "type": "multinode", "nodeProperties": {"numNodes": 2}}
+        ], "nextToken": null}"#;
+        let read = read_definitions(printed, "d.json").unwrap();
+        let values: Vec<&str> =
+            read[0].resource_requirements.iter().map(|entry| entry.value.as_str()).collect();
+        assert_eq!((values, read[0].revision()), (vec!["2", "2000"], Some(2)));
+        assert_eq!(read[0].container_properties["user"], "nobody");
+        assert_eq!(read[0].more["platformCapabilities"][0], "EC2");
+        assert_eq!(read[0].log_configuration().unwrap()["options"]["awslogs-group"], "/my/group");
+        assert_eq!((read[1].is_active(), read[2].kind.as_deref()), (false, Some("multinode")));
+        let again = serde_json::to_string(&read).unwrap();
+        assert_eq!(read_definitions(again.as_bytes(), "d.json").unwrap(), read);
     }
 
     #[test]

@@ -122,6 +122,12 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
     }
     let depends_on_known = known.is_some_and(|node| matches!(node.data, Data::Bool(true)));
     let mut problems = check.problems;
+    // YAML has it where a key is left without a value.
+    for part in ["defaults", "local"] {
+        if root.get(part).is_some_and(|part| part.data == Data::Null) {
+            root.take(part);
+        }
+    }
     let local = root.get("local").map_or_else(|| Ok(LocalSettings::default()), local::read);
     let local = local.unwrap_or_else(|mut wrong| {
         problems.append(&mut wrong);
@@ -178,7 +184,7 @@ fn check_jobs(
             break;
         }
         let line = node.line.unwrap_or(0);
-        match job::read(node, &path) {
+        match job::read(node, &path, &beside.local.job_definitions) {
             Ok(spec) => checked.push(order::Checked { line, path, spec }),
             Err(mut wrong) => problems.append(&mut wrong),
         }

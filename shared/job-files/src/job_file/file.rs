@@ -174,7 +174,7 @@ fn read_line(line: u64, bytes: &[u8]) -> Option<Entry> {
     }
     let node = text::decode_at(bytes, line).and_then(|text| document::parse_line(text, line));
     let job = match node {
-        Ok(node) => job::read(node, ""),
+        Ok(node) => job::read(node, "", &[]),
         Err(problem) => Err(vec![problem]),
     };
     Some(Entry { line, job })

@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use super::job_schema::JOB;
 use super::node::{Data, Node};
+use super::nothing::{prune, strip_unknown};
 use super::problem::Problem;
 use super::schema::Check;
 use crate::domain::children::child_spec;
+use crate::domain::definition::find_definition;
 use crate::domain::limits::{CONTAINER_OVERRIDES_MAX_CHARS, SUBMIT_PAYLOAD_MAX_BYTES};
+use crate::domain::overrides::{container_override_chars, task_override_chars};
 use crate::domain::spec::{ContainerOverrides, EcsPropertiesOverride};
-use crate::domain::{JobId, JobSpec, Nonce, SubmitJobRequest};
+use crate::domain::{JobDefinition, JobId, JobSpec, Nonce, SubmitJobRequest};
 
 /// As long as every id.
 const ANY_ID: &str = "00000000-0000-0000-0000-000000000000";
@@ -18,23 +21,42 @@ const ANY_ID: &str = "00000000-0000-0000-0000-000000000000";
 ///
 /// Errs with everything that is wrong with it. What `dependsOn` names is not looked for.
 pub fn check_job(job: Value) -> Result<JobSpec, Vec<Problem>> {
-    read(job.into(), "")
+    read(job.into(), "", &[])
 }
 
-/// Checks the job at a path and makes it a spec.
-pub(super) fn read(mut job: Node, path: &str) -> Result<JobSpec, Vec<Problem>> {
+/// Checks a `SubmitJob` request as AWS Batch does: members that it does not know are left alone, our own fields among
+/// them, and overrides that are too long are left for the dispatch to fail.
+///
+/// Errs with everything that is wrong with it.
+pub fn check_request(request: Value) -> Result<JobSpec, Vec<Problem>> {
+    let mut request = request.into();
+    strip_unknown(&mut request, &JOB);
+    let mut check = Check::at("");
+    let (request, spec) = checked(request, &mut check)?;
+    payload(&request, request_bytes(&spec), &mut check);
+    if check.problems.is_empty() { Ok(spec) } else { Err(check.problems) }
+}
+
+/// Checks the job at a path and makes it a spec. The definitions are those that stand beside it.
+pub(super) fn read(job: Node, path: &str, definitions: &[JobDefinition]) -> Result<JobSpec, Vec<Problem>> {
     let mut check = Check::at(path);
+    let (job, spec) = checked(job, &mut check)?;
+    sizes(&job, &spec, find_definition(definitions, &spec.job_definition), &mut check);
+    if check.problems.is_empty() { Ok(spec) } else { Err(check.problems) }
+}
+
+fn checked(mut job: Node, check: &mut Check) -> Result<(Node, JobSpec), Vec<Problem>> {
+    prune(&mut job, &JOB);
     check.object(&job, &JOB);
     if !check.problems.is_empty() {
-        return Err(check.problems);
+        return Err(std::mem::take(&mut check.problems));
     }
     write_out_command(&mut job);
     let spec: JobSpec = serde_json::from_value(job.to_json()).map_err(|error| {
         check.problem(&job, error.to_string());
         std::mem::take(&mut check.problems)
     })?;
-    sizes(&job, &spec, &mut check);
-    if check.problems.is_empty() { Ok(spec) } else { Err(check.problems) }
+    Ok((job, spec))
 }
 
 fn write_out_command(job: &mut Node) {
@@ -46,15 +68,17 @@ fn write_out_command(job: &mut Node) {
 }
 
 /// What can only be measured once the job is whole.
-fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
+fn sizes(job: &Node, spec: &JobSpec, definition: Option<&JobDefinition>, check: &mut Check) {
     let container = |check: &mut Check, node: Option<&Node>, overrides: &Option<ContainerOverrides>| {
         if let (Some(node), Some(overrides)) = (node, overrides) {
-            check.member("containerOverrides", |check| override_chars(node, overrides, check));
+            let chars = container_override_chars(spec, overrides, None);
+            check.member("containerOverrides", |check| override_chars(node, chars, check));
         }
     };
     let ecs = |check: &mut Check, node: Option<&Node>, overrides: &Option<EcsPropertiesOverride>| {
         if let (Some(node), Some(overrides)) = (node, overrides) {
-            check.member("ecsPropertiesOverride", |check| override_chars(node, overrides, check));
+            let chars = task_override_chars(spec, overrides);
+            check.member("ecsPropertiesOverride", |check| override_chars(node, chars, check));
         }
     };
     // A child's own job has two variables more.
@@ -62,7 +86,7 @@ fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
     let id = JobId::parse(ANY_ID).ok().filter(|_| spec.resubmit_children);
     let child = id.and_then(|id| child_spec(spec, &id, largest));
     let widest = child.as_ref().unwrap_or(spec);
-    container(check, job.get("containerOverrides"), &widest.container_overrides);
+    single_container(job, spec, widest, definition, check);
     ecs(check, job.get("ecsPropertiesOverride"), &spec.ecs_properties_override);
     let nodes = job.get("nodeOverrides").and_then(|nodes| nodes.get("nodePropertyOverrides"));
     let ranges = spec.node_overrides.iter().flat_map(|nodes| &nodes.node_property_overrides);
@@ -76,7 +100,35 @@ fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
             });
         });
     }
-    let bytes = request_bytes(spec).max(child.as_ref().map_or(0, request_bytes));
+    payload(job, request_bytes(spec).max(child.as_ref().map_or(0, request_bytes)), check);
+}
+
+/// A job of one container: its own overrides, or the definition's command once the job's parameters are in it.
+fn single_container(
+    job: &Node,
+    spec: &JobSpec,
+    widest: &JobSpec,
+    definition: Option<&JobDefinition>,
+    check: &mut Check,
+) {
+    let several =
+        [&job.get("nodeOverrides"), &job.get("ecsPropertiesOverride"), &job.get("eksPropertiesOverride")];
+    if several.iter().any(|other| other.is_some()) {
+        return;
+    }
+    let overrides = widest.container_overrides.clone().unwrap_or_default();
+    // A child's own job has the array's index in its environment; the array's own variables count all the same.
+    let chars = container_override_chars(spec, &overrides, definition);
+    let field = ["containerOverrides", "parameters"].into_iter().find(|field| job.get(field).is_some());
+    match field {
+        Some(field) => {
+            check.member(field, |check| override_chars(job.get(field).unwrap_or(job), chars, check));
+        }
+        None => override_chars(job, chars, check),
+    }
+}
+
+fn payload(job: &Node, bytes: usize, check: &mut Check) {
     if bytes > SUBMIT_PAYLOAD_MAX_BYTES {
         check.problem(
             job,
@@ -87,14 +139,12 @@ fn sizes(job: &Node, spec: &JobSpec, check: &mut Check) {
     }
 }
 
-fn override_chars(node: &Node, overrides: &impl serde::Serialize, check: &mut Check) {
-    let text = serde_json::to_string(overrides).unwrap_or_default();
-    let length = text.chars().count();
-    if length > CONTAINER_OVERRIDES_MAX_CHARS {
+fn override_chars(node: &Node, chars: usize, check: &mut Check) {
+    if chars > CONTAINER_OVERRIDES_MAX_CHARS {
         check.problem(
             node,
             format!(
-                "has {length} characters as JSON, at most {CONTAINER_OVERRIDES_MAX_CHARS} are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads"
+                "makes overrides of {chars} characters as ECS counts them, with Batch's own variables and Ref:: filled in, and at most {CONTAINER_OVERRIDES_MAX_CHARS} are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads"
             ),
         );
     }
@@ -125,7 +175,7 @@ mod tests {
             "dependsOn": [{"jobId": "x", "type": "N_TO_N"}, {"type": "SEQUENTIAL"}, {"jobName": "b"}],
             "parameters": {"p": ""},
             "containerOverrides": {
-                "vcpus": 1, "memory": 4, "command": ["a", ""], "instanceType": "m5.large",
+                "vcpus": 1, "memory": 4, "command": ["a", "b"], "instanceType": "m5.large",
                 "environment": [{"name": "N", "value": ""}, {"name": "M"}],
                 "resourceRequirements": [{"type": "GPU", "value": "1"}]
             },
@@ -191,12 +241,12 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
         let found = problems(json!({
-            "jobname": "a", "jobQueue": "", "jobDefinition": 7, "arrayProperties": {}, "tags": {"aws:x": 1}
+            "jobname": "a", "jobQueue": "", "jobDefinition": 7, "arrayProperties": {"sizes": 2}, "tags": {"aws:x": 1}
         }));
         assert_eq!(
             found,
             [
-                "arrayProperties.size: is missing; it is required",
+                "arrayProperties.sizes: unknown field; the nearest known one is \"size\"",
                 "jobDefinition: must be a string, not a number; put it in quotes",
                 "jobQueue: is empty; give it a value",
                 "jobname: unknown field; the nearest known one is \"jobName\"",
@@ -214,9 +264,9 @@ mod tests {
                 "resubmitChildren": resubmit, "command": ["x".repeat(length)]
             }))
         };
-        let longest = (8_000..8_192).rfind(|&length| with(length, false).is_ok()).unwrap();
+        let longest = (7_000..8_192).rfind(|&length| with(length, false).is_ok()).unwrap();
         let told = with(longest, true).unwrap_err();
-        assert!(told[0].message.starts_with("has 8"), "{told:?}");
+        assert!(told[0].message.starts_with("makes overrides of 8"), "{told:?}");
         assert!(with(longest - 120, true).is_ok());
         let taken = json!({"jobName": "a--bw-child-7", "jobQueue": "q", "jobDefinition": "d"});
         assert_eq!(

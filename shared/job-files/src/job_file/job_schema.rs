@@ -8,7 +8,7 @@ use super::text_rules as text;
 use crate::domain::limits::{
     ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPT_DURATION_MIN_SECONDS, ATTEMPTS_MAX, DEPENDENCIES_MAX,
     ECS_TASK_CONTAINERS_MAX, ECS_TASKS_MAX, EKS_CONTAINERS_MAX, EVALUATE_ON_EXIT_MAX, MAX_TRIES_MAX,
-    SCHEDULING_PRIORITY_MAX,
+    MEMORY_MIN_MIB, SCHEDULING_PRIORITY_MAX,
 };
 use crate::domain::spec::JobField;
 
@@ -32,7 +32,8 @@ static JOB_FIELDS: [Field; JobField::ALL.len()] = {
 const fn job_field(field: JobField) -> Field {
     let kind = match field {
         JobField::JobName => return required(field.name(), Kind::Text(text::JOB_NAME)),
-        JobField::JobQueue | JobField::JobDefinition => return required(field.name(), Kind::Text(text::ANY)),
+        JobField::JobQueue => return required(field.name(), Kind::Text(text::JOB_QUEUE)),
+        JobField::JobDefinition => return required(field.name(), Kind::Text(text::JOB_DEFINITION)),
         JobField::Command => COMMAND,
         JobField::MaxTries => Kind::Whole(1, MAX_TRIES_MAX),
         JobField::FallbackQueue => Kind::Object(&FALLBACK_QUEUE),
@@ -59,7 +60,7 @@ const fn job_field(field: JobField) -> Field {
 pub(super) static DEFINITION: Object = Object {
     fields: &[
         required("jobDefinitionName", Kind::Text(text::DEFINITION_NAME)),
-        optional("type", Kind::OneOf(&["container"])),
+        optional("type", Kind::OneOf(&["container", "multinode"])),
         optional("containerProperties", Kind::Object(&CONTAINER_PROPERTIES)),
         IMAGE,
         DEFINITION_COMMAND,
@@ -68,6 +69,20 @@ pub(super) static DEFINITION: Object = Object {
         optional("parameters", Kind::Map(rules::parameters)),
         optional("timeout", Kind::Object(&TIMEOUT)),
         optional("retryStrategy", Kind::Object(&RETRY_STRATEGY)),
+        // What describe-job-definitions prints beside them.
+        optional("jobDefinitionArn", Kind::Anything),
+        optional("revision", Kind::Whole(1, I32_MAX)),
+        optional("status", Kind::OneOf(&["ACTIVE", "INACTIVE"])),
+        optional("schedulingPriority", Kind::Anything),
+        optional("nodeProperties", Kind::Anything),
+        optional("tags", Kind::Anything),
+        optional("propagateTags", Kind::Anything),
+        optional("platformCapabilities", Kind::Anything),
+        optional("ecsProperties", Kind::Anything),
+        optional("eksProperties", Kind::Anything),
+        optional("containerOrchestrationType", Kind::Anything),
+        optional("consumableResourceProperties", Kind::Anything),
+        optional("resourceRetentionPolicy", Kind::Anything),
     ],
     rule: rules::definition,
 };
@@ -76,7 +91,7 @@ const MAX_TRIES: Field = optional("maxTries", Kind::Whole(1, MAX_TRIES_MAX));
 
 static FALLBACK_QUEUE: Object = Object {
     fields: &[
-        required("jobQueue", Kind::Text(text::ANY)),
+        required("jobQueue", Kind::Text(text::JOB_QUEUE)),
         optional("afterLosses", Kind::Whole(1, MAX_TRIES_MAX)),
     ],
     rule: anything,
@@ -87,10 +102,40 @@ static RETRY_ON: Kind = Kind::TextOrObject(
     &Object { fields: &[required("cause", Kind::Text(text::RETRIED_CAUSE)), MAX_TRIES], rule: anything },
 );
 
-static CONTAINER_PROPERTIES: Object =
-    Object { fields: &[IMAGE, DEFINITION_COMMAND, ENVIRONMENT, RESOURCE_REQUIREMENTS], rule: anything };
+/// Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerProperties.html>
+static CONTAINER_PROPERTIES: Object = Object {
+    fields: &[
+        IMAGE,
+        DEFINITION_COMMAND,
+        ENVIRONMENT,
+        RESOURCE_REQUIREMENTS,
+        optional("vcpus", Kind::Whole(1, I32_MAX)),
+        optional("memory", Kind::Whole(MEMORY_MIN_MIB, I32_MAX)),
+        optional("jobRoleArn", Kind::Anything),
+        optional("executionRoleArn", Kind::Anything),
+        optional("volumes", Kind::Anything),
+        optional("mountPoints", Kind::Anything),
+        optional("readonlyRootFilesystem", Kind::Anything),
+        optional("privileged", Kind::Anything),
+        optional("ulimits", Kind::Anything),
+        optional("user", Kind::Anything),
+        optional("instanceType", Kind::Anything),
+        optional("linuxParameters", Kind::Anything),
+        optional("logConfiguration", Kind::Anything),
+        optional("secrets", Kind::Anything),
+        optional("networkConfiguration", Kind::Anything),
+        optional("fargatePlatformConfiguration", Kind::Anything),
+        optional("enableExecuteCommand", Kind::Anything),
+        optional("ephemeralStorage", Kind::Anything),
+        optional("runtimePlatform", Kind::Anything),
+        optional("repositoryCredentials", Kind::Anything),
+    ],
+    rule: rules::container_overrides,
+};
 
-const COMMAND: Kind = Kind::List(&Kind::AnyText, ANY_NUMBER, anything);
+/// Batch takes no empty string in a command. Kubernetes does.
+const COMMAND: Kind = Kind::List(&Kind::Text(text::ANY), ANY_NUMBER, anything);
+const EKS_COMMAND: Kind = Kind::List(&Kind::AnyText, ANY_NUMBER, anything);
 const IMAGE: Field = optional("image", Kind::Text(text::ANY));
 const DEFINITION_COMMAND: Field = optional("command", COMMAND);
 const ENVIRONMENT: Field = optional("environment", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment));
@@ -116,7 +161,7 @@ static RESOURCE: Object = Object {
 static CONTAINER_OVERRIDES: Object = Object {
     fields: &[
         optional("vcpus", Kind::Whole(1, I32_MAX)),
-        optional("memory", Kind::Whole(1, I32_MAX)),
+        optional("memory", Kind::Whole(MEMORY_MIN_MIB, I32_MAX)),
         DEFINITION_COMMAND,
         optional("instanceType", Kind::Text(text::ANY)),
         ENVIRONMENT,
@@ -189,7 +234,7 @@ static NODE_PROPERTY_OVERRIDE: Object = Object {
 };
 
 static ECS_PROPERTIES: Object = Object {
-    fields: &[required(
+    fields: &[optional(
         "taskProperties",
         Kind::List(&Kind::Object(&TASK_PROPERTIES), ECS_TASKS_MAX, rules::one_task),
     )],
@@ -233,8 +278,8 @@ static EKS_CONTAINER: Object = Object {
     fields: &[
         optional("name", Kind::Text(text::ANY)),
         optional("image", Kind::Text(text::ANY)),
-        DEFINITION_COMMAND,
-        optional("args", COMMAND),
+        optional("command", EKS_COMMAND),
+        optional("args", EKS_COMMAND),
         optional("env", Kind::List(&A_VARIABLE, ANY_NUMBER, rules::environment)),
         optional("resources", Kind::Object(&EKS_RESOURCES)),
     ],

@@ -9,7 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::job_schema::{DEFINITION, JOB};
-use super::schema::{Kind, Object};
+use super::nothing::is_ours;
+use super::schema::{Field, Kind, Object};
 
 /// The one field of a job that has no default.
 const NAME: &str = "jobName";
@@ -138,7 +139,7 @@ fn required(object: &Object) -> Vec<&'static str> {
 }
 
 fn of_object(object: &Object) -> Map<String, Value> {
-    let properties = object.fields.iter().map(|field| (field.name.to_owned(), of_kind(&field.kind)));
+    let properties = object.fields.iter().map(|field| (field.name.to_owned(), of_field(field)));
     let mut schema = Map::from_iter([
         ("type".to_owned(), "object".into()),
         ("properties".to_owned(), Value::Object(properties.collect())),
@@ -151,6 +152,24 @@ fn of_object(object: &Object) -> Map<String, Value> {
     schema
 }
 
+/// A member that is optional may also say nothing: `null` and, where the field is AWS's, `{}`.
+fn of_field(field: &Field) -> Value {
+    let mut schema = of_kind(&field.kind);
+    let Some(members) = schema.as_object_mut().filter(|_| !field.required) else { return schema };
+    if let Some(kind) = members.get_mut("type") {
+        *kind = json!([kind, "null"]);
+    }
+    if let Some(Value::Array(words)) = members.get_mut("enum") {
+        words.push(Value::Null);
+    }
+    if !is_ours(field.name)
+        && let Some(required) = members.remove("required")
+    {
+        members.insert("anyOf".to_owned(), json!([{"maxProperties": 0}, {"required": required}]));
+    }
+    schema
+}
+
 fn of_kind(kind: &Kind) -> Value {
     match kind {
         Kind::Text(rule) => match rule.pattern {
@@ -158,6 +177,7 @@ fn of_kind(kind: &Kind) -> Value {
             None => json!({"type": "string", "minLength": 1}),
         },
         Kind::AnyText => json!({"type": "string"}),
+        Kind::Anything => json!({}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Whole(least, i64::MAX) => json!({"type": "integer", "minimum": least}),
         Kind::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),

@@ -7,6 +7,7 @@
 //! | `json`, `yaml`, `node` | the two syntaxes, and the tree with lines that both become |
 //! | `format`, `document` | which syntax a file has, and which form |
 //! | `defaults`, `definitions` | what stands in a file beside its jobs |
+//! | `nothing` | members that say nothing, or that `SubmitJob` does not know |
 //! | `schema`, `job_schema` | the language of fields, and the fields of a job in it |
 //! | `json_schema` | the same as a JSON Schema |
 //! | `rules`, `text_rules` | what must hold between fields, and of a text |
@@ -26,6 +27,7 @@ mod json;
 mod json_schema;
 mod local;
 mod node;
+mod nothing;
 mod order;
 mod problem;
 mod rules;
@@ -37,9 +39,9 @@ mod text_rules;
 mod yaml;
 
 pub use crate::domain::suggest::nearest;
-pub use definitions::{check_definition, read_definitions};
+pub use definitions::{check_definition, check_registration, read_definitions};
 pub use file::{Entry, JobFile, open};
-pub use job::check_job;
+pub use job::{check_job, check_request};
 #[cfg(feature = "schema")]
 pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
 pub use local::LocalSettings;

@@ -12,6 +12,9 @@ use crate::domain::limits::{TAG_KEY_MAX_CHARS, TAG_VALUE_MAX_CHARS, TAGS_MAX};
 const OVERRIDES: [&str; 4] =
     ["containerOverrides", "nodeOverrides", "ecsPropertiesOverride", "eksPropertiesOverride"];
 
+/// The members of `containerProperties` that a definition may have among its own.
+pub(super) const SHORT_FORM: [&str; 4] = ["image", "command", "environment", "resourceRequirements"];
+
 /// How a job, or the defaults of jobs, may say what their definitions' containers change.
 pub(super) fn overrides(job: &Node, check: &mut Check) {
     if let (Some(command), Some(overrides)) = (job.get("command"), job.get("containerOverrides")) {
@@ -202,8 +205,13 @@ pub(super) fn resource(resource: &Node, check: &mut Check) {
     let whole = text.bytes().all(|byte| byte.is_ascii_digit())
         && text.parse::<u32>().is_ok_and(|number| (1..=i32::MAX as u32).contains(&number));
     let (fits, expected) = match kind {
-        "VCPU" => (is_cores(text), "a number of cores above 0, as in \"1\" or \"0.25\""),
-        "MEMORY" => (whole, "a whole number of MiB above 0, as in \"2048\""),
+        "VCPU" => (
+            whole || ["0.25", "0.5"].contains(&text),
+            "\"0.25\", \"0.5\" or a whole number of vCPUs, as in \"2\"",
+        ),
+        "MEMORY" => {
+            (whole && !["1", "2", "3"].contains(&text), "a whole number of MiB, at least 4, as in \"2048\"")
+        }
         "GPU" => (whole, "a whole number of devices above 0, as in \"1\""),
         _ => return,
     };
@@ -211,11 +219,6 @@ pub(super) fn resource(resource: &Node, check: &mut Check) {
         let message = format!("must be {expected}, not {text:?}");
         check.member("value", |check| check.problem(value, message));
     }
-}
-
-fn is_cores(text: &str) -> bool {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    plain && text.parse::<f64>().is_ok_and(|cores| cores.is_finite() && cores > 0.0)
 }
 
 pub(super) fn container_overrides(overrides: &Node, check: &mut Check) {
@@ -252,10 +255,11 @@ pub(super) fn one_task(tasks: &Node, check: &mut Check) {
     }
 }
 
+/// The short form has some of `containerProperties` beside the definition's own fields.
 pub(super) fn definition(definition: &Node, check: &mut Check) {
     let Some(nested) = definition.get("containerProperties") else { return };
     for (field, value) in nested.members() {
-        if definition.get(field).is_some() {
+        if SHORT_FORM.contains(&field.as_str()) && definition.get(field).is_some() {
             check.member("containerProperties", |check| {
                 check.member(field, |check| {
                     check.problem(value, "is given beside containerProperties too; remove one of the two");

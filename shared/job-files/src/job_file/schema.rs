@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Object(&'static Object),
     /// A string that is not empty, or an object.
     TextOrObject(TextRule, &'static Object),
+    /// Whatever AWS takes: kept as it is, because nothing here reads it.
+    Anything,
 }
 
 /// The fields of an object and what must hold between them.
@@ -131,7 +133,8 @@ impl Check {
 
     fn value(&mut self, node: &Node, kind: &Kind) {
         match (kind, &node.data) {
-            (_, Data::Null) => self.problem(node, "is null; give it a value or leave the field out"),
+            (Kind::Anything, _) => {}
+            (_, Data::Null) => self.problem(node, "is null; give it a value"),
             (Kind::Text(_) | Kind::TextOrObject(..), Data::Text(text)) if text.is_empty() => {
                 self.problem(node, "is empty; give it a value");
             }
@@ -206,13 +209,14 @@ fn wrong_kind(kind: &Kind, node: &Node) -> String {
         (Kind::Flag, _) => ("true or false".to_owned(), ""),
         (Kind::Whole(least, most), Data::Text(_)) => (range(*least, *most), "; leave the quotes out"),
         (Kind::Whole(least, most), _) => (range(*least, *most), ""),
-        (Kind::List(Kind::AnyText, ..), Data::Text(_)) => {
+        (Kind::List(Kind::AnyText | Kind::Text(_), ..), Data::Text(_)) => {
             ("a list of strings".to_owned(), "; for a line of shell write [\"sh\", \"-c\", \"…\"]")
         }
         (Kind::List(..), _) => ("a list".to_owned(), ""),
         (Kind::Map(_), _) => ("an object of strings".to_owned(), ""),
         (Kind::Object(_), _) => ("an object".to_owned(), ""),
         (Kind::TextOrObject(..), _) => ("a string or an object".to_owned(), ""),
+        (Kind::Anything, _) => ("anything".to_owned(), ""),
     };
     format!("must be {expected}, not {}{remedy}", node.kind())
 }

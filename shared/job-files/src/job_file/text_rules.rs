@@ -12,6 +12,18 @@ type Answer = Result<(), String>;
 
 pub(super) const ANY: TextRule = TextRule { check: any, pattern: None };
 pub(super) const JOB_NAME: TextRule = TextRule { check: job_name, pattern: Some(JobName::PATTERN) };
+pub(super) const JOB_QUEUE: TextRule = TextRule {
+    check: job_queue,
+    pattern: Some(
+        "^([A-Za-z0-9][A-Za-z0-9_-]{0,127}|arn:aws[a-z-]*:batch:[a-z0-9-]*:[0-9]*:job-queue/[A-Za-z0-9][A-Za-z0-9_-]{0,127})$",
+    ),
+};
+pub(super) const JOB_DEFINITION: TextRule = TextRule {
+    check: job_definition,
+    pattern: Some(
+        "^(|arn:aws[a-z-]*:batch:[a-z0-9-]*:[0-9]*:job-definition/)[A-Za-z0-9][A-Za-z0-9_-]{0,127}(:[0-9]{1,9})?$",
+    ),
+};
 pub(super) const JOB_ID: TextRule = TextRule { check: job_id, pattern: Some(JobId::PATTERN) };
 pub(super) const DEFINITION_NAME: TextRule =
     TextRule { check: definition_name, pattern: Some(JobName::PATTERN) };
@@ -50,6 +62,55 @@ fn definition_name(text: &str) -> Answer {
     job_name(text).map_err(|_| {
         format!(
             "{text:?} is no job definition name: 1 to {JOB_NAME_MAX_CHARS} letters, digits, '_' and '-', the first a letter or digit"
+        )
+    })
+}
+
+/// What follows the account in an ARN of AWS Batch; `None` where the text is none.
+fn arn_resource(text: &str) -> Option<&str> {
+    let (head, resource) = text.split_once(":batch:").and_then(|(head, rest)| {
+        let (region, rest) = rest.split_once(':')?;
+        let (account, resource) = rest.split_once(':')?;
+        let is_place = region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        (is_place && account.bytes().all(|b| b.is_ascii_digit())).then_some((head, resource))
+    })?;
+    let partition = head.strip_prefix("arn:aws")?;
+    partition.bytes().all(|b| b.is_ascii_lowercase() || b == b'-').then_some(resource)
+}
+
+/// A name or an ARN, as Batch takes it: it looks a name up only when its form is right.
+fn job_queue(text: &str) -> Answer {
+    let name = match arn_resource(text) {
+        Some(resource) => resource.strip_prefix("job-queue/").ok_or_else(|| {
+            format!("{text:?} is the ARN of something else; give that of a job queue (…:job-queue/NAME)")
+        })?,
+        None => text,
+    };
+    job_name(name).map_err(|_| {
+        format!(
+            "{text:?} is no job queue: give its name (1 to {JOB_NAME_MAX_CHARS} letters, digits, '_' and '-') or its ARN"
+        )
+    })
+}
+
+/// A name with or without its revision, or an ARN.
+fn job_definition(text: &str) -> Answer {
+    let named = match arn_resource(text) {
+        Some(resource) => resource.strip_prefix("job-definition/").ok_or_else(|| {
+            format!("{text:?} is the ARN of something else; give that of a job definition (…:job-definition/NAME:REVISION)")
+        })?,
+        None => text,
+    };
+    let (name, revision) = named.split_once(':').unwrap_or((named, "1"));
+    let is_revision = (1..=9).contains(&revision.len()) && revision.bytes().all(|byte| byte.is_ascii_digit());
+    if job_name(name).is_ok() && !is_revision {
+        return Err(format!(
+            "{text:?} has the revision {revision:?}, which is no number; give one, or leave it out for the latest"
+        ));
+    }
+    job_name(name).map_err(|_| {
+        format!(
+            "{text:?} is no job definition: give NAME, NAME:REVISION (1 to {JOB_NAME_MAX_CHARS} letters, digits, '_' and '-') or its ARN"
         )
     })
 }
@@ -149,6 +210,20 @@ mod tests {
         for text in bad {
             assert!(rule(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn queues_and_definitions_are_names_or_arns_of_their_kind() {
+        const ARN: &str = "arn:aws:batch:us-east-1:123456789012:";
+        let long = "x".repeat(129);
+        let queue = format!("{ARN}job-queue/q");
+        let definition = format!("{ARN}job-definition/d:1");
+        let bad =
+            ["my queue!", "-q", "q:1", &long, &definition, "arn:aws:s3:::job-queue/q", "arn:aws:batch:x"];
+        check(job_queue, &["q", "Q_1-b", &queue, "arn:aws-us-gov:batch:us-gov-west-1:1:job-queue/q"], &bad);
+        let bad =
+            ["my def", "d:latest", "d:", "d:1:2", "d:-1", &long, &queue, &format!("{ARN}job-definition/d:x")];
+        check(job_definition, &["d", "d:12", &definition, &format!("{ARN}job-definition/d")], &bad);
     }
 
     #[test]

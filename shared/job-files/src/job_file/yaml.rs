@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{Remedies, options, reason};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
@@ -30,7 +30,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
         let message = format!("invalid YAML: {}", reason(error, &REMEDIES));
         Problem { line, field: None, message }
     })?;
-    Ok(node(tree))
+    match foreign_tag(text) {
+        Some(ForeignTag { line, message, .. }) => Err(Problem::at_line(line, message)),
+        None => Ok(node(tree)),
+    }
 }
 
 fn node(tree: Spanned<Tree>) -> Node {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::core::{JobIds, MilliVcpus};
+use super::core::{Capacity, JobIds, MilliVcpus};
 use crate::domain::JobDefinition;
 use crate::domain::limits::KILL_GRACE_SECONDS;
 
@@ -13,7 +13,7 @@ const DEFAULT_WINDOW: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// How much may run at once.
-    pub vcpus: MilliVcpus,
+    pub capacity: Capacity,
     /// How many unfinished jobs, array children among them, it holds before submissions have to wait.
     /// An array is taken as a whole, and may pass it.
     pub window: usize,
@@ -28,10 +28,15 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// AWS's rules on so many vCPUs.
+    /// AWS's rules on so many vCPUs, and on the memory and GPUs of this machine.
+    pub fn on_this_machine(vcpus: u32) -> Self {
+        Self { capacity: Capacity::of_this_machine(vcpus), ..Self::with_vcpus(vcpus) }
+    }
+
+    /// AWS's rules on so many vCPUs, and memory and GPUs without bound.
     pub fn with_vcpus(vcpus: u32) -> Self {
         Self {
-            vcpus: MilliVcpus::whole(vcpus),
+            capacity: MilliVcpus::whole(vcpus).into(),
             window: DEFAULT_WINDOW,
             kill_grace: Duration::from_secs(KILL_GRACE_SECONDS),
             starts_jobs: true,

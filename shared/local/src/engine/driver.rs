@@ -31,6 +31,24 @@ pub(crate) enum Command {
 /// An answer that waits for the books.
 type Answer = Box<dyn FnOnce() + Send>;
 
+/// What the core holds, for those who wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) unfinished: usize,
+    pub(crate) is_moving: bool,
+}
+
+impl Load {
+    pub(crate) fn of(core: &Core) -> Self {
+        Self { unfinished: core.unfinished(), is_moving: core.is_moving() }
+    }
+
+    /// Nothing more happens by itself.
+    pub(crate) fn is_at_rest(self) -> bool {
+        self.unfinished == 0 || !self.is_moving
+    }
+}
+
 /// What a turn begins with.
 enum Input {
     Commands(Vec<Command>),
@@ -49,7 +67,7 @@ pub(crate) struct Driver<R, C> {
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) reporter: Reports,
     pub(crate) events: mpsc::UnboundedSender<JobStateChange>,
-    pub(crate) load: watch::Sender<usize>,
+    pub(crate) load: watch::Sender<Load>,
 }
 
 impl<R: Runner, C: Clock + 'static> Driver<R, C> {
@@ -169,7 +187,7 @@ impl<R: Runner, C: Clock + 'static> Driver<R, C> {
             // A consumer that is gone wants no events.
             let _ = self.events.send(state_change(detail, now));
         }
-        self.load.send_replace(self.core.unfinished());
+        self.load.send_replace(Load::of(&self.core));
         answers.into_iter().for_each(|answer| answer());
         effects.settled.iter().for_each(|attempt| self.runner.settled(attempt));
         effects.starts.into_iter().for_each(|launch| self.runner.start(launch, &self.reporter));

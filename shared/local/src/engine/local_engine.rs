@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::books::{Books, BooksError};
 use super::config::EngineConfig;
 use super::core::{Core, JobRecord, Reach, arn};
-use super::driver::{Command, Driver, blocking};
+use super::driver::{Command, Driver, Load, blocking};
 use super::logs::LogDirectory;
 use super::runner::Runner;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
@@ -31,7 +31,7 @@ const STOPPED: &str = "the job engine has stopped; start it again";
 pub struct LocalEngine {
     commands: mpsc::Sender<Command>,
     books: Arc<dyn Books>,
-    load: watch::Receiver<usize>,
+    load: watch::Receiver<Load>,
     window: usize,
     logs: Option<LogDirectory>,
 }
@@ -57,7 +57,7 @@ impl LocalEngine {
         let (sequence, unfinished) =
             blocking(&books, |books| Ok((books.last_sequence()?, books.unfinished()?))).await?;
         let grace_ms = i64::try_from(config.kill_grace.as_millis()).unwrap_or(i64::MAX);
-        let mut core = Core::new(config.vcpus, grace_ms, config.ids, sequence);
+        let mut core = Core::new(config.capacity, grace_ms, config.ids, sequence);
         if !config.starts_jobs {
             core.start_nothing();
         }
@@ -66,7 +66,7 @@ impl LocalEngine {
         let logs = runner.logs();
         runner.resume(core.resume(unfinished, clock.now()), &reporter);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let (load_sender, load) = watch::channel(core.unfinished());
+        let (load_sender, load) = watch::channel(Load::of(&core));
         let mut driver = Driver {
             core,
             books: Arc::clone(&books),
@@ -102,15 +102,21 @@ impl LocalEngine {
         self.ask("TerminateJob", |reply| Command::TerminateAll(reason, reply)).await
     }
 
-    /// Waits until no unfinished job is left, or the engine has stopped.
+    /// Waits until nothing more happens by itself, or the engine has stopped: no unfinished job is left, or only such
+    /// as this machine can't hold, and those that depend on them.
     pub async fn idle(&self) {
         // An error says that the engine has stopped.
-        let _ = self.load.clone().wait_for(|&unfinished| unfinished == 0).await;
+        let _ = self.load.clone().wait_for(|load| load.is_at_rest()).await;
+    }
+
+    /// Whether anything can still happen by itself.
+    pub fn is_moving(&self) -> bool {
+        self.load.borrow().is_moving
     }
 
     /// Jobs that have not ended, array parents and children among them.
     pub fn unfinished(&self) -> usize {
-        *self.load.borrow()
+        self.load.borrow().unfinished
     }
 
     /// Submissions, newest first, without array children: at most `limit` of those before the submission
@@ -210,7 +216,7 @@ impl JobEngine for LocalEngine {
         let queue = arn::resource_name(job_queue);
         let in_queue =
             records.into_iter().filter(|record| arn::resource_name(&record.detail.job_queue) == queue);
-        Ok(Page { items: in_queue.map(summary).collect(), next })
+        Ok(Page::new(in_queue.map(summary).collect(), next))
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
@@ -229,7 +235,7 @@ impl JobEngine for LocalEngine {
 impl SubmissionPace for LocalEngine {
     async fn admit(&self) {
         // An error says that the engine has stopped: the submission will tell.
-        let _ = self.load.clone().wait_for(|&unfinished| unfinished < self.window).await;
+        let _ = self.load.clone().wait_for(|load| load.unfinished < self.window || load.is_at_rest()).await;
     }
 }
 

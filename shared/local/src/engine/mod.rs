@@ -33,7 +33,8 @@ mod virtual_clock;
 pub(crate) use self::core::arn;
 
 pub use self::core::{
-    AttemptEnd, AttemptId, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop, StopCause,
+    AttemptEnd, AttemptId, Capacity, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop,
+    StopCause,
 };
 pub use books::{Books, BooksError, MemoryBooks};
 pub use books::{Durability, SqliteBooks};

@@ -16,7 +16,7 @@ use super::state_dir::{StateDir, StateDirError, StateDirLock};
 use super::stop_requests::answer_stop_requests;
 use crate::directory::DirectoryObjectStore;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState};
+use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState, SourceVersion};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
     ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
@@ -24,7 +24,8 @@ use crate::engine::{
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
 use crate::ports::{
-    Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore, SubmissionPace,
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore,
+    SubmissionPace,
 };
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
@@ -100,6 +101,13 @@ impl From<RunFileError> for LocalError {
 pub enum End {
     /// Every job has ended.
     Ended(RunCounts),
+    /// Nothing more happens by itself: some jobs stay RUNNABLE, because this machine can't hold them.
+    Blocked {
+        /// As of a run that has ended.
+        counts: RunCounts,
+        /// Submissions and children that have not ended, those that wait for others among them.
+        unfinished: u64,
+    },
     /// It was stopped before. What runs goes on by itself, and is settled at the next start.
     Stopped {
         /// Submissions and children that have not ended.
@@ -153,7 +161,11 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let store = SqliteStore::open(&dir.database())?;
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
         let vcpus = options.vcpus.unwrap_or_else(cores);
-        let config = EngineConfig { starts_jobs, ..EngineConfig::with_vcpus(vcpus) };
+        let of_machine = match &options.mode {
+            Mode::Processes(_) => EngineConfig::on_this_machine(vcpus),
+            Mode::Simulated { .. } => EngineConfig::with_vcpus(vcpus),
+        };
+        let config = EngineConfig { starts_jobs, ..of_machine };
         let engine = match &options.mode {
             Mode::Processes(settings) => {
                 let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
@@ -272,10 +284,17 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 let unfinished = self.engine.unfinished() as u64;
                 return Ok((order.run_id, End::Stopped { unfinished }));
             };
-            let settled = take_up(&pump).await? == Reconciled::default() && engine.unfinished() == 0;
+            let done = take_up(&pump).await?;
+            let unfinished = engine.unfinished() as u64;
+            // What is blocked is asked about in every pass, and nothing comes of it.
+            let asked_about = if unfinished > 0 { done.described } else { 0 };
+            let settled = done == Reconciled { described: asked_about, ..Reconciled::default() };
             match end {
-                RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled => {
+                RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled && unfinished == 0 => {
                     return Ok((order.run_id, End::Ended(counts)));
+                }
+                RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled && !engine.is_moving() => {
+                    return Ok((order.run_id, End::Blocked { counts, unfinished }));
                 }
                 RunEnd::Complete(_) | RunEnd::ToBeContinued(_) | RunEnd::Cancelled(_) => {
                     file = open_job_file(path).await?;
@@ -291,11 +310,14 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
         let policy = SubmitPolicy::default();
         let requested_by = self.requested_by.clone();
-        RunFile { run_id, source, rerun, requested_by, concurrency: CONCURRENCY, deadline: None, policy }
+        let source_version = SourceVersion::default();
+        let (concurrency, deadline) = (CONCURRENCY, None);
+        RunFile { run_id, source, source_version, rerun, requested_by, concurrency, deadline, policy }
     }
 }
 
-pub(crate) fn cores() -> u32 {
+/// vCPUs of this machine: its cores.
+pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
@@ -319,7 +341,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let mut submitting = pin!(submitting);
     let mut end = None;
@@ -372,7 +394,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
     stop_cancelled_runs(pump.recorder.store, pump.recorder.engine, pump.recorder.clock).await?;

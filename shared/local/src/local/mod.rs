@@ -9,8 +9,7 @@ mod pump;
 mod state_dir;
 mod stop_requests;
 
-pub(crate) use controller::cores;
-pub use controller::{Controller, End, LocalError, Mode, Options};
+pub use controller::{Controller, End, LocalError, Mode, Options, cores};
 pub use observer::{Observer, Silent};
 pub use state_dir::{StateDir, StateDirError, StateDirLock};
 pub use stop_requests::RunningProcess;

@@ -8,8 +8,10 @@ use tracing::warn;
 
 use super::observer::Observer;
 use crate::domain::{JobId, JobState};
-use crate::ports::{Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace};
-use crate::use_cases::collect_logs::{CollectPolicy, collect_logs};
+use crate::ports::{
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
+};
+use crate::use_cases::collect_logs::{CollectPolicy, Look, collect_logs};
 use crate::use_cases::record_state::Recorder;
 
 /// Waits before a state that could not be recorded is delivered again.
@@ -43,7 +45,7 @@ where
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
-    O: ObjectStore,
+    O: ObjectStore + CheckpointStore,
 {
     /// Records one state. What can't be recorded now is delivered again later.
     pub(super) async fn deliver(&mut self, state: JobState) {
@@ -91,6 +93,6 @@ where
     pub(super) async fn collect(&self, job_id: &JobId) -> Result<(), PortError> {
         let Some((source, archive)) = self.logs else { return Ok(()) };
         let Recorder { store, clock, .. } = self.recorder;
-        collect_logs(store, source, archive, clock, &COLLECT, job_id).await.map(|_| ())
+        collect_logs(store, source, archive, clock, &COLLECT, job_id, Look::WhenDue).await.map(|_| ())
     }
 }

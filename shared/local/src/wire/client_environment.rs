@@ -7,20 +7,20 @@ use crate::engine::Variable;
 /// A Region that every client knows. The endpoint answers for any.
 const REGION: &str = "us-east-1";
 
-/// AWS refuses them: a job that submits jobs does so here, and never on AWS by accident.
+/// The access key id where the endpoint asks for no token. AWS refuses it: a job that submits jobs does so here, and never on AWS by accident.
 const ACCESS_KEY_ID: &str = "batchwright-local";
 const SECRET_ACCESS_KEY: &str = "not-a-secret";
 
 /// The variables by which AWS's clients find the endpoint at an address. They lie below what a person passes on
 /// and what the job itself sets.
-pub(super) fn client_environment(address: SocketAddr) -> Vec<Variable> {
+pub(super) fn client_environment(address: SocketAddr, token: Option<&str>) -> Vec<Variable> {
     let url = format!("http://{}", reachable(address));
     [
         ("AWS_ENDPOINT_URL_BATCH", url.as_str()),
         ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url.as_str()),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+        ("AWS_ACCESS_KEY_ID", token.unwrap_or(ACCESS_KEY_ID)),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
     ]
     .map(|(name, value)| (name.into(), value.into()))
@@ -48,7 +48,7 @@ mod tests {
             ("0.0.0.0:80", "http://127.0.0.1:80"),
             ("[::]:80", "http://[::1]:80"),
         ] {
-            let environment = client_environment(address.parse().unwrap());
+            let environment = client_environment(address.parse().unwrap(), None);
             for name in ["AWS_ENDPOINT_URL_BATCH", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"] {
                 assert!(environment.contains(&(name.into(), url.into())), "{environment:?}");
             }

@@ -48,6 +48,20 @@ impl Fault {
         Self { status: StatusCode::FORBIDDEN, kind: "AccessDeniedException", message: message.to_owned() }
     }
 
+    /// The request has more bytes than one of AWS's may have.
+    pub(super) fn too_large(most: usize) -> Self {
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            kind: "RequestEntityTooLargeException",
+            message: format!("the request has more than {most} bytes"),
+        }
+    }
+
+    /// The request's body did not come.
+    pub(super) fn stalled(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::REQUEST_TIMEOUT, kind: "RequestTimeoutException", message: message.into() }
+    }
+
     /// As REST-JSON has it: the type in a header.
     pub(super) fn into_rest(self) -> Response {
         let headers = [(ERROR_TYPE, self.kind), (header::CONTENT_TYPE, "application/json")];
@@ -83,9 +97,23 @@ impl From<PortError> for Fault {
     }
 }
 
-/// Reads a request's members. Unknown ones are left alone, as AWS does.
+/// Reads a request's members. Unknown ones and those that are null are left alone, as AWS does.
 pub(super) fn members<T: DeserializeOwned>(body: Value) -> Result<T, String> {
-    serde_json::from_value(body).map_err(|error| format!("the request can't be read: {error}"))
+    let read = serde_json::from_value(without_nulls(body));
+    read.map_err(|error| format!("the request can't be read: {error}"))
+}
+
+/// The same without members that are null, at any depth: to AWS they are absent.
+pub(super) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        plain => plain,
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +141,11 @@ mod tests {
         let json = Fault::bad_request("ResourceNotFoundException", "no").into_json_1_1();
         assert_eq!(json.headers()[header::CONTENT_TYPE], JSON_1_1);
         assert!(json.headers().get(ERROR_TYPE).is_none());
+    }
+
+    #[test]
+    fn members_that_are_null_are_absent() {
+        let value = json!({"a": null, "b": {"c": null, "d": [1, {"e": null}]}});
+        assert_eq!(without_nulls(value), json!({"b": {"d": [1, {}]}}));
     }
 }

@@ -1,4 +1,4 @@
-//! Job definitions with their revisions and job queues: what is kept beside the engine's books.
+//! What clients have registered and created: what is kept beside the engine's books.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,20 +8,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::domain::JobDefinition;
-use crate::engine::arn::{definition_name, resource_name};
+use crate::domain::{JobDefinition, LogStream};
+use crate::engine::arn::{COMPUTE_ENVIRONMENT, definition_name, resource_name};
 
 /// The file in the state folder.
 const FILE: &str = "wire.json";
 
-/// What clients have registered.
+/// What clients have registered and created, each by its name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Resources {
-    /// By name, each with its revisions, oldest first.
+    /// Each with its revisions, oldest first.
     pub(super) definitions: BTreeMap<String, Vec<Revision>>,
-    /// By name.
-    pub(super) queues: BTreeMap<String, Queue>,
+    pub(super) queues: BTreeMap<String, Switched>,
+    pub(super) compute_environments: BTreeMap<String, Switched>,
+    /// As they were created and updated.
+    pub(super) scheduling_policies: BTreeMap<String, Map<String, Value>>,
+    /// Tags of jobs that were changed after their submission, by job id.
+    pub(super) job_tags: BTreeMap<String, Map<String, Value>>,
 }
 
 /// One revision of a job definition.
@@ -38,14 +42,21 @@ pub(super) struct Revision {
     pub(super) registered: Map<String, Value>,
 }
 
-/// A job queue.
+/// A job queue or a compute environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Queue {
-    /// Jobs may be submitted to it.
+pub(super) struct Switched {
+    /// ENABLED.
     pub(super) enabled: bool,
     /// As it was created and updated.
     pub(super) created: Map<String, Value>,
+}
+
+impl Switched {
+    /// One that is there because it was named.
+    pub(super) fn implied() -> Self {
+        Self { enabled: true, created: Map::new() }
+    }
 }
 
 impl Resources {
@@ -62,27 +73,76 @@ impl Resources {
             let latest = latest.ok_or_else(|| format!("job definition {name} has no ACTIVE revision"))?;
             return Ok(latest.definition.job_definition_name.clone());
         }
-        let found = revisions.iter().find(|revision| revision.definition.job_definition_name == wanted);
-        match found {
+        match self.revision(job_definition) {
             Some(revision) if revision.active => Ok(wanted.to_owned()),
             Some(_) => Err(format!("job definition {wanted} is INACTIVE; register it again")),
-            None => Err(format!(
-                "job definition {wanted} does not exist; the latest is {name}:{}",
-                revisions.len()
-            )),
+            None => {
+                let latest = revisions.last().map_or(0, |latest| latest.revision);
+                Err(format!("job definition {wanted} does not exist; the latest is {name}:{latest}"))
+            }
         }
     }
 
+    /// The revision of a name with its number, or of an ARN.
+    pub(super) fn revision(&self, job_definition: &str) -> Option<&Revision> {
+        let wanted = resource_name(job_definition);
+        let mut revisions = self.definitions.get(definition_name(wanted))?.iter();
+        revisions.find(|revision| revision.definition.job_definition_name == wanted)
+    }
+
     /// Whether jobs may be submitted to a queue. Where `any_queue`, also to one that nobody created.
-    pub(super) fn admit(&self, job_queue: &str, any_queue: bool) -> Result<(), String> {
+    pub(super) fn admit(
+        &self,
+        job_queue: &str,
+        share_identifier: Option<&str>,
+        any_queue: bool,
+    ) -> Result<(), String> {
         let name = resource_name(job_queue);
-        match self.queues.get(name) {
-            Some(queue) if queue.enabled => Ok(()),
-            Some(_) => Err(format!("job queue {name} is DISABLED; update it to ENABLED")),
-            None if any_queue => Ok(()),
-            None => Err(format!("job queue {name} does not exist; create it, or give it with --queue")),
+        let queue = match self.queues.get(name) {
+            Some(queue) if queue.enabled => queue,
+            Some(_) => return Err(format!("job queue {name} is DISABLED; update it to ENABLED")),
+            None if any_queue => return Ok(()),
+            None => {
+                return Err(format!("job queue {name} does not exist; create it, or give it with --queue"));
+            }
+        };
+        match (queue.created.contains_key("schedulingPolicyArn"), share_identifier) {
+            (true, None) => {
+                Err(format!("shareIdentifier: is missing, and job queue {name} has a scheduling policy"))
+            }
+            (false, Some(_)) if !queue.created.is_empty() => {
+                Err(format!("shareIdentifier: is given, and job queue {name} has no scheduling policy"))
+            }
+            _ => Ok(()),
         }
     }
+
+    /// Whether a compute environment is there, by name or ARN.
+    pub(super) fn has_environment(&self, environment: &str) -> bool {
+        let name = resource_name(environment);
+        name == COMPUTE_ENVIRONMENT || self.compute_environments.contains_key(name)
+    }
+
+    /// The log groups that job definitions name, beside the one that Batch writes to by itself.
+    pub(super) fn log_groups(&self) -> impl Iterator<Item = &str> {
+        self.definitions.values().flatten().filter_map(|revision| log_group(&revision.definition))
+    }
+
+    /// Whether a log stream is of a group. A stream's name begins with that of its job definition, whose revisions
+    /// say which groups they write to.
+    pub(super) fn is_in_group(&self, stream: &str, group: &str) -> bool {
+        let definition = stream.split('/').next().unwrap_or_default();
+        match self.definitions.get(definition) {
+            Some(revisions) => revisions
+                .iter()
+                .any(|revision| log_group(&revision.definition).unwrap_or(LogStream::DEFAULT_GROUP) == group),
+            None => group == LogStream::DEFAULT_GROUP,
+        }
+    }
+}
+
+fn log_group(definition: &JobDefinition) -> Option<&str> {
+    definition.log_configuration()?.get("options")?.get("awslogs-group")?.as_str()
 }
 
 /// The resources and the file that they are kept in.
@@ -121,6 +181,8 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn revision(revision: u32, active: bool) -> Revision {
@@ -155,18 +217,50 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_queue_is_refused_and_an_unknown_one_unless_any_will_do() {
-        let queue = |enabled| Queue { enabled, created: Map::new() };
-        let queues = BTreeMap::from([("on".into(), queue(true)), ("off".into(), queue(false))]);
+    fn a_queue_admits_what_its_state_and_its_policy_allow() {
+        let queue =
+            |enabled, created: Value| Switched { enabled, created: created.as_object().unwrap().clone() };
+        let queues = BTreeMap::from([
+            ("on".into(), queue(true, json!({"priority": 1}))),
+            ("off".into(), queue(false, json!({}))),
+            ("given".into(), Switched::implied()),
+            ("fair".into(), queue(true, json!({"schedulingPolicyArn": "x"}))),
+        ]);
         let resources = Resources { queues, ..Default::default() };
-        for (name, any, admitted) in [
-            ("on", false, true),
-            ("arn:aws:batch:local:000000000000:job-queue/on", false, true),
-            ("off", true, false),
-            ("new", false, false),
-            ("new", true, true),
+        for (name, share, any, admitted) in [
+            ("on", None, false, true),
+            ("arn:aws:batch:local:000000000000:job-queue/on", None, false, true),
+            ("off", None, true, false),
+            ("new", None, false, false),
+            ("new", Some("s"), true, true),
+            ("on", Some("s"), false, false),
+            ("fair", None, false, false),
+            ("fair", Some("s"), false, true),
+            ("given", Some("s"), false, true),
         ] {
-            assert_eq!(resources.admit(name, any).is_ok(), admitted, "{name} {any}");
+            assert_eq!(resources.admit(name, share, any).is_ok(), admitted, "{name} {share:?} {any}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_in_the_groups_that_its_definition_writes_to() {
+        let mut named = revision(1, true);
+        let configuration = json!({"logDriver": "awslogs", "options": {"awslogs-group": "/my/group"}});
+        named.definition.container_properties.insert("logConfiguration".into(), configuration);
+        let definitions = BTreeMap::from([
+            ("hello".to_owned(), vec![named]),
+            ("plain".to_owned(), vec![revision(1, true)]),
+        ]);
+        let resources = Resources { definitions, ..Default::default() };
+        assert_eq!(resources.log_groups().collect::<Vec<_>>(), ["/my/group"]);
+        for (stream, group, expected) in [
+            ("hello/default/1", "/my/group", true),
+            ("hello/default/1", LogStream::DEFAULT_GROUP, false),
+            ("plain/default/1", LogStream::DEFAULT_GROUP, true),
+            ("unknown/default/1", LogStream::DEFAULT_GROUP, true),
+            ("unknown/default/1", "/my/group", false),
+        ] {
+            assert_eq!(resources.is_in_group(stream, group), expected, "{stream} {group}");
         }
     }
 
@@ -174,10 +268,14 @@ mod tests {
     async fn resources_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf::open(folder.path()).unwrap();
-        let mut new = Resources::default();
-        new.definitions.insert("hello".into(), vec![revision(1, true)]);
         let mut held = shelf.lock().await;
+        let mut new = held.clone();
+        new.definitions.insert("hello".into(), vec![revision(1, true)]);
+        new.queues.insert("q".into(), Switched::implied());
         shelf.replace(&mut held, new.clone()).await.unwrap();
+        assert_eq!(*held, new);
         assert_eq!(*Shelf::open(folder.path()).unwrap().lock().await, new);
+        std::fs::write(folder.path().join(FILE), "{").unwrap();
+        assert!(Shelf::open(folder.path()).is_err());
     }
 }

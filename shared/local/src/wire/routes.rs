@@ -1,27 +1,39 @@
-//! Which request is which operation, and who may ask.
+//! Which request is which operation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, Uri, header};
-use axum::middleware::{Next, from_fn};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
 
+use super::access::Access;
 use super::batch::Batch;
 use super::fault::{Fault, JSON_1_1};
 use super::logs::Logs;
+use super::request_ids::RequestIds;
 
 /// Before the operation's name in `X-Amz-Target`. Source: the service model of CloudWatch Logs.
 const LOGS_TARGET: &str = "Logs_20140328.";
 
+/// The header that tells one answer from another.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// Bytes of a body: more than any request of either service may have.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// How long a body may take to come. A client that stops half-way would hold its connection for ever.
+const BODY_LIMIT: Duration = Duration::from_secs(20);
+
 /// All that is served.
-pub(super) fn router(batch: Arc<Batch>, logs: Logs) -> Router {
+pub(super) fn router(batch: Arc<Batch>, logs: Logs, access: Access) -> Router {
     let batch_routes = Router::new()
-        .route("/v1/tags/{*arn}", get(tags_of).post(tag))
+        .route("/v1/tags/{*arn}", get(tags_of).post(tag).delete(untag))
         .route("/v1/{operation}", post(batch_call))
         .with_state(batch);
     let logs_routes = Router::new().route("/", post(logs_call)).with_state(logs);
@@ -29,38 +41,38 @@ pub(super) fn router(batch: Arc<Batch>, logs: Logs) -> Router {
         .merge(logs_routes)
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
-        .layer(from_fn(refuse_web_pages))
+        .layer(from_fn_with_state(Arc::new(access), refuse_strangers))
+        .layer(from_fn_with_state(Arc::new(RequestIds::new()), with_request_id))
 }
 
-async fn batch_call(State(batch): State<Arc<Batch>>, Path(operation): Path<String>, body: Bytes) -> Response {
-    let answered = match parse(&body) {
-        Ok(body) => batch.call(&operation, body).await,
-        Err(message) => Err(Fault::client(message)),
-    };
-    rest(answered)
+async fn batch_call(State(batch): State<Arc<Batch>>, Path(operation): Path<String>, body: Body) -> Response {
+    rest(async { batch.call(&operation, members_of(body, Fault::client).await?).await }.await)
 }
 
 async fn tags_of(State(batch): State<Arc<Batch>>, Path(arn): Path<String>) -> Response {
     rest(batch.tags_of(&arn).await)
 }
 
-async fn tag(State(batch): State<Arc<Batch>>, Path(arn): Path<String>, body: Bytes) -> Response {
-    let answered = match parse(&body) {
-        Ok(body) => batch.tag(&arn, body).await,
-        Err(message) => Err(Fault::client(message)),
-    };
-    rest(answered)
+async fn tag(State(batch): State<Arc<Batch>>, Path(arn): Path<String>, body: Body) -> Response {
+    rest(async { batch.tag(&arn, members_of(body, Fault::client).await?).await }.await)
 }
 
-async fn logs_call(State(logs): State<Logs>, headers: HeaderMap, body: Bytes) -> Response {
+async fn untag(
+    State(batch): State<Arc<Batch>>,
+    Path(arn): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    let keys = query.into_iter().filter(|(name, _)| name == "tagKeys").map(|(_, key)| key).collect();
+    rest(batch.untag(&arn, keys).await)
+}
+
+async fn logs_call(State(logs): State<Logs>, headers: HeaderMap, body: Body) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let Some(operation) = target.strip_prefix(LOGS_TARGET) else {
         return Fault::unknown_operation(&format!("the operation {target:?}")).into_json_1_1();
     };
-    let answered = match parse(&body) {
-        Ok(body) => logs.call(operation, body).await,
-        Err(message) => Err(Fault::bad_request("SerializationException", message)),
-    };
+    let wrong = |message| Fault::bad_request("SerializationException", message);
+    let answered = async { logs.call(operation, members_of(body, wrong).await?).await }.await;
     match answered {
         Ok(answer) => ([(header::CONTENT_TYPE, JSON_1_1)], answer.to_string()).into_response(),
         Err(fault) => fault.into_json_1_1(),
@@ -71,27 +83,40 @@ async fn unknown(method: Method, uri: Uri) -> Response {
     Fault::unknown_operation(&format!("{method} {}", uri.path())).into_rest()
 }
 
-/// A page in a browser can POST to this machine too, and so run commands: under a foreign name that it
-/// made point here, or as itself, which the browser then says.
-async fn refuse_web_pages(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if headers.contains_key(header::ORIGIN) || !host.is_some_and(is_loopback) {
-        return Fault::forbidden("only programs on this machine are served, by 127.0.0.1 or localhost")
-            .into_rest();
+async fn refuse_strangers(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    match access.refuse(request.headers()) {
+        Some(why) => Fault::forbidden(why).into_rest(),
+        None => next.run(request).await,
     }
-    next.run(request).await
 }
 
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+/// Every answer has an id, refusals too: clients put it into their errors.
+async fn with_request_id(State(ids): State<Arc<RequestIds>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Ok(id) = HeaderValue::from_str(&ids.next()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
-/// A body without content is a request without members.
+/// The body's JSON object. One without content is a request without members.
+async fn members_of(body: Body, wrong: impl Fn(String) -> Fault) -> Result<Value, Fault> {
+    let read = tokio::time::timeout(BODY_LIMIT, to_bytes(body, BODY_MAX)).await;
+    let read = read.map_err(|_| {
+        Fault::stalled(format!("the request's body did not come within {} s", BODY_LIMIT.as_secs()))
+    })?;
+    let bytes = read.map_err(|error| {
+        let is_long =
+            std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+        if is_long {
+            Fault::too_large(BODY_MAX)
+        } else {
+            wrong(format!("the request's body breaks off: {error}"))
+        }
+    })?;
+    parse(&bytes).map_err(wrong)
+}
+
 fn parse(body: &[u8]) -> Result<Value, String> {
     if body.is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
@@ -115,19 +140,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_hosts() {
-        for host in ["127.0.0.1", "127.0.0.1:80", "localhost:4566", "[::1]:80"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["example.com", "127.0.0.1.example.com:80", "localhost.example.com", "10.0.0.1:80", ""] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
-
-    #[test]
     fn a_body_is_an_object_or_nothing() {
         assert_eq!(parse(b"").unwrap(), serde_json::json!({}));
         assert!(parse(b"[]").unwrap_err().contains("must be a JSON object"));
         assert!(parse(b"{").unwrap_err().contains("is not JSON"));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_told_from_one_that_breaks_off() {
+        let long = Body::from(vec![b' '; BODY_MAX + 1]);
+        assert_eq!(members_of(long, Fault::client).await.unwrap_err(), Fault::too_large(BODY_MAX));
     }
 }

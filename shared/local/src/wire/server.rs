@@ -1,7 +1,7 @@
 //! Opens the state folder, listens, stops.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::access::Access;
 use super::batch::Batch;
 use super::client_environment::client_environment;
 use super::events::{EventTarget, Policy, deliver};
@@ -34,8 +35,12 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct ServeOptions {
     /// The state folder.
     pub state_dir: StateDir,
+    /// The interface that is listened on.
+    pub host: IpAddr,
     /// 0: given by the system.
     pub port: u16,
+    /// Which requests are served.
+    pub access: Access,
     /// vCPUs that jobs may use at once; `None`: the machine's cores.
     pub vcpus: Option<u32>,
     /// How jobs run.
@@ -71,11 +76,14 @@ pub enum WireError {
         /// What went wrong.
         why: String,
     },
+    /// Other machines could ask, and nothing tells which may.
+    #[error("{0}")]
+    Access(String),
     /// The port can't be listened on.
-    #[error("port {port} can't be listened on: {source}; give another with --port")]
+    #[error("{address} can't be listened on: {source}; give another --port or --host")]
     Listen {
-        /// The port.
-        port: u16,
+        /// The interface and the port.
+        address: SocketAddr,
         /// What the system says.
         source: io::Error,
     },
@@ -87,6 +95,7 @@ pub enum WireError {
 /// An endpoint that listens: connections wait until it is served.
 pub struct WireServer {
     listener: TcpListener,
+    access: Access,
     batch: Arc<Batch>,
     logs: Logs,
     engine: LocalEngine,
@@ -97,40 +106,51 @@ pub struct WireServer {
 }
 
 impl WireServer {
-    /// Opens a state folder, or makes it, and listens on the loopback interface. What an earlier process
+    /// Opens a state folder, or makes it, and listens. What an earlier process
     /// left running is taken up again.
     pub async fn open<C: Clock + Clone + 'static>(
         options: ServeOptions,
         clock: C,
     ) -> Result<Self, WireError> {
+        options.access.check(options.host).map_err(WireError::Access)?;
         let dir = &options.state_dir;
         let lock = dir.lock()?;
         let folder = dir.root().to_owned();
         let failed = |why: String| WireError::Resources { folder: folder.clone(), why };
         let shelf = Shelf::open(dir.root()).map_err(|error| failed(error.to_string()))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
-        let listener = listener.map_err(|source| WireError::Listen { port: options.port, source })?;
+        let address = SocketAddr::new(options.host, options.port);
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| WireError::Listen { address, source })?;
         let vcpus = options.vcpus.unwrap_or_else(cores);
         let requests = SqliteStore::open(&dir.database())?;
         let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
         let mut processes = options.processes;
         let address = listener.local_addr().map_err(WireError::Serve)?;
-        processes.environment.splice(0..0, client_environment(address));
+        processes.environment.splice(0..0, client_environment(address, options.access.token.as_deref()));
         let runner = ProcessRunner::open(dir.root(), processes, clock.clone())?;
         let (sender, events) = mpsc::unbounded_channel();
         let engine =
-            LocalEngine::start(EngineConfig::with_vcpus(vcpus), books, runner, clock, sender).await?;
+            LocalEngine::start(EngineConfig::on_this_machine(vcpus), books, runner, clock.clone(), sender)
+                .await?;
         let delivery = options.events_to.map(|target| {
             let sender = target.sender();
             tokio::spawn(async move { deliver(events, &sender, Policy::default()).await })
         });
         let any_queue = options.queues.is_empty();
-        let batch = Batch { engine: engine.clone(), shelf, any_queue, vcpus };
+        let shelf = Arc::new(shelf);
+        let batch = Batch {
+            engine: engine.clone(),
+            shelf: Arc::clone(&shelf),
+            any_queue,
+            vcpus,
+            clock: Arc::new(clock),
+        };
         let refused = |fault: Fault| failed(fault.message().to_owned());
         batch.register_given(options.definitions).await.map_err(refused)?;
         batch.create_given(&options.queues).await.map_err(refused)?;
-        let logs = Logs::new(dir.logs());
-        Ok(Self { listener, batch: Arc::new(batch), logs, engine, requests, delivery, _lock: lock })
+        let logs = Logs::new(dir.logs(), shelf);
+        let access = options.access;
+        Ok(Self { listener, access, batch: Arc::new(batch), logs, engine, requests, delivery, _lock: lock })
     }
 
     /// The endpoint's address, as in `http://127.0.0.1:4567`.
@@ -141,14 +161,14 @@ impl WireServer {
     /// Answers until `stop` comes. Returns how many jobs have not ended: what runs goes on by itself, and
     /// the next endpoint on the folder takes it up.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<usize, WireError> {
-        let Self { listener, batch, logs, engine, requests, delivery, _lock } = self;
+        let Self { listener, access, batch, logs, engine, requests, delivery, _lock } = self;
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             stop.await;
             // The receiver waits as long as this is served.
             let _ = stopping.send(());
         };
-        let serving = axum::serve(listener, router(batch, logs)).with_graceful_shutdown(signal);
+        let serving = axum::serve(listener, router(batch, logs, access)).with_graceful_shutdown(signal);
         let deadline = async {
             match stopped.await {
                 Ok(()) => tokio::time::sleep(FAREWELL).await,

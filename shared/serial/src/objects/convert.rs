@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::load::named;
 use super::{format_of, found, many, settled};
-use crate::domain::S3Uri;
+use crate::domain::{ObjectSettings, S3Uri};
 use crate::ports::{Buckets, ConditionalWriter, NewObject, WriteCondition};
 use crate::serial::{ConvertOptions, Format, Header, Syntax, convert as convert_stream};
 
@@ -31,14 +31,14 @@ pub struct Target {
     pub uri: S3Uri,
     /// When it may appear.
     pub condition: WriteCondition,
-    /// As [`NewObject::owner_full_control`].
-    pub owner_full_control: bool,
+    /// How it is kept.
+    pub settings: ObjectSettings,
 }
 
 impl Target {
     /// In place of what is there.
     pub fn at(uri: S3Uri) -> Self {
-        Self { uri, condition: WriteCondition::Always, owner_full_control: false }
+        Self { uri, condition: WriteCondition::Always, settings: ObjectSettings::default() }
     }
 }
 
@@ -146,7 +146,7 @@ fn new_object(target: &Target, format: Format, options: &ConvertOptions) -> NewO
         content_type: options.content_type(format).to_owned(),
         content_encoding: format.content_encoding().map(str::to_owned),
         condition: target.condition.clone(),
-        owner_full_control: target.owner_full_control,
+        settings: target.settings.clone(),
     }
 }
 

@@ -32,8 +32,7 @@ pub async fn copy<B: Buckets>(
     version_id: Option<&str>,
     target: &Target,
 ) -> Result<CopiedObject, Failure> {
-    let options =
-        CopyOptions { condition: target.condition.clone(), owner_full_control: target.owner_full_control };
+    let options = CopyOptions { condition: target.condition.clone(), settings: target.settings.clone() };
     let copied = found(from, buckets.copy(from, version_id, &target.uri, &options).await)?;
     let to = target.uri.to_string();
     let etag = done(&to, copied.written)?;

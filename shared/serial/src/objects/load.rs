@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 use tokio::io::AsyncBufRead;
 
 use super::failure::{Failure, FailureCode};
-use super::{ANSWER_MAX_BYTES, format_of, found};
+use super::{format_of, found};
 use crate::domain::S3Uri;
 use crate::ports::Buckets;
-use crate::serial::{Format, SerialError, load_json};
+use crate::serial::{Format, Limits, SerialError, load_json};
 
 /// How an object is loaded.
 #[derive(Debug, Clone)]
@@ -20,9 +20,9 @@ pub struct LoadRequest {
 }
 
 impl Default for LoadRequest {
-    /// By suffix; what an answer of a function may hold.
+    /// By suffix, and as much as one record of a sequence may have: see [`Limits`].
     fn default() -> Self {
-        Self { format: None, max_bytes: ANSWER_MAX_BYTES }
+        Self { format: None, max_bytes: Limits::default().record_max_bytes }
     }
 }
 

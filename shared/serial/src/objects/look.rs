@@ -70,15 +70,19 @@ impl Info {
 /// that S3 refuses is a failure.
 pub async fn access<B: Buckets>(buckets: &B, place: &S3Prefix) -> Result<Access, Failure> {
     let is_found = match place.clone().object() {
-        Some(object) => matches!(buckets.look_at_object(&object).await?, Look::Found(_)),
+        Some(object) => matches!(buckets.look_at_object(&object, None).await?, Look::Found(_)),
         None => matches!(buckets.look_at_bucket(&place.bucket).await?, Look::Found(_)),
     };
     Ok(Access { access: is_found })
 }
 
-/// What is said of an object.
-pub async fn info<B: Buckets>(buckets: &B, object: &S3Uri) -> Result<Info, Failure> {
-    found(object, buckets.look_at_object(object).await).map(|info| Info::of(&object.bucket, info))
+/// Returns what is said of an object, or of one version of it.
+pub async fn info<B: Buckets>(
+    buckets: &B,
+    object: &S3Uri,
+    version_id: Option<&str>,
+) -> Result<Info, Failure> {
+    found(object, buckets.look_at_object(object, version_id).await).map(|info| Info::of(&object.bucket, info))
 }
 
 /// What is said of a bucket.

@@ -49,7 +49,7 @@ impl<W: crate::ports::ConditionalWriter> ResultsFile<W> {
         }
         let wanted = NewObject {
             condition: target.condition.clone(),
-            owner_full_control: target.owner_full_control,
+            settings: target.settings.clone(),
             ..NewObject::of_type(Syntax::JsonLines.content_type())
         };
         let writer = buckets.create(&target.uri, wanted).await?;

@@ -33,7 +33,7 @@ impl Patience {
 pub async fn wait<B: Buckets>(buckets: &B, object: &S3Uri, patience: Patience) -> Result<Info, Failure> {
     let mut pause = patience.first;
     loop {
-        let failure = match many::by(Some(patience.end), info(buckets, object)).await {
+        let failure = match many::by(Some(patience.end), info(buckets, object, None)).await {
             Ok(info) => return Ok(info),
             Err(failure) => failure,
         };

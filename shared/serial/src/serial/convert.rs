@@ -3,7 +3,7 @@
 use tokio::io::AsyncBufRead;
 
 use super::cutter::{Cut, Cutter};
-use super::document::DocumentCutter;
+use super::document::{DocumentCutter, FEATURES_PATH};
 use super::error::SerialError;
 use super::format::{Format, Syntax};
 use super::header::Header;
@@ -12,7 +12,7 @@ use super::layout::Layout;
 use super::limits::Limits;
 use super::load::read_text;
 use super::output::{Output, Written};
-use super::place::Place;
+use super::place::{Fault, Place};
 use super::records::Records;
 use super::sequence::SequenceCutter;
 use super::sink::Memory;
@@ -29,6 +29,8 @@ pub struct ConvertOptions {
     /// Whether a GeoJSON text sequence is written as RFC 8142 has it, with a record separator before each
     /// record, instead of one record a line and nothing more.
     pub record_separators: bool,
+    /// How hard gzip or zstd tries: 0 to 9, 1 to 22. By default 6 and 3, as their own programs.
+    pub compression_level: Option<i32>,
     /// What is held in memory.
     pub limits: Limits,
 }
@@ -77,6 +79,9 @@ where
     R: AsyncBufRead + Send + Unpin,
     W: ObjectWriter,
 {
+    if let Some(level) = options.compression_level {
+        to.compression.check_level(level).map_err(Fault::of_input)?;
+    }
     let mut input = Input::open(reader).await?;
     let from = Format { syntax: from.syntax, compression: input.compression };
     let (passed, bytes_in) = match (from.syntax, to.syntax) {
@@ -84,7 +89,7 @@ where
             let text = read_text(&mut input, options.limits.whole_max_bytes, "the YAML document").await?;
             let tree = yaml::read(&text, options.limits.whole_max_bytes)?;
             let passed = if to.syntax == Syntax::Yaml {
-                copy_text(&text, sink, to).await?
+                copy_text(&text, sink, to, options).await?
             } else {
                 let mut json = String::new();
                 tree.write_json(&mut json);
@@ -106,7 +111,7 @@ where
                 passed => passed?,
             };
             let text = yaml::write(&tree::parse_unique(&memory.bytes, Place::START)?)?;
-            let written = copy_text(&text, sink, to).await?.written;
+            let written = copy_text(&text, sink, to, options).await?.written;
             (Passed { written, ..passed }, bytes_in)
         }
         _ => pass(input, from.syntax, sink, to, options).await?,
@@ -156,7 +161,7 @@ where
         _ => Cutter::Document(DocumentCutter::new(input.start, shape(from, to.syntax, way), max_bytes)),
     };
     let mut records = Records::new(input, cutter);
-    let output = Output::new(sink, to.compression);
+    let output = Output::new(sink, to.compression, options.compression_level);
     let header = || Box::new(options.header.clone().unwrap_or_default());
     let layout = match way {
         Way::Copy => {
@@ -171,7 +176,8 @@ where
     };
     let wanted = match way {
         Way::Collection => Some(Wanted::Feature),
-        Way::Sequence if from != Syntax::GeoJson => Some(Wanted::GeoJson),
+        Way::Sequence => Some(Wanted::GeoJson),
+        Way::Lines if from.is_geo() => Some(Wanted::GeoJson),
         _ => None,
     };
     let written = lay_out(&mut records, output, &layout, wanted).await?;
@@ -221,6 +227,9 @@ where
     while records.next().await? {
         let index = records.count() - 1;
         let (record, place) = records.record();
+        // A collection's features are Features, wherever they go.
+        let wanted =
+            wanted.map(|wanted| if records.path() == FEATURES_PATH { Wanted::Feature } else { wanted });
         if let Some(wanted) = wanted {
             wanted.check(record, place).map_err(|fault| fault.in_record(index))?;
         }
@@ -233,8 +242,13 @@ where
     output.finish().await
 }
 
-async fn copy_text<W: ObjectWriter>(text: &str, sink: &mut W, to: Format) -> Result<Passed, SerialError> {
-    let mut output = Output::new(sink, to.compression);
+async fn copy_text<W: ObjectWriter>(
+    text: &str,
+    sink: &mut W,
+    to: Format,
+    options: &ConvertOptions,
+) -> Result<Passed, SerialError> {
+    let mut output = Output::new(sink, to.compression, options.compression_level);
     output.write(text.as_bytes()).await?;
     Ok(Passed { records: 1, header: None, written: output.finish().await? })
 }

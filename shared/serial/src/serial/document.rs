@@ -5,6 +5,9 @@ use super::header::{FEATURES, Header, Members};
 use super::place::{Fault, Place};
 use super::scanner::{Scanner, Signal};
 
+/// The JSON Pointer of a collection's features, with a `/` behind it.
+pub(super) const FEATURES_PATH: &str = "/features/";
+
 /// How a document is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -106,7 +109,7 @@ impl DocumentCutter {
     pub(super) fn path(&self) -> &'static str {
         match self.form {
             Form::Array => "/",
-            Form::Object if self.members.has_features() => "/features/",
+            Form::Object if self.members.has_features() => FEATURES_PATH,
             _ => "",
         }
     }

@@ -1,6 +1,7 @@
 //! Formats, told by suffix or by name.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// How a document or a sequence of records is written.
@@ -91,6 +92,37 @@ impl Compression {
             Self::None => None,
             Self::Gzip => Some("gzip"),
             Self::Zstd => Some("zstd"),
+        }
+    }
+
+    /// The levels of the packer; none where nothing is packed.
+    fn levels(self) -> Option<RangeInclusive<i32>> {
+        match self {
+            Self::None => None,
+            Self::Gzip => Some(0..=9),
+            Self::Zstd => Some(1..=22),
+        }
+    }
+
+    /// The level that the packer's own program takes by itself.
+    pub(super) fn usual_level(self) -> i32 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 6,
+            Self::Zstd => 3,
+        }
+    }
+
+    /// Errs for a level that the packer does not have.
+    pub(super) fn check_level(self, level: i32) -> Result<(), String> {
+        match self.levels() {
+            None => Err(format!("a compression level of {level} goes with .gz or .zst; name one of them")),
+            Some(levels) if levels.contains(&level) => Ok(()),
+            Some(levels) => {
+                let name = self.content_encoding().unwrap_or_default();
+                let (first, last) = (levels.start(), levels.end());
+                Err(format!("{name} has the levels {first} to {last}, and not {level}"))
+            }
         }
     }
 }

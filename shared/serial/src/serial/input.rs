@@ -4,20 +4,25 @@ use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_compression::tokio::bufread::GzipDecoder;
+use async_compression::tokio::bufread::ZstdDecoder;
+use async_compression::zstd::DParameter;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, Chain, ReadBuf,
 };
 
 use super::error::SerialError;
 use super::format::Compression;
+use super::gzip::GzipMembers;
+use super::limits::SPACE_MAX_BYTES;
 use super::place::{Fault, Place};
-use super::zstd::ZstdDecoder;
 
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Bytes that a zstd frame may ask to be held, as a power of two: 128 MiB, as zstd's own program has it.
+const WINDOW_LOG_MAX: u32 = 27;
 
 type Start<R> = Chain<Cursor<Vec<u8>>, Counted<R>>;
 
@@ -34,7 +39,7 @@ pub(super) struct Input<R> {
 
 enum Bytes<R> {
     Plain(BufReader<Start<R>>),
-    Gzip(BufReader<GzipDecoder<Start<R>>>),
+    Gzip(BufReader<GzipMembers<Start<R>>>),
     Zstd(BufReader<ZstdDecoder<Start<R>>>),
 }
 
@@ -61,12 +66,13 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
         let start = Cursor::new(start).chain(reader);
         let bytes = match compression {
             Compression::None => Bytes::Plain(buffered(start)),
-            Compression::Gzip => {
-                let mut decoder = GzipDecoder::new(start);
+            Compression::Gzip => Bytes::Gzip(buffered(GzipMembers::new(start))),
+            Compression::Zstd => {
+                let window = DParameter::window_log_max(WINDOW_LOG_MAX);
+                let mut decoder = ZstdDecoder::with_params(start, &[window]);
                 decoder.multiple_members(true);
-                Bytes::Gzip(buffered(decoder))
+                Bytes::Zstd(buffered(decoder))
             }
-            Compression::Zstd => Bytes::Zstd(buffered(ZstdDecoder::new(start))),
         };
         let mut input = Self { held: Vec::new(), bytes, compression, start: Place::START };
         input.skip_bom().await?;
@@ -85,6 +91,7 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
 
     /// Passes over white space; the byte that comes next, `None` at the end.
     pub(super) async fn skip_space(&mut self) -> Result<Option<u8>, SerialError> {
+        let mut passed = 0;
         loop {
             let mut start = self.start;
             let chunk = self.chunk().await?;
@@ -94,8 +101,12 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
             chunk[..space].iter().for_each(|&byte| start.pass(byte));
             self.start = start;
             self.consume(space);
+            passed += space;
             if next.is_some() || is_end {
                 return Ok(next);
+            }
+            if passed > SPACE_MAX_BYTES {
+                return Err(too_much_space(self.start).into());
             }
         }
     }
@@ -150,6 +161,12 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
         };
         Fault::of_input(message).into()
     }
+}
+
+/// White space that nobody writes: a few packed bytes would otherwise keep a reader busy for hours.
+pub(super) fn too_much_space(place: Place) -> Fault {
+    let message = format!("more than {SPACE_MAX_BYTES} bytes of white space end here; write it without them");
+    Fault::at(place, message)
 }
 
 fn buffered<R: AsyncRead>(reader: R) -> BufReader<R> {

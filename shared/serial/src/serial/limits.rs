@@ -6,6 +6,9 @@ pub const DEPTH_MAX: u32 = 127;
 /// Levels of nesting in YAML, whose reader and writer take a stack's room for each.
 pub const YAML_DEPTH_MAX: u32 = 48;
 
+/// Bytes of white space side by side.
+pub(super) const SPACE_MAX_BYTES: usize = 16 * 1024 * 1024;
+
 /// Bounds on what is held at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

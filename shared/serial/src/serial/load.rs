@@ -17,6 +17,7 @@ use super::place::{Fault, Place};
 use super::records::Records;
 use super::sequence::SequenceCutter;
 use super::sink::Memory;
+use super::wanted::Wanted;
 use super::{tree, yaml};
 
 const REMEDY: &str = "raise the bound, or convert it to a sequence and read that";
@@ -74,8 +75,9 @@ where
             let takes_separators = from.syntax == Syntax::GeoJsonSeq;
             let cutter = SequenceCutter::new(input.start, takes_separators, max_bytes);
             let mut records = Records::new(input, Cutter::Sequence(cutter));
-            let output = Output::new(&mut memory, Compression::None);
-            let written = lay_out(&mut records, output, &Layout::Array, None).await;
+            let output = Output::new(&mut memory, Compression::None, None);
+            let wanted = takes_separators.then_some(Wanted::GeoJson);
+            let written = lay_out(&mut records, output, &Layout::Array, wanted).await;
             (written.map(|_| (records.count(), None)), records.bytes_in())
         }
     };

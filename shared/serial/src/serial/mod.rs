@@ -59,7 +59,7 @@
 //! | `document`, `sequence`, `cutter`, `header` | records cut out of a document or a sequence |
 //! | `input`, `records` | bytes unpacked and counted, and the records in them |
 //! | `layout`, `compact`, `output`, `sink` | what stands around records; bytes packed, counted, digested |
-//! | `zstd` | zstd as a stream |
+//! | `gzip` | members of gzip that follow each other |
 //! | `convert`, `way`, `wanted`, `load`, `validate` | the operations |
 //! | `tree`, `yaml` | values with their digits, and YAML |
 //! | `geojson` | RFC 7946's rules |
@@ -72,6 +72,7 @@ mod document;
 mod error;
 mod format;
 mod geojson;
+mod gzip;
 mod header;
 mod input;
 mod layout;
@@ -90,7 +91,6 @@ mod validate;
 mod wanted;
 mod way;
 mod yaml;
-mod zstd;
 
 pub use convert::{ConvertOptions, Report, convert, dump};
 pub use error::SerialError;

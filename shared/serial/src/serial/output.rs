@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use async_compression::tokio::write::GzipEncoder;
+use async_compression::Level;
+use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+use async_compression::zstd::CParameter;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
 use super::error::SerialError;
 use super::format::Compression;
-use super::zstd::ZstdEncoder;
 use crate::ports::{ObjectWriter, PortError};
 
 /// Bytes gathered before they are handed on.
@@ -32,15 +33,20 @@ pub(super) struct Written {
 enum Packer {
     None(Vec<u8>),
     Gzip(GzipEncoder<Vec<u8>>),
-    Zstd(ZstdEncoder),
+    Zstd(ZstdEncoder<Vec<u8>>),
 }
 
 impl<'a, W: ObjectWriter> Output<'a, W> {
-    pub(super) fn new(sink: &'a mut W, compression: Compression) -> Self {
+    /// Packs by the level that is given, else by the packer's usual one.
+    pub(super) fn new(sink: &'a mut W, compression: Compression, level: Option<i32>) -> Self {
+        let level = Level::Precise(level.unwrap_or(compression.usual_level()));
         let packer = match compression {
             Compression::None => Packer::None(Vec::new()),
-            Compression::Gzip => Packer::Gzip(GzipEncoder::new(Vec::new())),
-            Compression::Zstd => Packer::Zstd(ZstdEncoder::default()),
+            Compression::Gzip => Packer::Gzip(GzipEncoder::with_quality(Vec::new(), level)),
+            Compression::Zstd => {
+                let checksum = CParameter::checksum_flag(true);
+                Packer::Zstd(ZstdEncoder::with_quality_and_params(Vec::new(), level, &[checksum]))
+            }
         };
         Self { sink, packer, digest: Sha256::new(), bytes: 0 }
     }
@@ -52,10 +58,7 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
                 Ok(())
             }
             Packer::Gzip(encoder) => encoder.write_all(bytes).await,
-            Packer::Zstd(encoder) => {
-                encoder.write(bytes);
-                Ok(())
-            }
+            Packer::Zstd(encoder) => encoder.write_all(bytes).await,
         };
         packed.map_err(|error| PortError::permanent("pack the output", error))?;
         if self.held().len() >= GATHERED_BYTES { self.hand_on().await } else { Ok(()) }
@@ -66,10 +69,7 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
         let packed = match &mut self.packer {
             Packer::None(_) => Ok(()),
             Packer::Gzip(encoder) => encoder.shutdown().await,
-            Packer::Zstd(encoder) => {
-                encoder.finish();
-                Ok(())
-            }
+            Packer::Zstd(encoder) => encoder.shutdown().await,
         };
         packed.map_err(|error| PortError::permanent("pack the output", error))?;
         self.hand_on().await?;
@@ -96,7 +96,7 @@ impl<'a, W: ObjectWriter> Output<'a, W> {
         match &mut self.packer {
             Packer::None(held) => held,
             Packer::Gzip(encoder) => encoder.get_mut(),
-            Packer::Zstd(encoder) => &mut encoder.packed,
+            Packer::Zstd(encoder) => encoder.get_mut(),
         }
     }
 }

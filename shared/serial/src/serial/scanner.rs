@@ -2,7 +2,8 @@
 //!
 //! Holds some 64 bytes whatever the text. Nothing is copied or decoded here.
 
-use super::limits::DEPTH_MAX;
+use super::input::too_much_space;
+use super::limits::{DEPTH_MAX, SPACE_MAX_BYTES};
 use super::place::{Fault, Place};
 
 /// What a byte has brought.
@@ -56,13 +57,15 @@ pub(super) struct Scanner {
     objects: u128,
     /// Whether a line break inside a value is refused.
     one_line: bool,
+    /// Bytes of white space side by side.
+    space: usize,
     place: Place,
 }
 
 impl Scanner {
     /// Begins with the byte at a place.
     pub(super) fn new(place: Place) -> Self {
-        Self { state: State::Value, is_key: false, depth: 0, objects: 0, one_line: false, place }
+        Self { state: State::Value, is_key: false, depth: 0, objects: 0, one_line: false, space: 0, place }
     }
 
     /// Expects another value, from here on.
@@ -86,6 +89,12 @@ impl Scanner {
     /// Passes over a byte between values.
     pub(super) fn pass(&mut self, byte: u8) {
         self.place.pass(byte);
+    }
+
+    /// Counts a byte of white space. Errs where there is no end of it.
+    pub(super) fn space(&mut self) -> Result<(), Fault> {
+        self.space += 1;
+        if self.space > SPACE_MAX_BYTES { Err(too_much_space(self.place)) } else { Ok(()) }
     }
 
     /// Takes bytes up to the next signal inside no more than `levels` containers; the number of bytes
@@ -152,7 +161,8 @@ impl Scanner {
                         "the line ends inside a value; write one value a line, or put a record separator (0x1E) before each",
                     ));
                 }
-                Signal::None
+                self.space()?;
+                return Ok((true, Signal::None));
             }
             State::Value => self.begin(byte)?,
             State::FirstItem if byte == b']' => self.close(),
@@ -187,6 +197,7 @@ impl Scanner {
             State::Literal(_) => return Err(self.unexpected(byte)),
             _ => return self.number(byte),
         };
+        self.space = 0;
         Ok((true, signal))
     }
 

@@ -95,7 +95,10 @@ impl SequenceCutter {
     /// One byte that stands between records: 1 where it was taken, 0 where a record begins with it.
     fn between(&mut self, byte: u8) -> Result<usize, Fault> {
         match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => self.scanner.pass(byte),
+            b' ' | b'\t' | b'\r' | b'\n' => {
+                self.scanner.space()?;
+                self.scanner.pass(byte);
+            }
             RECORD_SEPARATOR if self.takes_separators => {
                 self.is_separated = true;
                 self.scanner.pass(byte);

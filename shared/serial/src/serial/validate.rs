@@ -49,7 +49,7 @@ pub struct Validation {
     pub errors: u64,
     /// Warnings, all of them.
     pub warnings: u64,
-    /// The first findings, in the order of the input.
+    /// The first errors, then the first warnings, each in the order of the input.
     pub findings: Vec<Finding>,
 }
 
@@ -101,8 +101,8 @@ struct Judge {
 
 impl Judge {
     fn validation(self, from: Format, records: u64, bytes_in: u64) -> Validation {
-        let Findings { listed, errors, warnings, .. } = self.findings;
-        Validation { from, records, bytes_in, errors, warnings, findings: listed }
+        let (errors, warnings) = (self.findings.errors, self.findings.warnings);
+        Validation { from, records, bytes_in, errors, warnings, findings: self.findings.listed() }
     }
 
     async fn yaml<R>(

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{Remedies, options, reason};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Error;
+use serde_saphyr::budget::BudgetBreach;
 
 use super::limits::YAML_DEPTH_MAX;
 use super::place::{Fault, Place};
@@ -21,11 +23,48 @@ const REMEDIES: Remedies = Remedies {
 /// Reads the one document of a text; nothing at all is null.
 pub(super) fn read(text: &str, max_bytes: usize) -> Result<Tree, Fault> {
     let options = options(max_bytes, YAML_DEPTH_MAX as usize);
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let tree = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().and_then(|location| place_of(text, location.line(), location.column()));
-        Fault { place, record: None, message: format!("invalid YAML: {}", reason(error, &REMEDIES)) }
-    })
+        let mut message = format!("invalid YAML: {}", reason(error, &REMEDIES));
+        if let (true, Some(line)) = (is_of_documents(error), second_document(text)) {
+            message += &format!("; document 2 begins on line {line}");
+        }
+        Fault { place, record: None, message }
+    })?;
+    match foreign_tag(text) {
+        Some(ForeignTag { line, column, message }) => {
+            Err(Fault { place: place_of(text, line, column), record: None, message })
+        }
+        None => Ok(tree),
+    }
+}
+
+fn is_of_documents(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. }
+    )
+}
+
+/// The line, from 1, on which the second document begins. No line of content may begin with a marker of documents
+/// (YAML 1.2.2, 9.1.2), so that they can be told without reading the rest.
+fn second_document(text: &str) -> Option<usize> {
+    let is_marker = |line: &str, marker| {
+        line.strip_prefix(marker)
+            .is_some_and(|rest: &str| rest.is_empty() || rest.starts_with([' ', '\t', '\r']))
+    };
+    let (mut has_begun, mut has_ended) = (false, false);
+    for (index, line) in text.lines().enumerate() {
+        let is_start = is_marker(line, "---");
+        let is_content = !line.trim_start().is_empty() && !line.trim_start().starts_with(['#', '%']);
+        if has_begun && (is_start || has_ended && is_content) {
+            return Some(index + 1);
+        }
+        has_ended |= is_marker(line, "...");
+        has_begun |= is_start || is_content;
+    }
+    None
 }
 
 /// Writes a document. Members keep their order; texts that look like something else are quoted. Errs

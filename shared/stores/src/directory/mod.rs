@@ -10,14 +10,19 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
-use tokio::io::BufReader;
+use tokio::io::{AsyncReadExt as _, BufReader};
 
 pub use writer::DirectoryObjectWriter;
 
 use self::path::path_of;
-use crate::ports::{ObjectStore, PortError};
+use crate::domain::SourceVersion;
+use crate::ports::{CheckpointStore, ObjectStore, ObjectWriter as _, PortError, Stored, Version};
 
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -63,9 +68,60 @@ impl ObjectStore for DirectoryObjectStore {
         Ok(Some(BufReader::with_capacity(READ_BUFFER_BYTES, file)))
     }
 
+    /// A directory keeps no versions: a file's size and time of change stand for its ETag.
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        if version_id.is_some() {
+            return Ok(None);
+        }
+        let Some(reader) = self.open_object(key).await? else { return Ok(None) };
+        let path = self.path(key)?;
+        let metadata = reader.get_ref().metadata().await;
+        let metadata = metadata.map_err(|error| port_error("open an object", &path, &error))?;
+        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let e_tag = format!("{}-{}", metadata.len(), changed.unwrap_or_default().as_nanos());
+        Ok(Some((reader, SourceVersion::new(None, Some(e_tag)))))
+    }
+
     async fn create_object(&self, key: &str, _content_type: &str) -> Result<Self::Writer, PortError> {
         DirectoryObjectWriter::start(self.path(key)?).await
     }
+}
+
+/// One process writes a folder at a time, because the state's folder is locked: what was compared still stands
+/// when it is written.
+impl CheckpointStore for DirectoryObjectStore {
+    async fn load(&self, key: &str) -> Result<Option<Stored>, PortError> {
+        let Some(mut object) = self.open_object(key).await? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = object.read_to_end(&mut bytes).await;
+        read.map_err(|error| PortError::retryable("read an object", format!("{key}: {error}")))?;
+        Ok(Some(Stored { version: version_of(&bytes), bytes }))
+    }
+
+    async fn save(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        over: Option<&Version>,
+    ) -> Result<Option<Version>, PortError> {
+        let found = self.load(key).await?;
+        if found.map(|found| found.version).as_ref() != over {
+            return Ok(None);
+        }
+        let mut writer = self.create_object(key, "application/json").await?;
+        writer.write(bytes).await?;
+        writer.finish().await?;
+        Ok(Some(version_of(bytes)))
+    }
+}
+
+/// Like an ETag: of the content.
+fn version_of(bytes: &[u8]) -> Version {
+    Version(STANDARD.encode(Sha256::digest(bytes)))
 }
 
 /// There is no such file, also where a part of the path is a file.
@@ -99,10 +155,8 @@ fn port_error(operation: &'static str, path: &Path, error: &io::Error) -> PortEr
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
-
     use super::*;
-    use crate::ports::{ErrorKind, ObjectWriter as _};
+    use crate::ports::ErrorKind;
 
     async fn put(store: &DirectoryObjectStore, key: &str, text: &str) -> Result<(), PortError> {
         let mut writer = store.create_object(key, "text/plain").await?;
@@ -137,6 +191,17 @@ mod tests {
         writer.write(b"half").await.unwrap();
         drop(writer);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_saved_over_what_was_read_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let store = DirectoryObjectStore::new(root.path());
+        let first = store.save("a", b"1", None).await.unwrap().unwrap();
+        assert_eq!(store.save("a", b"2", None).await.unwrap(), None);
+        let second = store.save("a", b"2", Some(&first)).await.unwrap().unwrap();
+        assert_eq!(store.save("a", b"3", Some(&first)).await.unwrap(), None);
+        assert_eq!(store.load("a").await.unwrap(), Some(Stored { bytes: b"2".to_vec(), version: second }));
     }
 
     #[tokio::test]

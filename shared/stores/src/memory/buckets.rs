@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::lock;
 use crate::domain::{S3Prefix, S3Uri, Timestamp};
 use crate::ports::{
-    BucketInfo, Buckets, ConditionalWriter, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing, Look,
-    NewObject, ObjectInfo, ObjectWriter, PortError, WriteCondition, Written,
+    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing,
+    Look, NewObject, ObjectInfo, ObjectWriter, PortError, WriteCondition, Written,
 };
 
 /// Entries of one page, as S3 has it.
@@ -73,6 +73,7 @@ impl Contents {
             etag: etag.clone(),
             content_type: Some(wanted.content_type.clone()),
             content_encoding: wanted.content_encoding.clone(),
+            storage_class: wanted.settings.storage_class.clone(),
             last_modified: Some(Timestamp::from_millis(self.writes * 1_000)),
             ..ObjectInfo::default()
         };
@@ -133,6 +134,10 @@ impl Buckets for InMemoryBuckets {
     type Reader = io::Cursor<Arc<[u8]>>;
     type Writer = InMemoryBucketWriter;
 
+    fn called_by(&self, _: Caller) -> Self {
+        self.clone()
+    }
+
     async fn open(&self, object: &S3Uri, _version_id: Option<&str>) -> Result<Look<Self::Reader>, PortError> {
         Ok(lock(&self.state).object(object).map(|object| io::Cursor::new(Arc::clone(&object.bytes))))
     }
@@ -142,7 +147,7 @@ impl Buckets for InMemoryBuckets {
         Ok(InMemoryBucketWriter { buckets: self.clone(), uri: object.clone(), wanted, bytes: Vec::new() })
     }
 
-    async fn look_at_object(&self, object: &S3Uri) -> Result<Look<ObjectInfo>, PortError> {
+    async fn look_at_object(&self, object: &S3Uri, _: Option<&str>) -> Result<Look<ObjectInfo>, PortError> {
         Ok(lock(&self.state).object(object).map(|object| object.info.clone()))
     }
 
@@ -206,7 +211,7 @@ impl Buckets for InMemoryBuckets {
             content_type: source.info.content_type.unwrap_or_default(),
             content_encoding: source.info.content_encoding,
             condition: wanted.condition.clone(),
-            owner_full_control: wanted.owner_full_control,
+            settings: wanted.settings.clone(),
         };
         let written = state.write(to, &new, &source.bytes)?;
         let size_bytes = source.bytes.len() as u64;

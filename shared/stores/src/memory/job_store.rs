@@ -88,17 +88,13 @@ impl Records {
 
     fn jobs_where(&self, page: Option<&Cursor>, wanted: impl Fn(&JobHead) -> bool) -> Page<Job> {
         let heads = self.heads.iter().filter(|(_, head)| wanted(head));
-        map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), |head| self.job(head))
+        page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(|head| self.job(head))
     }
 
     fn items_where(&self, page: Option<&Cursor>, wanted: impl Fn(&Item) -> bool) -> Page<Submission> {
         let items = self.items.iter().filter(|(_, item)| wanted(item));
-        map(page_of(items.map(|(id, item)| (id.as_str(), item)), page), |item| item.submission.clone())
+        page_of(items.map(|(id, item)| (id.as_str(), item)), page).map(|item| item.submission.clone())
     }
-}
-
-fn map<T, U>(page: Page<T>, change: impl Fn(T) -> U) -> Page<U> {
-    Page { items: page.items.into_iter().map(change).collect(), next: page.next }
 }
 
 impl ClaimStore for InMemoryJobStore {
@@ -163,6 +159,9 @@ impl StateStore for InMemoryJobStore {
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
         let Some(item) = state.items.get_mut(job_id) else { return Ok(false) };
+        if !logs.complete && item.submission.logs.as_ref().is_some_and(|known| known.complete) {
+            return Ok(false);
+        }
         item.submission.logs = Some(logs.clone());
         item.submission.updated_at = now;
         item.silent_since = now;
@@ -190,7 +189,7 @@ impl WorkLists for InMemoryJobStore {
         let state = lock(&self.state);
         let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
         let heads = state.heads.iter().filter(|(_, head)| expired(head));
-        Ok(map(page_of(heads.map(|(name, head)| (name.as_str(), head)), page), JobHead::clone))
+        Ok(page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(JobHead::clone))
     }
 
     async fn silent_submissions(
@@ -203,7 +202,7 @@ impl WorkLists for InMemoryJobStore {
         let by_time: BTreeMap<String, &Item> =
             state.items.values().filter(is_silent).map(|item| (item.silence_key(), item)).collect();
         let entries = by_time.iter().map(|(key, item)| (key.as_str(), *item));
-        Ok(map(page_of(entries, page), |item| item.submission.clone()))
+        Ok(page_of(entries, page).map(|item| item.submission.clone()))
     }
 
     async fn no_news(
@@ -230,9 +229,11 @@ impl WorkLists for InMemoryJobStore {
         before: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        let complete = |item: &Item| item.submission.logs.as_ref().is_some_and(|logs| logs.complete);
-        let ended = |item: &Item| item.ended_at.is_some_and(|ended_at| ended_at < before);
-        Ok(lock(&self.state).items_where(page, |item| ended(item) && !complete(item)))
+        let waits_since = |item: &Item| match &item.submission.logs {
+            Some(logs) => item.ended_at.and_then(|ended_at| logs.waits_since(ended_at)),
+            None => item.ended_at,
+        };
+        Ok(lock(&self.state).items_where(page, |item| waits_since(item).is_some_and(|since| since < before)))
     }
 }
 
@@ -260,7 +261,7 @@ impl JobQueries for InMemoryJobStore {
     ) -> Result<Page<Submission>, PortError> {
         let state = lock(&self.state);
         let items = state.ids_of(job_name).filter_map(|id| Some((id.as_str(), state.items.get(id)?)));
-        Ok(map(page_of(items, page), |item| item.submission.clone()))
+        Ok(page_of(items, page).map(|item| item.submission.clone()))
     }
 
     async fn submissions_with_status(

@@ -16,7 +16,7 @@ pub(super) fn page_of<'a, T>(entries: impl Iterator<Item = (&'a str, T)>, after:
         items.push(item);
     }
     let next = last.filter(|_| rest.peek().is_some()).map(|key| Cursor(key.to_owned()));
-    Page { items, next }
+    Page::new(items, next)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::lock;
 use crate::domain::LogStream;
-use crate::ports::{Cursor, LogEvent, LogPage, LogSource, LogSourceError, PortError};
+use crate::ports::{Cursor, LogEvent, LogPage, LogSource, LogSourceError};
 
 const DEFAULT_PAGE_SIZE: usize = 100;
 
@@ -45,18 +45,18 @@ impl InMemoryLogSource {
 }
 
 /// Where a page starts: the first event's number, and how many empty pages have come before it.
-fn place(page: Option<&Cursor>) -> Result<(usize, usize), PortError> {
+fn place(stream: &LogStream, page: Option<&Cursor>) -> Result<(usize, usize), LogSourceError> {
     let Some(Cursor(text)) = page else { return Ok((0, 0)) };
     let numbers = text.split_once(' ').map(|(start, empty)| (start.parse(), empty.parse()));
     match numbers {
         Some((Ok(start), Ok(empty))) => Ok((start, empty)),
-        _ => Err(PortError::permanent("read log events", format!("{text:?} is no cursor of this source"))),
+        _ => Err(LogSourceError::CursorInvalid(stream.name.clone())),
     }
 }
 
 impl LogSource for InMemoryLogSource {
     async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
-        let (start, empty) = place(page)?;
+        let (start, empty) = place(stream, page)?;
         let groups = lock(&self.groups);
         let group =
             groups.get(stream.group()).ok_or_else(|| LogSourceError::GroupMissing(stream.group().into()))?;
@@ -78,7 +78,7 @@ mod tests {
     use crate::domain::Timestamp;
 
     fn stream(group: Option<&str>, name: &str) -> LogStream {
-        LogStream { group: group.map(str::to_owned), name: name.to_owned(), container: None }
+        LogStream { group: group.map(str::to_owned), name: name.to_owned(), container: None, region: None }
     }
 
     fn events(count: i64) -> impl Iterator<Item = LogEvent> {

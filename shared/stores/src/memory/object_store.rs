@@ -6,15 +6,20 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::lock;
+use crate::domain::SourceVersion;
 use crate::ports::{CheckpointStore, ObjectStore, ObjectWriter, PortError, Stored, Version};
 
 /// An [`ObjectStore`] in memory. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryObjectStore {
     objects: Objects,
+    /// Every content of every key, where versions are kept: its place is its version.
+    versions: Option<Versions>,
 }
 
 type Objects = Arc<Mutex<BTreeMap<String, Object>>>;
+
+type Versions = Arc<Mutex<BTreeMap<String, Vec<Object>>>>;
 
 #[derive(Debug, Clone)]
 struct Object {
@@ -23,9 +28,17 @@ struct Object {
 }
 
 impl InMemoryObjectStore {
+    /// One that keeps the versions of its objects, as a bucket does on which versioning is enabled.
+    pub fn with_versions() -> Self {
+        Self { objects: Objects::default(), versions: Some(Arc::default()) }
+    }
+
     /// Puts an object there at once.
     pub fn put(&self, key: &str, content_type: &str, bytes: impl Into<Vec<u8>>) {
         let object = Object { content_type: content_type.to_owned(), bytes: bytes.into().into() };
+        if let Some(versions) = &self.versions {
+            lock(versions).entry(key.to_owned()).or_default().push(object.clone());
+        }
         lock(&self.objects).insert(key.to_owned(), object);
     }
 
@@ -51,6 +64,28 @@ impl ObjectStore for InMemoryObjectStore {
 
     async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
         Ok(lock(&self.objects).get(key).map(|object| io::Cursor::new(Arc::clone(&object.bytes))))
+    }
+
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        let kept = self.versions.as_ref().and_then(|versions| lock(versions).get(key).cloned());
+        let place = match version_id {
+            Some(version_id) => version_id.parse().ok(),
+            None => kept.as_ref().map(|kept| kept.len().saturating_sub(1)),
+        };
+        let found = match (kept, place, version_id) {
+            (Some(kept), Some(place), _) => kept.get(place).cloned(),
+            (None, _, None) => lock(&self.objects).get(key).cloned(),
+            _ => None,
+        };
+        Ok(found.map(|object| {
+            let version_id = place.map(|place| place.to_string());
+            let version = SourceVersion::new(version_id, Some(version_of(&object.bytes).0));
+            (io::Cursor::new(object.bytes), version)
+        }))
     }
 
     async fn create_object(&self, key: &str, content_type: &str) -> Result<Self::Writer, PortError> {

@@ -7,7 +7,7 @@ use super::{rows, sql};
 use crate::domain::{
     Job, JobHead, JobId, JobName, JobStatus, Run, RunId, StatusCounts, Submission, Timestamp,
 };
-use crate::ports::{Cursor, Page};
+use crate::ports::{Cursor, Page, Unreadable};
 
 /// Items on a page: a few hundred kilobytes at most times.
 const PAGE_SIZE: usize = 500;
@@ -146,7 +146,7 @@ fn timed_page(
     let with_time = |row: &Row<'_>| Ok((rows::submission(row)?, Timestamp::from_millis(row.get(3)?)));
     let key = |(found, time): &(Submission, Timestamp)| timed_key(*time, found.state.job_id.as_str());
     let found = page(connection, sql, parameters, with_time, key)?;
-    Ok(Page { items: found.items.into_iter().map(|(submission, _)| submission).collect(), next: found.next })
+    Ok(found.map(|(submission, _)| submission))
 }
 
 pub(super) fn runs(connection: &Connection, after: Option<&Cursor>) -> Result<Page<Run>, Failure> {
@@ -185,12 +185,34 @@ fn page<T>(
 ) -> Result<Page<T>, Failure> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(parameters)?;
-    let mut items = Vec::new();
+    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = found.next()? {
-        items.push(read(row)?);
+        match read(row) {
+            Ok(item) => items.push(item),
+            Err(Failure::Record { what, why }) => {
+                let key = shown_key(row);
+                tracing::warn!(item.key = key, what, why, "an item can't be read; it is left out");
+                unreadable.push(Unreadable { key, why: format!("{what} can't be read: {why}") });
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let next = items.last().filter(|_| items.len() == PAGE_SIZE).map(|last| Cursor(key(last)));
-    Ok(Page { items, next })
+    let is_full = items.len() + unreadable.len() == PAGE_SIZE;
+    let next = items.last().filter(|_| is_full).map(|last| Cursor(key(last)));
+    if let (true, None, Some(bad)) = (is_full, &next, unreadable.first()) {
+        return Err(Failure::Record { what: "a whole page", why: bad.why.clone() });
+    }
+    Ok(Page { items, next, unreadable })
+}
+
+/// What tells the row apart: the name or id in its JSON, as far as that can be read.
+fn shown_key(row: &Row<'_>) -> String {
+    let texts = (0..row.as_ref().column_count()).filter_map(|column| row.get_ref(column).ok()?.as_str().ok());
+    texts
+        .filter(|text| !text.is_empty())
+        .map(|text| text.chars().take(120).collect())
+        .next()
+        .unwrap_or_default()
 }
 
 fn limit() -> i64 {

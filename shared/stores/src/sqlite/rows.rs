@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Failure;
-use crate::domain::{Claim, Job, JobHead, JobId, Nonce, RunId, Submission, Timestamp};
+use crate::domain::{Claim, Job, JobHead, JobId, Newer, Nonce, RunId, Submission, Timestamp};
 
 /// Columns of `sql::head_columns!`.
 const HEAD_COLUMNS: usize = 14;
@@ -43,6 +43,8 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
         refusal: row.get(8)?,
         submitted_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
         updated_at: Timestamp::from_millis(row.get(10)?),
+        // A file that a newer version has brought up to date is not opened.
+        newer: Newer::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -91,6 +91,14 @@ CREATE TABLE stop_requests (
     answer           TEXT                        -- JSON, once it was carried out
 ) STRICT;
 CREATE INDEX stop_requests_open ON stop_requests (request_id) WHERE answer IS NULL;
+";
+
+/// When logs are looked at: first when the job has ended, and later on too.
+const VERSION_4: &str = "
+ALTER TABLE submissions ADD COLUMN logs_due_at INTEGER;
+UPDATE submissions SET logs_due_at = ended_at WHERE logs_complete = 0;
+DROP INDEX submissions_without_logs;
+CREATE INDEX submissions_without_logs ON submissions (logs_due_at, job_id) WHERE logs_due_at IS NOT NULL;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

@@ -57,13 +57,18 @@ pub(super) const SAVE_HEAD: &str = "
 /// The condition is `domain::transition`: its key orders states as that does.
 pub(super) const APPLY_STATE: &str = "
     INSERT INTO submissions (job_id, job_name, status, order_key, ended_at, unsettled, state, updated_at,
-                             silent_since)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+                             silent_since, logs_due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?5)
     ON CONFLICT (job_id) DO UPDATE SET
         status = excluded.status, order_key = excluded.order_key, ended_at = excluded.ended_at,
         unsettled = excluded.unsettled, state = excluded.state, updated_at = excluded.updated_at,
-        silent_since = excluded.silent_since
-    WHERE excluded.order_key > submissions.order_key";
+        silent_since = excluded.silent_since,
+        logs_due_at = CASE WHEN submissions.logs_complete = 0 THEN excluded.ended_at END
+    WHERE excluded.order_key > submissions.order_key
+       OR (excluded.order_key = submissions.order_key AND excluded.ended_at IS NULL
+           AND json_extract(excluded.state, '$.statusReason') IS NOT NULL
+           AND json_extract(excluded.state, '$.statusReason')
+               IS NOT json_extract(submissions.state, '$.statusReason'))";
 
 pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1";
 
@@ -75,8 +80,9 @@ pub(super) const UNSETTLED_ENDS: &str =
     select_item!("WHERE s.unsettled = 1 AND s.job_id > ?1 ORDER BY s.job_id LIMIT ?2");
 
 pub(super) const SAVE_LOGS: &str = "
-    UPDATE submissions SET logs = ?2, logs_complete = ?3, updated_at = ?4, silent_since = ?4
-    WHERE job_id = ?1";
+    UPDATE submissions SET logs = ?2, logs_complete = ?3, updated_at = ?4, silent_since = ?4,
+        logs_due_at = CASE WHEN ?5 AND ended_at IS NOT NULL THEN coalesce(?6, ended_at) END
+    WHERE job_id = ?1 AND (?3 OR logs_complete = 0)";
 
 pub(super) const NO_NEWS: &str = "
     UPDATE submissions SET silent_since = ?3, updated_at = coalesce(?4, updated_at)
@@ -129,9 +135,9 @@ pub(super) const SILENT_SUBMISSIONS: &str = concat!(
 pub(super) const UNFINISHED_LOGS: &str = concat!(
     "SELECT ",
     item_columns!(),
-    ", s.ended_at FROM submissions s
-      WHERE s.logs_complete = 0 AND s.ended_at < ?1 AND (s.ended_at, s.job_id) > (?2, ?3)
-      ORDER BY s.ended_at, s.job_id LIMIT ?4"
+    ", s.logs_due_at FROM submissions s
+      WHERE s.logs_due_at < ?1 AND (s.logs_due_at, s.job_id) > (?2, ?3)
+      ORDER BY s.logs_due_at, s.job_id LIMIT ?4"
 );
 
 pub(super) const REMOVE_SUBMISSION: &str = "DELETE FROM submissions WHERE job_id = ?1";

@@ -7,8 +7,8 @@ use super::{reads, rows, sql};
 use crate::domain::claims;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission, Nonce,
-    RecordOutcome, Run, Submission, Timestamp,
+    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission, NextLook,
+    Nonce, RecordOutcome, Run, Submission, Timestamp,
 };
 use crate::ports::Applied;
 
@@ -117,7 +117,12 @@ pub(super) fn save_logs(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let text = rows::to_json("a record of logs", logs)?;
-    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis()];
+    let (waits, since) = match logs.next_look {
+        Some(NextLook::At(moment)) => (true, Some(moment.as_millis())),
+        Some(NextLook::Never) => (false, None),
+        None => (!logs.complete, None),
+    };
+    let parameters = params![job_id.as_str(), text, logs.complete, now.as_millis(), waits, since];
     Ok(connection.prepare_cached(sql::SAVE_LOGS)?.execute(parameters)? > 0)
 }
 

@@ -1,6 +1,6 @@
 use anyhow::Context as _;
 use batchwright::domain::{
-    Cause, Claim, ClaimOutcome, JobHead, JobStatus, NewClaim, Nonce, RecordOutcome, Try, TryEnd,
+    Cause, Claim, ClaimOutcome, JobHead, JobStatus, NewClaim, Newer, Nonce, RecordOutcome, Try, TryEnd,
 };
 use batchwright::ports::JobStore;
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         refusal: None,
         submitted_at: None,
         updated_at: NOW,
+        newer: Newer::default(),
     };
     assert_eq!(job.head, head);
     Ok(())

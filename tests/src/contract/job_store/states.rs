@@ -122,6 +122,7 @@ pub(super) async fn a_state_is_kept_whole<S: JobStore>(store: &S) -> anyhow::Res
         group: Some("/my/group".to_owned()),
         name: name.to_owned(),
         container: Some("main".to_owned()),
+        region: Some("eu-west-1".to_owned()),
     };
     let mut whole = state("a", "a-1", JobStatus::Failed);
     whole.status_reason = Some("naïve \"quoted\"\nreason \u{1F980}".to_owned());
@@ -172,12 +173,38 @@ pub(super) async fn children_and_nodes_are_apart_from_their_parent<S: JobStore>(
     Ok(())
 }
 
+pub(super) async fn a_reason_that_comes_later_is_kept_while_the_submission_is_in_flight<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    submit(store, "a", "a-1").await?;
+    let runnable = |reason: Option<&str>| JobState {
+        status_reason: reason.map(str::to_owned),
+        ..state("a", "a-1", JobStatus::Runnable)
+    };
+    let reason = async || anyhow::Ok(known(store, "a-1").await?.state.status_reason);
+    for (arrived, applied, kept) in [
+        (None, Applied::Applied, None),
+        (Some("CAPACITY"), Applied::Applied, Some("CAPACITY")),
+        (Some("CAPACITY"), Applied::Stale, Some("CAPACITY")),
+        (None, Applied::Stale, Some("CAPACITY")),
+        (Some("MISCONFIGURATION"), Applied::Applied, Some("MISCONFIGURATION")),
+    ] {
+        assert_eq!(store.apply_state(&runnable(arrived), NOW).await?, applied, "{arrived:?}");
+        assert_eq!(reason().await?.as_deref(), kept, "{arrived:?}");
+    }
+    advance(store, "a", "a-1", JobStatus::Succeeded).await?;
+    assert_eq!(store.apply_state(&runnable(Some("late")), NOW).await?, Applied::Stale);
+    assert_eq!(reason().await?, None);
+    Ok(())
+}
+
 pub(super) async fn logs_are_kept_and_survive_a_later_state<S: JobStore>(store: &S) -> anyhow::Result<()> {
     let mut logs = LogsRecord {
         manifest_key: "logs/a/a-1/manifest.json".to_owned(),
         complete: false,
         incomplete_reason: Some("the stream has not settled".to_owned()),
         events: 3,
+        next_look: None,
     };
     assert!(!store.save_logs(&id("a-1"), &logs, NOW).await?, "the submission is not known");
     assert_eq!(store.submission(&id("a-1")).await?, None);

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use batchwright::domain::reasons::LOST;
-use batchwright::domain::{JobHead, JobState, JobStatus, LogsRecord, NewClaim, Submission};
+use batchwright::domain::{JobHead, JobState, JobStatus, LogsRecord, NewClaim, NextLook, Submission};
 use batchwright::ports::{Applied, JobStore};
 
 use super::MANY;
@@ -129,6 +129,7 @@ pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: 
         complete,
         incomplete_reason: (!complete).then(|| "the stream has not settled".to_owned()),
         events: 1,
+        next_look: None,
     };
     store.save_logs(&id("early"), &record(true), at(600)).await?;
     store.save_logs(&id("early:1"), &record(false), at(600)).await?;
@@ -136,6 +137,21 @@ pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: 
     store.save_logs(&id("running"), &record(true), at(600)).await?;
     store.apply_state(&ended("running", JobStatus::Succeeded, Some(700)), at(700)).await?;
     assert_eq!(unfinished(1_000).await?, set(["early:1", "never-ran"]), "complete logs stay complete");
+    let looked_at = |next_look| LogsRecord { next_look: Some(next_look), ..record(true) };
+    assert!(store.save_logs(&id("early"), &looked_at(NextLook::At(at(3_000))), at(700)).await?);
+    assert_eq!(unfinished(3_000).await?, set(["early:1", "never-ran"]));
+    assert_eq!(unfinished(3_001).await?, set(["early", "early:1", "never-ran"]), "a later look is due");
+    assert!(!store.save_logs(&id("early"), &record(false), at(700)).await?, "a late loser");
+    assert!(
+        store
+            .submission(&id("early"))
+            .await?
+            .is_some_and(|known| known.logs.is_some_and(|logs| logs.complete))
+    );
+    store.save_logs(&id("early"), &looked_at(NextLook::Never), at(700)).await?;
+    let refused = LogsRecord { next_look: Some(NextLook::Never), ..record(false) };
+    store.save_logs(&id("early:1"), &refused, at(700)).await?;
+    assert_eq!(unfinished(3_001).await?, set(["never-ran"]), "nobody looks at them again");
     Ok(())
 }
 

@@ -96,7 +96,7 @@ impl JobEngine for BatchJobEngine {
         let entries = listed.job_summary_list.unwrap_or_default();
         let named = entries.into_iter().filter(|entry| entry.job_name.as_deref() == Some(job_name.as_str()));
         let items = named.map(|entry| job_summary(entry, job_name)).collect::<Result<_, _>>()?;
-        Ok(Page { items, next: listed.next_token.map(Cursor) })
+        Ok(Page::new(items, listed.next_token.map(Cursor)))
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {

@@ -9,7 +9,9 @@ use super::keys::{self, Work};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
-use crate::domain::{JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, Submission};
+use crate::domain::{
+    FORMAT_VERSION, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run, Submission,
+};
 
 /// An item, or its key.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -25,6 +27,8 @@ pub(super) const LOGS_COMPLETE: &str = "logsComplete";
 pub(super) const RUN: &str = "run";
 pub(super) const RUN_STATE: &str = "runState";
 pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Of the version that wrote the item: for people, and for a version that has to tell older items apart.
+pub(super) const FORMAT: &str = "formatVersion";
 
 /// Bytes of a state as JSON. Batch's own are a few kilobytes: ten attempts of ten containers are 20 KB. An
 /// item holds 400 KB.
@@ -40,6 +44,13 @@ pub(super) struct BadItem {
     what: &'static str,
     key: String,
     why: String,
+}
+
+impl BadItem {
+    /// Which item, as in `tile-7/4c75…`.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
@@ -86,6 +97,7 @@ pub(super) fn of_head(head: &JobHead, revision: u64) -> Result<Item, serde_json:
     let mut item = head_key(job_name);
     put(&mut item, ENTRY, text(keys::head_entry(job_name)));
     put(&mut item, MEMBERSHIP, text(keys::run_membership(&head.run_id, job_name)));
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, REVISION, number(revision));
     put(&mut item, HEAD, text(serde_json::to_string(&kept)?));
     if let Some(claim) = &head.claim {
@@ -118,6 +130,7 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
         (Work::InFlight, now)
     };
     let mut item = Item::new();
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, ENTRY, text(job_id.as_str()));
     put(&mut item, STATUS_SHARD, text(keys::status_shard(state.status, job_id)));
     put(&mut item, ORDER_KEY, number(OrderKey::of(state).as_i64()));
@@ -145,6 +158,7 @@ pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {
 pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
     let id = run.run_id.as_str();
     let mut item = run_key(id);
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, RUN_STATE, text(run.state.as_str()));
     put(&mut item, CHECKPOINT, number(run.checkpoint.0));
     put(&mut item, RUN, text(serde_json::to_string(run)?));
@@ -229,6 +243,12 @@ pub(super) fn moment_in(item: &Item, name: &'static str) -> Option<Timestamp> {
 /// Whether the item is a submission whose logs are complete.
 pub(super) fn logs_are_complete(item: &Item) -> bool {
     item.get(LOGS_COMPLETE).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
+}
+
+/// Whether a later look at the logs is due some time.
+pub(super) fn is_looked_at_again(item: &Item) -> bool {
+    let logs: Option<LogsRecord> = json_in(item, LOGS).ok();
+    logs.is_some_and(|logs| matches!(logs.next_look, Some(NextLook::At(_))))
 }
 
 pub(super) fn flag(flag: bool) -> AttributeValue {

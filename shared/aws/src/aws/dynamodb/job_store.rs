@@ -110,11 +110,16 @@ impl WorkLists for DynamoDbJobStore {
 impl JobQueries for DynamoDbJobStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
         let Some((head, _)) = self.head(job_name).await? else { return Ok(None) };
-        Ok(self.with_latest(vec![head]).await?.pop())
+        let mut unreadable = Vec::new();
+        let job = self.with_latest(vec![head], &mut unreadable).await?.pop();
+        match unreadable.pop() {
+            Some(bad) => Err(PortError::permanent("BatchGetItem", bad.why)),
+            None => Ok(job),
+        }
     }
 
     async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
-        self.named(job_names).await
+        self.named(job_names, None).await
     }
 
     async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {

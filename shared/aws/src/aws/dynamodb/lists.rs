@@ -14,7 +14,7 @@ use super::table::{
     BY_ENTRY, BY_MEMBERSHIP, BY_STATUS, BY_WORK, IndexDefinition, JOB_ID, JOB_NAME, PLACE, WORK_AT,
 };
 use crate::domain::{Job, JobHead, JobId, JobName, JobStatus, RunId, StatusCounts, Submission, Timestamp};
-use crate::ports::{Cursor, Page, PortError};
+use crate::ports::{Cursor, Page, PortError, Unreadable};
 
 const QUERY: &str = "Query";
 
@@ -123,7 +123,7 @@ impl DynamoDbJobStore {
             items.retain(|item| list.holds(item, place.shard));
             match place.next(answer.last_evaluated_key, SHARDS) {
                 Some(next) if items.is_empty() => place = next,
-                next => return Ok(Page { items, next: next.map(|next| next.write()) }),
+                next => return Ok(Page::new(items, next.map(|next| next.write()))),
             }
         }
     }
@@ -139,18 +139,18 @@ impl DynamoDbJobStore {
     ) -> Result<Page<Submission>, PortError> {
         let mut page = self.job_items(list, cursor).await?;
         page.items.retain(|item| !is_head(item));
-        read(page, item::to_submission)
+        Ok(read(page, item::to_submission))
     }
 
-    /// Logs may have been complete before the end was known: such items have no work left.
+    /// Logs may have been complete before the end was known: such items have no work left, and no later look.
     pub(super) async fn list_without_logs(
         &self,
         before: Timestamp,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
         let mut page = self.job_items(&List::of_work(Work::Logs, before), cursor).await?;
-        page.items.retain(|item| !item::logs_are_complete(item));
-        read(page, item::to_submission)
+        page.items.retain(|item| !item::logs_are_complete(item) || item::is_looked_at_again(item));
+        Ok(read(page, item::to_submission))
     }
 
     pub(super) async fn list_heads(
@@ -158,7 +158,8 @@ impl DynamoDbJobStore {
         list: &List,
         cursor: Option<&Cursor>,
     ) -> Result<Page<JobHead>, PortError> {
-        read(self.job_items(list, cursor).await?, |item| item::to_head(item).map(|(head, _)| head))
+        let page = self.job_items(list, cursor).await?;
+        Ok(read(page, |item| item::to_head(item).map(|(head, _)| head)))
     }
 
     pub(super) async fn list_jobs(
@@ -166,8 +167,9 @@ impl DynamoDbJobStore {
         run_id: Option<&RunId>,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Job>, PortError> {
-        let page = self.list_heads(&List::of_heads(run_id), cursor).await?;
-        Ok(Page { items: self.with_latest(page.items).await?, next: page.next })
+        let mut page = self.list_heads(&List::of_heads(run_id), cursor).await?;
+        let jobs = self.with_latest(std::mem::take(&mut page.items), &mut page.unreadable).await?;
+        Ok(Page { items: jobs, next: page.next, unreadable: page.unreadable })
     }
 
     pub(super) async fn list_jobs_with_status(
@@ -179,7 +181,8 @@ impl DynamoDbJobStore {
         let named = |item: &Item| JobName::parse(item::text_in(item, JOB_NAME).unwrap_or_default());
         let names: Result<Vec<JobName>, _> = page.items.iter().map(named).collect();
         let names = names.map_err(unusable(QUERY))?;
-        let jobs = self.named(&names).await?.into_iter().zip(page.items);
+        let mut unreadable = Vec::new();
+        let jobs = self.named(&names, Some(&mut unreadable)).await?.into_iter().zip(page.items);
         // By its head where it has recovered, else by its latest submission.
         let still = |(job, listed): (Option<Job>, Item)| {
             job.filter(|job| {
@@ -189,7 +192,7 @@ impl DynamoDbJobStore {
                 (by_head || by_latest) && job.status() == Some(status)
             })
         };
-        Ok(Page { items: jobs.filter_map(still).collect(), next: page.next })
+        Ok(Page { items: jobs.filter_map(still).collect(), next: page.next, unreadable })
     }
 
     /// A job's items but its head, in the order of their ids.
@@ -202,7 +205,7 @@ impl DynamoDbJobStore {
         let page = self.partition(job_name, place.after, self.page_size).await?;
         let next = place_after(page.next);
         let items = page.items.into_iter().filter(|item| !is_head(item)).collect();
-        read(Page { items, next }, item::to_submission)
+        Ok(read(Page::new(items, next), item::to_submission))
     }
 
     /// The items of one job from a key on, as they are now.
@@ -268,10 +271,21 @@ pub(super) fn is_head(item: &Item) -> bool {
     item::text_in(item, JOB_ID) == Some(keys::HEAD)
 }
 
-pub(super) fn read<T>(
-    page: Page<Item>,
-    read: impl Fn(&Item) -> Result<T, BadItem>,
-) -> Result<Page<T>, PortError> {
-    let items = page.items.iter().map(read).collect::<Result<_, _>>().map_err(unusable(QUERY))?;
-    Ok(Page { items, next: page.next })
+/// Reads the items of a page. One that can't be read is left out, and named.
+pub(super) fn read<T>(page: Page<Item>, read: impl Fn(&Item) -> Result<T, BadItem>) -> Page<T> {
+    let mut unreadable = Vec::new();
+    let items = page.items.iter().filter_map(|item| skipping(read(item), &mut unreadable)).collect();
+    Page { items, next: page.next, unreadable }
+}
+
+/// What was read; `None`, with a word in the log and among the unreadable, where it can't be.
+pub(super) fn skipping<T>(read: Result<T, BadItem>, unreadable: &mut Vec<Unreadable>) -> Option<T> {
+    match read {
+        Ok(record) => Some(record),
+        Err(bad) => {
+            tracing::warn!(item.key = bad.key(), why = %bad, "an item can't be read; it is left out");
+            unreadable.push(Unreadable { key: bad.key().to_owned(), why: bad.to_string() });
+            None
+        }
+    }
 }

@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use super::DynamoDbJobStore;
 use super::call::{failed, pause_before, unusable};
 use super::item::{self, Item};
+use super::lists::skipping;
 use super::table::{BY_ENTRY, ENTRY, JOB_ID, JOB_NAME, RUN_ID};
 use crate::domain::{Job, JobHead, JobId, JobName, Submission};
-use crate::ports::PortError;
+use crate::ports::{PortError, Unreadable};
 
 /// Keys of one `BatchGetItem`. Source: its API reference.
 const BATCH_GET_MAX: usize = 100;
@@ -90,8 +91,12 @@ impl DynamoDbJobStore {
         found.as_ref().map(item::to_submission).transpose().map_err(unusable("GetItem"))
     }
 
-    /// Heads with their latest submissions.
-    pub(super) async fn with_latest(&self, heads: Vec<JobHead>) -> Result<Vec<Job>, PortError> {
+    /// Heads with their latest submissions. A job whose submission can't be read is left out, and named.
+    pub(super) async fn with_latest(
+        &self,
+        heads: Vec<JobHead>,
+        unreadable: &mut Vec<Unreadable>,
+    ) -> Result<Vec<Job>, PortError> {
         let key = |head: &JobHead| {
             head.job_id.as_ref().map(|job_id| item::submission_key(&head.spec.job_name, job_id))
         };
@@ -101,19 +106,40 @@ impl DynamoDbJobStore {
         for head in heads {
             let found = if head.job_id.is_some() { latest.next().flatten() } else { None };
             let latest = found.as_ref().map(item::to_submission).transpose();
-            jobs.push(Job { head, latest: latest.map_err(unusable("BatchGetItem"))? });
+            if let Some(latest) = skipping(latest, unreadable) {
+                jobs.push(Job { head, latest });
+            }
         }
         Ok(jobs)
     }
 
-    /// Several jobs, in the order of the names.
-    pub(super) async fn named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
+    /// Several jobs, in the order of the names. What can't be read is left out and named where the caller takes
+    /// it, and else an error: a job that is taken for unknown would be submitted.
+    pub(super) async fn named(
+        &self,
+        job_names: &[JobName],
+        unreadable: Option<&mut Vec<Unreadable>>,
+    ) -> Result<Vec<Option<Job>>, PortError> {
         let keys: Vec<Item> = job_names.iter().map(item::head_key).collect();
         let found = self.items(&self.tables.jobs, &keys).await?;
+        let mut bad = Vec::new();
         let read = |item: &Item| item::to_head(item).map(|(head, _)| head);
-        let heads: Vec<JobHead> =
-            found.iter().flatten().map(read).collect::<Result<_, _>>().map_err(unusable("BatchGetItem"))?;
-        let mut jobs = self.with_latest(heads).await?.into_iter();
-        Ok(found.iter().map(|item| item.as_ref().and_then(|_| jobs.next())).collect())
+        let heads = found.iter().flatten().filter_map(|item| skipping(read(item), &mut bad)).collect();
+        let jobs = self.with_latest(heads, &mut bad).await?;
+        match (unreadable, bad.first()) {
+            (Some(unreadable), _) => unreadable.append(&mut bad),
+            (None, Some(bad)) => return Err(PortError::permanent("BatchGetItem", &bad.why)),
+            (None, None) => {}
+        }
+        let mut by_name: HashMap<JobName, Job> =
+            jobs.into_iter().map(|job| (job.name().clone(), job)).collect();
+        let mut last_of = HashMap::new();
+        for (place, name) in job_names.iter().enumerate() {
+            last_of.insert(name, place);
+        }
+        let take = |(place, name): (usize, &JobName)| {
+            if last_of.get(name) == Some(&place) { by_name.remove(name) } else { by_name.get(name).cloned() }
+        };
+        Ok(job_names.iter().enumerate().map(take).collect())
     }
 }

@@ -38,12 +38,12 @@ impl RunStore for DynamoDbJobStore {
         let scan = self.client.scan().table_name(&self.tables.runs).set_exclusive_start_key(place.after);
         let answer = scan.send().await.map_err(|error| failed(SCAN, &error))?;
         let items = answer.items.unwrap_or_default();
-        read(Page { items, next: place_after(answer.last_evaluated_key) }, item::to_run)
+        Ok(read(Page::new(items, place_after(answer.last_evaluated_key)), item::to_run))
     }
 
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
         let list = List::of_work(Work::Run, since);
-        read(self.list(&self.tables.runs, &list, page).await?, item::to_run)
+        Ok(read(self.list(&self.tables.runs, &list, page).await?, item::to_run))
     }
 }
 

@@ -8,15 +8,15 @@ use super::change::Change;
 use super::item::{self, Item};
 use super::keys::{self, Work};
 use super::table::{ENTRY, MEMBERSHIP, PLACE, STATUS_SHARD, WORK, WORK_AT};
-use crate::domain::transition::OrderKey;
+use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{JobState, LogsRecord, Submission, Timestamp};
 use crate::ports::{Applied, PortError};
 
 const OPERATION: &str = "UpdateItem";
 
 /// The attributes that a state sets, all of them.
-const OF_A_STATE: [&str; 7] =
-    [ENTRY, STATUS_SHARD, item::ORDER_KEY, item::STATE, item::UPDATED_AT, WORK, WORK_AT];
+const OF_A_STATE: [&str; 8] =
+    [item::FORMAT, ENTRY, STATUS_SHARD, item::ORDER_KEY, item::STATE, item::UPDATED_AT, WORK, WORK_AT];
 
 impl DynamoDbJobStore {
     pub(super) async fn try_apply(
@@ -32,13 +32,39 @@ impl DynamoDbJobStore {
         let before = answer.as_ref().ok().and_then(|answer| answer.attributes().cloned());
         match written(OPERATION, answer)? {
             Written::Contended => return Ok(None),
-            Written::Refused => return Ok(Some(Applied::Stale)),
+            Written::Refused => return self.try_keep_reason(state, key, now).await,
             Written::Done => {}
         }
         if state.status.is_terminal() && before.as_ref().is_some_and(item::logs_are_complete) {
             self.leave_work(key).await?;
         }
         Ok(Some(Applied::Applied))
+    }
+
+    /// Keeps a newer reason of a submission in flight, though its status is the same.
+    async fn try_keep_reason(
+        &self,
+        state: &JobState,
+        key: Item,
+        now: Timestamp,
+    ) -> Result<Option<Applied>, PortError> {
+        if state.status.is_terminal() || state.status_reason.is_none() {
+            return Ok(Some(Applied::Stale));
+        }
+        let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(None) };
+        let known = item::to_submission(&found).map_err(unusable(OPERATION))?;
+        if transition(Some(&known.state), state) != Transition::Apply {
+            return Ok(Some(Applied::Stale));
+        }
+        let change = state_change(state, now)?;
+        let (Some(order_key), Some(before)) = (found.get(item::ORDER_KEY), found.get(item::STATE)) else {
+            return Ok(None);
+        };
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key));
+        let update = change.apply(update).condition_expression("#orderKey = :known AND #state = :before");
+        let update = update.expression_attribute_values(":known", order_key.clone());
+        let update = update.expression_attribute_values(":before", before.clone());
+        Ok((written(OPERATION, update.send().await)? == Written::Done).then_some(Applied::Applied))
     }
 
     /// The logs were complete before the end was known: there is nothing left to look for. A list leaves
@@ -83,11 +109,20 @@ impl DynamoDbJobStore {
     ) -> Result<Option<bool>, PortError> {
         let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(Some(false)) };
         let known = item::to_submission(&found).map_err(unusable(OPERATION))?;
+        if !logs.complete && item::logs_are_complete(&found) {
+            return Ok(Some(false));
+        }
         let change = logs_change(&known, logs, now)?;
         let order_key = found.get(item::ORDER_KEY).cloned().unwrap_or_else(|| item::number(0));
         let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
         let update = change.value(item::ORDER_KEY, order_key).apply(update);
-        let update = update.condition_expression("#orderKey = :orderKey");
+        // Of records, an incomplete one never replaces a complete one: the last to write would win.
+        let condition = if logs.complete {
+            "#orderKey = :orderKey"
+        } else {
+            "#orderKey = :orderKey AND (attribute_not_exists(#logsComplete) OR #logsComplete = :logsComplete)"
+        };
+        let update = update.condition_expression(condition);
         Ok((written(OPERATION, update.send().await)? == Written::Done).then_some(true))
     }
 }
@@ -114,14 +149,14 @@ fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<
         .set(item::LOGS_COMPLETE, item::flag(logs.complete))
         .set(item::UPDATED_AT, item::millis(now));
     let state = &known.state;
-    Ok(match (state.status.is_terminal(), logs.complete) {
-        (false, _) => change.set(WORK_AT, item::millis(now)),
-        (true, true) => change.remove(WORK).remove(WORK_AT),
-        (true, false) => {
-            let ended_at = state.times.stopped_at.unwrap_or(known.updated_at);
-            change
-                .set(WORK, item::text(Work::Logs.of(state.job_id.as_str())))
-                .set_if_absent(WORK_AT, item::millis(ended_at))
-        }
+    if !state.status.is_terminal() {
+        return Ok(change.set(WORK_AT, item::millis(now)));
+    }
+    let ended_at = state.times.stopped_at.unwrap_or(known.updated_at);
+    let work = Work::Logs.of(state.job_id.as_str());
+    Ok(match (logs.next_look, logs.waits_since(ended_at)) {
+        (_, None) => change.remove(WORK).remove(WORK_AT),
+        (Some(_), Some(since)) => change.set(WORK, item::text(work)).set(WORK_AT, item::millis(since)),
+        (None, Some(since)) => change.set(WORK, item::text(work)).set_if_absent(WORK_AT, item::millis(since)),
     })
 }

@@ -1,6 +1,10 @@
 //! Amazon CloudWatch Logs.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::config::Region;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudwatchlogs::types::OutputLogEvent;
 
@@ -12,13 +16,26 @@ use crate::ports::{Cursor, LogEvent, LogPage, LogSource, LogSourceError, PortErr
 #[derive(Debug, Clone)]
 pub struct CloudWatchLogSource {
     client: Client,
+    /// Clients of the Regions that jobs name in `awslogs-region`.
+    elsewhere: Arc<Mutex<BTreeMap<String, Client>>>,
 }
 
 impl CloudWatchLogSource {
     /// Over a client. `GetLogEvents` is throttled early (10 to 30 calls a second): the client's retries
     /// take most of that.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, elsewhere: Arc::default() }
+    }
+
+    /// The client of the Region that a stream is in.
+    fn client_of(&self, stream: &LogStream) -> Client {
+        let Some(region) = &stream.region else { return self.client.clone() };
+        let mut clients = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(region.clone()).or_insert_with(|| {
+            let config = self.client.config().to_builder().region(Region::new(region.clone()));
+            Client::from_conf(config.build())
+        });
+        client.clone()
     }
 }
 
@@ -26,7 +43,7 @@ impl LogSource for CloudWatchLogSource {
     async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
         const OPERATION: &str = "GetLogEvents";
         let call = self
-            .client
+            .client_of(stream)
             .get_log_events()
             .log_group_name(stream.group())
             .log_stream_name(&stream.name)
@@ -34,9 +51,15 @@ impl LogSource for CloudWatchLogSource {
             .set_next_token(page.map(|cursor| cursor.0.clone()));
         let answer = call.send().await.map_err(|error| {
             let service = error.as_service_error();
-            match service.filter(|service| service.is_resource_not_found_exception()) {
-                Some(missing) => missing_of(stream, missing.message()),
-                None => LogSourceError::Port(port_error(OPERATION, Effect::Idempotent, &error)),
+            match service {
+                Some(missing) if missing.is_resource_not_found_exception() => {
+                    missing_of(stream, missing.message())
+                }
+                // CloudWatch forgets a token after 24 hours.
+                Some(invalid) if page.is_some() && invalid.is_invalid_parameter_exception() => {
+                    LogSourceError::CursorInvalid(stream.name.clone())
+                }
+                _ => LogSourceError::Port(port_error(OPERATION, Effect::Idempotent, &error)),
             }
         })?;
         let events = answer.events.unwrap_or_default().into_iter().map(log_event);
@@ -92,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_missing_stream_is_told_from_a_missing_group() {
-        let stream = LogStream { group: Some("g".into()), name: "s".into(), container: None };
+        let stream = LogStream { group: Some("g".into()), name: "s".into(), container: None, region: None };
         for (message, expected) in [
             (Some("The specified log group does not exist."), "log group \"g\" does not exist"),
             (Some("The specified log stream does not exist."), "log stream \"s\" does not exist"),

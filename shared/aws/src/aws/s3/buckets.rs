@@ -1,15 +1,18 @@
 //! Any bucket that the client's role may reach.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::EncodingType;
 
+use super::caller::called_by;
 use super::copy::{self, CopyLimits};
 use super::reader::{self, S3ObjectReader};
+use super::uploads::Uploads;
 use super::writer::S3ObjectWriter;
-use super::{Object, head, listed_object, seen};
+use super::{Object, Seen, decoded, head, listed_object, seen};
 use crate::domain::{S3Prefix, S3Uri};
 use crate::ports::{
-    BucketInfo, Buckets, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing, Look, NewObject, ObjectInfo,
-    PortError,
+    BucketInfo, Buckets, Caller, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing, Look, NewObject,
+    ObjectInfo, PortError,
 };
 
 /// [`Buckets`] that are S3's.
@@ -19,12 +22,13 @@ use crate::ports::{
 pub struct S3Buckets {
     client: Client,
     limits: CopyLimits,
+    pub(super) uploads: Uploads,
 }
 
 impl S3Buckets {
-    /// Over one client: its Region is that of the buckets.
+    /// Over one client. A bucket of another Region than the client's is found there.
     pub fn new(client: Client) -> Self {
-        Self { client, limits: CopyLimits::default() }
+        Self { client, limits: CopyLimits::default(), uploads: Uploads::default() }
     }
 
     /// With other limits for copies, as other stores have them.
@@ -33,8 +37,13 @@ impl S3Buckets {
         Self { limits, ..self }
     }
 
-    fn object(&self, uri: &S3Uri) -> Object {
-        Object { client: self.client.clone(), bucket: uri.bucket.clone(), key: uri.key.clone() }
+    pub(super) fn object(&self, uri: &S3Uri) -> Object {
+        self.place(&uri.bucket, &uri.key)
+    }
+
+    fn place(&self, bucket: &str, key: &str) -> Object {
+        let (client, uploads) = (self.client.clone(), self.uploads.clone());
+        Object { client, bucket: bucket.to_owned(), key: key.to_owned(), uploads }
     }
 }
 
@@ -42,22 +51,33 @@ impl Buckets for S3Buckets {
     type Reader = S3ObjectReader;
     type Writer = S3ObjectWriter;
 
+    fn called_by(&self, caller: Caller) -> Self {
+        Self { client: called_by(&self.client, caller), ..self.clone() }
+    }
+
     async fn open(&self, object: &S3Uri, version_id: Option<&str>) -> Result<Look<Self::Reader>, PortError> {
-        Ok(reader::open(self.object(object), version_id).await?.into())
+        Ok(match reader::open(self.object(object), version_id).await? {
+            Seen::Found((reader, _)) => Look::Found(reader),
+            Seen::Absent => Look::Absent,
+            Seen::Denied(error) => Look::Denied(error.message),
+        })
     }
 
     async fn create(&self, object: &S3Uri, wanted: NewObject) -> Result<Self::Writer, PortError> {
         Ok(S3ObjectWriter::new(self.object(object), wanted))
     }
 
-    async fn look_at_object(&self, object: &S3Uri) -> Result<Look<ObjectInfo>, PortError> {
-        Ok(head(&self.object(object)).await?.into())
+    async fn look_at_object(
+        &self,
+        object: &S3Uri,
+        version_id: Option<&str>,
+    ) -> Result<Look<ObjectInfo>, PortError> {
+        Ok(head(&self.object(object), version_id).await?.into())
     }
 
     async fn look_at_bucket(&self, bucket: &str) -> Result<Look<BucketInfo>, PortError> {
         let answer = self.client.head_bucket().bucket(bucket).send().await;
-        let place = Object { client: self.client.clone(), bucket: bucket.to_owned(), key: String::new() };
-        let look: Look<_> = seen(&place, "HeadBucket", answer)?.into();
+        let look: Look<_> = seen(&self.place(bucket, ""), "HeadBucket", answer)?.into();
         Ok(look.map(|head| BucketInfo { region: head.bucket_region }))
     }
 
@@ -73,15 +93,21 @@ impl Buckets for S3Buckets {
             .list_objects_v2()
             .bucket(bucket)
             .prefix(prefix)
+            .encoding_type(EncodingType::Url)
             .set_delimiter((depth == Depth::Folder).then(|| "/".to_owned()))
             .set_start_after(after)
             .set_continuation_token(token);
-        let place = Object { client: self.client.clone(), bucket: bucket.clone(), key: prefix.clone() };
-        let listed = call.send().await.map_err(|error| place.failed("ListObjectsV2", &error))?;
+        let listed =
+            call.send().await.map_err(|error| self.place(bucket, prefix).failed("ListObjectsV2", &error))?;
+        let encoding = listed.encoding_type;
         let folders = listed.common_prefixes.into_iter().flatten();
+        let objects = listed.contents.into_iter().flatten();
         Ok(Listing {
-            objects: listed.contents.into_iter().flatten().map(listed_object).collect(),
-            folders: folders.filter_map(|folder| folder.prefix).collect(),
+            objects: objects.map(|object| listed_object(object, encoding.as_ref())).collect(),
+            folders: folders
+                .filter_map(|folder| folder.prefix)
+                .map(|prefix| decoded(prefix, encoding.as_ref()))
+                .collect(),
             next: listed.next_continuation_token.map(Cursor),
         })
     }

@@ -10,7 +10,7 @@ const LOAD: &str = "GetObject";
 impl CheckpointStore for S3ObjectStore {
     async fn load(&self, key: &str) -> Result<Option<Stored>, PortError> {
         let object = self.object(key);
-        let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+        let answer = match self.client.get_object().bucket(&self.bucket).key(object.sent_key()).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 return Ok(None);
@@ -35,11 +35,9 @@ impl CheckpointStore for S3ObjectStore {
         };
         let mut writer = self.create_object_where(key, "application/json", condition);
         writer.write(bytes).await?;
-        if let Written::Done { etag: Some(etag) } = writer.commit().await? {
-            return Ok(Some(Version(etag)));
-        }
-        // Where an answer was lost and the call repeated, what stands in the way may be our own.
-        let found = self.load(key).await?;
-        Ok(found.filter(|found| found.bytes == bytes).map(|found| found.version))
+        Ok(match writer.commit().await? {
+            Written::Done { etag } => etag.map(Version),
+            Written::Refused => None,
+        })
     }
 }

@@ -8,12 +8,22 @@
 //! | `reader` | an object that is being read, and read on where a connection was lost |
 //! | `writer` | an object that is being written, in one piece or in parts |
 //! | `upload` | a multipart upload, which ends with its object or leaves nothing |
+//! | `uploads` | uploads that have begun: of this process, and of others |
+//! | `lost` | whether what a repeated call ran into is what its first attempt has written |
+//! | `settings` | what a request says of how an object is kept |
+//! | `caller` | who calls: signed or not, at whose cost, in which Region |
+//! | `progress` | attempts that are given up where nothing moves |
 
 mod buckets;
+mod caller;
 mod checkpoint;
 mod copy;
+mod lost;
+mod progress;
 mod reader;
+mod settings;
 mod upload;
+mod uploads;
 mod writer;
 
 use std::error::Error;
@@ -22,14 +32,22 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::EncodingType;
 
 pub use buckets::S3Buckets;
 pub use copy::CopyLimits;
 pub use reader::S3ObjectReader;
+pub use uploads::{OpenUpload, UploadJournal};
 pub use writer::S3ObjectWriter;
 
+pub(super) use caller::{BlankKeys, Elsewhere, FollowRegion};
+pub(super) use progress::WithProgress;
+
+use caller::REGION_HEADER;
+use uploads::Uploads;
+
 use super::error::{Effect, port_error};
-use crate::domain::Timestamp;
+use crate::domain::{SourceVersion, Timestamp, s3_uri};
 use crate::ports::{
     Cursor, ErrorKind, Look, NewObject, ObjectInfo, ObjectStore, Page, PortError, WriteCondition,
 };
@@ -63,7 +81,7 @@ impl S3ObjectStore {
 
     /// `HeadObject`; `None` where there is no such object.
     pub async fn object_info(&self, key: &str) -> Result<Option<ObjectInfo>, PortError> {
-        match head(&self.object(key)).await? {
+        match head(&self.object(key), None).await? {
             Seen::Found(info) => Ok(Some(info)),
             Seen::Absent => Ok(None),
             Seen::Denied(error) => Err(error),
@@ -82,15 +100,19 @@ impl S3ObjectStore {
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(prefix)
+            .encoding_type(EncodingType::Url)
             .set_continuation_token(page.map(|cursor| cursor.0.clone()));
         let listed =
             call.send().await.map_err(|error| self.object(prefix).failed("ListObjectsV2", &error))?;
-        let items = listed.contents.into_iter().flatten().map(listed_object);
-        Ok(Page { items: items.collect(), next: listed.next_continuation_token.map(Cursor) })
+        let encoding = listed.encoding_type;
+        let items = listed.contents.into_iter().flatten();
+        let items = items.map(|object| listed_object(object, encoding.as_ref()));
+        Ok(Page::new(items.collect(), listed.next_continuation_token.map(Cursor)))
     }
 
     fn object(&self, key: &str) -> Object {
-        Object { client: self.client.clone(), bucket: self.bucket.clone(), key: key.to_owned() }
+        let (client, bucket, uploads) = (self.client.clone(), self.bucket.clone(), Uploads::default());
+        Object { client, bucket, key: key.to_owned(), uploads }
     }
 }
 
@@ -100,7 +122,19 @@ impl ObjectStore for S3ObjectStore {
 
     async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
         match reader::open(self.object(key), None).await? {
-            Seen::Found(reader) => Ok(Some(reader)),
+            Seen::Found((reader, _)) => Ok(Some(reader)),
+            Seen::Absent => Ok(None),
+            Seen::Denied(error) => Err(error),
+        }
+    }
+
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        match reader::open(self.object(key), version_id).await? {
+            Seen::Found(found) => Ok(Some(found)),
             Seen::Absent => Ok(None),
             Seen::Denied(error) => Err(error),
         }
@@ -117,9 +151,15 @@ struct Object {
     client: Client,
     bucket: String,
     key: String,
+    uploads: Uploads,
 }
 
 impl Object {
+    /// The key as the SDK is given it: see [`BlankKeys`].
+    fn sent_key(&self) -> String {
+        caller::sent_key(&self.key)
+    }
+
     /// Translates an error, and names the object.
     fn failed<E>(&self, operation: &'static str, error: &SdkError<E>) -> PortError
     where
@@ -178,8 +218,8 @@ where
 }
 
 /// `HeadObject`.
-async fn head(object: &Object) -> Result<Seen<ObjectInfo>, PortError> {
-    let answer = head_version(object, None).await?;
+async fn head(object: &Object, version_id: Option<&str>) -> Result<Seen<ObjectInfo>, PortError> {
+    let answer = head_version(object, version_id).await?;
     Ok(match answer {
         Seen::Found(head) => Seen::Found(ObjectInfo {
             key: object.key.clone(),
@@ -200,14 +240,18 @@ async fn head_version(
     object: &Object,
     version_id: Option<&str>,
 ) -> Result<Seen<HeadObjectOutput>, PortError> {
-    let Object { client, bucket, key } = object;
-    let call = client.head_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
+    let Object { client, bucket, .. } = object;
+    let call = client
+        .head_object()
+        .bucket(bucket)
+        .key(object.sent_key())
+        .set_version_id(version_id.map(str::to_owned));
     seen(object, "HeadObject", call.send().await)
 }
 
-fn listed_object(object: aws_sdk_s3::types::Object) -> ObjectInfo {
+fn listed_object(object: aws_sdk_s3::types::Object, encoding: Option<&EncodingType>) -> ObjectInfo {
     ObjectInfo {
-        key: object.key.unwrap_or_default(),
+        key: decoded(object.key.unwrap_or_default(), encoding),
         size_bytes: size(object.size),
         etag: object.e_tag,
         storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
@@ -216,10 +260,19 @@ fn listed_object(object: aws_sdk_s3::types::Object) -> ObjectInfo {
     }
 }
 
+/// A key of a list. Lists are asked for percent-encoded, because XML 1.0 has no control characters: a key that holds
+/// one would make the list unreadable, and blanks at its ends would be lost. S3 says whether it has done so.
+fn decoded(key: String, encoding: Option<&EncodingType>) -> String {
+    match encoding {
+        Some(EncodingType::Url) => s3_uri::decoded(&key.replace('+', " ")).unwrap_or(key),
+        _ => key,
+    }
+}
+
 /// Where S3 says that the bucket lies, where it was called elsewhere: the answers 301 and 307, and 400 to `HEAD`.
 fn redirected<E>(error: &SdkError<E>) -> Option<&str> {
     let response = error.raw_response()?;
-    let region = response.headers().get("x-amz-bucket-region")?;
+    let region = response.headers().get(REGION_HEADER)?;
     matches!(response.status().as_u16(), 301 | 307 | 400).then_some(region)
 }
 

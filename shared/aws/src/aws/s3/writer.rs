@@ -1,10 +1,11 @@
 //! An object that is being written.
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::ObjectCannedAcl;
+use tokio_util::bytes::Bytes;
 
 use super::Object;
+use super::lost::{Fingerprint, Sent, written};
+use super::settings::with_settings;
 use super::upload::Upload;
 use crate::ports::{ConditionalWriter, NewObject, ObjectWriter, PortError, WriteCondition, Written};
 
@@ -19,11 +20,6 @@ pub(super) fn headers(condition: &WriteCondition) -> (Option<String>, Option<Str
         WriteCondition::Absent => (Some("*".to_owned()), None),
         WriteCondition::Unchanged { etag } => (None, Some(etag.clone())),
     }
-}
-
-/// The ACL of what is written.
-pub(super) fn acl(owner_full_control: bool) -> Option<ObjectCannedAcl> {
-    owner_full_control.then_some(ObjectCannedAcl::BucketOwnerFullControl)
 }
 
 /// An object that is being written: in one piece where it is small, else as a multipart upload that is
@@ -62,19 +58,22 @@ impl S3ObjectWriter {
 
     async fn put(mut self) -> Result<Written, PortError> {
         let (if_none_match, if_match) = headers(&self.wanted.condition);
-        let Object { client, bucket, key } = &self.object;
+        let (bytes, sent) = (Bytes::from(std::mem::take(&mut self.buffer)), Sent::default());
+        let Object { client, bucket, .. } = &self.object;
         let call = client
             .put_object()
             .bucket(bucket)
-            .key(key)
+            .key(self.object.sent_key())
             .content_type(&self.wanted.content_type)
             .set_content_encoding(self.wanted.content_encoding.clone())
-            .set_acl(acl(self.wanted.owner_full_control))
             .set_if_none_match(if_none_match)
             .set_if_match(if_match)
-            .body(ByteStream::from(std::mem::take(&mut self.buffer)));
-        let answer = call.send().await.map(|done| done.e_tag);
-        written(&self.object, "PutObject", &self.wanted.condition, answer)
+            .body(ByteStream::from(bytes.clone()));
+        let call = with_settings!(call, &self.wanted.settings);
+        let answer = call.customize().interceptor(sent.clone()).send().await.map(|done| done.e_tag);
+        // Only for a failure: a digest of what went well would be for nothing.
+        let ours = if answer.is_err() { Fingerprint::of_bytes(&bytes) } else { Fingerprint::default() };
+        written(&self.object, "PutObject", &self.wanted.condition, answer, &sent, &ours).await
     }
 
     /// Sends what is held as a part, and starts the upload with the first.
@@ -128,25 +127,5 @@ impl ConditionalWriter for S3ObjectWriter {
         if let Some(upload) = self.upload.take() {
             upload.abort().await;
         }
-    }
-}
-
-/// Reads the answer to the call that makes an object appear.
-pub(super) fn written<E>(
-    object: &Object,
-    operation: &'static str,
-    condition: &WriteCondition,
-    answer: Result<Option<String>, SdkError<E>>,
-) -> Result<Written, PortError>
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match answer {
-        Ok(etag) => Ok(Written::Done { etag }),
-        Err(error) => match (condition, error.code()) {
-            (WriteCondition::Absent | WriteCondition::Unchanged { .. }, Some("PreconditionFailed"))
-            | (WriteCondition::Unchanged { .. }, Some("NoSuchKey")) => Ok(Written::Refused),
-            _ => Err(object.failed(operation, &error)),
-        },
     }
 }

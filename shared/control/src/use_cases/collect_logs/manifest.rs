@@ -1,11 +1,11 @@
 //! What is said of an archive, beside it.
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
 
 use super::folder;
-use crate::domain::{JobId, JobName, JobStatus, LogStream, LogsRecord, Submission, Timestamp};
-use crate::ports::{ObjectStore, ObjectWriter, PortError};
+use super::looks::{Found, next_look};
+use crate::domain::{JobId, JobName, JobStatus, LogStream, LogsRecord, NextLook, Submission, Timestamp};
+use crate::ports::{CheckpointStore, PortError, Stored, Version};
 
 /// What is said of an archive, beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,16 +22,38 @@ pub struct Manifest {
     pub streams: Vec<ArchivedStream>,
     /// Events in all streams.
     pub events: u64,
-    /// Nothing is missing.
+    /// What there is to be had of the logs, and what of it the archive holds.
+    #[serde(default)]
+    pub state: ArchiveState,
+    /// The state is [`ArchiveState::Complete`].
     pub complete: bool,
-    /// Why something may be missing.
+    /// Why it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete_reason: Option<String>,
     /// When the reading of the logs began.
     pub collected_at: Timestamp,
+    /// Looks at the log since it settled.
+    #[serde(default)]
+    pub looks: usize,
+    /// When it is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_look: Option<NextLook>,
     /// Where the archive goes on, while it is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+}
+
+/// How an archive compares with the logs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ArchiveState {
+    /// Every stream that there is is in it, to its end.
+    Complete,
+    /// Something is missing, or may be.
+    #[default]
+    Incomplete,
+    /// The job writes no logs to CloudWatch Logs.
+    NotInCloudwatch,
 }
 
 /// How far an archive has come: all of its streams are in it.
@@ -49,13 +71,16 @@ pub struct Progress {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ArchivedStream {
     pub log_group: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     pub log_stream: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// The object with its events; absent where there is no such stream, and where there are `parts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The objects with its events, in their order, where it is too long for one.
+    /// The objects with its events, in their order, where it is too long for one. With a `key` too, they hold
+    /// what came later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
     pub events: u64,
@@ -66,12 +91,30 @@ pub struct ArchivedStream {
     /// Why nothing, or nothing more, could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
+    /// `missing` tells of a refusal: there may be events that can't be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// Its last page with events: later looks begin there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
+}
+
+/// The last page of a stream that had events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tail {
+    /// Where it starts, a cursor of the log source. Absent: at the stream's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// Its events that are in the archive.
+    pub events: usize,
 }
 
 impl ArchivedStream {
     pub(super) fn new(stream: &LogStream) -> Self {
         Self {
             log_group: stream.group().to_owned(),
+            region: stream.region.clone(),
             log_stream: stream.name.clone(),
             container: stream.container.clone(),
             key: None,
@@ -80,6 +123,8 @@ impl ArchivedStream {
             first_timestamp: None,
             last_timestamp: None,
             missing: None,
+            refused: false,
+            tail: None,
         }
     }
 
@@ -99,79 +144,126 @@ impl Manifest {
             status: state.status,
             streams: Vec::new(),
             events: 0,
+            state: ArchiveState::Incomplete,
             complete: false,
             incomplete_reason: None,
             collected_at: now,
+            looks: 0,
+            next_look: None,
             progress: None,
         }
     }
 
-    /// Itself, where an archive was begun that is worth going on with: not where what it holds was read
-    /// before the log had settled, and the log has settled now.
-    pub(super) fn resumable(self, submission: &Submission, now: Timestamp, settle_ms: i64) -> Option<Self> {
-        let settled = |at: Timestamp, ended_at: Timestamp| at.millis_since(ended_at) >= settle_ms;
+    /// Whether the log had settled when it was read. Of a job without `stoppedAt` nobody can tell.
+    pub(super) fn had_settled(&self, submission: &Submission, settle_ms: i64) -> bool {
         let stopped_at = submission.state.times.stopped_at;
-        let is_worth_it = stopped_at
-            .is_none_or(|stopped_at| settled(self.collected_at, stopped_at) || !settled(now, stopped_at));
-        (self.progress.is_some() && self.job_id == submission.state.job_id && is_worth_it).then_some(self)
+        stopped_at.is_none_or(|stopped_at| self.collected_at.millis_since(stopped_at) >= settle_ms)
     }
 
     /// Says that the archive has come so far.
     pub(super) fn go_on_after(&mut self, next: Option<String>) {
         self.events = self.streams.iter().map(|stream| stream.events).sum();
+        (self.state, self.complete, self.next_look) = (ArchiveState::Incomplete, false, None);
         self.incomplete_reason = Some("the archive is being made: what is listed is in it so far".to_owned());
         self.progress = Some(Progress { next });
     }
 
-    /// Says that every stream was read to its end. A log is whole once the time to settle has passed: what
-    /// has not come by then does not come. Of a job without `stoppedAt` the last change counts as its end,
-    /// until the archive itself changes it.
-    pub(super) fn finish(&mut self, submission: &Submission, settle_ms: i64, is_continued: bool) {
+    /// Says that every stream was read as far as it can be. A log is whole once the time to settle has passed.
+    /// Of a job without `stoppedAt` the last change counts as its end, until the archive itself changes it.
+    pub(super) fn finish(
+        &mut self,
+        submission: &Submission,
+        settle_ms: i64,
+        is_continued: bool,
+        news: bool,
+        now: Timestamp,
+    ) {
         self.progress = None;
         self.events = self.streams.iter().map(|stream| stream.events).sum();
         let stopped_at = submission.state.times.stopped_at;
         let since_end_ms = self.collected_at.millis_since(stopped_at.unwrap_or(submission.updated_at));
-        self.complete = since_end_ms >= settle_ms || (is_continued && stopped_at.is_none());
+        let has_settled = since_end_ms >= settle_ms || (is_continued && stopped_at.is_none());
+        let elsewhere = submission.state.logs_elsewhere.clone();
+        let refused = self.streams.iter().filter(|stream| stream.refused).find_map(|one| one.missing.clone());
         let missing = self.streams.iter().find_map(|stream| stream.missing.clone());
-        let may_grow = || format!("the job ended {since_end_ms} ms ago; late lines may follow");
-        self.incomplete_reason = (!self.complete).then(|| missing.unwrap_or_else(may_grow));
+        let has_gap = missing.is_some();
+        (self.state, self.incomplete_reason) = if self.streams.is_empty() && elsewhere.is_some() {
+            (ArchiveState::NotInCloudwatch, elsewhere)
+        } else if !has_settled {
+            let may_grow = || format!("the job ended {since_end_ms} ms ago; late lines may follow");
+            (ArchiveState::Incomplete, Some(missing.unwrap_or_else(may_grow)))
+        } else {
+            match refused.or(elsewhere) {
+                Some(why) => (ArchiveState::Incomplete, Some(why)),
+                None => (ArchiveState::Complete, None),
+            }
+        };
+        self.complete = self.state == ArchiveState::Complete;
+        self.next_look = match self.state {
+            ArchiveState::NotInCloudwatch => Some(NextLook::Never),
+            _ if !has_settled => None,
+            _ => {
+                let found = match (has_gap, news, self.streams.is_empty()) {
+                    (true, ..) => Found::Gap,
+                    (false, true, _) => Found::News,
+                    (false, false, true) => Found::Nothing,
+                    (false, false, false) => Found::Same,
+                };
+                let next = next_look(found, self.looks, settle_ms, now);
+                self.looks += 1;
+                Some(next)
+            }
+        };
     }
 
-    /// Writes it. Returns what the store keeps of it.
-    pub(super) async fn save<O: ObjectStore>(
-        &self,
-        archive: &O,
-        submission: &Submission,
-    ) -> Result<LogsRecord, PortError> {
-        let manifest_key = format!("{}/manifest.json", folder(submission));
-        let json =
-            serde_json::to_vec_pretty(self).map_err(|error| PortError::permanent("manifest", error))?;
-        let mut object = archive.create_object(&manifest_key, "application/json").await?;
-        object.write(&json).await?;
-        object.finish().await?;
-        Ok(LogsRecord {
-            manifest_key,
+    /// What the store keeps of it.
+    pub(super) fn record(&self, submission: &Submission) -> LogsRecord {
+        LogsRecord {
+            manifest_key: manifest_key(submission),
             complete: self.complete,
             incomplete_reason: self.incomplete_reason.clone(),
             events: self.events,
-        })
+            next_look: self.next_look,
+        }
+    }
+
+    /// Writes it over the version that was read. Returns the new version; `None` where another call has written
+    /// meanwhile.
+    pub(super) async fn save<O: CheckpointStore>(
+        &self,
+        archive: &O,
+        submission: &Submission,
+        over: Option<&Version>,
+    ) -> Result<Option<Version>, PortError> {
+        let json =
+            serde_json::to_vec_pretty(self).map_err(|error| PortError::permanent("manifest", error))?;
+        archive.save(&manifest_key(submission), &json, over).await
     }
 }
 
-/// The manifest that the store knows of. `None` where there is none, or none that can be read: the archive
-/// can be made anew.
-pub(in crate::use_cases) async fn manifest_of<O: ObjectStore>(
+fn manifest_key(submission: &Submission) -> String {
+    format!("{}/manifest.json", folder(submission))
+}
+
+/// A manifest and the version of its object. One that can't be read stands for none: the archive can be made anew.
+pub(super) struct Known {
+    pub(super) manifest: Option<Manifest>,
+    pub(super) version: Version,
+}
+
+/// The manifest that lies beside the archive; `None` where there is none, or none that may be read.
+pub(super) async fn known<O: CheckpointStore>(
     archive: &O,
     submission: &Submission,
-) -> Result<Option<Manifest>, PortError> {
-    let Some(logs) = &submission.logs else { return Ok(None) };
-    let mut object = match archive.open_object(&logs.manifest_key).await {
-        Ok(Some(object)) => object,
-        Ok(None) => return Ok(None),
-        Err(error) if error.may_pass() => return Err(error),
-        Err(_) => return Ok(None),
-    };
-    let mut json = Vec::new();
-    object.read_to_end(&mut json).await.map_err(|error| PortError::retryable("manifest", error))?;
-    Ok(serde_json::from_slice(&json).ok())
+) -> Result<Option<Known>, PortError> {
+    match archive.load(&manifest_key(submission)).await {
+        Ok(Some(Stored { bytes, version })) => {
+            let manifest = serde_json::from_slice(&bytes).ok();
+            let is_of_this = |found: &Manifest| found.job_id == submission.state.job_id;
+            Ok(Some(Known { manifest: manifest.filter(is_of_this), version }))
+        }
+        Ok(None) => Ok(None),
+        Err(error) if error.may_pass() => Err(error),
+        Err(_) => Ok(None),
+    }
 }

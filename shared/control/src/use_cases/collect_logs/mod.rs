@@ -4,47 +4,60 @@
 //! A log that is too long for one call is archived in parts. After each part the manifest says how far the
 //! archive has come, and the next call goes on from there.
 
+mod looks;
 mod manifest;
 mod part;
 mod stream;
 
 use tracing::{info, warn};
 
-use self::stream::Archivist;
-use crate::domain::{JobId, LogStream, LogsRecord, Submission};
-use crate::ports::{Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
+use self::manifest::{Known, known};
+use self::stream::{Archivist, Stopped};
+use crate::domain::{JobId, LogStream, LogsRecord, Submission, Timestamp};
+use crate::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
 
-pub use manifest::{ArchivedStream, Manifest, Progress};
+pub use manifest::{ArchiveState, ArchivedStream, Manifest, Progress, Tail};
 pub use part::PartLimits;
-
-pub(super) use manifest::manifest_of;
 
 /// How long a log may still grow after its job has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct CollectPolicy {
-    /// Milliseconds after the end before the log is believed to be whole. Agents deliver late.
+    /// Milliseconds after the end before the log is believed to be whole. Agents deliver late. Later looks come
+    /// after multiples of it.
     pub settle_ms: i64,
 }
 
+/// Why a log is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// It is time.
+    WhenDue,
+    /// Somebody asks for it: all of it is read again, whatever is archived.
+    Forced,
+}
+
 /// Reads all logs of a submission that has ended and archives them. `None` where the submission is
-/// not known, has not ended, or is archived whole already.
+/// not known, has not ended, or is not to be looked at now.
 ///
-/// Idempotent: complete archives are left alone. Dropped or failed, it has kept the parts that were
-/// finished, and the next call goes on after them. Any number of calls at once leave an archive of one of
-/// them.
-pub async fn collect_logs<S: JobQueries + StateStore, L: LogSource, O: ObjectStore>(
+/// Idempotent: archives that no look is due for are left alone, and one that holds more is never replaced by
+/// one that holds less. Dropped or failed, it has kept the parts that were finished, and the next call goes on
+/// after them. Any number of calls at once leave an archive of one of them. A stream that can't be read stands
+/// in the manifest with the reason, and keeps none of the others out.
+pub async fn collect_logs<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore>(
     store: &S,
     source: &L,
     archive: &O,
     clock: &impl Clock,
     policy: &CollectPolicy,
     job_id: &JobId,
+    look: Look,
 ) -> Result<Option<LogsRecord>, PortError> {
-    collect_in_parts(store, source, archive, clock, policy, &PartLimits::default(), job_id).await
+    collect_in_parts(store, source, archive, clock, policy, &PartLimits::default(), job_id, look).await
 }
 
 /// The same with parts of another size.
-pub async fn collect_in_parts<S: JobQueries + StateStore, L: LogSource, O: ObjectStore>(
+#[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
+pub async fn collect_in_parts<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore>(
     store: &S,
     source: &L,
     archive: &O,
@@ -52,29 +65,41 @@ pub async fn collect_in_parts<S: JobQueries + StateStore, L: LogSource, O: Objec
     policy: &CollectPolicy,
     limits: &PartLimits,
     job_id: &JobId,
+    look: Look,
 ) -> Result<Option<LogsRecord>, PortError> {
     let Some(submission) = store.submission(job_id).await? else { return Ok(None) };
-    let archived = submission.logs.as_ref().is_some_and(|logs| logs.complete);
-    if archived || !submission.state.status.is_terminal() {
+    let now = clock.now();
+    if !submission.state.status.is_terminal() || !(look == Look::Forced || is_due(&submission, now)) {
         return Ok(None);
     }
-    let now = clock.now();
     let archivist = Archivist { store, source, archive, clock, policy, limits, submission: &submission, now };
-    let begun = manifest_of(archive, &submission).await?;
-    let record = match begun.and_then(|begun| begun.resumable(&submission, now, policy.settle_ms)) {
-        None => archivist.archive(Manifest::new(&submission, now)).await?,
-        Some(begun) => match archivist.archive(begun).await {
-            Ok(record) => record,
-            // CloudWatch forgets the place after a day.
-            Err(error) if !error.may_pass() => {
-                warn!(job.id = %job_id, %error, "the archive is begun anew");
-                archivist.archive(Manifest::new(&submission, now)).await?
-            }
-            Err(error) => return Err(error),
-        },
+    let mut found = match submission.logs {
+        Some(_) => known(archive, &submission).await?,
+        None => None,
     };
-    info!(job.id = %job_id, events = record.events, complete = record.complete, "logs archived");
-    Ok(Some(record))
+    for _ in 0..2 {
+        match archivist.look(found, look).await {
+            Ok(record) => {
+                info!(job.id = %job_id, events = record.events, complete = record.complete, "logs archived");
+                return Ok(Some(record));
+            }
+            Err(Stopped::Port(error)) => return Err(error),
+            Err(Stopped::Overtaken) => found = known(archive, &submission).await?,
+        }
+        if let Some(Known { manifest: Some(theirs), .. }) = &found
+            && theirs.progress.is_none()
+        {
+            warn!(job.id = %job_id, "another call has archived the logs meanwhile");
+            return archivist.keep_record(theirs.record(&submission)).await.map(Some);
+        }
+    }
+    Err(PortError::retryable("archive logs", format!("another call is archiving the logs of {job_id}")))
+}
+
+/// Whether it is time to look at the logs of a job that has ended.
+fn is_due(submission: &Submission, now: Timestamp) -> bool {
+    let Some(logs) = &submission.logs else { return true };
+    logs.waits_since(now).is_some_and(|since| since <= now)
 }
 
 /// Where the logs of a submission lie in the archive.

@@ -1,10 +1,15 @@
 //! Streams, one after the other, a part at a time.
 
-use super::manifest::{ArchivedStream, Manifest};
+use tracing::warn;
+
+use super::manifest::{ArchivedStream, Known, Manifest, Progress, Tail};
 use super::part::{Part, PartLimits};
-use super::{CollectPolicy, stream_key, stream_prefix};
+use super::{CollectPolicy, Look, stream_prefix};
 use crate::domain::{LogStream, LogsRecord, Submission, Timestamp};
-use crate::ports::{Clock, Cursor, LogPage, LogSource, LogSourceError, ObjectStore, PortError, StateStore};
+use crate::ports::{
+    CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, LogPage, LogSource, LogSourceError, ObjectStore,
+    PortError, StateStore, Version,
+};
 
 /// What makes one archive needs.
 pub(super) struct Archivist<'a, S, L, O, C> {
@@ -15,106 +20,310 @@ pub(super) struct Archivist<'a, S, L, O, C> {
     pub(super) policy: &'a CollectPolicy,
     pub(super) limits: &'a PartLimits,
     pub(super) submission: &'a Submission,
-    /// When this call began. It is in the keys of parts, so that calls at once don't write the same objects.
+    /// When this call began. It is in the keys of objects, so that calls at once don't write the same ones.
     pub(super) now: Timestamp,
 }
 
-impl<S: StateStore, L: LogSource, O: ObjectStore, C: Clock> Archivist<'_, S, L, O, C> {
-    /// Makes the archive, or the rest of it.
-    pub(super) async fn archive(&self, mut manifest: Manifest) -> Result<LogsRecord, PortError> {
-        let streams = self.submission.state.all_log_streams();
-        let is_continued = manifest.progress.is_some();
-        let mut unsaved_bytes = 0;
-        loop {
-            let next = manifest.progress.take().and_then(|progress| progress.next).map(Cursor);
-            let index = manifest.streams.len() - usize::from(next.is_some() && !manifest.streams.is_empty());
-            let Some(stream) = streams.get(index) else { break };
-            if next.is_none() {
-                manifest.streams.push(ArchivedStream::new(stream));
-            }
-            unsaved_bytes += self.archive_stream(&mut manifest, index, stream, next).await?;
-            manifest.progress = None;
-            if unsaved_bytes >= self.limits.bytes {
-                self.keep(&mut manifest, None).await?;
-                unsaved_bytes = 0;
+/// Why a look ended early.
+pub(super) enum Stopped {
+    /// A port failed.
+    Port(PortError),
+    /// Another call has written the manifest meanwhile.
+    Overtaken,
+}
+
+impl From<PortError> for Stopped {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
+/// Why a stream was not read on.
+enum Interrupted {
+    Stopped(Stopped),
+    /// The source has forgotten the place.
+    CursorInvalid,
+}
+
+impl From<Stopped> for Interrupted {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+impl From<PortError> for Interrupted {
+    fn from(error: PortError) -> Self {
+        Self::Stopped(error.into())
+    }
+}
+
+/// An archive on its way.
+struct Work {
+    manifest: Manifest,
+    /// Of the manifest's object, as far as this call knows.
+    version: Option<Version>,
+    /// The complete archive that is there already: it stays in place until this one is finished.
+    complete: Option<Manifest>,
+    /// Events at the look before, where this is a later one.
+    before: Option<u64>,
+    /// What tells its objects from those of another look: a call that began before the log had settled, and one that
+    /// reads a complete archive's log again, must not write over what others have read since.
+    mark: String,
+    /// Bytes that no saved manifest tells of.
+    unsaved_bytes: usize,
+}
+
+/// Where a stream is read on.
+struct Start {
+    page: Option<Cursor>,
+    /// Events of that page that are in the archive.
+    skip: usize,
+}
+
+impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Archivist<'_, S, L, O, C> {
+    /// Makes the archive, or the rest of it, or adds what has come since.
+    pub(super) async fn look(&self, known: Option<Known>, look: Look) -> Result<LogsRecord, Stopped> {
+        let (manifest, version) = known.map_or((None, None), |known| (known.manifest, Some(known.version)));
+        let complete = manifest.clone().filter(|manifest| manifest.complete && manifest.progress.is_none());
+        let now_settled =
+            Manifest::new(self.submission, self.now).had_settled(self.submission, self.policy.settle_ms);
+        let settled = manifest
+            .filter(|manifest| manifest.had_settled(self.submission, self.policy.settle_ms) || !now_settled);
+        let anew = |version| Work {
+            manifest: Manifest::new(self.submission, self.now),
+            version,
+            complete: complete.clone(),
+            before: None,
+            mark: match (&complete, now_settled) {
+                (Some(_), _) => format!("-{}", self.now.as_millis()),
+                (None, true) => String::new(),
+                (None, false) => ".early".to_owned(),
+            },
+            unsaved_bytes: 0,
+        };
+        let is_later =
+            settled.as_ref().is_some_and(|manifest| manifest.progress.is_none() && manifest.looks > 0);
+        let begun = match settled {
+            Some(begun) if look == Look::WhenDue && (begun.progress.is_some() || is_later) => begun,
+            _ => return self.archive_anew(anew(version)).await,
+        };
+        let mut work = Work { manifest: begun, ..anew(version.clone()) };
+        let went_on =
+            if is_later { self.look_again(&mut work).await } else { self.go_on(&mut work, true).await };
+        match went_on {
+            Ok(record) => Ok(record),
+            Err(Interrupted::Stopped(stopped)) => Err(stopped),
+            Err(Interrupted::CursorInvalid) => {
+                warn!(job.id = %self.submission.state.job_id, "the log source has forgotten the place: the archive is begun anew");
+                self.archive_anew(anew(work.version)).await
             }
         }
-        manifest.finish(self.submission, self.policy.settle_ms, is_continued);
-        let record = manifest.save(self.archive, self.submission).await?;
-        self.store.save_logs(&manifest.job_id, &record, self.clock.now()).await?;
+    }
+
+    async fn archive_anew(&self, mut work: Work) -> Result<LogsRecord, Stopped> {
+        work.manifest.looks = work.complete.as_ref().map_or(0, |complete| complete.looks);
+        match self.go_on(&mut work, false).await {
+            Ok(record) => Ok(record),
+            Err(Interrupted::Stopped(stopped)) => Err(stopped),
+            Err(Interrupted::CursorInvalid) => {
+                let why = "the log source does not know a place that it has just named";
+                Err(PortError::retryable("read a log", why).into())
+            }
+        }
+    }
+
+    /// Reads every stream from where the manifest stands to its end.
+    async fn go_on(&self, work: &mut Work, is_continued: bool) -> Result<LogsRecord, Interrupted> {
+        let streams = self.submission.state.all_log_streams();
+        loop {
+            let next = work.manifest.progress.take().and_then(|progress| progress.next).map(Cursor);
+            let begun = next.is_some() && !work.manifest.streams.is_empty();
+            let index = work.manifest.streams.len() - usize::from(begun);
+            let Some(stream) = streams.get(index) else { break };
+            if !begun {
+                work.manifest.streams.push(ArchivedStream::new(stream));
+            }
+            self.archive_stream(work, index, stream, Start { page: next, skip: 0 }).await?;
+            if work.unsaved_bytes >= self.limits.bytes {
+                self.keep(work, None).await?;
+            }
+        }
+        self.finish(work, is_continued).await
+    }
+
+    /// Looks again at a log that had settled: for more at the ends of its streams, and, from the first that was
+    /// missing or refused on, for all of them.
+    async fn look_again(&self, work: &mut Work) -> Result<LogsRecord, Interrupted> {
+        work.before = Some(work.manifest.events);
+        work.manifest.collected_at = self.now;
+        let streams = self.submission.state.all_log_streams();
+        let gap = work.manifest.streams.iter().position(|stream| stream.missing.is_some());
+        for index in 0..gap.unwrap_or(work.manifest.streams.len()) {
+            let tail = work.manifest.streams.get(index).and_then(|archived| archived.tail.clone());
+            let (Some(stream), Some(tail)) = (streams.get(index), tail) else { continue };
+            let from = Start { page: tail.page.map(Cursor), skip: tail.events };
+            self.archive_stream(work, index, stream, from).await?;
+        }
+        if let Some(gap) = gap {
+            work.manifest.streams.truncate(gap);
+            work.manifest.progress = Some(Progress { next: None });
+            return self.go_on(work, false).await;
+        }
+        self.finish(work, false).await
+    }
+
+    async fn finish(&self, work: &mut Work, is_continued: bool) -> Result<LogsRecord, Interrupted> {
+        let settle_ms = self.policy.settle_ms;
+        let Work { manifest, version, complete, before, .. } = work;
+        let events: u64 = manifest.streams.iter().map(|stream| stream.events).sum();
+        let news = before.is_some_and(|before| events > before);
+        manifest.finish(self.submission, settle_ms, is_continued, news, self.clock.now());
+        // What retention has taken since must not be taken from the archive.
+        if let Some(complete) = complete.take().filter(|complete| complete.events > manifest.events) {
+            let (looks, next_look) = (manifest.looks, manifest.next_look);
+            *manifest = Manifest { looks, next_look, ..complete };
+        }
+        if manifest.save(self.archive, self.submission, version.as_ref()).await?.is_none() {
+            return Err(Stopped::Overtaken.into());
+        }
+        Ok(self.keep_record(manifest.record(self.submission)).await?)
+    }
+
+    /// Writes down in the store where the archive is. Returns it.
+    pub(super) async fn keep_record(&self, record: LogsRecord) -> Result<LogsRecord, PortError> {
+        self.store.save_logs(&self.submission.state.job_id, &record, self.clock.now()).await?;
         Ok(record)
     }
 
-    /// Archives the n-th stream from a place on: the last one of the manifest. Returns the bytes that it has
-    /// beyond the parts that were kept.
+    /// Archives the n-th stream from a place on.
     async fn archive_stream(
         &self,
-        manifest: &mut Manifest,
+        work: &mut Work,
         index: usize,
         stream: &LogStream,
-        mut next: Option<Cursor>,
-    ) -> Result<usize, PortError> {
+        from: Start,
+    ) -> Result<(), Interrupted> {
+        let Start { page: mut next, mut skip } = from;
         let mut part = Part::new();
-        let mut is_first = true;
+        let (mut is_first, mut empty_pages) = (true, 0);
         loop {
-            let page = match self.source.log_events(stream, next.as_ref()).await {
+            let mut page = match self.source.log_events(stream, next.as_ref()).await {
                 Ok(page) => page,
-                Err(LogSourceError::Port(error)) => return Err(error),
-                Err(missing) if is_first => {
-                    last_of(manifest)?.missing = Some(missing.to_string());
-                    return Ok(0);
+                Err(LogSourceError::CursorInvalid(_)) => return Err(Interrupted::CursorInvalid),
+                Err(LogSourceError::Port(error)) if error.may_pass() => return Err(error.into()),
+                Err(LogSourceError::Port(refused)) => {
+                    self.give_up(work, index, stream, part, refused.to_string(), true).await?;
+                    return Ok(());
                 }
-                Err(gone) => return Err(PortError::retryable("log stream", gone)),
+                Err(missing) if is_first => {
+                    let is_refused = matches!(missing, LogSourceError::GroupMissing(_));
+                    self.give_up(work, index, stream, part, missing.to_string(), is_refused).await?;
+                    return Ok(());
+                }
+                Err(gone) => return Err(PortError::retryable("log stream", gone).into()),
             };
             is_first = false;
-            let archived = last_of(manifest)?;
+            empty_pages = if page.events.is_empty() { empty_pages + 1 } else { 0 };
+            let archived = entry(&mut work.manifest, index)?;
+            let events = page.events.len();
+            if events > 0 {
+                // Where retention has cut the page since, what is left of it is in the archive.
+                let page = next.as_ref().map(|cursor| cursor.0.clone());
+                archived.tail = Some(Tail { page, events: events.max(skip) });
+            }
+            page.events.drain(..skip.min(events));
+            if events > 0 {
+                skip = 0;
+            }
             add(&mut part, archived, &page).await?;
             let Some(after) = page.next else {
-                let bytes = part.bytes;
-                if archived.parts.is_empty() {
-                    let key = stream_key(self.submission, index, stream);
-                    part.save(self.archive, &key).await?;
-                    archived.key = Some(key);
-                } else if bytes > 0 {
-                    self.save_part(part, archived, index, stream).await?;
-                }
-                return Ok(bytes);
+                self.save_part(work, index, stream, part).await?;
+                return Ok(());
             };
+            if empty_pages >= EMPTY_PAGES_MAX {
+                let why = format!("{EMPTY_PAGES_MAX} pages in a row held no events, and none was the last");
+                self.give_up(work, index, stream, part, why, true).await?;
+                return Ok(());
+            }
             if part.is_full(self.limits) {
                 let full = std::mem::replace(&mut part, Part::new());
-                self.save_part(full, archived, index, stream).await?;
-                self.keep(manifest, Some(after.0.clone())).await?;
+                self.save_part(work, index, stream, full).await?;
+                self.keep(work, Some(after.0.clone())).await?;
             }
             next = Some(after);
         }
     }
 
-    async fn save_part(
+    /// Keeps what was read of a stream, and why there is no more.
+    async fn give_up(
         &self,
-        part: Part,
-        archived: &mut ArchivedStream,
+        work: &mut Work,
         index: usize,
         stream: &LogStream,
+        part: Part,
+        why: String,
+        is_refused: bool,
     ) -> Result<(), PortError> {
-        let prefix = stream_prefix(self.submission, index, stream);
-        let key = format!("{prefix}.{:05}-{}.jsonl.gz", archived.parts.len(), self.now.as_millis());
-        part.save(self.archive, &key).await?;
-        archived.parts.push(key);
+        if is_refused {
+            warn!(job.id = %self.submission.state.job_id, log.stream = stream.name, %why, "a log stream can't be read");
+        }
+        if part.bytes > 0 {
+            self.save_part(work, index, stream, part).await?;
+        }
+        let archived = entry(&mut work.manifest, index)?;
+        (archived.missing, archived.refused) = (Some(why), is_refused);
         Ok(())
     }
 
-    /// Writes down how far the archive has come, where the next call finds it.
-    async fn keep(&self, manifest: &mut Manifest, next: Option<String>) -> Result<(), PortError> {
-        manifest.go_on_after(next);
-        let record = manifest.save(self.archive, self.submission).await?;
-        self.store.save_logs(&manifest.job_id, &record, self.clock.now()).await?;
+    /// Writes a part as an object of its own. A stream that is in one has that as its `key`, also an empty one.
+    async fn save_part(
+        &self,
+        work: &mut Work,
+        index: usize,
+        stream: &LogStream,
+        part: Part,
+    ) -> Result<(), PortError> {
+        let archived = entry(&mut work.manifest, index)?;
+        let is_only = archived.parts.is_empty() && archived.key.is_none();
+        if part.bytes == 0 && !is_only {
+            return Ok(());
+        }
+        work.unsaved_bytes += part.bytes;
+        let (prefix, now) = (stream_prefix(self.submission, index, stream), self.now.as_millis());
+        let is_full = part.is_full(self.limits);
+        let key = if is_only && !is_full {
+            format!("{prefix}{}.jsonl.gz", work.mark)
+        } else {
+            format!("{prefix}.{:05}-{now}.jsonl.gz", archived.parts.len())
+        };
+        part.save(self.archive, &key).await?;
+        if is_only && !is_full {
+            archived.key = Some(key);
+        } else {
+            archived.parts.push(key);
+        }
+        Ok(())
+    }
+
+    /// Writes down how far the archive has come, where the next call finds it; not where a complete archive
+    /// would be given up by that.
+    async fn keep(&self, work: &mut Work, next: Option<String>) -> Result<(), Stopped> {
+        if work.complete.is_some() {
+            return Ok(());
+        }
+        work.manifest.go_on_after(next);
+        let saved = work.manifest.save(self.archive, self.submission, work.version.as_ref()).await?;
+        let version = saved.ok_or(Stopped::Overtaken)?;
+        (work.version, work.unsaved_bytes) = (Some(version), 0);
+        self.keep_record(work.manifest.record(self.submission)).await?;
+        work.manifest.progress = None;
         Ok(())
     }
 }
 
-fn last_of(manifest: &mut Manifest) -> Result<&mut ArchivedStream, PortError> {
+fn entry(manifest: &mut Manifest, index: usize) -> Result<&mut ArchivedStream, PortError> {
     let why = "its progress names a stream, and it has none";
-    manifest.streams.last_mut().ok_or_else(|| PortError::permanent("manifest", why))
+    manifest.streams.get_mut(index).ok_or_else(|| PortError::permanent("manifest", why))
 }
 
 async fn add(part: &mut Part, archived: &mut ArchivedStream, page: &LogPage) -> Result<(), PortError> {

@@ -25,6 +25,7 @@ where
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.expired_claims(before, cursor.as_ref()).await?;
+            self.done.unreadable += page.unreadable.len() as u64;
             for head in &page.items {
                 if let Err(error) = self.look_into_claim(head).await {
                     self.postpone(&head.spec.job_name, &error);

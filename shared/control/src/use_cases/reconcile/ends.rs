@@ -19,6 +19,7 @@ where
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.unsettled_ends(cursor.as_ref()).await?;
+            self.done.unreadable += page.unreadable.len() as u64;
             for submission in &page.items {
                 if let Err(error) = self.follow(submission).await {
                     self.postpone(&submission.state.job_name, &error);

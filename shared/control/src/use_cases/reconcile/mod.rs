@@ -50,6 +50,8 @@ pub struct Reconciled {
     pub resubmitted: u64,
     /// Things that a failing port left for the next pass.
     pub postponed: u64,
+    /// Items that can't be read, in the lists that the pass went through.
+    pub unreadable: u64,
 }
 
 /// One pass: expired claims, ends that nobody followed up, silent submissions.

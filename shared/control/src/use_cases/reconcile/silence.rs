@@ -24,13 +24,14 @@ where
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.silent_submissions(since, cursor.as_ref()).await?;
+            self.done.unreadable += page.unreadable.len() as u64;
             for silent in page.items.chunks(DESCRIBE_JOBS_MAX) {
                 let silent = silent.get(..left).unwrap_or(silent);
                 if silent.is_empty() {
                     return Ok(());
                 }
                 left -= silent.len();
-                self.ask_about(silent, since).await;
+                self.ask_in_parts(silent, since).await;
             }
             match page.next {
                 Some(next) => cursor = Some(next),
@@ -39,19 +40,35 @@ where
         }
     }
 
-    async fn ask_about(&mut self, silent: &[Submission], since: Timestamp) {
+    /// Asks about all at once, and where Batch, or this program, can't take the answer for good, about halves:
+    /// one job that can't be described must not hide the others.
+    async fn ask_in_parts(&mut self, silent: &[Submission], since: Timestamp) {
+        let mut parts = vec![silent];
+        while let Some(part) = parts.pop() {
+            let Err(error) = self.ask_about(part, since).await else { continue };
+            if part.len() > 1 {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+                continue;
+            }
+            warn!(%error, "a submission could not be described");
+            self.done.postponed += 1;
+            // Asked again at once, it would be refused again, and keep others waiting.
+            self.keep_silence(part, None, since).await;
+        }
+    }
+
+    /// Errs where the answer is refused for good.
+    async fn ask_about(&mut self, silent: &[Submission], since: Timestamp) -> Result<(), PortError> {
         let ids: Vec<JobId> = silent.iter().map(|submission| submission.state.job_id.clone()).collect();
         let details = match self.recorder.engine.describe_jobs(&ids).await {
             Ok(details) => details,
-            Err(error) => {
+            Err(error) if error.may_pass() => {
                 warn!(%error, "submissions could not be described");
                 self.done.postponed += ids.len() as u64;
-                // Asked again at once, they would be refused again, and keep others waiting.
-                if !error.may_pass() {
-                    self.keep_silence(silent, None, since).await;
-                }
-                return;
+                return Ok(());
             }
+            Err(error) => return Err(error),
         };
         self.done.described += details.len() as u64;
         let (mut unchanged, mut unknown) = (Vec::new(), Vec::new());
@@ -78,6 +95,7 @@ where
         }
         self.keep_silence(&unchanged, Some(self.recorder.clock.now()), since).await;
         self.keep_silence(&unknown, None, since).await;
+        Ok(())
     }
 
     /// Writes down that they were asked about. Not before `since`: they have left this pass's list.

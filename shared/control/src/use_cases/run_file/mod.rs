@@ -1,5 +1,7 @@
 //! All jobs of a file: each submitted, skipped with its reason, or rejected with its reason.
 
+mod breaker;
+mod open_lines;
 mod progress;
 mod report;
 
@@ -11,13 +13,17 @@ use futures_util::stream::FuturesUnordered;
 use tokio::io::AsyncBufRead;
 use tracing::warn;
 
-use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
+use self::breaker::Breaker;
+use self::open_lines::settle_open;
+use super::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
 use crate::domain::backoff::backoff;
-use crate::domain::{Checkpoint, JobName, JobSpec, Run, RunCounts, RunId, RunState, Timestamp};
+use crate::domain::{
+    Checkpoint, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState, SourceVersion, Timestamp,
+};
 use crate::job_file::{Entry, JobFile, JobFileError};
 use crate::ports::{Clock, JobEngine, JobStore, ObjectStore, PortError, RunStore, SubmissionPace};
 use progress::Progress;
-pub use report::{ReportLine, ReportOutcome, report_key};
+pub use report::{ReportLine, ReportOutcome, merged, report_key, settled_key};
 
 /// How a file is run.
 #[derive(Debug, Clone)]
@@ -26,6 +32,8 @@ pub struct RunFile {
     pub run_id: RunId,
     /// Where the file lies, for people.
     pub source: String,
+    /// Which content of it is read. A run that goes on reads what it read first.
+    pub source_version: SourceVersion,
     /// Run again what SUCCEEDED. A run that goes on does as it was told first.
     pub rerun: bool,
     /// Who asks, where that is known.
@@ -75,7 +83,8 @@ const ROUNDS: u32 = 6;
 /// Idempotent, and resumable: the run's checkpoint is saved every thousand jobs, and a run that is
 /// called again goes on from there. Of two invocations of one run, the one that is behind at its next
 /// checkpoint stops ([`RunFileError::Overtaken`]). Memory does not grow with the number of jobs where the file is
-/// streamed. `each` is told what became of every job, in the order of the file.
+/// streamed. `each` is told what became of every job, in the order of the file. A job that Batch may have taken or
+/// not stays open: the run is done when it is known of each, and its line in the report is put right by a later one.
 #[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
 pub async fn run_file<S, E, O, R>(
     store: &S,
@@ -109,12 +118,27 @@ where
             Tried { index, line, spec, result }
         })
     };
-    let mut feed =
-        Feed { file, order, clock, next_index: 0, flying: FuturesUnordered::new(), names: BTreeSet::new() };
+    settle_open(store, &mut progress, &submit_one, order, 1).await?;
+    let mut feed = Feed {
+        file,
+        order,
+        clock,
+        next_index: 0,
+        flying: FuturesUnordered::new(),
+        names: BTreeSet::new(),
+        breaker: Breaker::default(),
+    };
     let fed = feed.submit_all(&mut progress, &submit_one).await;
     let all_read = matches!(fed, Ok(Fed::All));
     let ended = match fed {
-        Ok(Fed::All) => retry_deferred(&mut progress, &submit_one, &order.run_id).await,
+        Ok(Fed::All) => {
+            let retried = retry_deferred(&mut progress, &submit_one, &order.run_id).await;
+            if retried.is_ok() {
+                settle_open(store, &mut progress, &submit_one, order, ROUNDS).await
+            } else {
+                retried
+            }
+        }
         Ok(Fed::UntilDeadline | Fed::UntilCancelled) => Ok(()),
         Err(RunFileError::File(error)) => {
             progress.reject(&error);
@@ -123,7 +147,7 @@ where
         }
         Err(error) => Err(error),
     };
-    let whole = all_read && progress.deferred.is_empty() && ended.is_ok();
+    let whole = all_read && progress.deferred.is_empty() && progress.open().is_empty() && ended.is_ok();
     let run = progress.close(if whole { RunState::Submitted } else { RunState::Submitting }).await?;
     ended?;
     if run.state.is_cancelled() {
@@ -154,12 +178,15 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
     let run = Run {
         run_id: order.run_id.clone(),
         source: order.source.clone(),
+        source_version: order.source_version.clone(),
         rerun: order.rerun,
         state: RunState::Submitting,
         checkpoint: Checkpoint::default(),
         counts: RunCounts::default(),
+        open: Vec::new(),
         started_at: now,
         updated_at: now,
+        newer: Newer::default(),
         requested_by: order.requested_by.clone(),
         cancellation: None,
     };
@@ -171,7 +198,7 @@ struct Tried {
     index: u64,
     line: u64,
     spec: JobSpec,
-    result: Result<SubmitOutcome, PortError>,
+    result: Result<Outcome, PortError>,
 }
 
 enum Fed {
@@ -188,6 +215,7 @@ struct Feed<'a, 'f, C, R> {
     next_index: u64,
     flying: FuturesUnordered<BoxFuture<'f, Tried>>,
     names: BTreeSet<JobName>,
+    breaker: Breaker,
 }
 
 impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
@@ -197,7 +225,7 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
     ) -> Result<Fed, RunFileError> {
         let fed = loop {
-            if self.order.deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
+            if self.is_over() || progress.open().len() >= OpenLine::MAX {
                 break Ok(Fed::UntilDeadline);
             }
             if progress.is_cancelled() {
@@ -215,7 +243,12 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
             }
             match job {
                 Err(problems) => progress.invalid(index, line, &problems),
-                Ok(spec) => self.start(progress, submit_one, index, line, spec).await?,
+                Ok(spec) => {
+                    self.start(progress, submit_one, index, line, spec).await?;
+                    if !self.probe(progress).await? {
+                        break Ok(Fed::UntilDeadline);
+                    }
+                }
             }
             progress.save_if_due().await?;
         };
@@ -252,6 +285,31 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         Ok(())
     }
 
+    fn is_over(&self) -> bool {
+        self.order.deadline.is_some_and(|deadline| self.clock.now() >= deadline)
+    }
+
+    /// While Batch leaves its answers open, lets one job go at a time, with growing waits: each that goes leaves
+    /// a claim behind for the reconciler. `false` where the time is over before.
+    async fn probe<S: RunStore, O: ObjectStore>(
+        &mut self,
+        progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
+    ) -> Result<bool, RunFileError> {
+        if !self.breaker.is_open() {
+            return Ok(true);
+        }
+        self.land_while(progress, |_| true).await?;
+        let Some(wait) = self.breaker.wait() else { return Ok(true) };
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let ends = self.clock.now().plus_millis(wait_ms);
+        if self.order.deadline.is_some_and(|deadline| ends >= deadline) {
+            return Ok(false);
+        }
+        warn!(wait.ms = wait_ms, "Batch left several answers open; one job is tried after a while");
+        tokio::time::sleep(wait).await;
+        Ok(true)
+    }
+
     async fn land_while<S: RunStore, O: ObjectStore>(
         &mut self,
         progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
@@ -260,7 +318,8 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         while waits(self) {
             let Some(tried) = self.flying.next().await else { return Ok(()) };
             self.names.remove(&tried.spec.job_name);
-            progress.landed(tried)?;
+            self.breaker.heard(matches!(tried.result, Ok(Outcome::Unknown(_))));
+            progress.landed(tried);
         }
         Ok(())
     }
@@ -280,7 +339,7 @@ async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
         let deferred: BTreeMap<u64, (u64, JobSpec)> = std::mem::take(&mut progress.deferred);
         for (index, (line, spec)) in deferred {
             let tried = submit_one(index, line, spec).await;
-            progress.landed(tried)?;
+            progress.landed(tried);
         }
     }
     warn!(jobs = progress.deferred.len(), "jobs could not be submitted yet; the run is to be continued");

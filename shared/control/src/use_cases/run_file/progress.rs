@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tracing::warn;
 
-use super::report::{ReportLine, report_key};
+use super::report::{ReportLine, ReportOutcome, report_key, settled_key};
 use super::{RunFileError, Tried};
 use crate::domain::plan::Skip;
-use crate::domain::{Checkpoint, JobSpec, Run, RunState};
+use crate::domain::{Checkpoint, JobSpec, OpenLine, Run, RunState};
 use crate::job_file::{JobFileError, Problem};
 use crate::ports::{Clock, ObjectStore, ObjectWriter as _, RunStore};
 use crate::use_cases::submit::SubmitOutcome;
@@ -49,14 +49,17 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
         self.run.checkpoint.0
     }
 
-    /// A job came back. Errs where its port failed for good.
-    pub(super) fn landed(&mut self, tried: Tried) -> Result<(), RunFileError> {
+    /// A job came back. Where its port failed for good, that is the job's line: it must not be the file's end.
+    pub(super) fn landed(&mut self, tried: Tried) {
         let Tried { index, line, spec, result } = tried;
         self.is_cancelled |= matches!(result, Ok(SubmitOutcome::Skipped(Skip::RunCancelled)));
         let said = match result {
             Ok(outcome) => ReportLine::of(line, spec.job_name.clone(), outcome),
             Err(error) if error.may_pass() => Err(error.to_string()),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                warn!(job.name = %spec.job_name, %error, "it can't be submitted");
+                ReportLine::of(line, spec.job_name.clone(), Outcome::Rejected(error.to_string()))
+            }
         };
         match said {
             Ok(report) => self.finish(index, report),
@@ -65,7 +68,40 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
                 self.deferred.insert(index, (line, spec));
             }
         }
-        Ok(())
+    }
+
+    pub(super) fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Lines whose job Batch may have taken or not.
+    pub(super) fn open(&self) -> &[OpenLine] {
+        &self.run.open
+    }
+
+    /// Open lines were settled: a part of the report puts them right, then the run's record does.
+    pub(super) async fn settled(&mut self, lines: Vec<ReportLine>) -> Result<(), RunFileError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.save().await?;
+        let mut part = Vec::new();
+        for report in &lines {
+            report.count(&mut self.run.counts);
+            self.run.counts.unknown = self.run.counts.unknown.saturating_sub(1);
+            let is_it = |open: &OpenLine| {
+                open.line == report.line && report.job_name.as_ref() == Some(&open.job_name)
+            };
+            self.run.open.retain(|open| !is_it(open));
+            serde_json::to_writer(&mut part, report).expect("a report line has string keys only");
+            part.push(b'\n');
+            (self.each)(report);
+        }
+        let key = settled_key(&self.run.run_id, self.clock.now());
+        let mut object = self.archive.create_object(&key, "application/x-ndjson").await?;
+        object.write(&part).await?;
+        object.finish().await?;
+        self.save().await
     }
 
     /// A line that holds no valid job.
@@ -91,6 +127,9 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
 
     fn write(&mut self, report: &ReportLine) {
         report.count(&mut self.run.counts);
+        if let (ReportOutcome::Unknown, Some(job_name)) = (report.outcome, &report.job_name) {
+            self.run.open.push(OpenLine { line: report.line, job_name: job_name.clone() });
+        }
         let line = serde_json::to_string(report).expect("a report line has string keys only");
         self.part.extend_from_slice(line.as_bytes());
         self.part.push(b'\n');

@@ -1,9 +1,11 @@
 //! What a run says of each job.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::plan::Skip;
-use crate::domain::{Checkpoint, JobId, JobName, RunCounts, RunId};
+use crate::domain::{Checkpoint, JobId, JobName, RunCounts, RunId, Timestamp};
 use crate::job_file::Problem;
 use crate::use_cases::submit::SubmitOutcome;
 
@@ -84,6 +86,30 @@ impl ReportLine {
             ReportOutcome::Unknown => counts.unknown += 1,
         }
     }
+}
+
+/// The part of a run's report that puts lines right which were UNKNOWN: its key comes after those of
+/// [`report_key`].
+pub fn settled_key(run_id: &RunId, now: Timestamp) -> String {
+    format!("reports/{run_id}/settled-{:013}.jsonl", now.as_millis())
+}
+
+/// A report's lines, read part by part in the order of their keys: where a later part speaks of a line again, that
+/// counts.
+pub fn merged(lines: impl IntoIterator<Item = ReportLine>) -> Vec<ReportLine> {
+    let mut merged: Vec<ReportLine> = Vec::new();
+    let mut places: BTreeMap<(u64, JobName), usize> = BTreeMap::new();
+    for line in lines {
+        let place = line.job_name.clone().map(|job_name| (line.line, job_name));
+        match place.as_ref().and_then(|place| places.get(place)).and_then(|&at| merged.get_mut(at)) {
+            Some(earlier) => *earlier = line,
+            None => {
+                places.extend(place.map(|place| (place, merged.len())));
+                merged.push(line);
+            }
+        }
+    }
+    merged
 }
 
 /// The part of a run's report that begins at a checkpoint: JSON Lines of [`ReportLine`], in the order

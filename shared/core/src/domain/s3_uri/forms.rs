@@ -1,6 +1,7 @@
 //! The schemes and web addresses in which a URI is read and written.
 
-use super::{S3Uri, SCHEME};
+use super::S3Uri;
+use super::arn::{self, AccessPoint};
 
 /// How a URI is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,39 +18,110 @@ pub enum Form<'a> {
     },
 }
 
-/// Schemes that are read. `s3n` is what Hadoop had before `s3a`.
-const SCHEMES: [&str; 3] = [SCHEME, "s3a://", "s3n://"];
-
 /// The bucket and the key or prefix, either of which may be empty; else why not.
 pub(super) fn read(text: &str) -> Result<(String, String), &'static str> {
-    if let Some(rest) = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)) {
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        return Ok((bucket.to_owned(), key.to_owned()));
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return if text.starts_with("arn:") { arn::read(text, true) } else { Err("") };
+    };
+    // Schemes and hosts have no case: RFC 3986, 3.1 and 3.2.2. `s3n` is what Hadoop had before `s3a`.
+    match scheme.to_ascii_lowercase().as_str() {
+        "s3" | "s3a" | "s3n" if rest.starts_with("arn:") => arn::read(rest, false),
+        "s3" | "s3a" | "s3n" => {
+            let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+            Ok((bucket.to_owned(), key.to_owned()))
+        }
+        scheme @ ("https" | "http") => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = host.to_ascii_lowercase();
+            match bucket_of_host(without_port(&host)) {
+                Some(Host::Website) => Err(WEBSITE),
+                Some(Host::SeveralRegions) => Err(SEVERAL_REGIONS),
+                Some(Host::Bucket(bucket)) if scheme == "https" => in_path(bucket, path),
+                _ => Err(""),
+            }
+        }
+        _ => Err(""),
     }
-    let rest = text.strip_prefix("https://").ok_or("")?;
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (bucket, in_path) = bucket_of_host(host).ok_or("")?;
+}
+
+const WEBSITE: &str = ": it is the address of a bucket's website, which answers no calls of S3's";
+const SEVERAL_REGIONS: &str =
+    ": the address of a Multi-Region access point does not tell whose it is; use its ARN";
+
+/// What a host of S3 names.
+#[derive(Debug, PartialEq, Eq)]
+enum Host {
+    /// A bucket, or the ARN that stands for it; none where the path names it.
+    Bucket(Option<String>),
+    Website,
+    SeveralRegions,
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    }
+}
+
+fn in_path(bucket: Option<String>, path: &str) -> Result<(String, String), &'static str> {
     if path.contains(['?', '#']) {
         return Err(": what follows ? or # is no part of a key");
     }
     let path = decoded(path).ok_or(": its path is not percent-encoded UTF-8")?;
-    if !in_path {
-        return Ok((bucket.to_owned(), path));
+    match bucket {
+        Some(bucket) => Ok((bucket, path)),
+        None => {
+            let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+            Ok((bucket.to_owned(), key.to_owned()))
+        }
     }
-    let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
-    Ok((bucket.to_owned(), key.to_owned()))
 }
 
-/// The bucket that a host of S3 names, or that the path has to.
-fn bucket_of_host(host: &str) -> Option<(&str, bool)> {
-    let host = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com")?;
-    let (bucket, service) = match host.rfind(".s3") {
+/// Source: AWS General Reference, "Amazon Simple Storage Service endpoints and quotas", and the Amazon S3 user guide on
+/// access points, directory buckets, Object Lambda and Outposts.
+fn bucket_of_host(host: &str) -> Option<Host> {
+    let (host, is_china) = host.strip_suffix(".cn").map_or((host, false), |host| (host, true));
+    let host = host.strip_suffix(".amazonaws.com")?;
+    let (named, service) = match host.rfind(".s3") {
         Some(at) => (&host[..at], &host[at + 1..]),
         None => ("", host),
     };
-    let rest = ["s3.dualstack.", "s3-fips.", "s3.", "s3-"].iter().find_map(|name| service.strip_prefix(name));
-    let is_region = |text: &str| !text.is_empty() && !text.contains('.') && text.contains('-');
-    (service == "s3" || rest.is_some_and(is_region)).then_some((bucket, bucket.is_empty()))
+    let (service, rest) = service.split_once('.').unwrap_or((service, ""));
+    let region = rest.strip_prefix("dualstack").map_or(rest, |rest| rest.trim_start_matches('.'));
+    let is_named = !named.is_empty();
+    let bucket = || Some(Host::Bucket(is_named.then(|| named.to_owned())));
+    let access_point = |kind: &str, label: &str, resource: &str| {
+        let (name, account) = label.rsplit_once('-')?;
+        let partition = match region {
+            _ if is_china => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        let arn = format!("arn:{partition}:{kind}:{region}:{account}:{resource}/{name}");
+        is_region(region).then_some(Host::Bucket(Some(arn)))
+    };
+    match service.strip_suffix("-fips").unwrap_or(service) {
+        "s3" if rest.is_empty() || is_region(region) => bucket(),
+        "s3-accelerate" if region.is_empty() && is_named => bucket(),
+        "s3-accesspoint" => access_point("s3", named, "accesspoint"),
+        "s3-object-lambda" => access_point("s3-object-lambda", named, "accesspoint"),
+        "s3-outposts" => {
+            let (label, outpost) = named.split_once('.')?;
+            access_point("s3-outposts", label, &format!("outpost/{outpost}/accesspoint"))
+        }
+        "s3-global" if named.ends_with(".accesspoint") => Some(Host::SeveralRegions),
+        name if name.starts_with("s3express-") && is_region(region) && named.ends_with("--x-s3") => bucket(),
+        name if name.starts_with("s3-website") => Some(Host::Website),
+        name if rest.is_empty() && name.strip_prefix("s3-").is_some_and(is_region) => bucket(),
+        _ => None,
+    }
+}
+
+/// As in `eu-west-1`.
+fn is_region(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    !text.contains('.') && text.rsplit_once('-').is_some_and(|(_, number)| is_number(number))
 }
 
 impl S3Uri {
@@ -59,18 +131,30 @@ impl S3Uri {
         match form {
             Form::S3 => self.to_string(),
             Form::S3a => format!("s3a://{bucket}/{key}"),
-            Form::Https { region } => {
-                let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-                let key = encoded(key);
-                // The certificate stands for one label below the service's host.
-                if bucket.contains(['.', '_']) || bucket.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    format!("https://s3.{region}.amazonaws.com{suffix}/{bucket}/{key}")
-                } else {
-                    format!("https://{bucket}.s3.{region}.amazonaws.com{suffix}/{key}")
-                }
-            }
+            Form::Https { region } => https(bucket, &encoded(key), region),
         }
     }
+}
+
+fn https(bucket: &str, key: &str, region: &str) -> String {
+    let region = AccessPoint::parse(bucket).map_or(region, |point| point.region);
+    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+    let host = if let Some(AccessPoint { service, account, name, outpost, .. }) = AccessPoint::parse(bucket) {
+        let service = if service == "s3" { "s3-accesspoint" } else { service };
+        match (outpost, name.strip_suffix(".mrap")) {
+            (Some(outpost), _) => format!("{name}-{account}.{outpost}.{service}.{region}"),
+            (None, Some(alias)) => format!("{alias}.accesspoint.s3-global"),
+            (None, None) => format!("{name}-{account}.{service}.{region}"),
+        }
+    } else if let Some((_, zone)) = bucket.strip_suffix("--x-s3").and_then(|name| name.rsplit_once("--")) {
+        format!("{bucket}.s3express-{zone}.{region}")
+    } else if bucket.contains(['.', '_']) || bucket.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        // The certificate stands for one label below the service's host.
+        return format!("https://s3.{region}.amazonaws.com{suffix}/{bucket}/{key}");
+    } else {
+        format!("{bucket}.s3.{region}")
+    };
+    format!("https://{host}.amazonaws.com{suffix}/{key}")
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986 and slashes.
@@ -86,8 +170,8 @@ pub fn encoded(text: &str) -> String {
     })
 }
 
-/// `None` where a `%` is not followed by two hexadecimal digits, and where the bytes are no UTF-8.
-fn decoded(text: &str) -> Option<String> {
+/// Takes percent-encoding back. `None` where a `%` is not followed by two hexadecimal digits, and where the bytes are no UTF-8.
+pub fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
@@ -116,6 +200,11 @@ mod tests {
             ("bucket", "//a/../"),
             ("s3-data", "s3.json"),
             ("a.s3.b", "k"),
+            ("base--use1-az4--x-s3", "a b"),
+            ("arn:aws:s3:us-east-1:123456789012:accesspoint/my-ap", "dir/key.json"),
+            ("arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/my-ap", "object/key"),
+            ("arn:aws:s3-object-lambda:us-east-1:123456789012:accesspoint/my-lambda", "k"),
+            ("arn:aws:s3-outposts:us-east-1:123456789012:outpost/op-1/accesspoint/my-ap", "a/b"),
         ] {
             let uri = S3Uri { bucket: bucket.to_owned(), key: key.to_owned() };
             for region in ["eu-west-1", "us-gov-west-1", "cn-north-1"] {
@@ -139,6 +228,43 @@ mod tests {
             ("https://b.s3.dualstack.eu-west-1.amazonaws.com/k", "s3://b/k"),
             ("https://s3.eu-west-1.amazonaws.com/b/k%2Fl", "s3://b/k/l"),
             ("https://s3.amazonaws.com/b/k+", "s3://b/k+"),
+            ("S3://b/K", "s3://b/K"),
+            ("S3A://b/k", "s3://b/k"),
+            ("HTTPS://B.S3.AmazonAWS.com/K", "s3://b/K"),
+            ("https://b.s3.eu-west-1.amazonaws.com:443/k", "s3://b/k"),
+            ("https://s3.eu-west-1.amazonaws.com:8443/b/k", "s3://b/k"),
+            ("https://b.s3-accelerate.amazonaws.com/k", "s3://b/k"),
+            ("https://b.s3-accelerate.dualstack.amazonaws.com/k", "s3://b/k"),
+            ("https://b.s3-fips.us-gov-west-1.amazonaws.com/k", "s3://b/k"),
+            ("https://b.s3-fips.dualstack.us-east-1.amazonaws.com/k", "s3://b/k"),
+            ("https://s3.dualstack.us-east-1.amazonaws.com/b/k", "s3://b/k"),
+            (
+                "https://base--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com/k",
+                "s3://base--use1-az4--x-s3/k",
+            ),
+            (
+                "https://my-ap-123456789012.s3-accesspoint.dualstack.us-gov-west-1.amazonaws.com/k",
+                "s3://arn:aws-us-gov:s3:us-gov-west-1:123456789012:accesspoint/my-ap/k",
+            ),
+            (
+                "https://my-ap-123456789012.s3-accesspoint-fips.us-east-1.amazonaws.com/k",
+                "s3://arn:aws:s3:us-east-1:123456789012:accesspoint/my-ap/k",
+            ),
+            ("arn:aws:s3:::b/dir/k", "s3://b/dir/k"),
+            ("s3://arn:aws:s3:::b/dir/k", "s3://b/dir/k"),
+            (
+                "arn:aws:s3:us-east-1:123456789012:accesspoint/my-ap/object/dir/k",
+                "s3://arn:aws:s3:us-east-1:123456789012:accesspoint/my-ap/dir/k",
+            ),
+            (
+                "s3://arn:aws:s3:us-east-1:123456789012:accesspoint:my-ap/k",
+                "s3://arn:aws:s3:us-east-1:123456789012:accesspoint:my-ap/k",
+            ),
+            (
+                "s3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/k",
+                "s3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/k",
+            ),
+            ("arn:aws:s3express:us-east-1:123456789012:bucket/b--az--x-s3/k", "s3://b--az--x-s3/k"),
         ] {
             assert_eq!(S3Uri::parse(text).unwrap().to_string(), uri, "{text}");
         }
@@ -152,6 +278,19 @@ mod tests {
             ("https://b.s3.eu-west-1.amazonaws.com.evil.example/k", ""),
             ("https://sqs.eu-west-1.amazonaws.com/b/k", ""),
             ("http://b.s3.amazonaws.com/k", ""),
+            ("https://b.s3.eu-west-1.amazonaws.com:port/k", ""),
+            ("http://b.s3-website-us-east-1.amazonaws.com/k", WEBSITE),
+            ("https://b.s3-website.eu-central-1.amazonaws.com/k", WEBSITE),
+            ("https://alias.accesspoint.s3-global.amazonaws.com/k", SEVERAL_REGIONS),
+            (
+                "s3://arn:aws:sqs:eu-west-1:123456789012:queue/k",
+                ": an ARN of S3 is that of a bucket or of an access point",
+            ),
+            (
+                "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/",
+                ": an ARN of S3 is that of a bucket or of an access point",
+            ),
+            ("arn:other:s3:::b/k", ": an ARN of S3 is that of a bucket or of an access point"),
             ("https://b.s3.amazonaws.com/k?versionId=1", ": what follows ? or # is no part of a key"),
             ("https://b.s3.amazonaws.com/%zz", ": its path is not percent-encoded UTF-8"),
             ("https://b.s3.amazonaws.com/%+1", ": its path is not percent-encoded UTF-8"),

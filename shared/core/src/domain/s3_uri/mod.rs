@@ -6,11 +6,13 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `arn` | ARNs that stand for a bucket |
 //! | `bucket` | the rules for the names of new buckets |
 //! | `forms` | the schemes and web addresses in which a URI is read and written |
 //! | `key` | the parts of a key, and what is derived from it |
 //! | `pattern` | patterns that keys are held against |
 
+mod arn;
 mod bucket;
 mod forms;
 mod key;
@@ -20,7 +22,7 @@ use std::fmt;
 
 pub use bucket::{InvalidBucketName, check_new_bucket};
 pub use forms::Form;
-pub use forms::encoded;
+pub use forms::{decoded, encoded};
 pub use key::Derivatives;
 pub use pattern::{InvalidPattern, Pattern};
 
@@ -33,7 +35,7 @@ const KEY_MAX_BYTES: usize = 1_024;
 /// `s3://bucket/key`: the key as S3 has it, with no encoding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct S3Uri {
-    /// The bucket's name.
+    /// The bucket's name, or an access point's ARN.
     pub bucket: String,
     /// The object's key.
     pub key: String,
@@ -120,7 +122,7 @@ mod tests {
             assert_eq!(S3Uri::parse(good).unwrap().to_string(), good);
         }
         for bad in
-            ["", "s3://", "s3://b", "s3://b/", "s3:///k", "https://b/k", "b/k", " s3://b/k", "S3://b/k"]
+            ["", "s3://", "s3://b", "s3://b/", "s3:///k", "https://b/k", "b/k", " s3://b/k", "s4://b/k"]
         {
             let error = S3Uri::parse(bad).unwrap_err().to_string();
             assert_eq!(error, format!("{bad:?} is not an S3 URI; write it as s3://bucket/key"));

@@ -123,11 +123,16 @@ impl JobSpec {
     /// A digest of all that Batch is told: equal for equal work. Tags, and what is said of resubmission,
     /// do not count.
     pub fn digest(&self) -> String {
+        let spec = self.for_batch();
         let work = Self {
             max_tries: DEFAULT_MAX_TRIES,
             tags: BTreeMap::new(),
             propagate_tags: None,
-            ..self.for_batch()
+            // Overrides that change nothing are none.
+            container_overrides: spec.container_overrides.filter(|own| *own != ContainerOverrides::default()),
+            retry_strategy: spec.retry_strategy.filter(|own| *own != RetryStrategy::default()),
+            timeout: spec.timeout.filter(|own| own.attempt_duration_seconds.is_some()),
+            ..spec
         };
         let text = serde_json::to_string(&work).expect("a spec has string keys only");
         hex_digest(&[&text])[..32].to_owned()

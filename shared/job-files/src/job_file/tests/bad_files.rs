@@ -18,6 +18,18 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#""containerOverrides": {"vcpu": 2}"#,
         r#"x.json: line 1: containerOverrides.vcpu: unknown field; the nearest known one is "vcpus""#,
     ),
+    (
+        r#""containerOverrides": {"resourceRequirements": [{"type": "VCPU", "value": "1.0"}]}"#,
+        r#"x.json: line 1: containerOverrides.resourceRequirements[0].value: must be "0.25", "0.5" or a whole number of vCPUs, as in "2", not "1.0""#,
+    ),
+    (
+        r#""containerOverrides": {"memory": 3}"#,
+        "x.json: line 1: containerOverrides.memory: must be a whole number from 4 to 2147483647, not 3",
+    ),
+    (
+        r#""fallbackQueue": {"jobQueue": "my queue!"}"#,
+        r#"x.json: line 1: fallbackQueue.jobQueue: "my queue!" is no job queue: give its name (1 to 128 letters, digits, '_' and '-') or its ARN"#,
+    ),
     (r#""priority": 1"#, "x.json: line 1: priority: unknown field, and no known one is near; remove it"),
     (r#""maxTries": 0"#, "x.json: line 1: maxTries: must be a whole number from 1 to 100, not 0"),
     (r#""maxTries": 101"#, "x.json: line 1: maxTries: must be a whole number from 1 to 100, not 101"),
@@ -89,7 +101,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         "x.json: line 1: resubmitChildren: needs an array job; give arrayProperties.size or remove it",
     ),
     (
-        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "eksPropertiesOverride": {}"#,
+        r#""resubmitChildren": true, "arrayProperties": {"size": 2}, "eksPropertiesOverride": {"podProperties": {"metadata": {"namespace": "n"}}}"#,
         "x.json: line 1: resubmitChildren: can't be combined with eksPropertiesOverride: a child learns its index from containerOverrides.environment",
     ),
     (
@@ -104,7 +116,13 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#""childOf": {"jobName": "b", "jobId": "x", "index": 1}"#,
         "x.json: line 1: childOf: unknown field, and no known one is near; remove it",
     ),
-    (r#""tags": null"#, "x.json: line 1: tags: is null; give it a value or leave the field out"),
+    (r#""tags": {"k": null}"#, "x.json: line 1: tags.k: is null; give it a value"),
+    (r#""command": ["echo", null]"#, "x.json: line 1: command[1]: is null; give it a value"),
+    (r#""command": ["echo", ""]"#, "x.json: line 1: command[1]: is empty; give it a value"),
+    (
+        r#""containerOverrides": {"command": [""]}"#,
+        "x.json: line 1: containerOverrides.command[0]: is empty; give it a value",
+    ),
     (
         r#""command": "echo hi""#,
         r#"x.json: line 1: command: must be a list of strings, not a string; for a line of shell write ["sh", "-c", "…"]"#,
@@ -134,7 +152,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#""parameters": {"batchwright.nonce": "x"}"#,
         "x.json: line 1: parameters.batchwright.nonce: is reserved: it marks the job's submissions; give it another name",
     ),
-    (r#""parameters": []"#, "x.json: line 1: parameters: must be an object of strings, not a list"),
+    (r#""parameters": [1]"#, "x.json: line 1: parameters: must be an object of strings, not a list"),
     (
         r#""arrayProperties": {"size": 1}"#,
         "x.json: line 1: arrayProperties.size: must be a whole number from 2 to 10000, not 1",
@@ -143,7 +161,10 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#""arrayProperties": {"size": 10001}"#,
         "x.json: line 1: arrayProperties.size: must be a whole number from 2 to 10000, not 10001",
     ),
-    (r#""arrayProperties": {}"#, "x.json: line 1: arrayProperties.size: is missing; it is required"),
+    (
+        r#""arrayProperties": {"sizes": 2}"#,
+        r#"x.json: line 1: arrayProperties.sizes: unknown field; the nearest known one is "size""#,
+    ),
     (
         r#""arrayProperties": {"size": 2}, "nodeOverrides": {"numNodes": 2}"#,
         "x.json: line 1: arrayProperties: can't be combined with nodeOverrides: a multi-node job can't be an array",
@@ -244,7 +265,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
     ),
     (
         r#""containerOverrides": {"memory": 2147483648}"#,
-        "x.json: line 1: containerOverrides.memory: must be a whole number from 1 to 2147483647, not 2147483648",
+        "x.json: line 1: containerOverrides.memory: must be a whole number from 4 to 2147483647, not 2147483648",
     ),
     (
         r#""containerOverrides": {"environment": [{"name": "AWS_BATCH_JOB_ID", "value": "x"}]}"#,
@@ -268,11 +289,11 @@ const BAD_FIELDS: &[(&str, &str)] = &[
     ),
     (
         r#""containerOverrides": {"resourceRequirements": [{"type": "VCPU", "value": "two"}]}"#,
-        r#"x.json: line 1: containerOverrides.resourceRequirements[0].value: must be a number of cores above 0, as in "1" or "0.25", not "two""#,
+        r#"x.json: line 1: containerOverrides.resourceRequirements[0].value: must be "0.25", "0.5" or a whole number of vCPUs, as in "2", not "two""#,
     ),
     (
         r#""containerOverrides": {"resourceRequirements": [{"type": "MEMORY", "value": "2.5"}]}"#,
-        r#"x.json: line 1: containerOverrides.resourceRequirements[0].value: must be a whole number of MiB above 0, as in "2048", not "2.5""#,
+        r#"x.json: line 1: containerOverrides.resourceRequirements[0].value: must be a whole number of MiB, at least 4, as in "2048", not "2.5""#,
     ),
     (
         r#""containerOverrides": {"resourceRequirements": [{"type": "GPU", "value": "0"}]}"#,
@@ -295,7 +316,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         "x.json: line 1: containerOverrides.vcpus: is given again as VCPU in resourceRequirements; remove this one, which is deprecated",
     ),
     (
-        r#""containerOverrides": {}, "eksPropertiesOverride": {}"#,
+        r#""containerOverrides": {"vcpus": 1}, "eksPropertiesOverride": {"podProperties": {"metadata": {"namespace": "n"}}}"#,
         "x.json: line 1: eksPropertiesOverride: can't be combined with containerOverrides; keep the one that fits the job definition",
     ),
     (
@@ -311,8 +332,8 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#"x.json: line 1: nodeOverrides.nodePropertyOverrides[0].containerOverrides.vcpu: unknown field; the nearest known one is "vcpus""#,
     ),
     (
-        r#""ecsPropertiesOverride": {"taskProperties": []}"#,
-        "x.json: line 1: ecsPropertiesOverride.taskProperties: has no entries, 1 is needed",
+        r#""ecsPropertiesOverride": {"taskProperties": {"containers": 1}}"#,
+        "x.json: line 1: ecsPropertiesOverride.taskProperties: must be a list, not an object",
     ),
     (
         r#""ecsPropertiesOverride": {"taskProperties": [{}, {}]}"#,
@@ -524,8 +545,18 @@ const BAD_FILES: &[(&str, &str, &str)] = &[
     ),
     (
         "x.yaml",
-        "jobName: a\njobQueue: q\njobDefinition: d\ntags:\n",
-        "x.yaml: line 4: tags: is null; give it a value or leave the field out",
+        "jobName: a\njobQueue:\njobDefinition: d\n",
+        "x.yaml: line 2: jobQueue: is null; give it a value",
+    ),
+    (
+        "x.yaml",
+        "jobs:\n- jobName: cfn\n  jobQueue: !Ref JobQueue\n  jobDefinition: d\n",
+        "x.yaml: line 3: the tag !Ref is not read, and would be lost; write the value itself, or put the whole text in quotes",
+    ),
+    (
+        "x.yaml",
+        "jobName: a\njobQueue: q\njobDefinition: d\ncommand: [echo, !!binary aGk=]\n",
+        "x.yaml: line 4: the tag !!binary is not read, and would be lost; write the value itself, or put the whole text in quotes",
     ),
 ];
 
@@ -580,14 +611,14 @@ fn too_much_of_something_is_refused() {
         ),
         (
             format!(r#""command": ["{}"]"#, long(8_192)),
-            "containerOverrides: has 8208 characters as JSON, at most 8192 are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads",
+            "containerOverrides: makes overrides of 8499 characters as ECS counts them, with Batch's own variables and Ref:: filled in, and at most 8192 are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads",
         ),
         (
             format!(
                 r#""nodeOverrides": {{"nodePropertyOverrides": [{{"targetNodes": "0", "containerOverrides": {{"command": ["{}"]}}}}]}}"#,
                 long(8_192)
             ),
-            "nodeOverrides.nodePropertyOverrides[0].containerOverrides: has 8208 characters as JSON, at most 8192 are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads",
+            "nodeOverrides.nodePropertyOverrides[0].containerOverrides: makes overrides of 8731 characters as ECS counts them, with Batch's own variables and Ref:: filled in, and at most 8192 are allowed: Batch would take the job and fail it when it starts; put what is long into a file that the job reads",
         ),
         (
             format!(r#""parameters": {{"p": "{}"}}"#, long(30 * 1024)),

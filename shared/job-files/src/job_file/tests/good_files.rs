@@ -169,3 +169,38 @@ fn json_and_yaml_over_a_mebibyte_are_checked_as_a_whole() {
     let yaml = lines.lines().fold(String::new(), |yaml, line| yaml + "- " + line + "\n");
     assert_eq!(now(open(yaml.as_bytes(), "x.yaml")).unwrap().len_hint(), Some(12_000));
 }
+
+#[test]
+fn what_says_nothing_is_taken_as_batch_takes_it() {
+    let plain = jobs(A.as_bytes(), "x.json");
+    for members in [
+        r#""arrayProperties": {}, "parameters": {}, "tags": {}"#,
+        r#""tags": null, "timeout": null, "maxTries": null, "command": null"#,
+        r#""dependsOn": [], "retryStrategy": {"evaluateOnExit": []}, "timeout": {}"#,
+        r#""containerOverrides": {"command": [], "environment": null}, "nodeOverrides": {}"#,
+        r#""ecsPropertiesOverride": {"taskProperties": []}, "eksPropertiesOverride": {"podProperties": {}}"#,
+    ] {
+        let job = A.replacen('{', &format!("{{{members}, "), 1);
+        assert_eq!(jobs(job.as_bytes(), "x.json"), plain, "{members}");
+        assert_eq!(jobs(job.as_bytes(), "x.yaml"), plain, "{members}");
+    }
+    let yaml = "defaults:\nlocal:\njobs:\n- {jobName: a, jobQueue: q, jobDefinition: d, tags: }\n";
+    assert_eq!(jobs(yaml.as_bytes(), "x.yaml"), plain);
+    let undone = br#"{"defaults": {"jobQueue": "q", "timeout": {"attemptDurationSeconds": 60}},
+        "jobs": [{"jobName": "a", "jobDefinition": "d", "timeout": null}]}"#;
+    assert_eq!(jobs(undone, "x.json"), plain, "null undoes a default");
+}
+
+#[test]
+fn overrides_are_measured_with_the_parameters_of_the_definition_beside_them() {
+    let file = |length: usize| {
+        format!(
+            r#"{{"local": {{"jobDefinitions": [{{"jobDefinitionName": "d", "command": ["printf", "%s", "Ref::p"]}}]}},
+            "jobs": [{{"jobName": "a", "jobQueue": "q", "jobDefinition": "d", "parameters": {{"p": "{}"}}}}]}}"#,
+            "x".repeat(length)
+        )
+    };
+    assert_eq!(names(file(7_000).as_bytes(), "x.json"), ["a"]);
+    let error = now(entries(file(8_192).as_bytes(), "x.json")).unwrap_err().to_string();
+    assert!(error.starts_with("x.json: line 2: jobs[0].parameters: makes overrides of 8"), "{error}");
+}

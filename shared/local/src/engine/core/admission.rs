@@ -1,8 +1,8 @@
 //! What a submission becomes, or why it is refused.
 
 use super::arn;
-use super::command::{overlay, substitute};
 use super::vcpus::{self, MilliVcpus};
+use crate::domain::command::{overlay, substitute};
 use crate::domain::limits::{ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPTS_MAX, DEPENDENCIES_MAX};
 use crate::domain::spec::{Dependency, DependencyType};
 use crate::domain::{JobDefinition, JobId, JobName, JobSpec, JobStatus, Timestamp};
@@ -86,6 +86,13 @@ pub(crate) fn describe(
         let why = format!("VCPU {text:?} is not a number above 0, as in \"1\" or \"0.25\"");
         Refusal::new(&spec.job_name, why)
     })?;
+    if let Some(kind) = definition.and_then(|definition| definition.kind.as_deref()) {
+        let why = format!(
+            "job definition {:?} is of type {kind}, and such jobs don't run on the embedded engine",
+            arn::definition_name(&spec.job_definition)
+        );
+        return Err(Refusal::new(&spec.job_name, why));
+    }
     let mut parameters = definition.map(|definition| definition.parameters.clone()).unwrap_or_default();
     parameters.extend(spec.parameters.clone());
     let mut container = container(spec, definition);
@@ -134,6 +141,8 @@ pub(crate) fn describe(
 fn container(spec: &JobSpec, definition: Option<&JobDefinition>) -> ContainerDetail {
     let overrides = spec.container_overrides.clone().unwrap_or_default();
     let definition = definition.cloned().unwrap_or_default();
+    let log_configuration = definition.log_configuration().cloned();
+    let log_configuration = log_configuration.and_then(|value| serde_json::from_value(value).ok());
     let mut resource_requirements = definition.resource_requirements;
     resource_requirements
         .retain(|base| overrides.resource_requirements.iter().all(|own| own.kind != base.kind));
@@ -143,6 +152,7 @@ fn container(spec: &JobSpec, definition: Option<&JobDefinition>) -> ContainerDet
         vcpus: overrides.vcpus,
         memory: overrides.memory,
         command: overrides.command.unwrap_or(definition.command),
+        log_configuration,
         environment: overlay(&definition.environment, &overrides.environment),
         resource_requirements,
         ..ContainerDetail::default()

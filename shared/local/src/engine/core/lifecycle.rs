@@ -43,7 +43,8 @@ impl Core {
         self.effects.settled.push(attempt.clone());
         let job_id = &attempt.job_id;
         let next = self.change(job_id, |record| conclude(record, end, now));
-        self.free += self.jobs.get(job_id).map_or(0, |record| record.need.0);
+        let freed = self.jobs.get(job_id).map(JobRecord::whole_need).unwrap_or_default();
+        self.running.remove(freed);
         match next {
             Some(JobStatus::Runnable) => self.make_runnable(job_id, now),
             Some(status) => self.enter(job_id, status, now),
@@ -52,19 +53,26 @@ impl Core {
         self.settle(now);
     }
 
-    /// Queues a job, or fails it where it can never run.
+    /// Queues a job. One that the machine can't hold waits beside the queue with the reason: on Batch it would wait
+    /// for ever too, and here it must not hold up what can run.
     pub(super) fn make_runnable(&mut self, job_id: &JobId, now: Timestamp) {
-        self.enter(job_id, JobStatus::Runnable, now);
         let Some(record) = self.jobs.get(job_id) else { return };
-        if record.need <= self.vcpus {
-            self.ready.insert(place(record), job_id.clone());
-            return;
+        let too_large = self.capacity.refuse(record.whole_need());
+        let verdict = record.verdict.clone();
+        if let Some(reason) = &too_large {
+            self.change(job_id, |record| record.detail.status_reason = Some(reason.clone()));
         }
-        let reason = format!(
-            "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - the job needs {} vCPUs and the engine has {}",
-            record.need, self.vcpus
-        );
-        self.fail(job_id, &reason, now);
+        self.enter(job_id, JobStatus::Runnable, now);
+        if let Some(reason) = verdict {
+            self.fail(job_id, &reason, now);
+        } else if too_large.is_none() {
+            self.queue(job_id);
+        }
+    }
+
+    pub(super) fn queue(&mut self, job_id: &JobId) {
+        let place = self.jobs.get(job_id).map(place);
+        self.ready.extend(place.map(|place| (place, job_id.clone())));
     }
 
     /// Ends a job that no attempt runs for.
@@ -140,15 +148,18 @@ impl Core {
     /// Starts jobs in the order of the queue. One that does not fit holds up all behind it: to let
     /// smaller ones pass could starve it.
     fn start_what_fits(&mut self, now: Timestamp) {
-        while let Some(entry) = self.ready.first_entry() {
+        while self.starts_jobs
+            && let Some(entry) = self.ready.first_entry()
+        {
             let Some(record) = self.jobs.get(entry.get()) else {
                 entry.remove();
                 continue;
             };
-            if record.need.0 > self.free {
+            let need = record.whole_need();
+            if !self.capacity.has_room(self.running, need) {
                 return;
             }
-            self.free -= record.need.0;
+            self.running.add(need);
             let job_id = entry.remove();
             self.start(&job_id, now);
         }

@@ -9,12 +9,12 @@
 //! | `lifecycle` | attempts start, end and are retried; jobs end, and what follows from it |
 //! | `stop` | cancel, terminate, time out |
 //! | `resume` | the books' unfinished jobs after a restart |
-//! | `admission`, `command`, `retry`, `vcpus`, `arn`, `ids` | pure rules |
+//! | `admission`, `capacity`, `retry`, `vcpus`, `arn`, `ids` | pure rules |
 //! | `record`, `effect` | what is remembered, what is asked of the driver |
 
 mod admission;
 pub(crate) mod arn;
-mod command;
+mod capacity;
 mod effect;
 mod ids;
 mod lifecycle;
@@ -31,6 +31,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 pub(crate) use admission::Refusal;
+pub use capacity::Capacity;
+use capacity::Need;
 pub(crate) use effect::Effects;
 pub use effect::{AttemptEnd, Launch, Signal};
 pub use ids::JobIds;
@@ -47,8 +49,10 @@ type QueuePosition = (Reverse<i32>, u64, u32);
 
 /// Unfinished jobs, the queue, and what is free.
 pub(crate) struct Core {
-    vcpus: MilliVcpus,
-    free: i64,
+    capacity: Capacity,
+    /// What the attempts under way take up.
+    running: Need,
+    starts_jobs: bool,
     kill_grace_ms: i64,
     ids: JobIds,
     /// Submissions so far.
@@ -73,10 +77,11 @@ pub(crate) struct Core {
 
 impl Core {
     /// An engine without jobs, whose next submission has the number after `sequence`.
-    pub(crate) fn new(vcpus: MilliVcpus, kill_grace_ms: i64, ids: JobIds, sequence: u64) -> Self {
+    pub(crate) fn new(capacity: impl Into<Capacity>, kill_grace_ms: i64, ids: JobIds, sequence: u64) -> Self {
         Self {
-            vcpus,
-            free: vcpus.0,
+            capacity: capacity.into(),
+            running: Need::default(),
+            starts_jobs: true,
             kill_grace_ms,
             ids,
             sequence,
@@ -94,20 +99,30 @@ impl Core {
         }
     }
 
-    /// Starts no waiting job from now on: nothing is ever free for it.
+    /// Starts no waiting job from now on.
     pub(crate) fn start_nothing(&mut self) {
-        self.free = i64::MIN / 2;
+        self.starts_jobs = false;
     }
 
     /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.
     pub(crate) fn define(&mut self, definition: JobDefinition) {
-        self.definitions.retain(|known| known.job_definition_name != definition.job_definition_name);
+        let is_other = |known: &JobDefinition| {
+            known.job_definition_name != definition.job_definition_name
+                || known.revision() != definition.revision()
+        };
+        self.definitions.retain(is_other);
         self.definitions.push(definition);
     }
 
     /// Jobs that have not ended, array parents and children included.
     pub(crate) fn unfinished(&self) -> usize {
         self.unfinished
+    }
+
+    /// Whether anything can still happen by itself. Where nothing can, the unfinished jobs are those that this machine
+    /// can't hold, and those that depend on them.
+    pub(crate) fn is_moving(&self) -> bool {
+        (self.starts_jobs && !self.ready.is_empty()) || self.running != Need::default()
     }
 
     /// The ids of all unfinished submissions, without children.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::capacity::Need;
 use super::vcpus::MilliVcpus;
 use crate::domain::{JobId, JobStatus, Timestamp};
 use crate::events::JobDetail;
@@ -24,7 +25,7 @@ pub struct JobRecord {
     pub sequence: u64,
     /// What `DescribeJobs` answers.
     pub detail: JobDetail,
-    /// What must be free for it to start.
+    /// The vCPUs that must be free for it to start.
     pub need: MilliVcpus,
     /// The jobs that must still succeed first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -32,7 +33,8 @@ pub struct JobRecord {
     /// The attempt that is STARTING or RUNNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<CurrentAttempt>,
-    /// Of an array parent: why it FAILS, where not for its children alone.
+    /// Of an array parent: why it FAILS, where not for its children alone. Of other jobs: why it FAILS instead of being
+    /// started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
 }
@@ -88,6 +90,11 @@ impl JobRecord {
     /// The index of an array child.
     pub fn array_index(&self) -> Option<u32> {
         self.detail.array_properties.as_ref().and_then(|array| array.index)
+    }
+
+    /// What must be free for it to start.
+    pub(crate) fn whole_need(&self) -> Need {
+        Need::of(self.need, self.detail.container.as_ref())
     }
 
     /// When the next signal is due.

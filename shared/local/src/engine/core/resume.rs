@@ -1,6 +1,6 @@
 //! The books' unfinished jobs after a restart.
 
-use super::{Core, JobRecord, Launch, Signal, place};
+use super::{Core, JobRecord, Launch, Signal};
 use crate::domain::reasons::DEPENDENCY_FAILED;
 use crate::domain::{JobId, JobStatus, Timestamp};
 
@@ -24,12 +24,15 @@ impl Core {
     fn resume_one(&mut self, job_id: &JobId, now: Timestamp) -> Option<Launch> {
         let record = self.jobs.get(job_id)?;
         match record.status() {
-            JobStatus::Runnable if record.need > self.vcpus => self.make_runnable(job_id, now),
-            JobStatus::Runnable => {
-                self.ready.insert(place(record), job_id.clone());
-            }
+            JobStatus::Runnable => match self.capacity.refuse(record.whole_need()) {
+                None => self.queue(job_id),
+                Some(reason) if record.detail.status_reason.as_ref() == Some(&reason) => {}
+                Some(reason) => {
+                    self.change(job_id, |record| record.detail.status_reason = Some(reason));
+                }
+            },
             JobStatus::Starting | JobStatus::Running => {
-                self.free -= record.need.0;
+                self.running.add(record.whole_need());
                 self.sought.insert(job_id.clone());
                 let stop = record.attempt.as_ref().and_then(|current| current.stop.as_ref());
                 let signal = stop.map(|stop| match stop.kill_at {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::admission::{self, Refusal};
 use super::{Core, JobRecord};
-use crate::domain::reasons::DEPENDENCY_FAILED;
+use crate::domain::definition::find_definition;
+use crate::domain::limits::CONTAINER_OVERRIDES_MAX_CHARS;
+use crate::domain::overrides::container_override_chars;
+use crate::domain::reasons::{DEPENDENCY_FAILED, OVERRIDES_TOO_LONG};
 use crate::domain::spec::DependencyType;
 use crate::domain::{JobId, JobSpec, JobStatus, SubmitJobRequest, Timestamp};
 use crate::events::ArrayPropertiesDetail;
@@ -50,14 +53,15 @@ impl Core {
         let spec = request.spec();
         admission::check(spec)?;
         let waits = self.waits(spec, finished)?;
-        let definition =
-            self.definitions.iter().find(|definition| definition.is_named_by(&spec.job_definition));
+        let definition = find_definition(&self.definitions, &spec.job_definition);
         let sequence = self.sequence + 1;
         let job_id = self.ids.nth(sequence);
         let (detail, need) = admission::describe(spec, definition, job_id.clone(), now)?;
         self.sequence = sequence;
-        let record =
-            JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, verdict: None };
+        let overrides = spec.container_overrides.clone().unwrap_or_default();
+        let chars = container_override_chars(spec, &overrides, definition);
+        let verdict = (chars > CONTAINER_OVERRIDES_MAX_CHARS).then(|| OVERRIDES_TOO_LONG.to_owned());
+        let record = JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, verdict };
         match &spec.array_properties {
             None => {
                 self.insert(JobRecord { waiting_on: waits.on.clone(), ..record });
@@ -81,9 +85,8 @@ impl Core {
         let job_id = base.job_id().clone();
         let mut parent = JobRecord { waiting_on: waits.on.clone(), ..base.clone() };
         parent.verdict = waits.failed.then(|| DEPENDENCY_FAILED.to_owned());
-        let submitted = JobStatus::Submitted.as_str().to_owned();
         parent.detail.array_properties = Some(ArrayPropertiesDetail {
-            status_summary: BTreeMap::from([(submitted, i64::from(size))]),
+            status_summary: all_submitted(size),
             size: Some(size),
             index: None,
         });
@@ -173,6 +176,12 @@ impl Core {
         }
         waits
     }
+}
+
+/// AWS always counts all seven statuses, and clients read each without a look whether it is there.
+fn all_submitted(size: u32) -> BTreeMap<String, i64> {
+    let count = |status| if status == JobStatus::Submitted { i64::from(size) } else { 0 };
+    JobStatus::ALL.into_iter().map(|status| (status.as_str().to_owned(), count(status))).collect()
 }
 
 impl Waits {

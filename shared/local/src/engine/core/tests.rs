@@ -202,7 +202,7 @@ fn reports_that_come_twice_or_late_change_nothing() {
     }
     bench.drain();
     assert_eq!(bench.record(&job).status(), JobStatus::Starting);
-    assert_eq!(bench.core.free, 0);
+    assert_eq!(bench.core.running.vcpus, bench.core.capacity.vcpus);
 }
 
 #[test]
@@ -352,12 +352,69 @@ fn terminate_stops_what_runs_and_ends_what_waits() {
 }
 
 #[test]
-fn a_job_larger_than_the_machine_fails_at_once() {
+fn a_job_larger_than_the_machine_stays_runnable_and_lets_others_pass() {
     let mut bench = Bench::with_vcpus(2);
     let job = bench.submit(sized("a", 3));
-    assert_eq!(bench.story(&job), "RUNNABLE FAILED");
+    assert_eq!(bench.story(&job), "RUNNABLE");
     assert!(bench.reason(&job).starts_with("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - "));
-    assert!(bench.reason(&job).contains("needs 3 vCPUs and the engine has 2"));
+    assert!(bench.reason(&job).contains("needs 3 vCPUs, and 2 may be used"));
+    let after = bench.submit(JobSpec { depends_on: vec![after(&job)], ..spec("after") });
+    assert!(!bench.core.is_moving());
+    let small = bench.submit(spec("b"));
+    assert!(bench.core.is_moving());
+    bench.exit(&small, 0);
+    assert!(!bench.core.is_moving());
+    assert_eq!(bench.core.unfinished(), 2);
+    let records: Vec<_> =
+        bench.books.values().filter(|record| !record.status().is_terminal()).cloned().collect();
+    bench.core = Core::new(MilliVcpus::whole(3), 30_000, JobIds::seeded(1), 3);
+    bench.core.resume(records, at(2_000));
+    bench.drain();
+    assert!(bench.runs(&job), "a larger machine takes it up");
+    bench.exit(&job, 0);
+    bench.exit(&after, 0);
+    assert_eq!(bench.core.unfinished(), 0);
+}
+
+#[test]
+fn a_stuck_job_is_cancelled_like_any_other() {
+    let mut bench = Bench::with_vcpus(2);
+    let array_properties = Some(ArrayProperties { size: 2 });
+    let job = bench.submit(JobSpec { array_properties, ..sized("a", 3) });
+    assert!(!bench.core.is_moving());
+    bench.core.cancel(&job, "too large", at(2));
+    bench.drain();
+    assert_eq!((bench.record(&job).status(), bench.core.unfinished()), (JobStatus::Failed, 0));
+}
+
+#[test]
+fn overrides_that_are_too_long_fail_when_the_job_is_dispatched() {
+    let mut bench = Bench::with_vcpus(1);
+    bench.core.define(JobDefinition {
+        job_definition_name: "definition".into(),
+        command: vec!["echo".into(), "Ref::who".into()],
+        ..JobDefinition::default()
+    });
+    let running = bench.submit(spec("running"));
+    let mut long = JobSpec { container_overrides: None, ..array("a", 2) };
+    long.parameters.insert("who".into(), "x".repeat(9_000));
+    long.depends_on = vec![after(&running)];
+    let job = bench.submit(long);
+    assert_eq!(bench.record(&job).status(), JobStatus::Pending, "it is taken");
+    bench.exit(&running, 0);
+    let child = job.array_child(1);
+    assert_eq!(bench.story(&child), "PENDING RUNNABLE FAILED");
+    assert_eq!(bench.reason(&child), "Container Overrides length must be at most 8192");
+    assert_eq!(bench.reason(&job), "Array Child Job failed");
+}
+
+#[test]
+fn an_arrays_summary_has_every_status_from_the_start() {
+    let mut bench = Bench::with_vcpus(1);
+    let job = bench.submit(array("a", 3));
+    let summary = &bench.record(&job).detail.array_properties.as_ref().unwrap().status_summary;
+    assert_eq!(summary.len(), 7);
+    assert_eq!((summary["SUCCEEDED"], summary["FAILED"], summary["STARTING"]), (0, 0, 1));
 }
 
 #[test]

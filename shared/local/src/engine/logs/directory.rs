@@ -48,9 +48,9 @@ impl LogSource for LogDirectory {
         let path = self.path(&stream.name).ok_or_else(missing)?;
         let offset = match page {
             None => 0,
-            Some(Cursor(text)) => text.parse().map_err(|_| {
-                PortError::permanent("GetLogEvents", format!("page {text:?} is not one of this directory's"))
-            })?,
+            Some(Cursor(text)) => {
+                text.parse().map_err(|_| LogSourceError::CursorInvalid(stream.name.clone()))?
+            }
         };
         let read = tokio::task::spawn_blocking(move || read_page(&path, offset)).await;
         match read.map_err(io::Error::other).flatten() {
@@ -92,7 +92,7 @@ mod tests {
     use crate::engine::logs::Follower;
 
     fn stream(name: &str) -> LogStream {
-        LogStream { group: None, name: name.into(), container: None }
+        LogStream { group: None, name: name.into(), container: None, region: None }
     }
 
     #[tokio::test]

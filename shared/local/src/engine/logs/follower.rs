@@ -29,6 +29,8 @@ pub(crate) struct Follower {
     output: File,
     stream: File,
     offset: u64,
+    /// The time of the latest event.
+    latest: Timestamp,
 }
 
 impl Follower {
@@ -41,13 +43,15 @@ impl Follower {
         }
         let mut stream =
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(stream)?;
-        let offset = repair(&mut stream)?;
-        Ok(Self { output, stream, offset })
+        let (offset, latest) = repair(&mut stream)?;
+        Ok(Self { output, stream, offset, latest })
     }
 
     /// Takes in one chunk. `ended` says that no more will be written, so that a line without a line
     /// break is whole.
     pub(crate) fn pump(&mut self, ended: bool, now: Timestamp) -> io::Result<Pumped> {
+        // A clock that was set back must not put later lines before earlier ones: readers search by time.
+        let now = now.max(self.latest);
         let mut chunk = Vec::new();
         self.output.seek(SeekFrom::Start(self.offset))?;
         Read::by_ref(&mut self.output).take(CHUNK_BYTES).read_to_end(&mut chunk)?;
@@ -66,6 +70,7 @@ impl Follower {
         }
         self.stream.write_all(&events)?;
         self.offset = offset;
+        self.latest = now;
         Ok(Pumped::Some)
     }
 }
@@ -78,8 +83,8 @@ impl Follower {
     }
 }
 
-/// Cuts off a last event that is not whole. Returns how much output the others took in.
-fn repair(stream: &mut File) -> io::Result<u64> {
+/// Cuts off a last event that is not whole. Returns how much output the others took in, and the time of the last.
+fn repair(stream: &mut File) -> io::Result<(u64, Timestamp)> {
     let length = stream.metadata()?.len();
     let from = length.saturating_sub(2 * STORED_LINE_MAX_BYTES);
     stream.seek(SeekFrom::Start(from))?;
@@ -90,9 +95,9 @@ fn repair(stream: &mut File) -> io::Result<u64> {
     stream.set_len(end)?;
     stream.seek(SeekFrom::Start(end))?;
     let last = tail[..whole].split(|&byte| byte == b'\n').rfind(|line| !line.is_empty());
-    let Some(last) = last else { return Ok(0) };
+    let Some(last) = last else { return Ok((0, Timestamp::default())) };
     let stored: StoredEvent = serde_json::from_slice(last)?;
-    Ok(stored.output_offset)
+    Ok((stored.output_offset, stored.event.timestamp))
 }
 
 #[cfg(test)]
@@ -150,6 +155,23 @@ mod tests {
         desk.write(b"o\n\xff\xfe bytes\nlast");
         drain(&mut follower);
         assert_eq!(desk.messages(), ["one", "two", "\u{fffd}\u{fffd} bytes", "last"]);
+    }
+
+    #[test]
+    fn times_never_fall_whatever_the_clock_does() {
+        let desk = Desk::new();
+        let mut follower = desk.follower();
+        for (line, time) in [("a\n", 5), ("b\n", 3), ("c\n", 7)] {
+            desk.write(line.as_bytes());
+            follower.pump(false, Timestamp::from_millis(time)).unwrap();
+        }
+        let mut again = desk.follower();
+        desk.write(b"d\n");
+        again.pump(false, Timestamp::from_millis(1)).unwrap();
+        let text = std::fs::read_to_string(desk.stream()).unwrap();
+        let times =
+            text.lines().map(|line| serde_json::from_str::<StoredEvent>(line).unwrap().event.timestamp);
+        assert_eq!(times.map(Timestamp::as_millis).collect::<Vec<_>>(), [5, 5, 7, 7]);
     }
 
     #[test]

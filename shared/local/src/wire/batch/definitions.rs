@@ -3,15 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Batch, joined};
+use super::paging::Paging;
+use super::{Batch, joined, object};
 use crate::domain::JobDefinition;
 use crate::engine::arn::{self, definition_name, resource_name};
-use crate::job_file::check_definition;
+use crate::job_file::check_registration;
 use crate::wire::fault::{Fault, members};
 use crate::wire::resources::{Resources, Revision};
-
-/// Definitions on a page. Source: the API reference of `DescribeJobDefinitions`.
-const PAGE_MAX: usize = 100;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -19,8 +17,8 @@ struct DescribeJobDefinitions {
     job_definitions: Vec<String>,
     job_definition_name: Option<String>,
     status: Option<String>,
-    max_results: Option<usize>,
-    next_token: Option<String>,
+    #[serde(flatten)]
+    paging: Paging,
 }
 
 #[derive(Deserialize)]
@@ -31,8 +29,8 @@ struct DeregisterJobDefinition {
 
 impl Batch {
     pub(super) async fn register_job_definition(&self, body: Value) -> Result<Value, Fault> {
-        let definition = readable(&body).map_err(Fault::client)?;
-        let Value::Object(registered) = body else { return Err(Fault::client("the request is no object")) };
+        let registered = object(body)?;
+        let definition = readable(&registered).map_err(Fault::client)?;
         let mut held = self.shelf.lock().await;
         let mut new = held.clone();
         let added = add(&mut new, definition, registered);
@@ -48,34 +46,13 @@ impl Batch {
 
     pub(super) async fn describe_job_definitions(&self, body: Value) -> Result<Value, Fault> {
         let request: DescribeJobDefinitions = members(body).map_err(Fault::client)?;
-        let page = request.max_results.unwrap_or(PAGE_MAX);
-        if !(1..=PAGE_MAX).contains(&page) {
-            return Err(Fault::client(format!("maxResults: {page} is not from 1 to {PAGE_MAX}")));
-        }
         let held = self.shelf.lock().await;
-        // By name, the newest revision first, so that a page ends between two whole descriptions.
+        // By name, the newest revision first.
         let all = held.definitions.values().flat_map(|revisions| revisions.iter().rev());
-        let mut wanted =
-            all.filter(|revision| request.wants(revision)).map(|revision| (arn_of(revision), revision));
-        if let Some(token) = &request.next_token {
-            wanted
-                .find(|(arn, _)| arn == token)
-                .ok_or_else(|| Fault::client("nextToken: is not one of this list's"))?;
-        }
-        let mut wanted = wanted.peekable();
-        let mut last = None;
-        let mut described = Vec::new();
-        while described.len() < page
-            && let Some((arn, revision)) = wanted.next()
-        {
-            described.push(description(revision));
-            last = Some(arn);
-        }
-        let mut answer = json!({"jobDefinitions": described});
-        if let Some(last) = last.filter(|_| wanted.peek().is_some()) {
-            answer["nextToken"] = last.into();
-        }
-        Ok(answer)
+        let wanted = all.filter(|revision| request.wants(revision));
+        request
+            .paging
+            .page("jobDefinitions", wanted.map(|revision| (arn_of(revision), description(revision))))
     }
 
     pub(super) async fn deregister_job_definition(&self, body: Value) -> Result<Value, Fault> {
@@ -100,13 +77,19 @@ impl Batch {
     pub(in crate::wire) async fn register_given(&self, given: Vec<JobDefinition>) -> Result<(), Fault> {
         let mut held = self.shelf.lock().await;
         let mut new = held.clone();
+        let mut given = given;
+        given.sort_by_key(JobDefinition::revision);
         for definition in given {
             let latest = new.definitions.get(&definition.job_definition_name).and_then(|all| all.last());
-            if latest.is_some_and(|latest| latest.active && unnumbered(latest) == definition) {
+            if latest.is_some_and(|latest| unnumbered(latest) == definition) {
                 continue;
             }
-            let registered = as_registered(&definition);
+            let (registered, active) = (as_registered(&definition), definition.is_active());
+            let name = definition.job_definition_name.clone();
             add(&mut new, definition, registered);
+            if let Some(added) = new.definitions.get_mut(&name).and_then(|all| all.last_mut()) {
+                added.active = active;
+            }
         }
         for revision in new.definitions.values().flatten() {
             self.engine.define(revision.definition.clone()).await?;
@@ -130,38 +113,50 @@ impl DescribeJobDefinitions {
 }
 
 /// What the engine reads of a definition, checked. The rest is kept and described.
-fn readable(body: &Value) -> Result<JobDefinition, String> {
-    let kind = body.get("type").and_then(Value::as_str);
-    if kind != Some("container") {
-        return Err("type: must be \"container\"; other jobs don't run here".to_owned());
+///
+/// Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html>
+fn readable(registered: &Map<String, Value>) -> Result<JobDefinition, String> {
+    let kind = registered.get("type").and_then(Value::as_str).unwrap_or_default();
+    let container = registered.get("containerProperties").and_then(Value::as_object);
+    let has = |member: &str| registered.get(member).is_some_and(Value::is_object);
+    match (kind, container) {
+        ("container", Some(container)) => required(container)?,
+        ("container", None) if has("ecsProperties") || has("eksProperties") => {}
+        ("container", None) => {
+            return Err("containerProperties: is missing; it is required for container jobs".to_owned());
+        }
+        ("multinode", _) if has("nodeProperties") => {}
+        ("multinode", _) => {
+            return Err("nodeProperties: is missing; it is required for multinode jobs".to_owned());
+        }
+        (other, _) => return Err(format!("type: must be \"container\" or \"multinode\", not {other:?}")),
     }
-    let pick = |from: &Value, names: &[&str]| -> Map<String, Value> {
-        names.iter().filter_map(|name| Some(((*name).to_owned(), from.get(*name)?.clone()))).collect()
-    };
-    let mut read = pick(body, &["jobDefinitionName", "parameters", "timeout", "retryStrategy"]);
-    let Some(container) = body.get("containerProperties") else {
-        return Err("containerProperties: is missing; it is required for container jobs".to_owned());
-    };
-    let mut properties = pick(container, &["image", "command", "environment", "resourceRequirements"]);
-    let has_vcpu = properties
-        .get("resourceRequirements")
-        .and_then(Value::as_array)
-        .is_some_and(|all| all.iter().any(|requirement| requirement["type"] == "VCPU"));
-    if let Some(vcpus) = container.get("vcpus").and_then(Value::as_i64).filter(|_| !has_vcpu) {
-        let requirement = json!({"type": "VCPU", "value": vcpus.to_string()});
-        match properties.entry("resourceRequirements").or_insert_with(|| json!([])) {
-            Value::Array(requirements) => requirements.push(requirement),
-            _ => return Err("resourceRequirements: must be a list".to_owned()),
+    check_registration(registered.clone().into()).map_err(|problems| joined(&problems))
+}
+
+/// What Batch asks of every container: an image, and how much it needs.
+fn required(container: &Map<String, Value>) -> Result<(), String> {
+    if container.get("image").and_then(Value::as_str).is_none_or(str::is_empty) {
+        return Err("containerProperties.image: is missing; it is required".to_owned());
+    }
+    let requirements = container.get("resourceRequirements").and_then(Value::as_array);
+    let requires = |kind: &str| requirements.into_iter().flatten().any(|entry| entry["type"] == kind);
+    for (kind, short) in [("VCPU", "vcpus"), ("MEMORY", "memory")] {
+        if !requires(kind) && !container.contains_key(short) {
+            return Err(format!(
+                "containerProperties.resourceRequirements: {kind} is missing; it is required"
+            ));
         }
     }
-    read.insert("containerProperties".to_owned(), properties.into());
-    check_definition(read.into()).map_err(|problems| joined(&problems))
+    Ok(())
 }
 
 /// Adds the next revision.
 fn add(resources: &mut Resources, mut definition: JobDefinition, registered: Map<String, Value>) -> Revision {
     let revisions = resources.definitions.entry(definition.job_definition_name.clone()).or_default();
-    let revision = revisions.last().map_or(1, |latest| latest.revision + 1);
+    let next = revisions.last().map_or(1, |latest| latest.revision + 1);
+    // One that was printed by AWS keeps its number.
+    let revision = definition.revision().filter(|printed| *printed >= next).unwrap_or(next);
     definition.job_definition_name = format!("{}:{revision}", definition.job_definition_name);
     let added = Revision { revision, active: true, definition, registered };
     revisions.push(added.clone());
@@ -176,19 +171,15 @@ fn unnumbered(revision: &Revision) -> JobDefinition {
 
 /// A definition of a file, as a client would have registered it.
 fn as_registered(definition: &JobDefinition) -> Map<String, Value> {
-    let mut registered = Map::from_iter([
-        ("type".to_owned(), json!("container")),
-        (
-            "containerProperties".to_owned(),
-            json!({
-                "image": definition.image.as_deref().unwrap_or_default(),
-                "command": definition.command,
-                "environment": definition.environment,
-                "resourceRequirements": definition.resource_requirements,
-            }),
-        ),
-        ("parameters".to_owned(), json!(definition.parameters)),
-    ]);
+    let mut registered = definition.more.clone();
+    registered.insert("type".to_owned(), definition.kind.as_deref().unwrap_or("container").into());
+    let mut container = definition.container_properties.clone();
+    container.insert("image".to_owned(), definition.image.as_deref().unwrap_or_default().into());
+    container.insert("command".to_owned(), json!(definition.command));
+    container.insert("environment".to_owned(), json!(definition.environment));
+    container.insert("resourceRequirements".to_owned(), json!(definition.resource_requirements));
+    registered.insert("containerProperties".to_owned(), container.into());
+    registered.insert("parameters".to_owned(), json!(definition.parameters));
     if let Some(timeout) = &definition.timeout {
         registered.insert("timeout".to_owned(), json!(timeout));
     }
@@ -213,7 +204,8 @@ fn description(revision: &Revision) -> Value {
     described.insert("jobDefinitionArn".to_owned(), arn_of(revision).into());
     described.insert("revision".to_owned(), revision.revision.into());
     described.insert("status".to_owned(), status(revision).into());
-    described.insert("containerOrchestrationType".to_owned(), "ECS".into());
+    let orchestration = if described.contains_key("eksProperties") { "EKS" } else { "ECS" };
+    described.insert("containerOrchestrationType".to_owned(), orchestration.into());
     described.entry("tags").or_insert_with(|| json!({}));
     described.entry("parameters").or_insert_with(|| json!({}));
     described.into()
@@ -223,30 +215,49 @@ fn description(revision: &Revision) -> Value {
 mod tests {
     use super::*;
 
+    fn read(body: Value) -> Result<JobDefinition, String> {
+        readable(body.as_object().unwrap())
+    }
+
     #[test]
     fn what_the_engine_does_not_read_is_no_mistake() {
-        let definition = readable(&json!({
-            "jobDefinitionName": "hello", "type": "container", "platformCapabilities": ["EC2"],
+        let definition = read(json!({
+            "jobDefinitionName": "hello", "type": "container", "platformCapabilities": ["EC2"], "newer": 1,
             "containerProperties": {
-                "image": "busybox", "command": ["echo", "hi"], "vcpus": 2, "memory": 64,
+                "image": "busybox", "command": ["echo", "hi"], "vcpus": 2, "memory": 64, "newer": {},
                 "jobRoleArn": "arn:aws:iam::000000000000:role/r", "volumes": []
             }
         }))
         .unwrap();
         assert_eq!(definition.command, ["echo", "hi"]);
         assert_eq!(definition.resource_requirements[0].value, "2");
+        let nodes = json!({"jobDefinitionName": "n", "type": "multinode", "nodeProperties": {"numNodes": 2}});
+        assert_eq!(read(nodes).unwrap().kind.as_deref(), Some("multinode"));
+        assert!(read(json!({"jobDefinitionName": "e", "type": "container", "eksProperties": {}})).is_ok());
     }
 
     #[test]
-    fn what_can_not_run_here_or_is_wrong_is_refused() {
+    fn what_aws_refuses_is_refused() {
         let with = |kind: &str, container: Value| json!({"jobDefinitionName": "hello", "type": kind, "containerProperties": container});
         for (body, expected) in [
-            (with("multinode", json!({})), "other jobs don't run here"),
+            (with("multinode", json!({})), "nodeProperties: is missing"),
+            (with("array", json!({})), "type: must be"),
             (json!({"jobDefinitionName": "hello", "type": "container"}), "containerProperties: is missing"),
-            (with("container", json!({"command": "x"})), "containerProperties.command: must be a list"),
-            (with("container", json!({"vcpus": 1, "resourceRequirements": 7})), "must be a list"),
+            (with("container", json!({"command": ["true"]})), "image: is missing"),
+            (with("container", json!({"image": "b", "memory": 4})), "VCPU is missing"),
+            (with("container", json!({"image": "b", "vcpus": 1})), "MEMORY is missing"),
+            (with("container", json!({"image": "b", "vcpus": 1, "memory": 3})), "from 4 to"),
+            (
+                with("container", json!({"image": "b", "vcpus": 1, "memory": 9, "command": "x"})),
+                "must be a list",
+            ),
+            (with("container", json!({"image": "b", "vcpus": 1, "memory": 9, "command": [""]})), "is empty"),
+            (
+                with("container", json!({"image": "b", "vcpus": 1, "memory": 9, "resourceRequirements": 7})),
+                "must be a list",
+            ),
         ] {
-            let error = readable(&body).unwrap_err();
+            let error = read(body.clone()).unwrap_err();
             assert!(error.contains(expected), "{body}: {error}");
         }
     }

@@ -1,12 +1,15 @@
-//! `DescribeJobs`.
+//! `DescribeJobs`: what the engine knows of a job, and everything else that its definition says.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Batch;
 use crate::domain::JobId;
+use crate::engine::arn::{ACCOUNT, COMPUTE_ENVIRONMENT, REGION};
+use crate::events::JobDetail;
 use crate::ports::JobEngine;
 use crate::wire::fault::{Fault, members};
+use crate::wire::resources::Resources;
 
 #[derive(Deserialize)]
 struct DescribeJobs {
@@ -18,7 +21,129 @@ impl Batch {
         let request: DescribeJobs = members(body).map_err(Fault::client)?;
         // What can't be an id is not known: absent from the answer, like any other.
         let ids: Vec<JobId> = request.jobs.iter().filter_map(|text| JobId::parse(text).ok()).collect();
-        let jobs = self.engine.describe_jobs(&ids).await?;
-        Ok(json!({"jobs": jobs}))
+        let details = self.engine.describe_jobs(&ids).await?;
+        let held = self.shelf.lock().await;
+        let jobs: Result<Vec<Value>, Fault> = details.iter().map(|detail| described(detail, &held)).collect();
+        Ok(json!({"jobs": jobs?}))
+    }
+}
+
+/// Members of a job that come from its definition where the job does not say.
+const OF_DEFINITION: [&str; 4] =
+    ["schedulingPriority", "propagateTags", "platformCapabilities", "consumableResourceProperties"];
+
+/// Lists that AWS always tells of a container.
+const LISTS: [&str; 7] = [
+    "volumes",
+    "environment",
+    "mountPoints",
+    "ulimits",
+    "networkInterfaces",
+    "resourceRequirements",
+    "secrets",
+];
+
+fn described(detail: &JobDetail, resources: &Resources) -> Result<Value, Fault> {
+    let Value::Object(mut job) = serde_json::to_value(detail).map_err(Fault::server)? else {
+        return Err(Fault::server("a job's description is no object"));
+    };
+    let registered = resources.revision(&detail.job_definition).map(|revision| &revision.registered);
+    for member in OF_DEFINITION {
+        let is_said = job.get(member).is_some_and(|value| !value.as_array().is_some_and(Vec::is_empty));
+        if let Some(value) = registered.and_then(|registered| registered.get(member))
+            && !is_said
+        {
+            job.insert(member.to_owned(), value.clone());
+        }
+    }
+    for flag in ["isCancelled", "isTerminated"] {
+        job.entry(flag).or_insert_with(|| false.into());
+    }
+    job.entry("retryStrategy").or_insert_with(|| json!({"attempts": 1, "evaluateOnExit": []}));
+    if let Some(tags) = resources.job_tags.get(detail.job_id.as_str()) {
+        job.insert("tags".to_owned(), tags.clone().into());
+    }
+    if let Some(Value::Object(container)) = job.get_mut("container") {
+        let properties = registered.and_then(|registered| registered.get("containerProperties")?.as_object());
+        complete(container, properties);
+    }
+    Ok(job.into())
+}
+
+/// Adds what the definition says of the container, and what AWS always tells.
+fn complete(container: &mut Map<String, Value>, properties: Option<&Map<String, Value>>) {
+    for (member, value) in properties.into_iter().flatten() {
+        container.entry(member.as_str()).or_insert_with(|| value.clone());
+    }
+    for list in LISTS {
+        container.entry(list).or_insert_with(|| json!([]));
+    }
+    let stream = container.get("logStreamName").and_then(Value::as_str);
+    if let Some(task) = stream.and_then(|stream| stream.rsplit('/').next()).map(str::to_owned) {
+        let arn = |kind: &str, id: &str| {
+            format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/{COMPUTE_ENVIRONMENT}_Batch/{id}")
+        };
+        container.insert("taskArn".to_owned(), arn("task", &task).into());
+        container
+            .insert("containerInstanceArn".to_owned(), arn("container-instance", COMPUTE_ENVIRONMENT).into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::JobDefinition;
+    use crate::wire::resources::Revision;
+
+    #[test]
+    fn a_description_has_all_that_the_definition_says() {
+        let registered = json!({
+            "platformCapabilities": ["FARGATE"], "schedulingPriority": 3, "propagateTags": true,
+            "containerProperties": {
+                "image": "b", "command": ["true"], "vcpus": 1, "memory": 128, "jobRoleArn": "r",
+                "volumes": [{"name": "v"}], "logConfiguration": {"logDriver": "awslogs"}
+            }
+        });
+        let definition = JobDefinition { job_definition_name: "full:1".into(), ..Default::default() };
+        let revision = Revision {
+            revision: 1,
+            active: true,
+            definition,
+            registered: registered.as_object().unwrap().clone(),
+        };
+        let resources = Resources {
+            definitions: BTreeMap::from([("full".to_owned(), vec![revision])]),
+            job_tags: BTreeMap::from([("x".to_owned(), Map::from_iter([("k".to_owned(), json!("v"))]))]),
+            ..Default::default()
+        };
+        let detail: JobDetail = serde_json::from_value(json!({
+            "jobName": "f", "jobId": "x", "status": "RUNNING",
+            "jobDefinition": "arn:aws:batch:local:000000000000:job-definition/full:1",
+            "container": {"command": ["other"], "logStreamName": "full/default/7"}
+        }))
+        .unwrap();
+        let job = described(&detail, &resources).unwrap();
+        assert_eq!(job["platformCapabilities"], json!(["FARGATE"]));
+        assert_eq!((&job["schedulingPriority"], &job["propagateTags"]), (&json!(3), &json!(true)));
+        let container = &job["container"];
+        assert_eq!((&container["command"], &container["memory"]), (&json!(["other"]), &json!(128)));
+        assert_eq!((&container["jobRoleArn"], &container["volumes"][0]["name"]), (&json!("r"), &json!("v")));
+        assert_eq!((&container["ulimits"], &container["secrets"]), (&json!([]), &json!([])));
+        assert_eq!(container["taskArn"], "arn:aws:ecs:local:000000000000:task/local_Batch/7");
+        assert_eq!((&job["isCancelled"], &job["tags"]), (&json!(false), &json!({"k": "v"})));
+    }
+
+    #[test]
+    fn the_job_itself_comes_before_its_definition() {
+        let detail: JobDetail = serde_json::from_value(json!({
+            "jobName": "f", "jobId": "x", "status": "RUNNING", "schedulingPriority": 9, "isTerminated": true,
+            "retryStrategy": {"attempts": 2}
+        }))
+        .unwrap();
+        let job = described(&detail, &Resources::default()).unwrap();
+        assert_eq!((&job["schedulingPriority"], &job["isTerminated"]), (&json!(9), &json!(true)));
+        assert_eq!(job["retryStrategy"]["attempts"], 2);
     }
 }

@@ -3,29 +3,37 @@
 //! Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_Operations.html>
 
 mod definitions;
+mod environments;
 mod jobs;
 mod list;
+mod names;
+mod paging;
+mod policies;
 mod queues;
 mod selection;
+mod snapshot;
 mod stop;
 mod submission;
 mod tags;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::fault::Fault;
+use super::fault::{Fault, without_nulls};
 use super::resources::{Resources, Shelf};
-use crate::engine::{LocalEngine, arn};
+use crate::engine::LocalEngine;
+use crate::ports::Clock;
 
 /// The service.
 pub(super) struct Batch {
     pub(super) engine: LocalEngine,
-    pub(super) shelf: Shelf,
+    pub(super) shelf: Arc<Shelf>,
     /// Jobs may be submitted to queues that nobody created.
     pub(super) any_queue: bool,
     pub(super) vcpus: u32,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Batch {
@@ -46,24 +54,18 @@ impl Batch {
             "describejobqueues" => self.describe_job_queues(body).await,
             "updatejobqueue" => self.update_job_queue(body).await,
             "deletejobqueue" => self.delete_job_queue(body).await,
-            "describecomputeenvironments" => Ok(self.describe_compute_environments()),
+            "getjobqueuesnapshot" => self.get_job_queue_snapshot(body).await,
+            "createcomputeenvironment" => self.create_compute_environment(body).await,
+            "describecomputeenvironments" => self.describe_compute_environments(body).await,
+            "updatecomputeenvironment" => self.update_compute_environment(body).await,
+            "deletecomputeenvironment" => self.delete_compute_environment(body).await,
+            "createschedulingpolicy" => self.create_scheduling_policy(body).await,
+            "describeschedulingpolicies" => self.describe_scheduling_policies(body).await,
+            "listschedulingpolicies" => self.list_scheduling_policies(body).await,
+            "updateschedulingpolicy" => self.update_scheduling_policy(body).await,
+            "deleteschedulingpolicy" => self.delete_scheduling_policy(body).await,
             other => Err(Fault::unknown_operation(&format!("the operation {other:?}"))),
         }
-    }
-
-    /// This machine, as the one compute environment.
-    fn describe_compute_environments(&self) -> Value {
-        json!({"computeEnvironments": [{
-            "computeEnvironmentName": COMPUTE_ENVIRONMENT,
-            "computeEnvironmentArn": arn::arn("compute-environment", COMPUTE_ENVIRONMENT),
-            "ecsClusterArn": "",
-            "type": "UNMANAGED",
-            "state": "ENABLED",
-            "status": "VALID",
-            "statusReason": "ComputeEnvironment Healthy",
-            "unmanagedvCpus": self.vcpus,
-            "tags": {},
-        }]})
     }
 
     /// Puts new resources in the place of those held.
@@ -73,8 +75,13 @@ impl Batch {
     }
 }
 
-/// The compute environment's name.
-const COMPUTE_ENVIRONMENT: &str = arn::COMPUTE_ENVIRONMENT;
+/// A request's members as they are kept: without those that are null.
+fn object(body: Value) -> Result<Map<String, Value>, Fault> {
+    match without_nulls(body) {
+        Value::Object(members) => Ok(members),
+        _ => Err(Fault::client("the request is no object")),
+    }
+}
 
 /// All that is wrong, in one message.
 fn joined(problems: &[impl Display]) -> String {

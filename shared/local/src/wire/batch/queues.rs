@@ -5,12 +5,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Batch, COMPUTE_ENVIRONMENT};
+use super::names::{name_of, named, state, state_text};
+use super::paging::Paging;
+use super::policies::check_policy;
+use super::{Batch, object};
 use crate::domain::reasons;
-use crate::engine::arn::{self, resource_name};
+use crate::engine::arn::{COMPUTE_ENVIRONMENT, arn, resource_name};
 use crate::ports::JobEngine;
 use crate::wire::fault::{Fault, members};
-use crate::wire::resources::{Queue, Resources};
+use crate::wire::resources::{Resources, Switched};
+
+/// In ARNs.
+const KIND: &str = "job-queue";
+
+/// Compute environments of one queue. Source: the API reference of `CreateJobQueue`.
+const ENVIRONMENTS_MAX: usize = 3;
 
 /// Jobs that are looked at at once where a queue is deleted.
 const STRIDE: usize = 500;
@@ -19,6 +28,8 @@ const STRIDE: usize = 500;
 #[serde(rename_all = "camelCase", default)]
 struct DescribeJobQueues {
     job_queues: Vec<String>,
+    #[serde(flatten)]
+    paging: Paging,
 }
 
 #[derive(Deserialize)]
@@ -29,58 +40,60 @@ struct NamedQueue {
 
 impl Batch {
     pub(super) async fn create_job_queue(&self, body: Value) -> Result<Value, Fault> {
-        let Value::Object(created) = body else { return Err(Fault::client("the request is no object")) };
-        let name = created.get("jobQueueName").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if name.is_empty() || name.contains(['/', ':']) {
-            return Err(Fault::client(format!("jobQueueName: {name:?} is no name of a job queue")));
+        let mut created = object(body)?;
+        let name = name_of(&created, "jobQueueName")?;
+        if !created.contains_key("priority") {
+            return Err(Fault::client("priority: is missing; it is required"));
         }
-        let enabled = state(&created).map_err(Fault::client)?.unwrap_or(true);
+        let enabled = state(&created)?.unwrap_or(true);
         let mut held = self.shelf.lock().await;
+        check(&held, &mut created)?;
         if held.queues.contains_key(&name) {
             return Err(Fault::client(format!("job queue {name} already exists")));
         }
         let mut new = held.clone();
-        new.queues.insert(name.clone(), Queue { enabled, created });
+        new.queues.insert(name.clone(), Switched { enabled, created });
         self.keep(&mut held, new).await?;
-        Ok(named(&name))
+        Ok(told(&name))
     }
 
     pub(super) async fn describe_job_queues(&self, body: Value) -> Result<Value, Fault> {
         let request: DescribeJobQueues = members(body).map_err(Fault::client)?;
         let held = self.shelf.lock().await;
-        let described: Vec<Value> = if request.job_queues.is_empty() {
-            held.queues.iter().map(|(name, queue)| description(name, queue)).collect()
-        } else {
-            let names = request.job_queues.iter().map(|queue| resource_name(queue));
-            names.filter_map(|name| self.described(&held, name)).collect()
-        };
-        Ok(json!({"jobQueues": described}))
+        if request.job_queues.is_empty() {
+            let all = held.queues.iter().map(|(name, queue)| (name.clone(), description(name, queue)));
+            return request.paging.page("jobQueues", all);
+        }
+        let names = request.job_queues.iter().filter_map(|text| named(text, KIND).ok());
+        let known = names.filter_map(|name| Some((name.to_owned(), self.described(&held, name)?)));
+        request.paging.page("jobQueues", known)
     }
 
     pub(super) async fn update_job_queue(&self, body: Value) -> Result<Value, Fault> {
         let request: NamedQueue = members(body.clone()).map_err(Fault::client)?;
-        let Value::Object(mut updated) = body else { return Err(Fault::client("the request is no object")) };
-        let state = state(&updated).map_err(Fault::client)?;
+        let mut updated = object(body)?;
         updated.remove("jobQueue");
-        let name = resource_name(&request.job_queue);
+        let state = state(&updated)?;
+        let name = named(&request.job_queue, KIND)?;
         let mut held = self.shelf.lock().await;
+        check(&held, &mut updated)?;
         let mut new = held.clone();
         let queue = match new.queues.get_mut(name) {
             Some(queue) => queue,
             // Where any queue will do, this one is there already.
-            None if self.any_queue => new.queues.entry(name.to_owned()).or_insert_with(Queue::implied),
+            None if self.any_queue => new.queues.entry(name.to_owned()).or_insert_with(Switched::implied),
             None => return Err(unknown(name)),
         };
         queue.enabled = state.unwrap_or(queue.enabled);
         queue.created.extend(updated);
         self.keep(&mut held, new).await?;
-        Ok(named(name))
+        Ok(told(name))
     }
 
     /// Refuses unless the queue is DISABLED. What has not ended in it is terminated.
     pub(super) async fn delete_job_queue(&self, body: Value) -> Result<Value, Fault> {
         let request: NamedQueue = members(body).map_err(Fault::client)?;
-        let name = resource_name(&request.job_queue);
+        let name = named(&request.job_queue, KIND)?;
         let mut held = self.shelf.lock().await;
         match held.queues.get(name) {
             None => return Err(unknown(name)),
@@ -103,7 +116,7 @@ impl Batch {
         let mut held = self.shelf.lock().await;
         let mut new = held.clone();
         for name in names {
-            new.queues.entry(name.clone()).or_insert_with(Queue::implied);
+            new.queues.entry(name.clone()).or_insert_with(Switched::implied);
         }
         self.keep(&mut held, new).await
     }
@@ -123,45 +136,59 @@ impl Batch {
     fn described(&self, resources: &Resources, name: &str) -> Option<Value> {
         match resources.queues.get(name) {
             Some(queue) => Some(description(name, queue)),
-            None => self.any_queue.then(|| description(name, &Queue::implied())),
+            None => self.any_queue.then(|| description(name, &Switched::implied())),
         }
     }
 }
 
-impl Queue {
-    /// One that is there because it was named.
-    fn implied() -> Self {
-        Self { enabled: true, created: Map::new() }
+/// Checks what a queue is created with or updated to, and writes its compute environments as ARNs.
+fn check(resources: &Resources, members: &mut Map<String, Value>) -> Result<(), Fault> {
+    if members.get("priority").is_some_and(|priority| !priority.is_u64()) {
+        return Err(Fault::client("priority: must be a whole number, at least 0"));
     }
-}
-
-fn state(members: &Map<String, Value>) -> Result<Option<bool>, String> {
-    match members.get("state").map(|state| state.as_str().unwrap_or_default()) {
-        None => Ok(None),
-        Some("ENABLED") => Ok(Some(true)),
-        Some("DISABLED") => Ok(Some(false)),
-        Some(other) => Err(format!("state: {other:?} is neither ENABLED nor DISABLED")),
+    if let Some(policy) = members.get("schedulingPolicyArn") {
+        check_policy(resources, policy.as_str().unwrap_or_default())?;
     }
+    let Some(order) = members.get_mut("computeEnvironmentOrder") else { return Ok(()) };
+    let wrong = || Fault::client("computeEnvironmentOrder: must be a list of {order, computeEnvironment}");
+    let entries = order.as_array_mut().ok_or_else(wrong)?;
+    if entries.len() > ENVIRONMENTS_MAX {
+        let count = entries.len();
+        return Err(Fault::client(format!(
+            "computeEnvironmentOrder has {count} entries, at most {ENVIRONMENTS_MAX} are allowed"
+        )));
+    }
+    for entry in entries {
+        let environment = entry.get("computeEnvironment").and_then(Value::as_str).ok_or_else(wrong)?;
+        let name = named(environment, "compute-environment")?;
+        if !resources.has_environment(name) {
+            return Err(Fault::client(format!("compute environment {environment} does not exist")));
+        }
+        let environment = arn("compute-environment", name);
+        entry["computeEnvironment"] = environment.into();
+    }
+    Ok(())
 }
 
 fn unknown(name: &str) -> Fault {
     Fault::client(format!("job queue {name} does not exist"))
 }
 
-fn named(name: &str) -> Value {
-    json!({"jobQueueName": name, "jobQueueArn": arn::arn("job-queue", name)})
+fn told(name: &str) -> Value {
+    json!({"jobQueueName": name, "jobQueueArn": arn(KIND, name)})
 }
 
-fn description(name: &str, queue: &Queue) -> Value {
-    let environment = arn::arn("compute-environment", COMPUTE_ENVIRONMENT);
+fn description(name: &str, queue: &Switched) -> Value {
+    let environment = arn("compute-environment", COMPUTE_ENVIRONMENT);
     let mut described = queue.created.clone();
     described.insert("jobQueueName".to_owned(), name.into());
-    described.insert("jobQueueArn".to_owned(), arn::arn("job-queue", name).into());
-    described.insert("state".to_owned(), if queue.enabled { "ENABLED" } else { "DISABLED" }.into());
+    described.insert("jobQueueArn".to_owned(), arn(KIND, name).into());
+    described.insert("state".to_owned(), state_text(queue.enabled).into());
     described.insert("status".to_owned(), "VALID".into());
     described.insert("statusReason".to_owned(), "JobQueue Healthy".into());
     described.entry("priority").or_insert_with(|| json!(1));
     described.entry("tags").or_insert_with(|| json!({}));
+    described.entry("jobStateTimeLimitActions").or_insert_with(|| json!([]));
     described
         .entry("computeEnvironmentOrder")
         .or_insert_with(|| json!([{"order": 1, "computeEnvironment": environment}]));
@@ -175,7 +202,7 @@ mod tests {
     #[test]
     fn a_description_has_what_was_created_and_what_every_queue_has() {
         let created = json!({"jobQueueName": "q", "priority": 7, "state": "ENABLED"});
-        let queue = Queue { enabled: false, created: created.as_object().unwrap().clone() };
+        let queue = Switched { enabled: false, created: created.as_object().unwrap().clone() };
         let described = description("q", &queue);
         assert_eq!((&described["priority"], &described["state"]), (&json!(7), &json!("DISABLED")));
         assert_eq!(described["jobQueueArn"], "arn:aws:batch:local:000000000000:job-queue/q");
@@ -183,11 +210,31 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_one_of_two() {
-        let of = |value: Value| state(value.as_object().unwrap());
-        assert_eq!(of(json!({})), Ok(None));
-        assert_eq!(of(json!({"state": "DISABLED"})), Ok(Some(false)));
-        assert!(of(json!({"state": "OFF"})).is_err());
-        assert!(of(json!({"state": 1})).is_err());
+    fn environments_and_policies_of_a_queue_must_be_there() {
+        let mut resources = Resources::default();
+        resources.compute_environments.insert("spot".into(), Switched::implied());
+        let with = |environment: &str| json!({"computeEnvironmentOrder": [{"order": 1, "computeEnvironment": environment}]});
+        for (members, good) in [
+            (with("spot"), true),
+            (with("local"), true),
+            (with("arn:aws:batch:local:000000000000:compute-environment/spot"), true),
+            (with("arn:aws:batch:x:y:compute-environment/none"), false),
+            (with("arn:aws:batch:local:000000000000:job-queue/spot"), false),
+            (json!({"computeEnvironmentOrder": "spot"}), false),
+            (json!({"computeEnvironmentOrder": [{"order": 1}]}), false),
+            (json!({"priority": -1}), false),
+            (json!({"priority": 1000}), true),
+            (
+                json!({"schedulingPolicyArn": "arn:aws:batch:local:000000000000:scheduling-policy/none"}),
+                false,
+            ),
+        ] {
+            let mut checked = members.as_object().unwrap().clone();
+            assert_eq!(check(&resources, &mut checked).is_ok(), good, "{members}");
+        }
+        let mut named = with("spot").as_object().unwrap().clone();
+        check(&resources, &mut named).unwrap();
+        let expected = "arn:aws:batch:local:000000000000:compute-environment/spot";
+        assert_eq!(named["computeEnvironmentOrder"][0]["computeEnvironment"], expected);
     }
 }

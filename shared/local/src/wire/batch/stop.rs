@@ -34,8 +34,11 @@ struct StopJobs {
 impl Batch {
     pub(super) async fn stop_job(&self, kind: Kind, body: Value) -> Result<Value, Fault> {
         let request: StopJob = members(body).map_err(Fault::client)?;
-        self.stop(kind, &request.job_id, &request.reason).await?;
-        Ok(json!({}))
+        match self.stop(kind, &request.job_id, &request.reason).await {
+            // A job that Batch no longer knows has ended: there is nothing to stop.
+            Err(error) if error.kind == ErrorKind::Permanent => Ok(json!({})),
+            stopped => stopped.map(|()| json!({})).map_err(Fault::from),
+        }
     }
 
     pub(super) async fn stop_jobs(&self, kind: Kind, body: Value) -> Result<Value, Fault> {

@@ -1,14 +1,17 @@
 //! `DescribeLogGroups`, `DescribeLogStreams`.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::files::{self, Span};
-use super::{Logs, blocking, check_group, failed, invalid};
+use super::{Logs, blocking, failed, group_of, invalid};
 use crate::domain::LogStream;
 use crate::engine::LogDirectory;
 use crate::engine::arn::{ACCOUNT, REGION};
 use crate::wire::fault::{Fault, members};
+use crate::wire::resources::Resources;
 
 /// Streams on a page. Source: the API reference of `DescribeLogStreams`.
 const PAGE_MAX: usize = 50;
@@ -32,30 +35,41 @@ struct DescribeLogStreams {
     limit: Option<usize>,
 }
 
-/// The one group, unless another is meant.
-pub(super) fn describe_log_groups(body: Value) -> Result<Value, Fault> {
-    let request: DescribeLogGroups = members(body).map_err(invalid)?;
-    let group = LogStream::DEFAULT_GROUP;
-    let is_meant = group.starts_with(&request.log_group_name_prefix)
-        && group.to_lowercase().contains(&request.log_group_name_pattern.to_lowercase());
-    let described = json!({
-        "logGroupName": group, "arn": format!("{}:*", group_arn()), "logGroupArn": group_arn(),
-        "creationTime": 0, "metricFilterCount": 0, "storedBytes": 0,
+/// Those of the groups that are meant, by name.
+fn log_groups<'a>(request: &DescribeLogGroups, known: impl Iterator<Item = &'a str>) -> Value {
+    let pattern = request.log_group_name_pattern.to_lowercase();
+    let is_meant = |group: &&str| {
+        group.starts_with(&request.log_group_name_prefix) && group.to_lowercase().contains(&pattern)
+    };
+    let groups: BTreeSet<&str> = known.filter(is_meant).collect();
+    let described = groups.into_iter().map(|group| {
+        json!({
+            "logGroupName": group, "arn": format!("{}:*", group_arn(group)), "logGroupArn": group_arn(group),
+            "creationTime": 0, "metricFilterCount": 0, "storedBytes": 0,
+        })
     });
-    Ok(json!({"logGroups": if is_meant { vec![described] } else { Vec::new() }}))
+    json!({"logGroups": described.collect::<Vec<_>>()})
 }
 
 impl Logs {
+    pub(super) async fn describe_log_groups(&self, body: Value) -> Result<Value, Fault> {
+        let request: DescribeLogGroups = members(body).map_err(invalid)?;
+        let held = self.shelf.lock().await;
+        Ok(log_groups(&request, std::iter::once(LogStream::DEFAULT_GROUP).chain(held.log_groups())))
+    }
+
     pub(super) async fn describe_log_streams(&self, body: Value) -> Result<Value, Fault> {
         let request: DescribeLogStreams = members(body).map_err(invalid)?;
-        check_group(request.log_group_name.as_deref(), request.log_group_identifier.as_deref())?;
+        let resources = self.shelf.lock().await.clone();
         let directory = self.directory.clone();
-        blocking(move || request.answer(&directory)).await
+        blocking(move || request.answer(&directory, &resources)).await
     }
 }
 
 impl DescribeLogStreams {
-    fn answer(&self, directory: &LogDirectory) -> Result<Value, Fault> {
+    fn answer(&self, directory: &LogDirectory, resources: &Resources) -> Result<Value, Fault> {
+        let (name, identifier) = (self.log_group_name.as_deref(), self.log_group_identifier.as_deref());
+        let group = group_of(resources, name, identifier)?;
         let limit = self.limit.unwrap_or(PAGE_MAX);
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(invalid(format!("limit: {limit} is not from 1 to {PAGE_MAX}")));
@@ -64,13 +78,15 @@ impl DescribeLogStreams {
             None => 0,
             Some(text) => text.parse().map_err(|_| invalid("The specified nextToken is invalid."))?,
         };
-        let names = files::streams(directory, &self.log_stream_name_prefix).map_err(failed)?;
+        let mut names = files::streams(directory, &self.log_stream_name_prefix).map_err(failed)?;
+        names.retain(|name| resources.is_in_group(name, group));
         let mut streams = self.spans(directory, names)?;
         if self.descending {
             streams.reverse();
         }
         let page = streams.iter().skip(start).take(limit);
-        let described: Vec<Value> = page.map(|(name, span)| description(directory, name, *span)).collect();
+        let described: Vec<Value> =
+            page.map(|(name, span)| description(directory, group, name, *span)).collect();
         let mut answer = json!({"logStreams": described});
         let next = start.saturating_add(limit);
         if next < streams.len() {
@@ -104,9 +120,9 @@ impl DescribeLogStreams {
     }
 }
 
-fn description(directory: &LogDirectory, name: &str, span: Option<Span>) -> Value {
+fn description(directory: &LogDirectory, group: &str, name: &str, span: Option<Span>) -> Value {
     let mut described = json!({
-        "logStreamName": name, "arn": format!("{}:log-stream:{name}", group_arn()), "storedBytes": 0,
+        "logStreamName": name, "arn": format!("{}:log-stream:{name}", group_arn(group)), "storedBytes": 0,
     });
     // A stream that was removed a moment ago has no times.
     let span = span.or_else(|| files::span(directory, name).ok().flatten());
@@ -119,15 +135,16 @@ fn description(directory: &LogDirectory, name: &str, span: Option<Span>) -> Valu
     described
 }
 
-fn group_arn() -> String {
-    format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}", LogStream::DEFAULT_GROUP)
+fn group_arn(group: &str) -> String {
+    format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn request(value: Value) -> DescribeLogStreams {
+    fn request(mut value: Value) -> DescribeLogStreams {
+        value["logGroupName"] = LogStream::DEFAULT_GROUP.into();
         serde_json::from_value(value).unwrap()
     }
 
@@ -142,7 +159,7 @@ mod tests {
             std::fs::write(path, line).unwrap();
         }
         let names = |value: Value| -> Vec<String> {
-            let answer = request(value).answer(&directory).unwrap();
+            let answer = request(value).answer(&directory, &Resources::default()).unwrap();
             let streams = answer["logStreams"].as_array().unwrap();
             streams.iter().map(|stream| stream["logStreamName"].as_str().unwrap().to_owned()).collect()
         };
@@ -151,15 +168,22 @@ mod tests {
         assert_eq!(names(json!({"logStreamNamePrefix": "b"})), ["b/default/1"]);
         let by_time = json!({"orderBy": "LastEventTime", "descending": true});
         assert_eq!(names(by_time), ["a/default/1", "b/default/1", "a/default/2"]);
-        assert_eq!(request(json!({"limit": 2})).answer(&directory).unwrap()["nextToken"], "2");
+        let answer = request(json!({"limit": 2})).answer(&directory, &Resources::default()).unwrap();
+        assert_eq!(answer["nextToken"], "2");
     }
 
     #[test]
-    fn the_one_group_is_listed_where_it_is_meant() {
-        let count = |body| describe_log_groups(body).unwrap()["logGroups"].as_array().unwrap().len();
-        assert_eq!(count(json!({})), 1);
-        assert_eq!(count(json!({"logGroupNamePrefix": "/aws/batch"})), 1);
-        assert_eq!(count(json!({"logGroupNamePrefix": "/other"})), 0);
-        assert_eq!(count(json!({"logGroupNamePattern": "BATCH"})), 1);
+    fn groups_are_listed_where_they_are_meant() {
+        let names = |request: Value| -> Vec<String> {
+            let request = serde_json::from_value(request).unwrap();
+            let known = [LogStream::DEFAULT_GROUP, "/my/group", "/my/group"];
+            let answer = log_groups(&request, known.into_iter());
+            let groups = answer["logGroups"].as_array().unwrap();
+            groups.iter().map(|group| group["logGroupName"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(json!({})), [LogStream::DEFAULT_GROUP, "/my/group"]);
+        assert_eq!(names(json!({"logGroupNamePrefix": "/aws/batch"})), [LogStream::DEFAULT_GROUP]);
+        assert_eq!(names(json!({"logGroupNamePrefix": "/other"})), [""; 0]);
+        assert_eq!(names(json!({"logGroupNamePattern": "BATCH"})), [LogStream::DEFAULT_GROUP]);
     }
 }

@@ -110,6 +110,37 @@ pub(super) fn backward(
     Ok(Slice { events, start, end, exhausted: start == 0 })
 }
 
+/// From where on a search by halves reads on line by line.
+const SEARCHED_BYTES: u64 = 16 * 1024;
+
+/// A place at or before the first event that is no older than a time; few events lie between.
+pub(super) fn place_of_time(directory: &LogDirectory, stream: &str, time: i64) -> io::Result<u64> {
+    let mut file = open(directory, stream)?;
+    let (mut older, mut until) = (0, file.metadata()?.len());
+    while until.saturating_sub(older) > SEARCHED_BYTES {
+        let middle = older + (until - older) / 2;
+        match next_event(&mut file, middle)? {
+            Some((place, event)) if place < until && event.timestamp.as_millis() < time => older = place,
+            _ => until = middle,
+        }
+    }
+    Ok(older)
+}
+
+/// The first event that begins behind a place.
+fn next_event(file: &mut File, place: u64) -> io::Result<Option<(u64, LogEvent)>> {
+    file.seek(SeekFrom::Start(place))?;
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    let begin = place + reader.read_until(b'\n', &mut line)? as u64;
+    line.clear();
+    reader.read_until(b'\n', &mut line)?;
+    if line.last() != Some(&b'\n') {
+        return Ok(None);
+    }
+    Ok(Some((begin, serde_json::from_slice(&line)?)))
+}
+
 fn check_place(file: &mut File, place: u64) -> io::Result<()> {
     if place > 0 {
         let mut before = [0];
@@ -247,6 +278,24 @@ mod tests {
             place = slice.start;
         }
         assert_eq!((forwards, backwards), (40, 40));
+    }
+
+    #[test]
+    fn a_time_is_found_by_halves() {
+        let text: String = (0..20_000).map(|number| line(2 * number)).collect();
+        let (_folder, directory) = directory(&text);
+        for time in [-1, 0, 1, 7, 20_001, 39_998, 39_999, 50_000] {
+            let place = place_of_time(&directory, STREAM, time).unwrap();
+            let skipped = forward(open(&directory, STREAM).unwrap(), 0, usize::MAX, |event| {
+                event.timestamp.as_millis() >= time
+            });
+            let first = skipped.unwrap().events.first().map(|(place, _)| *place);
+            assert!(first.is_none_or(|first| place <= first), "{time}");
+            let rest = forward(open(&directory, STREAM).unwrap(), place, 2_000, |_| true).unwrap();
+            let is_near =
+                rest.events.iter().any(|(_, event)| event.timestamp.as_millis() >= time) || rest.exhausted;
+            assert!(is_near, "{time}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::files::{self, Slice};
 use super::token::Token;
-use super::{Logs, blocking, check_group, failed, invalid};
+use super::{Logs, blocking, failed, group_of, invalid};
 use crate::ports::LogEvent;
 use crate::wire::fault::{Fault, members};
 
@@ -44,7 +44,10 @@ impl Between {
 impl Logs {
     pub(super) async fn get_log_events(&self, body: Value) -> Result<Value, Fault> {
         let request: GetLogEvents = members(body).map_err(invalid)?;
-        check_group(request.log_group_name.as_deref(), request.log_group_identifier.as_deref())?;
+        {
+            let held = self.shelf.lock().await;
+            group_of(&held, request.log_group_name.as_deref(), request.log_group_identifier.as_deref())?;
+        }
         let limit = page(request.limit)?;
         let token = match &request.next_token {
             Some(text) => {

@@ -1,7 +1,6 @@
 //! The reading operations of CloudWatch Logs, over the engine's log streams.
 //!
-//! There is the group `/aws/batch/job` alone. `FilterLogEvents` answers with one stream after another,
-//! where AWS mixes them by time.
+//! There are the group `/aws/batch/job` and those that job definitions name (`awslogs-group`).
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_Operations.html>
 
@@ -9,14 +8,17 @@ mod describe;
 mod files;
 mod filter_events;
 mod get_events;
+mod merge;
 mod pattern;
 mod token;
 
 use std::io;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::resources::{Resources, Shelf};
 use crate::domain::LogStream;
 use crate::engine::LogDirectory;
 
@@ -24,12 +26,13 @@ use crate::engine::LogDirectory;
 #[derive(Clone)]
 pub(super) struct Logs {
     directory: LogDirectory,
+    shelf: Arc<Shelf>,
 }
 
 impl Logs {
     /// Answers from the streams of a directory.
-    pub(super) fn new(directory: LogDirectory) -> Self {
-        Self { directory }
+    pub(super) fn new(directory: LogDirectory, shelf: Arc<Shelf>) -> Self {
+        Self { directory, shelf }
     }
 
     /// Answers one call, by the operation's name.
@@ -38,7 +41,7 @@ impl Logs {
             "GetLogEvents" => self.get_log_events(body).await,
             "FilterLogEvents" => self.filter_log_events(body).await,
             "DescribeLogStreams" => self.describe_log_streams(body).await,
-            "DescribeLogGroups" => describe::describe_log_groups(body),
+            "DescribeLogGroups" => self.describe_log_groups(body).await,
             other => Err(Fault::unknown_operation(&format!("the operation {other:?}"))),
         }
     }
@@ -51,8 +54,12 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(Fault::server(error)))
 }
 
-/// Checks that the group is the one that is here. It may be given as a name or, as an identifier, an ARN.
-fn check_group(name: Option<&str>, identifier: Option<&str>) -> Result<(), Fault> {
+/// The group, which must be there. It may be given as a name or, as an identifier, an ARN.
+fn group_of<'a>(
+    resources: &Resources,
+    name: Option<&'a str>,
+    identifier: Option<&'a str>,
+) -> Result<&'a str, Fault> {
     let group = match (name, identifier) {
         (Some(name), None) => name,
         (None, Some(arn)) => {
@@ -60,8 +67,8 @@ fn check_group(name: Option<&str>, identifier: Option<&str>) -> Result<(), Fault
         }
         _ => return Err(invalid("give one of logGroupName and logGroupIdentifier")),
     };
-    if group == LogStream::DEFAULT_GROUP {
-        return Ok(());
+    if group == LogStream::DEFAULT_GROUP || resources.log_groups().any(|known| known == group) {
+        return Ok(group);
     }
     Err(Fault::bad_request(NOT_FOUND, "The specified log group does not exist."))
 }
@@ -96,7 +103,11 @@ mod tests {
             (None, None, false),
             (Some("/aws/batch/job"), Some(arn), false),
         ] {
-            assert_eq!(check_group(name, identifier).is_ok(), known, "{name:?} {identifier:?}");
+            assert_eq!(
+                group_of(&Resources::default(), name, identifier).is_ok(),
+                known,
+                "{name:?} {identifier:?}"
+            );
         }
     }
 }

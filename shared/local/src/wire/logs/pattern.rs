@@ -1,46 +1,61 @@
-//! The simple filter patterns: terms that must all be there.
+//! The filter patterns for plain text: terms and phrases that must, may or must not be there.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>
 
-/// Texts that a message must hold, in any order.
+/// Texts that a message is looked through for, by case and in any order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Pattern {
-    terms: Vec<String>,
+    all: Vec<String>,
+    any: Vec<String>,
+    none: Vec<String>,
 }
 
 impl Pattern {
-    /// Reads terms, and phrases in quotation marks.
+    /// Reads terms, phrases in quotation marks, and both behind `?` or `-`.
     ///
-    /// Errs where the pattern is of another kind: JSON, fields, regular expressions, `?` and `-`.
+    /// Errs where the pattern is of another kind: JSON, fields, regular expressions.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut terms = Vec::new();
+        let mut pattern = Self::default();
         let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let (term, after) = match rest.strip_prefix('"') {
-                Some(quoted) => {
-                    let closed = quoted.split_once('"');
-                    closed.ok_or_else(|| {
-                        format!("the quotation mark in filterPattern {text:?} is not closed")
-                    })?
-                }
-                None => rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len())),
+        while let Some(first) = rest.chars().next() {
+            let (terms, behind) = match first {
+                '?' => (&mut pattern.any, &rest[1..]),
+                '-' => (&mut pattern.none, &rest[1..]),
+                _ => (&mut pattern.all, rest),
             };
-            let is_plain = term.chars().all(|c| c.is_alphanumeric() || c == '_');
-            if !rest.starts_with('"') && !is_plain {
-                return Err(format!(
-                    "filterPattern {text:?}: only terms of letters, digits and '_', and phrases in quotation marks, are understood here"
-                ));
-            }
+            let (term, after) = term(behind, text)?;
             terms.push(term.to_owned());
             rest = after.trim_start();
         }
-        Ok(Self { terms })
+        Ok(pattern)
     }
 
-    /// Whether a message holds all of the terms, by case.
+    /// Whether a message is wanted. Where terms must be there, those that may are of no account, as in AWS.
     pub(super) fn matches(&self, message: &str) -> bool {
-        self.terms.iter().all(|term| message.contains(term))
+        let holds = |term: &String| message.contains(term);
+        let is_found = match (self.all.is_empty(), self.any.is_empty()) {
+            (false, _) => self.all.iter().all(holds),
+            (true, false) => self.any.iter().any(holds),
+            (true, true) => true,
+        };
+        is_found && !self.none.iter().any(holds)
     }
+}
+
+/// The first term of a text, and what follows it.
+fn term<'a>(text: &'a str, pattern: &str) -> Result<(&'a str, &'a str), String> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let closed = quoted.split_once('"');
+        return closed
+            .ok_or_else(|| format!("the quotation mark in filterPattern {pattern:?} is not closed"));
+    }
+    let (term, after) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    if term.is_empty() || !term.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        return Err(format!(
+            "filterPattern {pattern:?}: only terms of letters, digits and '_', and phrases in quotation marks, are understood here, also behind '?' or '-'"
+        ));
+    }
+    Ok((term, after))
 }
 
 #[cfg(test)]
@@ -48,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_terms_and_phrases_must_be_there() {
+    fn terms_and_phrases_must_may_or_must_not_be_there() {
         for (pattern, message, expected) in [
             ("", "anything", true),
             ("ERROR", "an ERROR came", true),
@@ -58,6 +73,14 @@ mod tests {
             ("\"ERROR came\"", "an ERROR came", true),
             ("\"came ERROR\"", "an ERROR came", false),
             ("\"a-b\" c", "c a-b", true),
+            ("?ERROR ?WARN", "a WARN", true),
+            ("?ERROR ?\"a WARN\"", "a WARN", true),
+            ("?ERROR ?WARN", "an INFO", false),
+            ("?gone ERROR", "an ERROR", true),
+            ("-ERROR", "an ERROR", false),
+            ("-ERROR", "an INFO", true),
+            ("an -\"ERROR 7\"", "an ERROR 7", false),
+            ("an -\"ERROR 7\"", "an ERROR 8", true),
         ] {
             assert_eq!(Pattern::parse(pattern).unwrap().matches(message), expected, "{pattern} {message}");
         }
@@ -65,9 +88,10 @@ mod tests {
 
     #[test]
     fn other_patterns_are_refused_and_not_misread() {
-        for pattern in ["{ $.a = 1 }", "[a, b]", "?a ?b", "-a", "%a%", "a-b"] {
+        for pattern in ["{ $.a = 1 }", "[a, b]", "%a%", "a-b", "? a", "-", "?-a"] {
             assert!(Pattern::parse(pattern).unwrap_err().contains("understood here"), "{pattern}");
         }
         assert!(Pattern::parse("\"a").unwrap_err().contains("is not closed"));
+        assert!(Pattern::parse("?\"a").unwrap_err().contains("is not closed"));
     }
 }

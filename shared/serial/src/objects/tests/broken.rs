@@ -14,7 +14,7 @@ use crate::domain::{S3Prefix, S3Uri};
 use crate::memory::{InMemoryBucketWriter, InMemoryBuckets};
 use crate::objects::{ConvertRequest, FailureCode, Patience, Target, convert, wait};
 use crate::ports::{
-    BucketInfo, Buckets, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject, ObjectInfo,
+    BucketInfo, Buckets, Caller, Copied, CopyOptions, Depth, ListFrom, Listing, Look, NewObject, ObjectInfo,
     PortError,
 };
 
@@ -70,6 +70,10 @@ impl Buckets for Faulty {
     type Reader = Pin<Box<dyn AsyncBufRead + Send>>;
     type Writer = InMemoryBucketWriter;
 
+    fn called_by(&self, _: Caller) -> Self {
+        Self::new(self.inner.clone(), self.fault)
+    }
+
     async fn open(&self, object: &S3Uri, _: Option<&str>) -> Result<Look<Self::Reader>, PortError> {
         let (Fault::BreaksOff(at) | Fault::Stalls(at)) = self.fault else {
             let found = self.inner.open(object, None).await?;
@@ -85,11 +89,15 @@ impl Buckets for Faulty {
         self.inner.create(object, wanted).await
     }
 
-    async fn look_at_object(&self, object: &S3Uri) -> Result<Look<ObjectInfo>, PortError> {
+    async fn look_at_object(
+        &self,
+        object: &S3Uri,
+        version_id: Option<&str>,
+    ) -> Result<Look<ObjectInfo>, PortError> {
         let looks = self.looks.fetch_add(1, Ordering::Relaxed);
         match self.fault {
             Fault::Throttles(times) if looks < times => Err(PortError::throttled("HeadObject", None)),
-            _ => self.inner.look_at_object(object).await,
+            _ => self.inner.look_at_object(object, version_id).await,
         }
     }
 

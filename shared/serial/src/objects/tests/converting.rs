@@ -24,7 +24,9 @@ async fn a_conversion_tells_counts_digest_type_and_what_has_no_place() {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(&bytes);
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!((done.sha256, done.bytes_out), (digest, bytes.len() as u64));
-    let Look::Found(info) = buckets.look_at_object(&target.uri).await.unwrap() else { panic!("absent") };
+    let Look::Found(info) = buckets.look_at_object(&target.uri, None).await.unwrap() else {
+        panic!("absent")
+    };
     assert_eq!(info.content_type.as_deref(), Some("application/x-ndjson"));
     assert_eq!((info.content_encoding.as_deref(), info.etag), (Some("gzip"), done.etag));
 }
@@ -61,7 +63,7 @@ async fn an_empty_sequence_is_a_success_with_no_records() {
 #[tokio::test]
 async fn a_write_under_a_condition_that_does_not_hold_changes_nothing() {
     let buckets = buckets(&[("s3://b/a.json", "1"), ("s3://b/b.json", "2")]);
-    let Look::Found(info) = buckets.look_at_object(&uri("s3://b/a.json")).await.unwrap() else {
+    let Look::Found(info) = buckets.look_at_object(&uri("s3://b/a.json"), None).await.unwrap() else {
         panic!("absent")
     };
     let etag = info.etag.unwrap();

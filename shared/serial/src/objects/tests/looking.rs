@@ -31,11 +31,11 @@ async fn access_is_no_where_it_is_denied_or_nothing_is_there() {
         assert_eq!(access(&buckets, &place(name)).await.map(|found| found.access), Ok(expected), "{name}");
     }
     let code = |failure: Failure| failure.code;
-    assert_eq!(info(&buckets, &uri("s3://b/x")).await.map_err(code), Err(FailureCode::NotFound));
-    assert_eq!(info(&buckets, &uri("s3://secret/a")).await.map_err(code), Err(FailureCode::Denied));
+    assert_eq!(info(&buckets, &uri("s3://b/x"), None).await.map_err(code), Err(FailureCode::NotFound));
+    assert_eq!(info(&buckets, &uri("s3://secret/a"), None).await.map_err(code), Err(FailureCode::Denied));
     assert_eq!(info_of_bucket(&buckets, "none").await.map_err(code), Err(FailureCode::NotFound));
     assert_eq!(info_of_bucket(&buckets, "secret").await.map_err(code), Err(FailureCode::Denied));
-    let found = info(&buckets, &uri("s3://b/a")).await.unwrap();
+    let found = info(&buckets, &uri("s3://b/a"), None).await.unwrap();
     assert_eq!((found.uri.as_str(), found.size_bytes), ("s3://b/a", Some(1)));
     assert_eq!(found.last_modified.as_deref(), Some("1970-01-01T00:00:01Z"));
 }

@@ -43,10 +43,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Takes findings.
+/// Takes findings. Errors and warnings are listed apart: what is wrong must not be hidden behind what is only advised
+/// against.
 #[derive(Debug)]
 pub(in crate::serial) struct Findings {
-    pub(in crate::serial) listed: Vec<Finding>,
+    listed_errors: Vec<Finding>,
+    listed_warnings: Vec<Finding>,
     pub(in crate::serial) errors: u64,
     pub(in crate::serial) warnings: u64,
     listed_max: usize,
@@ -54,18 +56,24 @@ pub(in crate::serial) struct Findings {
 
 impl Findings {
     pub(in crate::serial) fn up_to(listed_max: usize) -> Self {
-        Self { listed: Vec::new(), errors: 0, warnings: 0, listed_max }
+        Self { listed_errors: Vec::new(), listed_warnings: Vec::new(), errors: 0, warnings: 0, listed_max }
     }
 
     /// Counts a finding, and lists it while there is room.
     pub(in crate::serial) fn add(&mut self, severity: Severity, finding: impl FnOnce() -> Finding) {
-        match severity {
-            Severity::Error => self.errors += 1,
-            Severity::Warning => self.warnings += 1,
+        let (count, listed) = match severity {
+            Severity::Error => (&mut self.errors, &mut self.listed_errors),
+            Severity::Warning => (&mut self.warnings, &mut self.listed_warnings),
+        };
+        *count += 1;
+        if listed.len() < self.listed_max {
+            listed.push(finding());
         }
-        if self.listed.len() < self.listed_max {
-            self.listed.push(finding());
-        }
+    }
+
+    /// The first errors, then the first warnings while there is room.
+    pub(in crate::serial) fn listed(self) -> Vec<Finding> {
+        self.listed_errors.into_iter().chain(self.listed_warnings).take(self.listed_max).collect()
     }
 
     /// Counts a fault of syntax.

@@ -1,5 +1,7 @@
 //! Coordinates: nesting by type, positions, lines, rings.
 
+use robust::{Coord, orient2d};
+
 use super::check::Check;
 use crate::serial::tree::Tree;
 
@@ -109,15 +111,14 @@ fn ring(check: &mut Check<'_>, tree: &Tree, is_outer: bool) {
     let Some(positions) = positions else { return };
     if !is_closed(items) {
         check.error("the ring is not closed; repeat its first position at its end");
-    } else if items.len() >= RING_POSITIONS_MIN {
-        let area = doubled_area(&positions);
-        if area != 0.0 && (area > 0.0) != is_outer {
-            check.warn(if is_outer {
-                "the outer ring runs clockwise; by the right-hand rule it runs counterclockwise"
-            } else {
-                "the inner ring runs counterclockwise; by the right-hand rule it runs clockwise"
-            });
-        }
+    } else if items.len() >= RING_POSITIONS_MIN
+        && turns_left(&positions).is_some_and(|turns_left| turns_left != is_outer)
+    {
+        check.warn(if is_outer {
+            "the outer ring runs clockwise; by the right-hand rule it runs counterclockwise"
+        } else {
+            "the inner ring runs counterclockwise; by the right-hand rule it runs clockwise"
+        });
     }
 }
 
@@ -129,7 +130,20 @@ fn is_closed(items: &[Tree]) -> bool {
     numbers(items.first()) == numbers(items.last())
 }
 
-/// Positive where the ring runs counterclockwise.
-fn doubled_area(positions: &[Position]) -> f64 {
-    positions.windows(2).map(|pair| pair[0].0 * pair[1].1 - pair[1].0 * pair[0].1).sum()
+/// Whether a closed ring runs counterclockwise; `None` where it has no area there, or runs into itself.
+///
+/// Told at its lowest position by exact arithmetic: the sum of the ring's cross products, which is its area, loses all its
+/// digits in a ring that is tiny beside its distance from the origin.
+fn turns_left(positions: &[Position]) -> Option<bool> {
+    let ring = &positions[..positions.len() - 1];
+    let is_lower = |a: Position, b: Position| (a.1, a.0) < (b.1, b.0);
+    let lowest = (1..ring.len()).fold(0, |low, at| if is_lower(ring[at], ring[low]) { at } else { low });
+    let around = |step: usize| {
+        let others = (1..ring.len()).map(|distance| ring[(lowest + distance * step) % ring.len()]);
+        others.into_iter().find(|&other| other != ring[lowest])
+    };
+    let coordinate = |(x, y): Position| Coord { x, y };
+    let (before, after) = (around(ring.len() - 1)?, around(1)?);
+    let turn = orient2d(coordinate(before), coordinate(ring[lowest]), coordinate(after));
+    (turn != 0.0).then_some(turn > 0.0)
 }

@@ -9,7 +9,11 @@ fn found(json: &str) -> Vec<(Severity, String, String)> {
     let (tree, _) = tree::parse(json.as_bytes(), Place::START).unwrap();
     let mut findings = Findings::up_to(100);
     object(&mut Check::new(&mut findings, None, None, String::new(), true), &tree);
-    findings.listed.into_iter().map(|finding| (finding.severity, finding.pointer, finding.message)).collect()
+    findings
+        .listed()
+        .into_iter()
+        .map(|finding| (finding.severity, finding.pointer, finding.message))
+        .collect()
 }
 
 fn assert_found(json: &str, severity: Severity, pointer: &str, message: &str) {
@@ -180,5 +184,26 @@ fn what_is_advised_against_is_a_warning() {
         ),
     ] {
         assert_found(json, Severity::Warning, pointer, message);
+    }
+}
+
+/// Some nanometres wide and far from the origin: the digits of a double do not hold their area.
+#[test]
+fn the_orientation_of_a_tiny_ring_is_told_exactly() {
+    let (x, y) = (170.123_456_789, 80.987_654_321);
+    let step = |value: f64, ulps: u64| f64::from_bits(value.to_bits() + ulps);
+    for ulps in 1..40 {
+        let left = [(x, y), (step(x, ulps), y), (step(x, ulps), step(y, ulps)), (x, step(y, ulps)), (x, y)];
+        let mut right = left;
+        right.reverse();
+        for (ring, is_warned) in [(left, false), (right, true)] {
+            let positions: Vec<String> = ring.iter().map(|(x, y)| format!("[{x:?},{y:?}]")).collect();
+            let json = format!(r#"{{"type":"Polygon","coordinates":[[{}]]}}"#, positions.join(","));
+            assert_eq!(!found(&json).is_empty(), is_warned, "{json}");
+        }
+    }
+    // Without an area there is nothing to tell.
+    for flat in ["[0,0],[1,1],[2,2],[0,0]", "[1,1],[1,1],[1,1],[1,1]"] {
+        assert_eq!(found(&format!(r#"{{"type":"Polygon","coordinates":[[{flat}]]}}"#)), [], "{flat}");
     }
 }

@@ -1,6 +1,6 @@
 //! Every way from format to format.
 
-use super::{block_on, converted, converted_by};
+use super::{block_on, converted, converted_by, refused};
 use crate::serial::{ConvertOptions, Format, Header, Limits};
 
 const POINT: &str =
@@ -148,4 +148,46 @@ fn a_document_larger_than_a_record_may_be_passes_where_no_record_is_held() {
     );
     let (_, report) = block_on(converted_by(many.as_bytes(), "geojson", "geojsonl", &options)).unwrap();
     assert_eq!(report.records, 1001);
+}
+
+#[test]
+fn what_is_no_feature_becomes_no_record_of_a_sequence() {
+    let collection = r#"{"type":"FeatureCollection","features":[{},{"a":[1]}]}"#;
+    let geometry = r#"{"type":"FeatureCollection","features":[{"type":"Point","coordinates":[1,2]}]}"#;
+    for (input, from, to, why) in [
+        (collection, "geojson", "geojsonl", "a record must be a GeoJSON object with one \"type\""),
+        (collection, "geojson", "jsonl", "a record must be a GeoJSON object with one \"type\""),
+        (collection, "json", "geojsonl", "a record must be a GeoJSON object with one \"type\""),
+        (geometry, "geojson", "geojsonl", "a Point can't be among the features of a collection"),
+        (geometry, "json", "geojsonl", "a Point can't be among the features of a collection"),
+        ("{}\n", "geojsonl", "json", "a record must be a GeoJSON object with one \"type\""),
+    ] {
+        let message = refused(input, from, to);
+        assert!(message.contains(why), "{from} to {to}: {message}");
+        assert!(message.contains("record 0 (from 0)"), "{from} to {to}: {message}");
+    }
+    let point = r#"{"type":"Point","coordinates":[1,2]}"#;
+    let sequence = format!("{point}\n");
+    assert_eq!(converted(point, "geojson", "geojsonl").unwrap(), sequence);
+    assert_eq!(converted(&format!("[{point}]"), "json", "geojsonl").unwrap(), sequence);
+}
+
+#[test]
+fn white_space_without_end_is_refused() {
+    let space = " ".repeat(17 * 1024 * 1024);
+    for (input, from, to) in [
+        (format!("[1,{space}2]"), "json", "json"),
+        (format!("{space}[1]"), "json", "jsonl"),
+        (format!("[]{space}"), "json", "geojson"),
+        (format!("{space}[]"), "json", "geojson"),
+        (format!("1\n{space}2"), "jsonl", "json"),
+    ] {
+        let message = refused(&input, from, to);
+        assert!(
+            message.contains("of white space end here; write it without them"),
+            "{from} to {to}: {message}"
+        );
+    }
+    let some = " ".repeat(1024 * 1024);
+    converted(&format!("[1,{some}2,{some}3{some}]{some}"), "json", "json").unwrap();
 }

@@ -84,6 +84,56 @@ fn zstd_frames_of_every_kind_are_read_wherever_chunks_end() {
     assert!(unpacked(&garbage).unwrap_err().contains("the zstd data can't be unpacked"));
 }
 
+/// As tapes and block devices leave them; gzip passes over them too.
+#[test]
+fn zeros_behind_gzip_are_passed_over_wherever_chunks_end() {
+    let (one, two) = (pack_raw(b"[1,", "gz"), pack_raw(b"2]", "gz"));
+    let bytes = [&one[..], &[0; 5], &two, &[0; 600]].concat();
+    for at in 0..=bytes.len() {
+        let mut sink = AsyncSink(Vec::new());
+        let (json, options) = (format("json"), ConvertOptions::default());
+        let done = block_on(convert(Pieces::cut_at(&bytes, at), json, &mut sink, json, &options)).unwrap();
+        assert_eq!((sink.0.as_slice(), done.bytes_in), (&b"[1,2]"[..], bytes.len() as u64));
+    }
+    let garbage = [&bytes[..], b"x"].concat();
+    assert!(unpacked(&garbage).unwrap_err().contains("the gzip data"), "{:?}", unpacked(&garbage));
+}
+
+#[test]
+fn a_level_is_chosen_and_one_that_there_is_not_is_refused() {
+    let text = long();
+    let at = |packing: &str, level| {
+        let options = ConvertOptions { compression_level: level, ..ConvertOptions::default() };
+        block_on(converted_by(text.as_bytes(), "json", packing, &options))
+    };
+    for (packing, low, usual, high) in [("json.gz", 1, 6, 9), ("json.zst", 1, 3, 19)] {
+        let bytes = |level| at(packing, level).unwrap().0;
+        assert_eq!(bytes(None), bytes(Some(usual)), "{packing}");
+        assert!(bytes(Some(low)) != bytes(Some(usual)), "{packing}");
+        assert!(bytes(Some(high)).len() < bytes(Some(low)).len(), "{packing}");
+        assert_eq!(unpacked(&bytes(Some(high))).unwrap().0, text);
+    }
+    for (packing, level, why) in [
+        ("json.gz", 10, "gzip has the levels 0 to 9, and not 10"),
+        ("json.zst", 0, "zstd has the levels 1 to 22, and not 0"),
+        ("json", 1, "a compression level of 1 goes with .gz or .zst; name one of them"),
+    ] {
+        assert_eq!(at(packing, Some(level)).unwrap_err().to_string(), why);
+    }
+}
+
+/// What zstd's own library has packed, another reads, and the other way round.
+#[test]
+fn zstd_is_that_of_everybody() {
+    use std::io::Read as _;
+    let text = long();
+    let bytes = packed(text.as_bytes(), "json.zst");
+    let mut decoder = ruzstd::decoding::StreamingDecoder::new(bytes.as_slice()).unwrap();
+    let mut read = String::new();
+    decoder.read_to_string(&mut read).unwrap();
+    assert_eq!(read, text);
+}
+
 #[test]
 fn nothing_at_all_is_an_empty_frame() {
     for packing in ["jsonl.gz", "jsonl.zst"] {

@@ -1,7 +1,7 @@
 //! Findings, counted and listed.
 
 use super::{block_on, format};
-use crate::serial::{Limits, ValidateOptions, Validation, validate};
+use crate::serial::{Limits, Severity, ValidateOptions, Validation, validate};
 
 fn validated(input: &str, from: &str, options: &ValidateOptions) -> Validation {
     block_on(validate(input.as_bytes(), format(from), options)).unwrap()
@@ -59,8 +59,8 @@ fn a_fault_of_syntax_ends_a_document() {
     let found = validated("[1, {\"a\":1,\"a\":2}, x, y]", "json", &ValidateOptions::default());
     let told: Vec<_> = found.findings.iter().map(ToString::to_string).collect();
     let expected = [
-        "line 1, column 12 (byte 11): record 1 (from 0): /1: the key \"a\" stands twice in the object; remove one",
         "line 1, column 20 (byte 19): record 2 (from 0): 'x' begins no value",
+        "line 1, column 12 (byte 11): record 1 (from 0): /1: the key \"a\" stands twice in the object; remove one",
     ];
     assert_eq!(
         (told, found.errors, found.warnings, found.is_valid()),
@@ -76,6 +76,16 @@ fn findings_are_listed_up_to_a_bound_and_counted_beyond() {
     assert_eq!((found.findings.len(), found.errors, found.warnings, found.records), (7, 1000, 1000, 1000));
     let found = validated(&input, "geojsonl", &ValidateOptions { warnings: false, ..options });
     assert_eq!((found.errors, found.warnings), (1000, 0));
+}
+
+#[test]
+fn an_error_is_not_hidden_behind_warnings() {
+    let warned = "{\"type\":\"Point\",\"coordinates\":[1,2],\"crs\":1}\n".repeat(200);
+    let input = warned.clone() + "{\"type\":\"Point\"}\n" + &warned;
+    let found = validated(&input, "geojsonl", &ValidateOptions::default());
+    assert_eq!((found.errors, found.warnings, found.findings.len()), (1, 400, 100));
+    assert_eq!((found.findings[0].severity, found.findings[0].record), (Severity::Error, Some(200)));
+    assert_eq!((found.findings[1].severity, found.findings[1].record), (Severity::Warning, Some(0)));
 }
 
 #[test]

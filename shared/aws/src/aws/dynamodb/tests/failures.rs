@@ -176,3 +176,43 @@ async fn an_item_that_can_not_be_read_is_named() {
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert!(error.message.starts_with("head in the item of a/ head can't be read: EOF"), "{}", error.message);
 }
+
+/// A head as a version of tomorrow might write it.
+fn unreadable(job: &str) -> item::Item {
+    let mut item = item::of_head(&claimed(job), 1).unwrap();
+    item.insert(item::HEAD.to_owned(), item::text("{\"spec\": 7}"));
+    item
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_item_that_can_not_be_read_ends_no_list() {
+    let key = |job: &str| json!({"jobName": {"S": job}, "jobId": {"S": " head"}});
+    let listed = || (200, json!({"Items": [key("a"), key("b"), key("c")]}));
+    let good = |job: &str| as_json(&item::of_head(&claimed(job), 1).unwrap());
+    let items = || {
+        let mut items = [unreadable("a"), unreadable("b"), unreadable("c")];
+        items[0] = item::of_head(&claimed("a"), 1).unwrap();
+        items[2] = item::of_head(&claimed("c"), 1).unwrap();
+        for item in &mut items {
+            item.insert("entry".to_owned(), item::text("heads 00"));
+        }
+        items.map(|item| as_json(&item))
+    };
+    let script = Script::of([listed(), (200, json!({"Responses": {"jobs": items()}}))]);
+    let page = script.store().jobs(None, None).await.unwrap();
+    let names: Vec<_> = page.items.iter().map(|job| job.name().as_str()).collect();
+    assert_eq!(names, ["a", "c"]);
+    assert_eq!(page.unreadable.len(), 1);
+    assert_eq!(page.unreadable[0].key, "b/ head");
+    assert!(page.unreadable[0].why.contains("can't be read"), "{:?}", page.unreadable);
+
+    let answer = || (200, json!({"Responses": {"jobs": [good("a"), as_json(&unreadable("b"))]}}));
+    let script = Script::of([answer()]);
+    let error = script.store().jobs_named(&["a", "b"].map(name)).await.unwrap_err();
+    assert_eq!(
+        error.kind,
+        ErrorKind::Permanent,
+        "a job that is asked for by name is not taken for a new one"
+    );
+    assert!(error.message.contains("b/ head"), "{}", error.message);
+}

@@ -4,8 +4,8 @@ use super::super::item;
 use super::script::as_json;
 use super::{NOW, name, state, wish};
 use crate::domain::{
-    Attempt, Checkpoint, Children, ClaimOutcome, JobId, JobState, JobStatus, LogStream, LogsRecord,
-    NewSubmission, Run, RunCounts, RunState, claims,
+    Attempt, Checkpoint, Children, ClaimOutcome, JobId, JobState, JobStatus, LogStream, LogsRecord, NewClaim,
+    NewSubmission, Newer, Run, RunCounts, RunState, SourceVersion, claims,
 };
 
 const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -14,15 +14,28 @@ fn run(state: RunState) -> Run {
     Run {
         run_id: wish("a").run_id,
         source: "s3://bucket/jobs/a.jsonl".to_owned(),
+        source_version: SourceVersion::default(),
         rerun: false,
         state,
         checkpoint: Checkpoint(7),
         counts: RunCounts::default(),
+        open: Vec::new(),
         started_at: NOW,
         updated_at: NOW.plus_millis(5),
+        newer: Newer::default(),
         requested_by: None,
         cancellation: None,
     }
+}
+
+/// An item as a fixture holds it.
+fn from_json(item: &Value) -> item::Item {
+    let value = |value: &Value| match (value["S"].as_str(), value["N"].as_str()) {
+        (Some(text), _) => item::text(text),
+        (None, Some(digits)) => item::number(digits),
+        _ => panic!("neither a text nor a number: {value}"),
+    };
+    item.as_object().unwrap().iter().map(|(name, it)| (name.clone(), value(it))).collect()
 }
 
 fn lost() -> JobState {
@@ -60,6 +73,44 @@ fn items_are_as_they_were_persisted() {
     assert_eq!(item::to_head(&recovered).unwrap(), (head, 3));
 }
 
+/// Items of every earlier version are read, and say the same.
+#[test]
+fn items_of_earlier_versions_are_read() {
+    let read = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
+    let now = read(include_str!("../fixtures/items.json"));
+    for earlier in [read(include_str!("../fixtures/items-1.json"))] {
+        for (name, item) in earlier.as_object().unwrap() {
+            let (item, same) = (from_json(item), from_json(&now[name]));
+            let read = |item: &item::Item| match name.split(',').next() {
+                Some("head") => format!("{:?}", item::to_head(item).unwrap()),
+                Some("state") => format!("{:?}", item::to_submission(item).unwrap()),
+                _ => format!("{:?}", item::to_run(item).unwrap()),
+            };
+            assert_eq!(read(&item), read(&same), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_kept_and_written_back() {
+    let now: Value = serde_json::from_str(include_str!("../fixtures/items.json")).unwrap();
+    let mut item = from_json(&now["head, submitted"]);
+    let mut head: Value = serde_json::from_str(item::text_in(&item, item::HEAD).unwrap()).unwrap();
+    head["aFieldOfTomorrow"] = json!({"a": [1, null]});
+    head["tries"][0]["end"] = json!({"status": "FAILED", "cause": "QUOTA_EXCEEDED"});
+    item.insert(item::HEAD.to_owned(), item::text(head.to_string()));
+    let (mut known, revision) = item::to_head(&item).unwrap();
+    assert_eq!(known.tries[0].end.unwrap().cause.unwrap().to_string(), "QUOTA_EXCEEDED");
+    let wish = NewClaim { replaces: known.job_id.clone(), ..wish("tile-7") };
+    let mut claimed = Some(known.clone());
+    assert!(matches!(claims::claim(&mut claimed, &wish), ClaimOutcome::Granted(_)));
+    known = claimed.unwrap();
+    let again = item::of_head(&known, revision + 1).unwrap();
+    let again: Value = serde_json::from_str(item::text_in(&again, item::HEAD).unwrap()).unwrap();
+    assert_eq!(again["aFieldOfTomorrow"], head["aFieldOfTomorrow"]);
+    assert_eq!(again["tries"][0]["end"], head["tries"][0]["end"]);
+}
+
 #[test]
 fn a_head_without_what_was_added_later_is_read() {
     let head = format!(
@@ -78,8 +129,13 @@ fn a_head_without_what_was_added_later_is_read() {
 #[test]
 fn what_is_written_is_read_again() {
     let mut item = item::of_state(&lost(), NOW).unwrap();
-    let logs =
-        LogsRecord { manifest_key: "key".to_owned(), complete: true, incomplete_reason: None, events: 3 };
+    let logs = LogsRecord {
+        manifest_key: "key".to_owned(),
+        complete: true,
+        incomplete_reason: None,
+        events: 3,
+        next_look: None,
+    };
     item.insert(item::LOGS.to_owned(), item::text(item::of_logs(&logs).unwrap()));
     item.insert(item::LOGS_COMPLETE.to_owned(), item::flag(true));
     let found = item::to_submission(&item).unwrap();
@@ -91,7 +147,7 @@ fn what_is_written_is_read_again() {
 
 #[test]
 fn an_item_stays_small_whatever_was_reported() {
-    let stream = LogStream { group: None, name: "s".repeat(500), container: None };
+    let stream = LogStream { group: None, name: "s".repeat(500), container: None, region: None };
     let mut huge = state("a", ID, JobStatus::Failed);
     huge.reason = Some("ä".repeat(200_000));
     huge.log_streams = vec![stream.clone(); 300];

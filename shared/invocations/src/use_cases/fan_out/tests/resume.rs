@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::world::{FOREVER, TestClock, call, outcomes, place, results_of, run_for, well};
+use crate::domain::SourceVersion;
 use crate::fan_out::{Checkpoint, Order};
 use crate::memory::{InMemoryFunctions, InMemoryObjectStore, Reply};
 use crate::ports::{
@@ -73,6 +74,14 @@ impl<O: ObjectStore> ObjectStore for Mortal<O> {
 
     async fn open_object(&self, key: &str) -> Result<Option<Self::Reader>, PortError> {
         self.1.around(self.0.open_object(key)).await
+    }
+
+    async fn open_version(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        self.1.around(self.0.open_version(key, version_id)).await
     }
 
     async fn create_object(&self, key: &str, content_type: &str) -> Result<Self::Writer, PortError> {

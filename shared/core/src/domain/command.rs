@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::spec::KeyValuePair;
+use super::spec::KeyValuePair;
 
-const PLACEHOLDER: &str = "Ref::";
+/// What stands before a parameter's name in a command.
+pub(super) const PLACEHOLDER: &str = "Ref::";
 
 /// Puts parameters in the place of `Ref::name`. One whose name is not known stays as it is.
-pub(crate) fn substitute(command: &[String], parameters: &BTreeMap<String, String>) -> Vec<String> {
+pub fn substitute(command: &[String], parameters: &BTreeMap<String, String>) -> Vec<String> {
     command.iter().map(|argument| fill(argument, parameters)).collect()
 }
 
@@ -30,7 +31,7 @@ fn fill(argument: &str, parameters: &BTreeMap<String, String>) -> String {
 }
 
 /// The base with the entries of `top` replaced or added. Entries without a name are left out.
-pub(crate) fn overlay(base: &[KeyValuePair], top: &[KeyValuePair]) -> Vec<KeyValuePair> {
+pub fn overlay(base: &[KeyValuePair], top: &[KeyValuePair]) -> Vec<KeyValuePair> {
     let mut merged: Vec<KeyValuePair> = Vec::new();
     for pair in base.iter().chain(top).filter(|pair| pair.name.is_some()) {
         match merged.iter_mut().find(|known| known.name == pair.name) {
