@@ -387,7 +387,7 @@ pub(crate) struct ForgetArgs {
     #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
     pub(crate) names: Vec<batchwright::domain::JobName>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]

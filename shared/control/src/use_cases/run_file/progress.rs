@@ -58,7 +58,7 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
             Err(error) if error.may_pass() => Err(error.to_string()),
             Err(error) => {
                 warn!(job.name = %spec.job_name, %error, "it can't be submitted");
-                ReportLine::of(line, spec.job_name.clone(), Outcome::Rejected(error.to_string()))
+                ReportLine::of(line, spec.job_name.clone(), SubmitOutcome::Rejected(error.to_string()))
             }
         };
         match said {
