@@ -528,6 +528,16 @@ pub(crate) struct ServeArgs {
     pub(crate) events_post: Option<String>,
 }
 
+/// In which order results are wanted.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ordered {
+    /// That of the list
+    List,
+    /// As they come
+    Completion,
+}
+
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 pub(crate) struct InvokeArgs {
@@ -551,9 +561,12 @@ pub(crate) struct InvokeArgs {
     /// The most invocations under way
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) concurrency: u32,
-    /// Attempts at one invocation in all
+    /// Attempts at one invocation in all; a throttle is none
     #[arg(long, value_name = "N")]
     pub(crate) max_attempts: Option<u32>,
+    /// Seconds to go on while Lambda refuses every call for want of room [default: 21600]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) throttle_timeout: Option<u32>,
     /// Seconds that one answer is waited for
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<u32>,
@@ -569,9 +582,25 @@ pub(crate) struct InvokeArgs {
     /// Show the end of each log
     #[arg(long)]
     pub(crate) log_tail: bool,
-    /// Where the results go: a file or an s3:// URI [default: standard output]
+    /// Read each answer as a stream, which may have 200 MB where a plain one has 6
+    #[arg(long)]
+    pub(crate) response_stream: bool,
+    /// The tenant on whose behalf a function with tenant isolation runs
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant_id: Option<String>,
+    /// Where the results go: a file or an s3:// URI [default: standard output]. A run that was stopped goes on
+    /// with its file
     #[arg(long, value_name = "FILE")]
     pub(crate) results: Option<String>,
+    /// The order of the results: that of the list, as far as memory allows, or as they come
+    #[arg(long, value_enum, default_value = "list")]
+    pub(crate) order: Ordered,
+    /// Go on with the results of a run, and err where there are none
+    #[arg(long, requires = "results")]
+    pub(crate) resume: bool,
+    /// Replace results that are there already
+    #[arg(long, requires = "results", conflicts_with = "resume")]
+    pub(crate) overwrite: bool,
     /// The profile of the AWS configuration
     #[arg(long)]
     pub(crate) profile: Option<String>,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use batchwright::aws::LambdaCaller;
 use batchwright::ports::{
     CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType, LogType,
@@ -20,6 +22,9 @@ fn plain() -> FunctionCall<'static> {
         invocation_type: InvocationType::RequestResponse,
         log_type: LogType::None,
         client_context: None,
+        tenant_id: None,
+        durable_execution_name: None,
+        response_stream: false,
         payload: b"{\"a\":1}",
         timeout: PATIENCE,
     }
@@ -40,6 +45,8 @@ async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
         qualifier: Some("live"),
         log_type: LogType::Tail,
         client_context: Some("e30="),
+        tenant_id: Some("tenant 1"),
+        durable_execution_name: Some("order-7"),
         ..plain()
     };
     let answer = call(&server, &asked).await??;
@@ -63,6 +70,8 @@ async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
         ("x-amz-invocation-type", "RequestResponse"),
         ("x-amz-log-type", "Tail"),
         ("x-amz-client-context", "e30="),
+        ("x-amz-tenant-id", "tenant 1"),
+        ("x-amz-durable-execution-name", "order-7"),
     ] {
         assert_eq!(request.header(header), Some(value), "{header}");
     }
@@ -198,5 +207,66 @@ async fn a_connection_that_is_refused_tells_that_nothing_ran() -> anyhow::Result
         (ErrorKind::Retryable, "ConnectionFailed"),
         "{error}"
     );
+    Ok(())
+}
+
+/// Parts of a streamed answer, as Lambda frames them.
+fn framed(parts: &[(&str, &str)]) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (event_type, payload) in parts {
+        let content_type =
+            if *event_type == "PayloadChunk" { "application/octet-stream" } else { "application/json" };
+        let header =
+            |name: &'static str, value: &str| Header::new(name, HeaderValue::String(value.to_owned().into()));
+        let message = Message::new(payload.as_bytes().to_vec())
+            .add_header(header(":message-type", "event"))
+            .add_header(header(":event-type", event_type))
+            .add_header(header(":content-type", content_type));
+        write_message_to(&message, &mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn a_streamed_answer_comes_back_whole_or_is_lost() -> anyhow::Result<()> {
+    let streamed = FunctionCall { response_stream: true, log_type: LogType::Tail, ..plain() };
+    let whole = framed(&[
+        ("PayloadChunk", "[1,"),
+        ("PayloadChunk", "2]"),
+        ("InvokeComplete", r#"{"LogResult":"U1RBUlQKw6Q="}"#),
+    ])?;
+    let reply = |body: Vec<u8>| {
+        Reply::new(200, body)
+            .with("content-type", "application/vnd.amazon.eventstream")
+            .with("x-amz-executed-version", "7")
+    };
+    let server = Loopback::start([reply(whole)]).await?;
+    let answer = call(&server, &streamed).await??;
+    assert_eq!(
+        answer,
+        CallAnswer {
+            status: 200,
+            payload: b"[1,2]".to_vec(),
+            function_error: None,
+            executed_version: Some("7".to_owned()),
+            log_tail: Some("START\nä".to_owned()),
+        }
+    );
+    assert!(server.requests()[0].line.ends_with("/functions/resize/response-streaming-invocations"));
+
+    let said = r#"{"ErrorCode":"Runtime.Crash","ErrorDetails":"{\"errorType\":\"Crash\"}"}"#;
+    let failed = framed(&[("PayloadChunk", "[1,"), ("InvokeComplete", said)])?;
+    let answer = call(&Loopback::start([reply(failed)]).await?, &streamed).await??;
+    assert_eq!(
+        (answer.function_error.as_deref(), answer.payload),
+        (Some("Runtime.Crash"), br#"{"errorType":"Crash"}"#.to_vec())
+    );
+
+    let cut = framed(&[("PayloadChunk", "[1,")])?;
+    let error = call(&Loopback::start([reply(cut)]).await?, &streamed).await?.unwrap_err();
+    assert_eq!((error.kind, error.error_type.as_str()), (ErrorKind::Ambiguous, "AnswerLost"), "{error}");
+    let busy = Reply::error(429, "TooManyRequestsException", "Rate Exceeded.");
+    let error = call(&Loopback::start([busy]).await?, &streamed).await?.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled { retry_after: None });
     Ok(())
 }

@@ -406,7 +406,8 @@ async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
     let ports = fan_out::Ports { caller, objects, clock: SystemClock, invoker };
     let config = fan_out::Config::read(&look_up)?;
     let call = json!({"functionName": "task-1", "payloads": [1, 2]});
-    let answer = fan_out::handle(&ports, &config, call, &invocation(60)).await?;
+    let answer =
+        fan_out::handle(&ports, &config, &serde_json::value::to_raw_value(&call)?, &invocation(60)).await?;
     assert_eq!(answer.body.summary.counts.rejected, 2, "there is no such function: {:?}", answer.body);
     Ok(calls)
 }

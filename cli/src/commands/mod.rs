@@ -45,7 +45,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         .start_paused(simulated)
         .build()
         .context("the runtime can't be started")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match &cli.command {
             Command::Run(args) => match args.place.target() {
                 Target::Local(_) => run::run(args).await,
@@ -144,7 +144,13 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::Invoke(args) => invoke::invoke(args).await,
             Command::S3(args) => crate::s3::run(args).await,
         }
-    })
+    });
+    #[cfg(feature = "aws")]
+    if matches!(&cli.command, Command::Invoke(_)) {
+        // Standard input that stays open, and standard output that nobody reads, must not keep the program alive.
+        runtime.shutdown_background();
+    }
+    ended
 }
 
 fn this_machine() -> Capacity {

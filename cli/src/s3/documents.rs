@@ -10,7 +10,7 @@ use batchwright::ports::{NewObject, WriteCondition};
 use batchwright::serial::{ConvertOptions, Format, Header, Syntax, ValidateOptions};
 
 use super::args::{ConvertArgs, DumpArgs, LoadArgs, TargetArgs, ValidateArgs};
-use super::place::{Reach, Reader};
+use super::place::{Reach, Reader, refuse_same};
 use super::recursive;
 use super::results::Results;
 use super::transfer::Transfer;
@@ -97,6 +97,9 @@ async fn written(
     output: Output,
 ) -> Result<Exit, Failure> {
     let converting = async {
+        if target.if_match.is_none() {
+            refuse_same(source, &target.target)?;
+        }
         let formats = (format_of(source, from)?, format_of(&target.target, target.to)?);
         let wanted = NewObject {
             content_encoding: formats.1.content_encoding().map(str::to_owned),

@@ -1,6 +1,7 @@
 //! Where something is read and written.
 
 use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,29 @@ impl FileOrObject {
             }
             text => Ok(Self::File(PathBuf::from(text))),
         }
+    }
+}
+
+/// Errs where what is read would be replaced by what is made of it.
+pub(crate) fn refuse_same(source: &str, target: &str) -> Result<(), objects::Failure> {
+    let identity = |place: &Place, stream: &str| {
+        let found = match place {
+            Place::File(path) => std::fs::metadata(path),
+            Place::Standard => std::fs::metadata(stream),
+            Place::Object(_) => return None,
+        };
+        found.ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
+    };
+    let (from, to) = (Place::parse(source)?, Place::parse(target)?);
+    let is_same = match (&from, &to) {
+        (Place::Object(from), Place::Object(to)) => from == to,
+        _ => identity(&from, "/dev/stdin").is_some_and(|from| identity(&to, "/dev/stdout") == Some(from)),
+    };
+    match is_same {
+        true => Err(objects::Failure::invalid_request(format!(
+            "{target}: is source and target; name another target"
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -244,6 +268,30 @@ impl ConditionalWriter for Writer {
             Self::Pipe(pipe) => pipe.abort().await,
             #[cfg(feature = "aws")]
             Self::Object(object) => object.abort().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_to_be_itself_under_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a.json"), folder.path().join("b.json"));
+        std::fs::write(&file, "1").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let (file, link) = (file.to_string_lossy(), link.to_string_lossy());
+        for (source, target, is_same) in [
+            (&*file, &*file, true),
+            (&file, &link, true),
+            (&file, "/nowhere/c.json", false),
+            ("s3://b/k", "s3://b/k", true),
+            ("s3://b/k", "s3://b/l", false),
+            (&file, "s3://b/k", false),
+        ] {
+            assert_eq!(refuse_same(source, target).is_err(), is_same, "{source} {target}");
         }
     }
 }

@@ -4,7 +4,7 @@ use batchwright::fan_out::Counts;
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{CheckpointStore, Clock, FunctionCaller, FunctionInvoker, ObjectStore};
 use batchwright::use_cases::fan_out::FanOutError;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::request::{Request, read};
@@ -24,14 +24,14 @@ pub struct Ports<F, O, C, I> {
     pub invoker: I,
 }
 
-/// Handles one invocation.
+/// Handles one invocation. The event is taken as it came, because its payloads are passed on so.
 ///
 /// Errs where the call is wrong or another invocation runs its fan-out under the same request, and where a
 /// port failed: called again under its id, the fan-out goes on.
 pub async fn handle<F, O, C, I>(
     ports: &Ports<F, O, C, I>,
     config: &Config,
-    event: Value,
+    event: &RawValue,
     invocation: &Invocation,
 ) -> Result<Answer<Response>, FunctionError>
 where
@@ -67,7 +67,7 @@ fn metrics(new: &Counts) -> Vec<Metric> {
 /// What a fan-out's error is to the function's caller.
 pub(crate) fn failed(error: FanOutError) -> FunctionError {
     match error {
-        FanOutError::Refused(why) => FunctionError::Refused(why),
+        FanOutError::Refused(why) | FanOutError::Halted(why) => FunctionError::Refused(why),
         FanOutError::TakenOver(_) => FunctionError::NotYet(error.to_string()),
         FanOutError::Port(error) => error.into(),
     }

@@ -6,6 +6,7 @@ use batchwright::aws::{Connection, LambdaCaller, LambdaInvoker, S3ObjectStore, c
 use batchwright::function::{environment, main as start, serve};
 use batchwright::ports::SystemClock;
 use fan_out::{Config, Ports, handle};
+use serde_json::value::RawValue;
 
 /// A third less of the CPU time goes into the SDK's many small allocations than with the system's allocator.
 #[global_allocator]
@@ -25,5 +26,5 @@ async fn run() -> Result<(), lambda_runtime::Error> {
         clock: SystemClock,
         invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),
     };
-    serve(async |event, invocation| handle(&ports, &config, event, &invocation).await).await
+    serve(async |event: Box<RawValue>, invocation| handle(&ports, &config, &event, &invocation).await).await
 }

@@ -1,10 +1,15 @@
 //! What the fan-out is asked for.
 
+use std::collections::BTreeMap;
+
 use batchwright::domain::RunId;
 use batchwright::events::EventError;
 use batchwright::fan_out::{Continuation, FanOutCall, InvalidCall, Order, Source, read_call};
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::use_cases::fan_out::{Place, StoredOrder, readable, writable};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::config::Config;
@@ -31,16 +36,29 @@ pub(crate) struct Job {
     pub(crate) is_stored: bool,
 }
 
+/// What an event may be, of which a call is read as it came.
+#[derive(Deserialize)]
+struct Rest {
+    r#continue: Option<Continuation>,
+}
+
 /// Reads an event. Errs by the field that is wrong.
-pub(crate) fn read(event: Value, config: &Config, invocation: &Invocation) -> Result<Request, FunctionError> {
-    if let Some(rest) = event.get("continue") {
-        let continuation = serde_json::from_value(rest.clone()).map_err(|error| EventError::Malformed {
+pub(crate) fn read(
+    event: &RawValue,
+    config: &Config,
+    invocation: &Invocation,
+) -> Result<Request, FunctionError> {
+    let members: BTreeMap<String, IgnoredAny> = serde_json::from_str(event.get()).unwrap_or_default();
+    if members.contains_key("continue") {
+        let rest: Rest = serde_json::from_str(event.get()).map_err(|error| EventError::Malformed {
             kind: "continuation of a fan-out",
             reason: error.to_string(),
         })?;
-        return Ok(Request::Continue(continuation));
+        if let Some(continuation) = rest.r#continue {
+            return Ok(Request::Continue(continuation));
+        }
     }
-    let call = read_call(event).map_err(refused)?;
+    let call = read_call(event.get()).map_err(refused)?;
     let run_id = match &call.run_id {
         Some(run_id) => run_id.clone(),
         None => RunId::derive("fan-out", "direct call", &invocation.request_id),

@@ -6,9 +6,10 @@ use batchwright::engine::VirtualClock;
 use batchwright::fan_out::Targets;
 use batchwright::function::{Answer, FunctionError, Invocation};
 use batchwright::memory::{InMemoryFunctions, InMemoryObjectStore, Reply};
-use batchwright::ports::Clock;
+use batchwright::ports::{Clock, ErrorKind};
 use batchwright_tests::schema::conforms;
 use fan_out::{AnswerState, Config, Ports, Response, handle};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::world::{BUCKET, Invocations};
@@ -44,7 +45,8 @@ impl World {
             function_name: "fan-out".to_owned(),
             deadline: self.ports.clock.now().plus_millis(900_000),
         };
-        handle(&self.ports, &self.config, event, &invocation).await
+        let event = serde_json::value::to_raw_value(&event).unwrap();
+        handle(&self.ports, &self.config, &event, &invocation).await
     }
 
     /// Does what was handed on, until nothing is. Returns the last answer and the number of invocations.
@@ -119,6 +121,54 @@ async fn one_that_comes_no_further_is_not_handed_on_for_ever() {
     let answer = world.invoke(call, "r").await.unwrap().body;
     assert_eq!(answer.state, AnswerState::Stopped);
     assert_eq!(world.ports.invoker.take(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_refused_for_longer_than_an_invocation_is_gone_on_with_and_loses_no_item() {
+    let begun = tokio::time::Instant::now();
+    let world = World::new(move |payload, _| match begun.elapsed() < Duration::from_secs(3_000) {
+        true => Reply::error(Duration::from_millis(5), ErrorKind::Throttled { retry_after: None }, false),
+        false => Reply::well(Duration::from_millis(10), payload),
+    });
+    let payloads: Vec<u32> = (0..400).collect();
+    let call = json!({"functionName": "task", "payloads": payloads, "runId": "refused"});
+    let first = world.invoke(call.clone(), "r").await.unwrap().body;
+    assert_eq!(first.state, AnswerState::Running);
+    let (last, count) = world.run_rest().await;
+    let last = last.unwrap();
+    assert_eq!((last.state, last.summary.counts.succeeded), (AnswerState::Complete, 400));
+    assert!((3..6).contains(&count), "{count} invocations");
+    let calls = world.ports.caller.seen().calls;
+    assert!(calls < 400 + 1_300, "a call for each pause of five seconds: {calls}");
+
+    let world = World::new(move |_, _| {
+        Reply::error(Duration::from_millis(5), ErrorKind::Throttled { retry_after: None }, false)
+    });
+    let mut call = call;
+    call["throttleTimeoutSeconds"] = json!(2_000);
+    world.invoke(call, "r").await.unwrap();
+    let mut ended = None;
+    while let Some((_, event)) = world.ports.invoker.take().pop() {
+        ended = Some(world.invoke(event, "rest").await);
+    }
+    let error = ended.unwrap().unwrap_err();
+    assert!(error.to_string().starts_with("every call was refused for 200"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_are_passed_on_as_they_came() {
+    let world = World::echoing(1);
+    let event = r#"{"functionName": "task", "invocations": [{"payload": null}, {"payload": {"z": 1.10, "a": 12345678901234567890123}}, {}]}"#;
+    let event = RawValue::from_string(event.to_owned()).unwrap();
+    let invocation = Invocation {
+        request_id: "r".to_owned(),
+        function_name: "fan-out".to_owned(),
+        deadline: world.ports.clock.now().plus_millis(900_000),
+    };
+    handle(&world.ports, &world.config, &event, &invocation).await.unwrap();
+    let seen = world.ports.caller.seen();
+    let sent: Vec<&str> = seen.runs.keys().map(String::as_str).collect();
+    assert_eq!(sent, ["", "null", r#"{"z": 1.10, "a": 12345678901234567890123}"#]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,12 @@ pub struct FunctionCall<'a> {
     pub log_type: LogType,
     /// In base64, as it is sent.
     pub client_context: Option<&'a str>,
+    /// The tenant on whose behalf it runs.
+    pub tenant_id: Option<&'a str>,
+    /// The name of the durable execution that it starts.
+    pub durable_execution_name: Option<&'a str>,
+    /// Whether the answer is read as a stream.
+    pub response_stream: bool,
     /// JSON.
     pub payload: &'a [u8],
     /// How long the answer is waited for.
@@ -65,6 +71,12 @@ pub struct CallAnswer {
     pub log_tail: Option<String>,
 }
 
+/// The `error_type` of a call that found no connection: it was not sent.
+pub const CONNECTION_FAILED: &str = "ConnectionFailed";
+
+/// The `error_type` of a call for which no credentials were found: it was not sent.
+pub const NO_CREDENTIALS: &str = "NoCredentials";
+
 /// Why no answer came. `Throttled` and `Retryable`: the function did not run. `Ambiguous`: it may have run.
 /// `Permanent`: it did not run, and will not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +86,8 @@ pub struct CallError {
     pub kind: ErrorKind,
     /// The HTTP status, where one came.
     pub status: Option<u16>,
-    /// Lambda's name of the error, or `Timeout`, `ConnectionFailed`, `AnswerLost`, `InvalidRequest`.
+    /// Lambda's name of the error, or `Timeout`, [`CONNECTION_FAILED`], [`NO_CREDENTIALS`], `AnswerLost`,
+    /// `InvalidRequest`.
     pub error_type: String,
     /// What Lambda or the connection said.
     pub message: String,

@@ -29,7 +29,10 @@ pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use claim_store::ClaimStore;
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
-pub use function_caller::{CallAnswer, CallError, FunctionCall, FunctionCaller, InvocationType, LogType};
+pub use function_caller::{
+    CONNECTION_FAILED, CallAnswer, CallError, FunctionCall, FunctionCaller, InvocationType, LogType,
+    NO_CREDENTIALS,
+};
 pub use function_invoker::FunctionInvoker;
 pub use job_engine::{JobEngine, JobSummary};
 pub use job_queries::JobQueries;

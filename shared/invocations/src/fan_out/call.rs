@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::{Tolerated, check_fields};
+use super::fields::members;
+use super::json::given;
+use super::{Json, Tolerated};
 use crate::domain::RunId;
 use crate::domain::ids::hex_digest;
 use crate::ports::{InvocationType, LogType};
@@ -23,10 +26,10 @@ pub struct FanOutCall {
     /// Its version or alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
-    /// One payload for each invocation: any JSON.
+    /// One payload for each invocation: any JSON, passed on as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub payloads: Option<Vec<Value>>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Value>>", length(min = 1)))]
+    pub payloads: Option<Vec<Json>>,
     /// The same as JSON Lines on S3, perhaps gzipped; blank lines are passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payloads_uri: Option<String>,
@@ -47,11 +50,14 @@ pub struct FanOutCall {
     /// base64; at most 3,583 bytes in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_context: Option<Value>,
+    /// The tenant on whose behalf a function with tenant isolation runs, where its invocation says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
     /// The most invocations under way: 100 where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
     pub concurrency: Option<u32>,
-    /// Attempts at one invocation in all: 10 where it is not given.
+    /// Attempts at one invocation in all: 10 where it is not given. A throttle is no attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
     pub max_attempts: Option<u32>,
@@ -59,6 +65,10 @@ pub struct FanOutCall {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 960)))]
     pub timeout_seconds: Option<u32>,
+    /// How long to go on while Lambda refuses every call for want of room: 21,600 where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
+    pub throttle_timeout_seconds: Option<u32>,
     /// How many may fail, as a number or as a part of all as in "5%"; past it nothing more is started.
     /// Where it is not given, any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +83,10 @@ pub struct FanOutCall {
     /// A function that ran and failed is invoked again.
     #[serde(default)]
     pub retry_function_errors: bool,
+    /// The answer is read as a stream, by `InvokeWithResponseStream`, which gives functions that stream up to
+    /// 200 MB where `Invoke` gives 6 MB.
+    #[serde(default)]
+    pub response_stream: bool,
     /// A long list is split among copies of the fan-out.
     #[serde(default)]
     pub tree: bool,
@@ -92,12 +106,19 @@ pub struct Invocation {
     /// Its version or alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
-    /// Any JSON; none where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Value>,
+    /// Any JSON, passed on as it came; none where it is not given.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Value>"))]
+    pub payload: Option<Json>,
     /// What the function is told about its caller: an object, or one in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_context: Option<Value>,
+    /// The tenant on whose behalf it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// The name of the durable execution that it starts: a second one of that name is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durable_execution_name: Option<String>,
 }
 
 /// What becomes of a payload that is too large for an invocation.
@@ -141,37 +162,69 @@ const CALL_FIELDS: &[&str] = &[
     "invocationType",
     "logType",
     "clientContext",
+    "tenantId",
     "concurrency",
     "maxAttempts",
     "timeoutSeconds",
+    "throttleTimeoutSeconds",
     "tolerated",
     "resultsUri",
     "idempotent",
     "retryFunctionErrors",
+    "responseStream",
     "tree",
     "largePayloads",
 ];
 
 /// The fields of an invocation.
-const INVOCATION_FIELDS: &[&str] = &["functionName", "qualifier", "payload", "clientContext"];
+const INVOCATION_FIELDS: &[&str] =
+    &["functionName", "qualifier", "payload", "clientContext", "tenantId", "durableExecutionName"];
 
 /// Reads a call. Errs by the field that is wrong.
-pub fn read_call(value: Value) -> Result<FanOutCall, InvalidCall> {
-    check_fields(&value, "", CALL_FIELDS).map_err(InvalidCall)?;
-    for (n, invocation) in value["invocations"].as_array().into_iter().flatten().enumerate() {
-        check_fields(invocation, &format!("invocations[{n}]."), INVOCATION_FIELDS).map_err(InvalidCall)?;
+pub fn read_call(text: &str) -> Result<FanOutCall, InvalidCall> {
+    let members = members(text, "", CALL_FIELDS).map_err(InvalidCall)?;
+    if let Some(invocations) = members.get("invocations") {
+        let each: Vec<&RawValue> = serde_json::from_str(invocations.get()).unwrap_or_default();
+        for (n, invocation) in each.into_iter().enumerate() {
+            check_invocation(invocation.get(), &format!("invocations[{n}].")).map_err(InvalidCall)?;
+        }
     }
-    serde_json::from_value(value)
-        .map_err(|error| InvalidCall(format!("malformed call of the fan-out: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        // The position in the text is of no use to a caller who gave an event.
+        let error = error.to_string();
+        let why = error.rsplit_once(" at line ").map_or(error.as_str(), |(why, _)| why);
+        InvalidCall(format!("malformed call of the fan-out: {why}"))
+    })
+}
+
+fn check_invocation(text: &str, place: &str) -> Result<(), String> {
+    members(text, place, INVOCATION_FIELDS).map(|_| ())
 }
 
 /// Reads the invocation of a line.
-pub(crate) fn invocation_of(value: Value) -> Result<Invocation, String> {
-    check_fields(&value, "", INVOCATION_FIELDS)?;
-    serde_json::from_value(value).map_err(|error| format!("malformed invocation: {error}"))
+pub(crate) fn invocation_of(text: &str) -> Result<Invocation, String> {
+    check_invocation(text, "")?;
+    serde_json::from_str(text).map_err(|error| format!("malformed invocation: {error}"))
 }
 
 impl FanOutCall {
+    /// What results depend on, beside a list that is not in the call: whom it invokes, how, with what, and
+    /// where results go.
+    pub(crate) fn identity(&self) -> String {
+        let call = FanOutCall {
+            function_name: self.function_name.clone(),
+            qualifier: self.qualifier.clone(),
+            payloads: self.payloads.clone(),
+            invocations: self.invocations.clone(),
+            invocation_type: self.invocation_type,
+            client_context: self.client_context.clone(),
+            tenant_id: self.tenant_id.clone(),
+            results_uri: self.results_uri.clone(),
+            ..FanOutCall::default()
+        };
+        serde_json::to_string(&call).expect("a call has string keys only")
+    }
+
     /// Tells calls apart, whatever their ids.
     pub fn digest(&self) -> String {
         let call = FanOutCall { run_id: None, ..self.clone() };

@@ -33,12 +33,26 @@ pub struct Checkpoint {
     pub started: u64,
     /// Of those, the ones that may be started: they only waited for another attempt.
     pub open: Vec<Open>,
-    /// Where results of some of those lie, if it is not absent.
-    pub early: Option<String>,
+    /// Where results of some of those lie.
+    pub early: Vec<Early>,
+    /// Counts the saves, for the keys of such objects.
+    pub saves: u64,
     /// From which item on the parts bear which generation in their keys.
     pub generations: Vec<(u64, u64)>,
     /// What the items before `next` came to.
     pub progress: Progress,
+    /// How long it has run since anything got through: that has a bound.
+    #[serde(default)]
+    pub quiet_ms: u64,
+}
+
+/// An object with results that are in no part yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Early {
+    /// Its key.
+    pub key: String,
+    /// The last item that has its result there.
+    pub last: u64,
 }
 
 /// An item that waits for another attempt.
@@ -48,6 +62,9 @@ pub struct Open {
     pub index: u64,
     /// How often it was sent.
     pub attempts: u32,
+    /// How many of these were refused for want of room, and so are no attempts.
+    #[serde(default)]
+    pub refused: u32,
     /// What is known of that.
     pub ran: Ran,
 }
@@ -113,9 +130,11 @@ impl Checkpoint {
             next: first,
             started: first,
             open: Vec::new(),
-            early: None,
+            early: Vec::new(),
+            saves: 0,
             generations: Vec::new(),
             progress: Progress::default(),
+            quiet_ms: 0,
         }
     }
 
@@ -159,9 +178,12 @@ mod tests {
     fn each_part_is_of_the_generation_that_wrote_it() {
         let later = Timestamp::from_millis(1);
         let first = Checkpoint::new("d".to_owned(), 0, None).taken_over("a", later);
-        let second =
-            Checkpoint { next: 10, open: vec![Open { index: 12, attempts: 1, ran: Ran::No }], ..first }
-                .taken_over("b", later);
+        let second = Checkpoint {
+            next: 10,
+            open: vec![Open { index: 12, attempts: 1, refused: 0, ran: Ran::No }],
+            ..first
+        }
+        .taken_over("b", later);
         assert_eq!((second.generation, second.open.len()), (2, 0));
         let third = second.taken_over("c", later);
         assert_eq!(third.generations, [(0, 1), (10, 3)], "the second wrote no part");

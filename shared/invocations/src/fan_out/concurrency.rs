@@ -1,75 +1,148 @@
-//! How many invocations may be under way: it rises while answers come and falls on throttles.
+//! How many invocations of one target may be under way: what is refused shows the room, what gets through widens it.
+
+use std::time::Duration;
 
 use super::limits::INITIAL_CONCURRENCY;
 
-/// What a throttle leaves of the limit.
-const DECREASE: f64 = 0.5;
+/// A request that is not refused by then has got through: refusals come back in milliseconds.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Up to this part of the limit that was too much, the limit doubles each round trip.
-const CAREFUL_FROM: f64 = 0.7;
+/// The longest that a limit is left alone after growth was refused: so long does new room go unnoticed.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Growth each round trip beyond that, as a part of the limit; one at least.
-const INCREASE: f64 = 0.05;
+/// The first pause where nothing at all gets through.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// An invocation that was let through: tells whether it was sent before or after the limit fell.
+/// The longest such pause: so late is the end of a blackout noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Weight of one answer or refusal in the share of refusals.
+const SHARE_WEIGHT: f64 = 1.0 / 64.0;
+
+/// Up to this share of refusals, one that came below a level that got through is chance and not a want of room.
+const CHANCE_SHARE: f64 = 0.05;
+
+/// A request that was sent: how many were under way then, itself among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+pub struct Ticket(usize);
 
-/// The limit, by additive increase and multiplicative decrease with a slow start, as congestion control
-/// has it. It falls once a round trip: throttles of what was sent before the fall tell nothing new.
+/// The limit. Time is counted from the start of the fan-out.
+///
+/// Lambda refuses at once and lets the rest run, so a refusal tells the room exactly: as many as are under way
+/// now. Halving, which congestion control needs because a network tells nothing, would give half the room away.
+/// Growth goes by time and not by answers, because functions that run for a minute answer once a minute.
 #[derive(Debug, Clone)]
 pub struct Concurrency {
-    ceiling: f64,
-    limit: f64,
-    careful_from: f64,
-    sent: u64,
-    fell_at: u64,
-    peak: u32,
+    ceiling: usize,
+    limit: usize,
+    /// What the next growth adds; doubled by growth that got through.
+    step: usize,
+    is_growing: bool,
+    grows_at: Duration,
+    wait: Duration,
+    pauses: u32,
+    paused_until: Duration,
+    /// The highest level that got through since the limit fell.
+    through: usize,
+    refused_share: f64,
+    /// Whether there is a bound below the ceiling: growth goes by quarters then, so that little is too much.
+    has_refused: bool,
 }
 
 impl Concurrency {
     /// Never above `ceiling`, which is 1 at least.
     pub fn below(ceiling: u32) -> Self {
-        let ceiling = f64::from(ceiling.max(1));
-        let limit = ceiling.min(f64::from(INITIAL_CONCURRENCY));
-        Self { ceiling, limit, careful_from: ceiling, sent: 0, fell_at: 0, peak: 0 }
+        let ceiling = ceiling.max(1) as usize;
+        let limit = ceiling.min(INITIAL_CONCURRENCY as usize);
+        Self {
+            ceiling,
+            limit,
+            step: limit,
+            is_growing: false,
+            grows_at: INTERVAL,
+            wait: INTERVAL,
+            pauses: 0,
+            paused_until: Duration::ZERO,
+            through: 0,
+            refused_share: 0.0,
+            has_refused: false,
+        }
     }
 
     /// How many may be under way.
     pub fn limit(&self) -> usize {
-        self.limit as usize
+        self.limit
+    }
+
+    /// Whether one more may be sent.
+    pub fn has_room(&self, under_way: usize, now: Duration) -> bool {
+        under_way < self.limit && now >= self.paused_until
+    }
+
+    /// When there may be room though nothing is answered.
+    pub fn opens_at(&self, under_way: usize, now: Duration) -> Option<Duration> {
+        if now < self.paused_until {
+            return Some(self.paused_until);
+        }
+        (under_way >= self.limit && self.limit < self.ceiling).then_some(self.grows_at)
+    }
+
+    /// How often in a row nothing got through.
+    pub fn pauses(&self) -> u32 {
+        self.pauses
     }
 
     /// One more is sent; now so many are under way.
-    pub fn sent(&mut self, under_way: usize) -> Ticket {
-        self.peak = self.peak.max(u32::try_from(under_way).unwrap_or(u32::MAX));
-        self.sent += 1;
-        Ticket(self.sent)
+    pub fn sent(&self, under_way: usize) -> Ticket {
+        Ticket(under_way)
     }
 
-    /// One was let through. The limit grows only where it was used.
-    pub fn answered(&mut self, under_way: usize) {
-        if (under_way as f64) < self.limit / 2.0 {
+    /// Widens the limit where it is used up, something waits for it, and its time has come.
+    pub fn grow(&mut self, under_way: usize, now: Duration) {
+        let is_due = now >= self.grows_at && now >= self.paused_until;
+        if under_way < self.limit || self.limit >= self.ceiling || !is_due {
             return;
         }
-        let growth =
-            if self.limit < self.careful_from { 1.0 } else { (self.limit * INCREASE).max(1.0) / self.limit };
-        self.limit = (self.limit + growth).min(self.ceiling);
+        if self.is_growing {
+            self.wait = INTERVAL;
+            self.step =
+                (self.step * 2).min(if self.has_refused { (self.limit / 4).max(8) } else { self.limit });
+        }
+        self.limit = (self.limit + self.step).min(self.ceiling);
+        self.is_growing = true;
+        self.grows_at = now + INTERVAL;
     }
 
-    /// One was refused because they are too many.
-    pub fn throttled(&mut self, ticket: Ticket) {
-        if ticket.0 <= self.fell_at {
+    /// One got through.
+    pub fn answered(&mut self, ticket: Ticket) {
+        self.through = self.through.max(ticket.0.min(self.limit));
+        self.refused_share -= self.refused_share * SHARE_WEIGHT;
+        self.pauses = self.pauses.saturating_sub(1);
+    }
+
+    /// One was refused for want of room; now so many are under way. `hint` is how long Lambda asks to wait.
+    pub fn refused(&mut self, ticket: Ticket, under_way: usize, now: Duration, hint: Option<Duration>) {
+        self.has_refused = true;
+        self.refused_share += (1.0 - self.refused_share) * SHARE_WEIGHT;
+        if let Some(hint) = hint {
+            self.paused_until = self.paused_until.max(now + hint);
+        }
+        if under_way == 0 && now >= self.paused_until {
+            let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
+            self.paused_until = now + pause;
+            self.pauses = self.pauses.saturating_add(1);
+        }
+        if ticket.0 <= self.through && self.refused_share <= CHANCE_SHARE {
             return;
         }
-        self.fell_at = self.sent;
-        self.careful_from = (self.limit * CAREFUL_FROM).max(1.0);
-        self.limit = (self.limit * DECREASE).max(1.0);
-    }
-
-    /// The most that were under way.
-    pub fn peak(&self) -> u32 {
-        self.peak
+        self.limit = self.limit.min(under_way.max(1));
+        self.through = self.through.min(self.limit);
+        self.step = 1;
+        if std::mem::take(&mut self.is_growing) {
+            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        }
+        // A call after a pause is a question: until it has got through, no second one is asked.
+        self.grows_at = (now + self.wait).max(self.paused_until + INTERVAL);
     }
 }
 
@@ -79,81 +152,34 @@ mod tests {
 
     use super::*;
 
-    /// A round trip: as many as are allowed, of which those beyond `capacity` are refused.
-    fn round(concurrency: &mut Concurrency, capacity: usize) -> usize {
-        let limit = concurrency.limit();
-        let tickets: Vec<Ticket> = (1..=limit).map(|n| concurrency.sent(n)).collect();
-        for (n, ticket) in tickets.into_iter().enumerate() {
-            if n < capacity { concurrency.answered(limit - n) } else { concurrency.throttled(ticket) }
-        }
-        limit
-    }
-
-    #[test]
-    fn a_small_ceiling_is_reached_at_once_and_a_large_one_by_doubling() {
-        assert_eq!(Concurrency::below(10).limit(), 10);
-        let mut large = Concurrency::below(5_000);
-        let limits: Vec<usize> = (0..6).map(|_| round(&mut large, 10_000)).collect();
-        assert_eq!(limits[0], 256);
-        assert!(limits.windows(2).all(|pair| pair[1] > pair[0]), "{limits:?}");
-        for _ in 0..20 {
-            round(&mut large, 10_000);
-        }
-        assert_eq!(large.limit(), 5_000);
-    }
-
-    #[test]
-    fn it_falls_once_a_round_trip_however_many_are_refused() {
-        let mut concurrency = Concurrency::below(100);
-        round(&mut concurrency, 0);
-        assert_eq!(concurrency.limit(), 50);
-        round(&mut concurrency, 0);
-        assert_eq!(concurrency.limit(), 25);
-    }
-
-    #[test]
-    fn it_settles_near_what_the_service_can_take() {
-        let mut concurrency = Concurrency::below(1_000);
-        for _ in 0..50 {
-            round(&mut concurrency, 60);
-        }
-        let limits: Vec<usize> = (0..50).map(|_| round(&mut concurrency, 60)).collect();
-        let mean = limits.iter().sum::<usize>() / limits.len();
-        assert!((35..=70).contains(&mean), "{mean}: {limits:?}");
-    }
-
-    #[test]
-    fn what_is_not_used_does_not_grow() {
-        let mut concurrency = Concurrency::below(100);
-        round(&mut concurrency, 0);
-        for _ in 0..100 {
-            concurrency.sent(1);
-            concurrency.answered(1);
-        }
-        assert_eq!(concurrency.limit(), 50);
-    }
-
     proptest! {
         #[test]
-        fn it_stays_between_one_and_the_ceiling(ceiling in 1u32..2_000, answers in prop::collection::vec(any::<(bool, u16)>(), 0..500)) {
-            let mut concurrency = Concurrency::below(ceiling);
-            for (is_answer, under_way) in answers {
-                let ticket = concurrency.sent(1);
-                if is_answer { concurrency.answered(usize::from(under_way)) } else { concurrency.throttled(ticket) }
-                prop_assert!((1..=ceiling as usize).contains(&concurrency.limit()));
+        fn it_stays_between_one_and_the_ceiling(ceiling in 1u32..2_000, steps in prop::collection::vec((0u8..3, 0usize..2_100, 0u64..500), 0..500)) {
+            let mut limit = Concurrency::below(ceiling);
+            let mut now = Duration::ZERO;
+            for (kind, under_way, passed_ms) in steps {
+                now += Duration::from_millis(passed_ms);
+                match kind {
+                    0 => limit.answered(limit.sent(under_way)),
+                    1 => limit.refused(limit.sent(under_way), under_way.min(limit.limit()), now, None),
+                    _ => limit.grow(under_way, now),
+                }
+                prop_assert!((1..=ceiling as usize).contains(&limit.limit()));
             }
         }
 
         #[test]
-        fn after_a_storm_of_any_length_it_comes_back(ceiling in 1u32..1_000, storm in 0usize..200) {
-            let mut concurrency = Concurrency::below(ceiling);
-            for _ in 0..storm {
-                round(&mut concurrency, 0);
+        fn after_refusals_of_any_number_it_comes_back_to_the_ceiling(ceiling in 1u32..1_000, refusals in 0usize..400) {
+            let mut limit = Concurrency::below(ceiling);
+            for left in (0..refusals).rev() {
+                limit.refused(limit.sent(left + 1), left, Duration::ZERO, None);
             }
-            for _ in 0..400 {
-                round(&mut concurrency, usize::MAX);
+            let mut now = Duration::from_secs(5);
+            while limit.limit() < ceiling as usize && now < Duration::from_secs(30) {
+                now += Duration::from_millis(100);
+                limit.grow(limit.limit(), now);
             }
-            prop_assert_eq!(concurrency.limit(), ceiling as usize);
+            prop_assert_eq!(limit.limit(), ceiling as usize);
         }
     }
 }

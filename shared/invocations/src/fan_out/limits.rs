@@ -11,8 +11,21 @@ pub const INLINE_RESULTS_MAX_BYTES: u64 = SYNC_PAYLOAD_MAX_BYTES as u64 - 64 * 1
 /// Bytes of an answer's payload that stands in its result; a longer one gets an object of its own. Ours.
 pub const RESULT_PAYLOAD_MAX_BYTES: usize = 256 * 1024;
 
-/// Bytes of results that are held for those before them; past it nothing is started. Ours.
-pub const HELD_RESULTS_MAX_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of results that are held for those before them. Past it a program gives them out of order; the function,
+/// which must keep the order, starts nothing more until the one before them is there. Ours.
+pub const HELD_RESULTS_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long a fan-out goes on that Lambda refuses without a break, where the call does not say. Ours.
+pub const DEFAULT_THROTTLE_TIMEOUT_SECONDS: u32 = 6 * 60 * 60;
+
+/// The longest such time that a call may ask for. Ours.
+pub const THROTTLE_TIMEOUT_MAX_SECONDS: u32 = 24 * 60 * 60;
+
+/// Items that wait for room at their targets while others of the list are read. Ours.
+pub const PARKED_MAX: usize = 1_000;
+
+/// Bytes of payloads of such items. Ours.
+pub const PARKED_MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The most invocations under way. Ours: ten times the default quota of an account is of no use.
 pub const CONCURRENCY_MAX: u32 = 10_000;
@@ -40,14 +53,14 @@ pub const BRANCH_ITEMS: u64 = 5_000;
 /// Branches of a tree. Ours.
 pub const BRANCHES_MAX: u64 = 64;
 
-/// Items beyond the first without a result that may have been started, by the ceiling: how far a list runs
-/// ahead of a slow item.
-pub fn reorder_window(ceiling: u32) -> u64 {
-    (u64::from(ceiling) * 16).max(256)
+/// Items that are written down as started before they are, at the start: as many as are sent at once.
+pub fn started_ahead(ceiling: u32) -> u64 {
+    u64::from(ceiling.min(INITIAL_CONCURRENCY)).max(16)
 }
 
-/// Items that are written down as started before they are, by the ceiling: few, because a fan-out that is
-/// killed does not know which of them ran; enough for writing it down to take no time from invoking.
-pub fn started_ahead(ceiling: u32) -> u64 {
-    (u64::from(ceiling) * 4).max(64)
+/// The same later, by how many were started while the last checkpoint was saved: few, because a fan-out that is
+/// killed does not know which of them ran; enough for saving to take no time from invoking.
+pub fn started_ahead_after(ceiling: u32, started_while_saving: u64) -> u64 {
+    let ceiling = u64::from(ceiling);
+    (started_while_saving * 2).clamp((ceiling / 2).max(8), (ceiling * 4).max(64))
 }

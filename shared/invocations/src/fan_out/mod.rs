@@ -9,20 +9,26 @@
 //! | `context` | the client context, in base64 |
 //! | `limits` | Lambda's quotas, and our own |
 //! | `concurrency` | how many invocations may be under way |
-//! | `retry` | what is tried again |
+//! | `retry`, `refusal` | what is tried again; whom an error holds up |
 //! | `result` | what is said of one invocation |
 //! | `latencies`, `summary` | what is said of all |
-//! | `reorder` | results back into the order of the list |
+//! | `reorder`, `indices` | results back into the order of the list; a set of places in it |
+//! | `json` | JSON that is passed on as it came |
 //! | `checkpoint` | how far a fan-out has come |
 
 mod call;
 mod checkpoint;
 mod concurrency;
+#[cfg(test)]
+mod concurrency_simulation;
 mod context;
 mod fields;
+mod indices;
+mod json;
 mod latencies;
 pub mod limits;
 mod order;
+mod refusal;
 mod reorder;
 mod result;
 mod retry;
@@ -31,11 +37,14 @@ mod target;
 mod tolerated;
 
 pub use call::{Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, read_call};
-pub use checkpoint::{Checkpoint, Open, Progress, State};
+pub use checkpoint::{Checkpoint, Early, Open, Progress, State};
 pub use concurrency::{Concurrency, Ticket};
+pub use indices::Indices;
+pub use json::Json;
 pub use latencies::Latencies;
 pub use order::{Order, Source, Terms};
-pub use reorder::{Reorder, Settled};
+pub use refusal::{Holds, holds};
+pub use reorder::{Reorder, ResultOrder, Settled};
 pub use result::{ItemResult, Outcome, Payload};
 pub use retry::{Next, Ran, RetryPolicy};
 pub use summary::{Counts, Quantiles, Summary};
@@ -44,5 +53,5 @@ pub use tolerated::Tolerated;
 
 pub(crate) use call::invocation_of;
 pub(crate) use context::client_context;
-pub(crate) use fields::check_fields;
+pub(crate) use order::Resolved;
 pub(crate) use result::function_error;

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use super::call::{FanOutCall, InvalidCall, Invocation, LargePayloads};
 use super::limits::{
-    CONCURRENCY_MAX, DEFAULT_CONCURRENCY, DEFAULT_MAX_ATTEMPTS, MAX_ATTEMPTS_MAX, TIMEOUT_MAX_SECONDS,
+    CONCURRENCY_MAX, DEFAULT_CONCURRENCY, DEFAULT_MAX_ATTEMPTS, DEFAULT_THROTTLE_TIMEOUT_SECONDS,
+    MAX_ATTEMPTS_MAX, THROTTLE_TIMEOUT_MAX_SECONDS, TIMEOUT_MAX_SECONDS,
 };
-use super::{FunctionName, RetryPolicy, Targets, Tolerated, client_context};
+use super::{FunctionName, Json, RetryPolicy, Targets, Tolerated, client_context};
 use crate::domain::{RunId, S3Uri};
 use crate::ports::{InvocationType, LogType};
-use serde_json::Value;
 
 /// Where the items come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// Payloads in the call.
-    Payloads(Vec<Value>),
+    Payloads(Vec<Json>),
     /// Invocations in the call.
     Invocations(Vec<Invocation>),
     /// A payload a line.
@@ -33,6 +33,8 @@ pub struct Terms {
     pub qualifier: Option<String>,
     /// In base64.
     pub client_context: Option<String>,
+    /// On whose behalf.
+    pub tenant_id: Option<String>,
     /// Which functions may be invoked.
     pub targets: Targets,
     /// How they are invoked.
@@ -43,6 +45,10 @@ pub struct Terms {
     pub ceiling: u32,
     /// How long one answer is waited for.
     pub timeout: Duration,
+    /// How long it goes on while every call is refused for want of room.
+    pub throttle_timeout: Duration,
+    /// Whether answers are read as streams.
+    pub response_stream: bool,
     /// What is tried again.
     pub retry: RetryPolicy,
     /// How many may fail.
@@ -83,6 +89,12 @@ impl FanOutCall {
         }
         let results = self.results_uri.as_deref().map(|uri| uri_of("resultsUri", uri)).transpose();
         let results = results.map_err(InvalidCall)?;
+        if let (Source::PayloadsUri(list) | Source::InvocationsUri(list), Some(results)) = (&source, &results)
+            && list == results
+        {
+            let why = "resultsUri: is the list itself, which the results would replace; choose another key";
+            return Err(InvalidCall(why.to_owned()));
+        }
         if self.tree && matches!(self.tolerated, Some(Tolerated::Count(_))) {
             let why =
                 "tolerated: copies of the fan-out can't count together; with tree, give a part as in \"5%\"";
@@ -108,6 +120,15 @@ impl FanOutCall {
             None => None,
         };
         let sync = self.invocation_type == InvocationType::RequestResponse;
+        if self.response_stream && self.invocation_type == InvocationType::Event {
+            return Err("responseStream: an event has no answer; leave one of the two out".to_owned());
+        }
+        let throttle_timeout = within(
+            "throttleTimeoutSeconds",
+            self.throttle_timeout_seconds,
+            DEFAULT_THROTTLE_TIMEOUT_SECONDS,
+            THROTTLE_TIMEOUT_MAX_SECONDS,
+        )?;
         let ceiling = within("concurrency", self.concurrency, DEFAULT_CONCURRENCY, CONCURRENCY_MAX)?;
         let timeout =
             within("timeoutSeconds", self.timeout_seconds, TIMEOUT_MAX_SECONDS, TIMEOUT_MAX_SECONDS)?;
@@ -115,11 +136,14 @@ impl FanOutCall {
             function,
             qualifier,
             client_context: self.client_context.as_ref().map(client_context).transpose()?,
+            tenant_id: self.tenant_id.clone().map(tenant).transpose()?,
             targets: targets.clone(),
             invocation_type: self.invocation_type,
             log_type: if sync { self.log_type } else { LogType::None },
             ceiling,
             timeout: Duration::from_secs(timeout.into()),
+            throttle_timeout: Duration::from_secs(throttle_timeout.into()),
+            response_stream: self.response_stream,
             retry: RetryPolicy {
                 max_attempts: within(
                     "maxAttempts",
@@ -152,8 +176,15 @@ impl FanOutCall {
     }
 }
 
-/// An invocation with what it takes from the call: the function, its qualifier, the client context.
-pub(crate) type Resolved = (FunctionName, Option<String>, Option<String>);
+/// An invocation with what it takes from the call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resolved {
+    pub(crate) function: FunctionName,
+    pub(crate) qualifier: Option<String>,
+    pub(crate) client_context: Option<String>,
+    pub(crate) tenant_id: Option<String>,
+    pub(crate) durable_execution_name: Option<String>,
+}
 
 impl Terms {
     /// Whom an invocation calls, and how it introduces itself.
@@ -173,12 +204,34 @@ impl Terms {
             }
             (None, None) => return Err("functionName: is missing; name the function to invoke".to_owned()),
         };
-        let context = match &invocation.client_context {
+        let client_context = match &invocation.client_context {
             Some(own) => Some(client_context(own)?),
             None => self.client_context.clone(),
         };
-        Ok((function, qualifier, context))
+        let tenant_id = match &invocation.tenant_id {
+            Some(own) => Some(tenant(own.clone())?),
+            None => self.tenant_id.clone(),
+        };
+        let durable = invocation.durable_execution_name.clone().map(execution).transpose()?;
+        Ok(Resolved { function, qualifier, client_context, tenant_id, durable_execution_name: durable })
     }
+}
+
+/// Source of both patterns: `Invoke` API reference.
+fn tenant(text: String) -> Result<String, String> {
+    let is_char = |c: char| c.is_ascii_alphanumeric() || "_.:/=+-@ ".contains(c);
+    if (1..=256).contains(&text.len()) && text.chars().all(is_char) {
+        return Ok(text);
+    }
+    Err(format!("tenantId: {text:?} must have 1 to 256 letters, digits, spaces and _.:/=+-@"))
+}
+
+fn execution(text: String) -> Result<String, String> {
+    let is_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if (1..=64).contains(&text.len()) && text.chars().all(is_char) {
+        return Ok(text);
+    }
+    Err(format!("durableExecutionName: {text:?} must have 1 to 64 letters, digits, '-' and '_'"))
 }
 
 fn function_of(text: &str, targets: &Targets) -> Result<FunctionName, String> {
@@ -200,13 +253,13 @@ fn within(field: &str, given: Option<u32>, default: u32, most: u32) -> Result<u3
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::fan_out::read_call;
 
     fn checked(value: Value) -> Result<Order, InvalidCall> {
-        read_call(value)?.check(&Targets::matching("task*").but_itself("fan-out"))
+        read_call(&value.to_string())?.check(&Targets::matching("task*").but_itself("fan-out"))
     }
 
     #[test]
@@ -235,7 +288,7 @@ mod tests {
         let resolved: Vec<_> = invocations
             .iter()
             .map(|invocation| order.terms.resolve(invocation).unwrap())
-            .map(|(function, qualifier, context)| (function.to_string(), qualifier, context.unwrap()))
+            .map(|of| (of.function.to_string(), of.qualifier, of.client_context.unwrap()))
             .collect();
         let live = Some("live".to_owned());
         assert_eq!(
@@ -326,6 +379,22 @@ mod tests {
             (
                 json!({"invocations": [{}]}),
                 "invocations[0].functionName: is missing; name the function to invoke",
+            ),
+            (
+                with("tenantId", json!("")),
+                "tenantId: \"\" must have 1 to 256 letters, digits, spaces and _.:/=+-@",
+            ),
+            (
+                json!({"functionName": "task", "payloads": [1], "invocationType": "Event", "responseStream": true}),
+                "responseStream: an event has no answer; leave one of the two out",
+            ),
+            (
+                json!({"invocations": [{"functionName": "task", "durableExecutionName": "a b"}]}),
+                "invocations[0].durableExecutionName: \"a b\" must have 1 to 64 letters, digits, '-' and '_'",
+            ),
+            (
+                json!({"functionName": "task", "payloadsUri": "s3://b/k", "resultsUri": "s3://b/k"}),
+                "resultsUri: is the list itself, which the results would replace; choose another key",
             ),
             (
                 json!({"functionName": "task", "payloads": [1], "tree": true, "tolerated": 3}),

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::indices::Indices;
 use super::result::Outcome;
+
+/// Bytes that a held result takes beside its line.
+const ENTRY_BYTES: usize = 160;
 
 /// An item that has its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,21 +23,41 @@ pub struct Settled {
     pub answered_in_ms: Option<u64>,
 }
 
+/// In which order results are given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultOrder {
+    /// As the list has them. Past so many bytes of results that wait for one before them, these are given out
+    /// before it, because holding more would take memory without bound, and starting less would let one slow
+    /// item stall all others.
+    List {
+        /// Bytes that are held.
+        held_max_bytes: usize,
+    },
+    /// As they come.
+    Completion,
+}
+
 /// Holds results until all before them are there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reorder {
+    held_max_bytes: usize,
     next: u64,
+    given: Indices,
     waiting: BTreeMap<u64, Settled>,
     bytes: usize,
 }
 
 impl Reorder {
-    /// The first result that is given out is the one of `next`.
-    pub fn from(next: u64) -> Self {
-        Self { next, ..Self::default() }
+    /// Results of some items were given out before.
+    pub fn new(order: ResultOrder, given: Indices) -> Self {
+        let held_max_bytes = match order {
+            ResultOrder::List { held_max_bytes } => held_max_bytes,
+            ResultOrder::Completion => 0,
+        };
+        Self { held_max_bytes, next: given.first_missing(), given, waiting: BTreeMap::new(), bytes: 0 }
     }
 
-    /// The index of the first result that is missing.
+    /// The index of the first result that was not given out.
     pub fn next(&self) -> u64 {
         self.next
     }
@@ -45,27 +69,47 @@ impl Reorder {
 
     /// Whether the result of an item is there.
     pub fn has(&self, index: u64) -> bool {
-        index < self.next || self.waiting.contains_key(&index)
+        self.given.contains(index) || self.waiting.contains_key(&index)
+    }
+
+    /// Whether the result of an item waits for others.
+    pub fn holds(&self, index: u64) -> bool {
+        self.waiting.contains_key(&index)
     }
 
     /// Takes a result in, and gives those out whose turn it is. A second result for one index is dropped.
     pub fn settle(&mut self, index: u64, settled: Settled) -> Vec<Settled> {
-        if !self.has(index) {
-            self.bytes += settled.line.len();
-            self.waiting.insert(index, settled);
-        }
         let mut due = Vec::new();
+        if self.has(index) {
+            return due;
+        }
+        self.bytes += settled.line.len() + ENTRY_BYTES;
+        self.waiting.insert(index, settled);
         while let Some(settled) = self.waiting.remove(&self.next) {
-            self.bytes -= settled.line.len();
-            self.next += 1;
-            due.push(settled);
+            self.give(self.next, settled, &mut due);
+        }
+        if self.bytes > self.held_max_bytes {
+            due.extend(self.release());
         }
         due
     }
 
-    /// What still waits for others, in order.
-    pub fn early(&self) -> impl Iterator<Item = (u64, &Settled)> {
-        self.waiting.iter().map(|(index, settled)| (*index, settled))
+    /// Gives out all that still waits, in order.
+    pub fn release(&mut self) -> Vec<Settled> {
+        let mut due = Vec::new();
+        for (index, settled) in std::mem::take(&mut self.waiting) {
+            self.give(index, settled, &mut due);
+        }
+        due
+    }
+
+    fn give(&mut self, index: u64, settled: Settled, due: &mut Vec<Settled>) {
+        self.bytes -= settled.line.len() + ENTRY_BYTES;
+        self.given.insert(index);
+        if index == self.next {
+            self.next = self.given.first_missing();
+        }
+        due.push(settled);
     }
 }
 
@@ -75,6 +119,8 @@ mod tests {
 
     use super::*;
 
+    const ALL: ResultOrder = ResultOrder::List { held_max_bytes: usize::MAX };
+
     fn settled(index: u64) -> Settled {
         let line = format!("{index}\n");
         Settled { line, outcome: Outcome::Succeeded, attempts: 1, answered_in_ms: Some(1) }
@@ -83,22 +129,45 @@ mod tests {
     proptest! {
         #[test]
         fn results_come_out_once_and_in_order_however_they_come_in(order in Just((0u64..60).collect::<Vec<_>>()).prop_shuffle(), doubled in prop::collection::vec(0u64..60, 0..20)) {
-            let mut reorder = Reorder::from(0);
+            let mut reorder = Reorder::new(ALL, Indices::default());
             let mut out = Vec::new();
             for index in order.into_iter().chain(doubled) {
                 out.extend(reorder.settle(index, settled(index)));
             }
             prop_assert_eq!(out, (0..60).map(settled).collect::<Vec<_>>());
-            prop_assert_eq!((reorder.bytes(), reorder.next(), reorder.early().count()), (0, 60, 0));
+            prop_assert_eq!((reorder.bytes(), reorder.next()), (0, 60));
+        }
+
+        #[test]
+        fn with_any_bound_each_comes_out_once_and_no_more_is_held(order in Just((0u64..60).collect::<Vec<_>>()).prop_shuffle(), most in 0usize..4_000) {
+            let mut reorder = Reorder::new(ResultOrder::List { held_max_bytes: most }, Indices::below(3));
+            let mut out = Vec::new();
+            for index in order {
+                out.extend(reorder.settle(index, settled(index)));
+                prop_assert!(reorder.bytes() <= most);
+            }
+            out.extend(reorder.release());
+            out.sort_by_key(|settled| settled.line.trim().parse::<u64>().unwrap());
+            prop_assert_eq!(out, (3..60).map(settled).collect::<Vec<_>>());
+            prop_assert_eq!((reorder.bytes(), reorder.next()), (0, 60));
         }
     }
 
     #[test]
+    fn as_they_come_nothing_is_held() {
+        let mut reorder = Reorder::new(ResultOrder::Completion, Indices::default());
+        assert_eq!(reorder.settle(7, settled(7)).len(), 1);
+        assert_eq!((reorder.bytes(), reorder.next(), reorder.has(7), reorder.holds(7)), (0, 0, true, false));
+    }
+
+    #[test]
     fn what_waits_is_counted_and_told() {
-        let mut reorder = Reorder::from(5);
+        let mut reorder = Reorder::new(ALL, Indices::below(5));
         assert!(reorder.settle(7, settled(7)).is_empty());
-        assert_eq!((reorder.bytes(), reorder.has(4), reorder.has(6), reorder.has(7)), (2, true, false, true));
-        assert_eq!(reorder.early().map(|(index, _)| index).collect::<Vec<_>>(), [7]);
+        assert_eq!(
+            (reorder.bytes(), reorder.has(4), reorder.has(6), reorder.holds(7)),
+            (162, true, false, true)
+        );
         assert_eq!(reorder.settle(5, settled(5)).len(), 1);
         assert_eq!(reorder.settle(6, settled(6)).len(), 2);
     }

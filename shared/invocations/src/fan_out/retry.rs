@@ -1,5 +1,5 @@
-//! What is tried again. What did not run is; what may have run only where twice is once; what ran and
-//! failed only where that is asked for.
+//! What is tried again: an item that did not run; where the call is idempotent, one that may have run; where that
+//! is asked for, one that ran and failed. A refusal for want of room is no attempt.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::ports::ErrorKind;
 /// What the call allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts at one item in all; 1 at least.
+    /// Attempts at one item in all, less those that were refused for want of room; 1 at least.
     pub max_attempts: u32,
     /// Invoking a function twice with one payload does no harm.
     pub idempotent: bool,
@@ -40,10 +40,12 @@ pub enum Next {
 }
 
 impl RetryPolicy {
-    /// After an attempt that was not answered, the n-th of its item.
+    /// After an attempt that was not answered, the n-th of its item. A throttle is followed by another attempt
+    /// whatever their number: it tells nothing of the item.
     pub fn after_error(&self, kind: ErrorKind, ran: Ran, attempts: u32) -> Next {
         let again = match kind {
-            ErrorKind::Throttled { .. } | ErrorKind::Retryable => true,
+            ErrorKind::Throttled { .. } => return Next::Again,
+            ErrorKind::Retryable => true,
             ErrorKind::Ambiguous => self.idempotent,
             ErrorKind::Permanent => false,
         };
@@ -96,14 +98,15 @@ mod tests {
         for (policy, kind, ran, attempts, expected) in [
             (POLICY, THROTTLED, Ran::No, 1, Next::Again),
             (POLICY, ErrorKind::Retryable, Ran::No, 2, Next::Again),
-            (POLICY, THROTTLED, Ran::No, 3, rejected),
+            (POLICY, THROTTLED, Ran::No, 3, Next::Again),
+            (POLICY, ErrorKind::Retryable, Ran::No, 3, rejected),
             (POLICY, ErrorKind::Permanent, Ran::No, 1, rejected),
             (POLICY, ErrorKind::Ambiguous, Ran::No, 1, unknown),
             (idempotent, ErrorKind::Ambiguous, Ran::No, 1, Next::Again),
             (idempotent, ErrorKind::Ambiguous, Ran::Maybe, 3, unknown),
-            (idempotent, THROTTLED, Ran::Maybe, 3, unknown),
+            (idempotent, ErrorKind::Retryable, Ran::Maybe, 3, unknown),
             (idempotent, ErrorKind::Permanent, Ran::Maybe, 2, unknown),
-            (POLICY, THROTTLED, Ran::Failed, 3, Next::Settled(Outcome::FunctionError)),
+            (POLICY, ErrorKind::Retryable, Ran::Failed, 3, Next::Settled(Outcome::FunctionError)),
         ] {
             assert_eq!(policy.after_error(kind, ran, attempts), expected, "{kind:?} {ran:?} {attempts}");
         }

@@ -5,7 +5,11 @@ use std::fmt;
 /// Characters of a name. Source: `Invoke` API reference.
 const NAME_MAX_CHARS: usize = 64;
 
-/// A function as `Invoke` takes it: a name, a partial ARN or an ARN, each perhaps with a version or alias.
+/// The one version with a dot in its name: the latest that was published.
+const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
+
+/// A function as `Invoke` takes it: a name, a partial ARN (with or without account and Region) or an ARN, each
+/// perhaps with a version or alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionName {
     text: String,
@@ -22,23 +26,45 @@ impl FunctionName {
                  with :version or :alias where one is meant"
             )
         };
-        let parts: Vec<&str> = text.split(':').collect();
-        let (account, rest) = match parts.as_slice() {
-            ["arn", partition, "lambda", region, account, "function", rest @ ..]
-                if partition.starts_with("aws") && !region.is_empty() =>
-            {
-                (Some(*account), rest)
+        let mut parts: Vec<&str> = text.split(':').collect();
+        let is_arn = parts.first() == Some(&"arn");
+        if is_arn {
+            let is_of_lambda =
+                matches!(parts.as_slice(), ["arn", partition, "lambda", ..] if partition.starts_with("aws"));
+            if !is_of_lambda {
+                return Err(wrong());
             }
-            [account, "function", rest @ ..] => (Some(*account), rest),
-            rest => (None, rest),
-        };
-        let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+            parts.drain(..3);
+        }
+        // Region, account and `function` may each be left out of a partial ARN, as in the API's pattern.
+        let mut rest = parts.as_slice();
+        let mut given = 0;
+        if let [region, after @ ..] = rest
+            && !after.is_empty()
+            && is_region(region)
+        {
+            (rest, given) = (after, given + 1);
+        }
+        if let [account, after @ ..] = rest
+            && !after.is_empty()
+            && is_account(account)
+        {
+            (rest, given) = (after, given + 1);
+        }
+        if let ["function", after @ ..] = rest
+            && !after.is_empty()
+        {
+            (rest, given) = (after, given + 1);
+        }
+        if is_arn && given < 3 {
+            return Err(wrong());
+        }
         let (name, qualifier) = match rest {
             [name] => (*name, None),
             [name, qualifier] => (*name, Some(*qualifier)),
             _ => return Err(wrong()),
         };
-        if !account.is_none_or(is_account) || !is_name(name) || !qualifier.is_none_or(is_qualifier) {
+        if !is_name(name) || !qualifier.is_none_or(is_qualifier) {
             return Err(wrong());
         }
         Ok(Self { text: text.to_owned(), name: name.to_owned(), qualifier: qualifier.map(str::to_owned) })
@@ -47,6 +73,12 @@ impl FunctionName {
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// As it was written, without the version or alias: versions share the function's room.
+    pub fn unqualified(&self) -> &str {
+        let length = self.qualifier.as_ref().map_or(0, |qualifier| qualifier.len() + 1);
+        &self.text[..self.text.len() - length]
     }
 
     /// The name alone.
@@ -82,7 +114,23 @@ fn is_name(text: &str) -> bool {
     (1..=NAME_MAX_CHARS).contains(&text.len()) && text.bytes().all(is_word)
 }
 
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let are_words = |parts: &[&str]| {
+        parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+    };
+    parts.len() >= 3 && parts.last().is_some_and(is_number) && are_words(&parts[..parts.len() - 1])
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn is_qualifier(text: &str) -> bool {
+    if text == LATEST_PUBLISHED {
+        return true;
+    }
     let rest = text.strip_prefix('$').unwrap_or(text);
     (1..=128).contains(&text.len()) && !rest.is_empty() && rest.bytes().all(is_word)
 }
@@ -160,7 +208,18 @@ mod tests {
             ("resize", "resize", None),
             ("resize:prod", "resize", Some("prod")),
             ("resize:$LATEST", "resize", Some("$LATEST")),
+            ("resize:$LATEST.PUBLISHED", "resize", Some("$LATEST.PUBLISHED")),
+            ("function:resize", "resize", None),
+            ("function:resize:live", "resize", Some("live")),
             ("123456789012:function:resize", "resize", None),
+            ("123456789012:resize", "resize", None),
+            ("eu-west-1:123456789012:function:resize", "resize", None),
+            ("us-gov-west-1:123456789012:function:resize:7", "resize", Some("7")),
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:resize:$LATEST.PUBLISHED",
+                "resize",
+                Some("$LATEST.PUBLISHED"),
+            ),
             ("123456789012:function:resize:7", "resize", Some("7")),
             ("arn:aws:lambda:eu-west-1:123456789012:function:resize", "resize", None),
             ("arn:aws-cn:lambda:cn-north-1:123456789012:function:a_b-c:live", "a_b-c", Some("live")),
@@ -171,6 +230,7 @@ mod tests {
                 (function.as_str(), function.name(), function.qualifier.as_deref()),
                 (text, name, qualifier)
             );
+            assert!(function.unqualified().ends_with(name), "{}", function.unqualified());
         }
     }
 

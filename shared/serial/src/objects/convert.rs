@@ -85,6 +85,12 @@ pub async fn convert<B: Buckets>(
     target: &Target,
     request: &ConvertRequest,
 ) -> Result<Converted, Failure> {
+    // With an ETag, the replacement of what was read is meant.
+    if *from == target.uri && version_id.is_none() && target.condition == WriteCondition::Always {
+        return Err(Failure::invalid_request(format!(
+            "{from}: is source and target; name another target, or the source's ETag where it is to be replaced"
+        )));
+    }
     let from_format = format_of(&from.key, request.from)?;
     let to_format = format_of(&target.uri.key, request.to)?;
     let reader = many::by(request.end, async { found(from, buckets.open(from, version_id).await) }).await?;

@@ -1,5 +1,6 @@
 //! Any function, many at once.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -8,7 +9,6 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::SdkError;
-use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine;
@@ -16,7 +16,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::error::{Effect, port_error, retry_after};
 use super::refusals::kind_of_refusal;
-use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType, LogType};
+use super::stream::streamed;
+use crate::ports::{
+    CONNECTION_FAILED, CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType,
+    LogType, NO_CREDENTIALS,
+};
+
+/// The `error_type` of a call whose answer was lost: its function may have run.
+pub(super) const ANSWER_LOST: &str = "AnswerLost";
 
 /// Calls Lambda functions over one client, which keeps its connections for all of them.
 #[derive(Debug, Clone)]
@@ -44,6 +51,18 @@ impl LambdaCaller {
 
 impl FunctionCaller for LambdaCaller {
     async fn call(&self, call: &FunctionCall<'_>) -> Result<CallAnswer, CallError> {
+        let answer = async {
+            match call.response_stream {
+                true => streamed(&self.client, call).await,
+                false => self.whole(call).await,
+            }
+        };
+        tokio::time::timeout(call.timeout, answer).await.unwrap_or_else(|_| Err(timed_out(call.timeout)))
+    }
+}
+
+impl LambdaCaller {
+    async fn whole(&self, call: &FunctionCall<'_>) -> Result<CallAnswer, CallError> {
         let request = self
             .client
             .invoke()
@@ -54,17 +73,12 @@ impl FunctionCaller for LambdaCaller {
                 InvocationType::Event => aws_sdk_lambda::types::InvocationType::Event,
                 InvocationType::DryRun => aws_sdk_lambda::types::InvocationType::DryRun,
             })
-            .log_type(match call.log_type {
-                LogType::None => aws_sdk_lambda::types::LogType::None,
-                LogType::Tail => aws_sdk_lambda::types::LogType::Tail,
-            })
+            .log_type(log_type(call))
             .set_client_context(call.client_context.map(str::to_owned))
+            .set_tenant_id(call.tenant_id.map(str::to_owned))
+            .set_durable_execution_name(call.durable_execution_name.map(str::to_owned))
             .payload(Blob::new(call.payload));
-        let answer = match tokio::time::timeout(call.timeout, request.send()).await {
-            Err(_) => return Err(timed_out(call.timeout)),
-            Ok(Err(error)) => return Err(call_error(&error)),
-            Ok(Ok(answer)) => answer,
-        };
+        let answer = request.send().await.map_err(|error| call_error(&error))?;
         Ok(CallAnswer {
             status: u16::try_from(answer.status_code).unwrap_or_default(),
             payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
@@ -75,8 +89,15 @@ impl FunctionCaller for LambdaCaller {
     }
 }
 
+pub(super) fn log_type(call: &FunctionCall<'_>) -> aws_sdk_lambda::types::LogType {
+    match call.log_type {
+        LogType::None => aws_sdk_lambda::types::LogType::None,
+        LogType::Tail => aws_sdk_lambda::types::LogType::Tail,
+    }
+}
+
 /// A log may be cut within a character. What is not base64 is shown as it is.
-fn decoded(log: &str) -> String {
+pub(super) fn decoded(log: &str) -> String {
     STANDARD.decode(log).map_or_else(|_| log.to_owned(), |log| String::from_utf8_lossy(&log).into_owned())
 }
 
@@ -89,13 +110,18 @@ fn timed_out(after: Duration) -> CallError {
     }
 }
 
-fn call_error(error: &SdkError<InvokeError>) -> CallError {
+pub(super) fn call_error<E>(error: &SdkError<E>) -> CallError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     let failed = port_error("Invoke", Effect::Once, error);
     let SdkError::ServiceError(service) = error else {
         let error_type = match (error, failed.kind) {
             (SdkError::ConstructionFailure(_), _) => "InvalidRequest",
-            (_, ErrorKind::Ambiguous) => "AnswerLost",
-            _ => "ConnectionFailed",
+            (_, ErrorKind::Ambiguous) => ANSWER_LOST,
+            // Of what fails before it is sent, credentials that are not there alone stay so.
+            (_, ErrorKind::Permanent) => NO_CREDENTIALS,
+            _ => CONNECTION_FAILED,
         };
         return CallError {
             kind: failed.kind,

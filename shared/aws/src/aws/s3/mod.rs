@@ -79,6 +79,13 @@ impl S3ObjectStore {
         S3ObjectWriter::new(self.object(key), NewObject { condition, ..NewObject::of_type(content_type) })
     }
 
+    /// Tries whether an object may be written, before there is anything to write: begins an upload and aborts it.
+    pub async fn try_object(&self, key: &str) -> Result<(), PortError> {
+        let wanted = NewObject::of_type("application/octet-stream");
+        upload::Upload::start(&self.object(key), &wanted).await?.abort().await;
+        Ok(())
+    }
+
     /// `HeadObject`; `None` where there is no such object.
     pub async fn object_info(&self, key: &str) -> Result<Option<ObjectInfo>, PortError> {
         match head(&self.object(key), None).await? {

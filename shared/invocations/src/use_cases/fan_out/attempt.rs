@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::items::Prepared;
 use super::ledger::Ledger;
 use crate::fan_out::limits::{EVENT_PAYLOAD_MAX_BYTES, RESULT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
-use crate::fan_out::{ItemResult, LargePayloads, Outcome, Payload, Ran, Terms, Ticket, function_error};
+use crate::fan_out::{ItemResult, LargePayloads, Open, Outcome, Payload, Ran, Terms, Ticket, function_error};
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType};
 
 /// An item that is sent, or waits to be sent again.
@@ -16,13 +16,48 @@ pub(super) struct Sendable {
     pub(super) index: u64,
     pub(super) prepared: Prepared,
     pub(super) attempts: u32,
+    /// How many of these were refused for want of room: they are no attempts.
+    pub(super) refused: u32,
     pub(super) ran: Ran,
+    /// What its last attempt met with.
+    pub(super) last: Option<CallError>,
+}
+
+impl Sendable {
+    /// Attempts that count.
+    pub(super) fn tries(&self) -> u32 {
+        self.attempts.saturating_sub(self.refused)
+    }
+
+    /// What is known of it while it waits.
+    pub(super) fn open(&self) -> Open {
+        Open { index: self.index, attempts: self.attempts, refused: self.refused, ran: self.ran }
+    }
+
+    /// Its result where it is not tried again.
+    pub(super) fn given_up(self, error_type: &str, why: &str) -> ItemResult {
+        let outcome = self.ran.outcome(Outcome::NotRun);
+        let mut result = ItemResult::unsent(self.index, outcome, error_type, why);
+        result.attempts = self.attempts;
+        if let Some(last) = self.last {
+            result.status_code = last.status;
+            result.error_message = Some(format!("{why}; its last attempt: {last}"));
+        }
+        result
+    }
+}
+
+/// Where an item stood among those under way when it was sent: at its target, and in all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tickets {
+    pub(super) target: Ticket,
+    pub(super) machine: Ticket,
 }
 
 /// What came back of an item.
 pub(super) struct Landed {
     pub(super) item: Sendable,
-    pub(super) ticket: Ticket,
+    pub(super) tickets: Tickets,
     pub(super) duration: Duration,
     pub(super) result: Result<Answered, CallError>,
 }
@@ -38,19 +73,23 @@ pub(super) async fn attempt<C: FunctionCaller, L: Ledger>(
     ledger: &L,
     terms: &Terms,
     mut item: Sendable,
-    ticket: Ticket,
+    tickets: Tickets,
 ) -> Landed {
     item.attempts += 1;
     if let Err(error) = fit(ledger, terms, &mut item).await {
-        return Landed { item, ticket, duration: Duration::ZERO, result: Err(error) };
+        return Landed { item, tickets, duration: Duration::ZERO, result: Err(error) };
     }
     let started = Instant::now();
+    let to = &item.prepared.to;
     let call = FunctionCall {
-        function: item.prepared.function.as_str(),
-        qualifier: item.prepared.qualifier.as_deref(),
+        function: to.function.as_str(),
+        qualifier: to.qualifier.as_deref(),
         invocation_type: terms.invocation_type,
         log_type: terms.log_type,
-        client_context: item.prepared.client_context.as_deref(),
+        client_context: to.client_context.as_deref(),
+        tenant_id: to.tenant_id.as_deref(),
+        durable_execution_name: to.durable_execution_name.as_deref(),
+        response_stream: terms.response_stream,
         payload: &item.prepared.payload,
         timeout: terms.timeout,
     };
@@ -60,7 +99,7 @@ pub(super) async fn attempt<C: FunctionCaller, L: Ledger>(
         Ok(answer) => Ok(placed(ledger, item.index, answer).await),
         Err(error) => Err(error),
     };
-    Landed { item, ticket, duration, result }
+    Landed { item, tickets, duration, result }
 }
 
 /// Puts a payload that is too large on S3 and a reference in its place, where the call allows that.

@@ -3,12 +3,11 @@
 use tokio::io::AsyncBufReadExt;
 use tokio::sync::Mutex;
 
-use super::ledger::{Ledger, Step};
+use super::ledger::{Kept, Ledger, Note, Step};
 use super::place::Place;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::Timestamp;
-use crate::fan_out::limits::started_ahead;
-use crate::fan_out::{Checkpoint, Settled, State};
+use crate::fan_out::{Checkpoint, Early, ResultOrder, Settled, State};
 use crate::ports::{CheckpointStore, Clock, ObjectStore, ObjectWriter, PortError, Version};
 
 /// Bytes of results that make a part, unless one is due before: an object goes up in pieces of so many.
@@ -20,19 +19,12 @@ pub(super) struct Checkpointed<'a, O, T> {
     objects: &'a O,
     clock: &'a T,
     place: &'a Place,
-    ceiling: u32,
     saved: Mutex<(Checkpoint, Version)>,
 }
 
 impl<'a, O: ObjectStore + CheckpointStore, T: Clock> Checkpointed<'a, O, T> {
-    pub(super) fn new(
-        objects: &'a O,
-        clock: &'a T,
-        place: &'a Place,
-        ceiling: u32,
-        saved: (Checkpoint, Version),
-    ) -> Self {
-        Self { objects, clock, place, ceiling, saved: Mutex::new(saved) }
+    pub(super) fn new(objects: &'a O, clock: &'a T, place: &'a Place, saved: (Checkpoint, Version)) -> Self {
+        Self { objects, clock, place, saved: Mutex::new(saved) }
     }
 
     pub(super) fn into_checkpoint(self) -> Checkpoint {
@@ -45,33 +37,49 @@ impl<O: ObjectStore + CheckpointStore, T: Clock> Ledger for Checkpointed<'_, O, 
         PART_BYTES
     }
 
-    fn started_ahead(&self) -> Option<u64> {
-        Some(started_ahead(self.ceiling))
+    fn order(&self) -> ResultOrder {
+        // Parts are put together by their first index, and so keep the order of the list.
+        ResultOrder::List { held_max_bytes: usize::MAX }
     }
 
-    async fn keep(&self, step: Step) -> Result<(), FanOutError> {
+    fn is_handed_on(&self) -> bool {
+        true
+    }
+
+    fn keeps_early(&self) -> bool {
+        true
+    }
+
+    fn note(&self, _: Note) -> Result<(), FanOutError> {
+        Ok(())
+    }
+
+    async fn keep(&self, step: Step) -> Result<Kept, FanOutError> {
         let mut saved = self.saved.lock().await;
         let mut next = saved.0.clone();
         if !step.lines.is_empty() {
             put(self.objects, &self.place.part(step.from, next.generation), &step.lines).await?;
         }
+        next.early.retain(|early| early.last >= step.next);
+        if let Some(last) = step.early.iter().map(|(index, _)| *index).max() {
+            let key = self.place.early(next.generation, next.saves);
+            put(self.objects, &key, &early_lines(&step.early)).await?;
+            next.early.push(Early { key, last });
+        }
+        next.saves += 1;
+        next.quiet_ms = step.quiet_ms;
         next.next = step.next;
         next.started = step.started;
         next.progress = step.progress;
         next.leased_until = self.clock.now().plus_millis(LEASE_MS);
         if let Some(last) = step.end {
-            if !last.early.is_empty() {
-                let key = self.place.early(next.generation);
-                put(self.objects, &key, &early_lines(&last.early)).await?;
-                next.early = Some(key);
-            }
             next.open = last.open;
             next.state = if last.is_complete { State::Complete } else { State::Running };
             next.leased_until = Timestamp::from_millis(0);
         }
         let version = save(self.objects, self.place, &next, Some(&saved.1)).await?;
         *saved = (next, version);
-        Ok(())
+        Ok(Kept::Well)
     }
 
     async fn put_aside(&self, name: &str, bytes: &[u8]) -> Result<Option<String>, PortError> {
@@ -115,17 +123,18 @@ pub(super) async fn read_early<O: ObjectStore>(
     checkpoint: &Checkpoint,
 ) -> Result<Vec<(u64, Settled)>, PortError> {
     const READ: &str = "read early results";
-    let Some(key) = &checkpoint.early else { return Ok(Vec::new()) };
-    let object = objects.open_object(key).await?;
-    let object = object.ok_or_else(|| PortError::permanent(READ, format!("{key} is gone")))?;
-    let mut lines = object.lines();
-    let mut early = Vec::new();
-    let failed = |error: &dyn std::fmt::Display| PortError::retryable(READ, format!("{key}: {error}"));
-    while let Some(line) = lines.next_line().await.map_err(|error| failed(&error))? {
-        let settled: (u64, Settled) = serde_json::from_str(&line).map_err(|error| failed(&error))?;
-        if settled.0 >= checkpoint.next {
-            early.push(settled);
+    let mut results = Vec::new();
+    for Early { key, .. } in &checkpoint.early {
+        let object = objects.open_object(key).await?;
+        let object = object.ok_or_else(|| PortError::permanent(READ, format!("{key} is gone")))?;
+        let mut lines = object.lines();
+        let failed = |error: &dyn std::fmt::Display| PortError::retryable(READ, format!("{key}: {error}"));
+        while let Some(line) = lines.next_line().await.map_err(|error| failed(&error))? {
+            let settled: (u64, Settled) = serde_json::from_str(&line).map_err(|error| failed(&error))?;
+            if settled.0 >= checkpoint.next {
+                results.push(settled);
+            }
         }
     }
-    Ok(early)
+    Ok(results)
 }

@@ -6,22 +6,27 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
 use super::FanOutError;
-use crate::fan_out::{Open, Progress, Settled};
-use crate::ports::{ObjectWriter, PortError};
+use crate::fan_out::limits::HELD_RESULTS_MAX_BYTES;
+use crate::fan_out::{Open, Progress, ResultOrder, Settled};
+use crate::ports::PortError;
 
 /// How far the loop has come since it last said so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Step {
-    /// The index of the first result of `lines`.
+    /// The index of the first result of `lines`, where results keep the order of the list.
     pub from: u64,
-    /// Results as lines, in order.
+    /// Results as lines.
     pub lines: Vec<u8>,
-    /// The index behind the last of them.
+    /// Every item before it has its result in lines, of this step or an earlier one.
     pub next: u64,
     /// No item from here on is started before the next step.
     pub started: u64,
-    /// What the items before `next` came to.
+    /// What the items that have their result in lines came to.
     pub progress: Progress,
+    /// New results that are in no lines yet.
+    pub early: Vec<(u64, Settled)>,
+    /// How long nothing has got through.
+    pub quiet_ms: u64,
     /// How the loop ends, with its last step.
     pub end: Option<LastStep>,
 }
@@ -31,10 +36,26 @@ pub struct Step {
 pub struct LastStep {
     /// Every item has its result.
     pub is_complete: bool,
-    /// Results that wait for others before them.
-    pub early: Vec<(u64, Settled)>,
     /// Items that wait for another attempt.
     pub open: Vec<Open>,
+}
+
+/// What is about to happen to an item, or is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// It is about to be sent.
+    Begins(u64),
+    /// It waits, and is not under way.
+    Waits(Open),
+}
+
+/// What follows a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// The loop goes on.
+    Well,
+    /// The results lie elsewhere, for this reason, and nothing more is to be started.
+    Elsewhere(String),
 }
 
 /// Where results go.
@@ -42,11 +63,21 @@ pub trait Ledger: Send + Sync {
     /// Results of so many bytes make a step.
     fn step_bytes(&self) -> usize;
 
-    /// How many items ahead are written down as started before they are; `None`: none need to be.
-    fn started_ahead(&self) -> Option<u64>;
+    /// In which order results are wanted.
+    fn order(&self) -> ResultOrder;
+
+    /// Whether items are written down as started by checkpoints that run ahead of them, so that another
+    /// invocation can take up what this one leaves open.
+    fn is_handed_on(&self) -> bool;
+
+    /// Whether it keeps results that are in no lines yet.
+    fn keeps_early(&self) -> bool;
+
+    /// Writes down what is about to happen to one item. Nothing is sent where that fails.
+    fn note(&self, note: Note) -> Result<(), FanOutError>;
 
     /// Keeps a step. The loop calls it once at a time.
-    fn keep(&self, step: Step) -> impl Future<Output = Result<(), FanOutError>> + Send;
+    fn keep(&self, step: Step) -> impl Future<Output = Result<Kept, FanOutError>> + Send;
 
     /// Puts a payload that is too large for its place elsewhere, and returns where; `None` where there is
     /// no such place.
@@ -57,46 +88,43 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
 }
 
-/// Writes results to a stream as they come into order. Nothing is resumed from it.
+/// Writes results to a stream. Nothing is resumed from it.
 #[derive(Debug)]
 pub struct StreamedLedger<W> {
     writer: Mutex<W>,
+    order: ResultOrder,
 }
 
 /// Where lines are written.
 pub trait LineWriter: Send {
-    /// Writes whole lines, so that a reader sees them.
-    fn write_lines(&mut self, lines: &[u8]) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Writes whole lines, so that a reader sees them. Where that fails, puts them elsewhere and says so.
+    fn write_lines(&mut self, lines: &[u8]) -> impl Future<Output = Result<Kept, PortError>> + Send;
 }
 
-/// A file or a pipe.
+/// A stream that nothing takes the place of.
 #[derive(Debug)]
 pub struct Plain<W>(pub W);
 
-/// An object that is being written.
-#[derive(Debug)]
-pub struct InObject<W>(pub W);
-
 impl<W: AsyncWrite + Send + Unpin> LineWriter for Plain<W> {
-    async fn write_lines(&mut self, lines: &[u8]) -> Result<(), PortError> {
+    async fn write_lines(&mut self, lines: &[u8]) -> Result<Kept, PortError> {
         let written = async {
             self.0.write_all(lines).await?;
             self.0.flush().await
         };
-        written.await.map_err(|error: std::io::Error| PortError::permanent("write results", error))
-    }
-}
-
-impl<W: ObjectWriter> LineWriter for InObject<W> {
-    async fn write_lines(&mut self, lines: &[u8]) -> Result<(), PortError> {
-        self.0.write(lines).await
+        let written: std::io::Result<()> = written.await;
+        written.map(|()| Kept::Well).map_err(|error| PortError::permanent("write results", error))
     }
 }
 
 impl<W: LineWriter> StreamedLedger<W> {
-    /// Over a writer.
+    /// Over a writer, in the order of the list as far as memory allows.
     pub fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer) }
+        Self::in_order(writer, ResultOrder::List { held_max_bytes: HELD_RESULTS_MAX_BYTES })
+    }
+
+    /// Over a writer.
+    pub fn in_order(writer: W, order: ResultOrder) -> Self {
+        Self { writer: Mutex::new(writer), order }
     }
 
     /// The writer, once the loop has ended.
@@ -110,13 +138,25 @@ impl<W: LineWriter> Ledger for StreamedLedger<W> {
         1
     }
 
-    fn started_ahead(&self) -> Option<u64> {
-        None
+    fn order(&self) -> ResultOrder {
+        self.order
     }
 
-    async fn keep(&self, step: Step) -> Result<(), FanOutError> {
+    fn is_handed_on(&self) -> bool {
+        false
+    }
+
+    fn keeps_early(&self) -> bool {
+        false
+    }
+
+    fn note(&self, _: Note) -> Result<(), FanOutError> {
+        Ok(())
+    }
+
+    async fn keep(&self, step: Step) -> Result<Kept, FanOutError> {
         if step.lines.is_empty() {
-            return Ok(());
+            return Ok(Kept::Well);
         }
         Ok(self.writer.lock().await.write_lines(&step.lines).await?)
     }

@@ -1,12 +1,13 @@
-//! Invokes the functions of a list, each once, and keeps one result for each, in the order of the list.
+//! Invokes the functions of a list, each once, and keeps one result for each.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `items` | the list, from a call or as lines |
 //! | `invoke_all` | the loop: what is started, tried again, settled |
 //! | `attempt` | one request |
-//! | `ledger` | what a loop writes down; `StreamedLedger`, for a program that is not resumed |
-//! | `checkpointed` | the same, so that another invocation can go on |
+//! | `ledger` | what a loop writes down; `StreamedLedger`, for results that nothing is resumed from |
+//! | `results_file`, `digest` | results in a file of this machine, from which a run goes on |
+//! | `checkpointed` | results on S3, so that another invocation can go on |
 //! | `place` | keys of a fan-out's objects |
 //! | `take_up` | a fan-out that is begun, or gone on with |
 //! | `finish` | the results of all parts together |
@@ -34,30 +35,35 @@
 //!    where the call is `idempotent`; else their result is `UNKNOWN`.
 //!
 //! A fan-out that stops by itself, before its deadline, leaves nothing in doubt: it waits for the
-//! answers that are under way, puts results that wait for others aside (`early`), and tells which items
-//! only wait for another attempt (`open`). An answer that does not come until the very end of
-//! its time is an answer that was lost.
+//! answers that are under way, and tells which items only wait for another attempt (`open`). Results that are in
+//! no part yet are put aside (`early`) with each checkpoint, so that a kill puts those items alone in doubt that
+//! were in flight or about to start. An answer that does not come until the very end of its time is an answer
+//! that was lost.
 //!
 //! A lease in the checkpoint, renewed while the loop runs, keeps a second invocation from taking over a
 //! fan-out that is alive. It saves work only: that nothing is started twice does not hang on clocks.
 
 mod attempt;
 mod checkpointed;
+mod digest;
 mod finish;
 mod invoke_all;
 mod items;
 mod ledger;
 mod place;
+mod results_file;
 mod take_up;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub use digest::digest_list;
 pub use finish::{Results, finish};
-pub use invoke_all::{Ended, Start, Stop, invoke_all};
+pub use invoke_all::{Came, Ended, Start, Stop, invoke_all};
 pub use items::{Item, Items, Kind, count_lines, inline, lines};
-pub use ledger::{InObject, LastStep, Ledger, LineWriter, Plain, Step, StreamedLedger};
+pub use ledger::{Kept, LastStep, Ledger, LineWriter, Note, Plain, Step, StreamedLedger};
 pub use place::{PREFIX, Place, readable, writable};
+pub use results_file::{ResultsFile, StandardOutput, Wanted};
 pub use take_up::{End, FanOut, StoredOrder, load_order, run_fan_out, store_order};
 pub use tree::{Branch, Tree, plan_tree};
 
@@ -75,6 +81,9 @@ pub enum FanOutError {
     /// It can't be done as it was asked for.
     #[error("{0}")]
     Refused(String),
+    /// It can't go on, and nothing more is started: the reason is told once, and not of each item.
+    #[error("{0}")]
+    Halted(String),
     /// Another invocation has taken it over.
     #[error("the fan-out {0} was taken over by another invocation")]
     TakenOver(String),

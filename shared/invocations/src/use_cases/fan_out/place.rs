@@ -49,9 +49,9 @@ impl Place {
         self.key(&format!("results/{from:012}-{generation}.jsonl"))
     }
 
-    /// Results that waited for others when a generation ended.
-    pub(super) fn early(&self, generation: u64) -> String {
-        self.key(&format!("early-{generation}.jsonl"))
+    /// Results that were in no part yet when a checkpoint of a generation was saved.
+    pub(super) fn early(&self, generation: u64, save: u64) -> String {
+        self.key(&format!("early/{generation}-{save:06}.jsonl"))
     }
 
     /// The call.

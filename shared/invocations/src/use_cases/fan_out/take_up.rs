@@ -1,17 +1,19 @@
 //! A fan-out, or a branch of one, that is begun or gone on with.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::checkpointed::{Checkpointed, put, read_early, save};
-use super::invoke_all::{Ended, Start, Stop, invoke_all};
+use super::invoke_all::{Came, Ended, Start, Stop, invoke_all};
 use super::items::{Items, Kind, count_lines, inline, lines};
 use super::place::Place;
 use super::tree::Tree;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::S3Uri;
 use crate::fan_out::limits::started_ahead;
-use crate::fan_out::{Checkpoint, Counts, FanOutCall, Order, Source, State, Terms};
+use crate::fan_out::{Checkpoint, Counts, FanOutCall, Indices, Json, Order, Source, State, Terms};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore, PortError, Version};
 
 /// What is run, by whom, and until when.
@@ -84,25 +86,32 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
     let early = read_early(objects, &before).await?;
     let early_before = early.len();
     let start = Start {
-        next: before.next,
+        done: Indices::below(before.next),
         suspect_until: before.started,
         started: ours.started,
         early,
         open: before.open.clone(),
         progress: before.progress.clone(),
+        quiet: Duration::from_millis(before.quiet_ms),
         tolerated,
     };
-    let ledger = Checkpointed::new(objects, clock, place, terms.ceiling, (ours, version));
-    let stop =
-        Stop { starting: sleep_until(fan_out.stop_starting), waiting: sleep_until(fan_out.stop_waiting) };
-    let (ended, _) = invoke_all(caller, &ledger, items, terms, start, stop).await?;
+    let ledger = Checkpointed::new(objects, clock, place, (ours, version));
+    let stop = Stop {
+        starting: sleep_until(fan_out.stop_starting),
+        waiting: sleep_until(fan_out.stop_waiting),
+        counts_rest: false,
+    };
+    let Came { ended, was_refused, .. } = invoke_all(caller, &ledger, items, terms, start, stop).await?;
     let checkpoint = ledger.into_checkpoint();
     let new = checkpoint.progress.counts.since(&before.progress.counts);
-    if ended == Ended::Complete {
-        return Ok((End::Complete(checkpoint), new));
+    match ended {
+        Ended::Complete => return Ok((End::Complete(checkpoint), new)),
+        Ended::Halted(why) => return Err(why),
+        Ended::Stopped => {}
     }
     let early_after = read_early(objects, &checkpoint).await?.len();
-    let came_further = checkpoint.next > before.next || early_after > early_before;
+    // One that was refused all the time is gone on with as long as its call allows.
+    let came_further = checkpoint.next > before.next || early_after > early_before || was_refused;
     Ok((End::ToBeContinued { checkpoint, came_further }, new))
 }
 
@@ -223,10 +232,14 @@ pub async fn store_order<O: ObjectStore>(
     let uri = place.uri(&place.input());
     let mut input = Vec::new();
     if let Some(payloads) = call.payloads.take() {
-        payloads.iter().for_each(|payload| input.extend(line_of(payload)));
+        payloads.iter().for_each(|payload| input.extend(format!("{}\n", Json::line(payload)).into_bytes()));
         call.payloads_uri = Some(uri);
     } else if let Some(invocations) = call.invocations.take() {
-        invocations.iter().for_each(|invocation| input.extend(line_of(invocation)));
+        for mut invocation in invocations {
+            // An item is one line.
+            invocation.payload = invocation.payload.and_then(|payload| Json::parse(&payload.line()).ok());
+            input.extend(line_of(&invocation));
+        }
         call.invocations_uri = Some(uri);
     }
     if !input.is_empty() {

@@ -130,3 +130,17 @@ async fn an_input_that_is_wrong_leaves_no_output_and_is_told_with_its_place() {
     assert!(!seen.valid);
     assert_eq!((seen.records, seen.errors, seen.findings[0].line), (2, 1, Some(2)));
 }
+
+#[tokio::test]
+async fn a_source_is_not_its_own_target_unless_its_etag_is_given() {
+    let buckets = buckets(&[("s3://b/a.geojson", FEATURES)]);
+    let source = uri("s3://b/a.geojson");
+    let target = Target::at(source.clone());
+    let failure = convert(&buckets, &source, None, &target, &ConvertRequest::default()).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidRequest);
+    assert!(failure.to_string().contains("s3://b/a.geojson: is source and target"), "{failure}");
+    let Look::Found(info) = buckets.look_at_object(&source).await.unwrap() else { panic!("absent") };
+    let condition = WriteCondition::Unchanged { etag: info.etag.unwrap() };
+    let meant = Target { condition, ..target };
+    convert(&buckets, &source, None, &meant, &ConvertRequest::default()).await.unwrap();
+}

@@ -1,70 +1,144 @@
 //! What is written down, and when.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use futures_util::future::FutureExt;
 
 use super::super::FanOutError;
-use super::super::attempt::{Landed, Sendable};
-use super::super::ledger::{LastStep, Ledger, Step};
-use super::{Ended, Run};
-use crate::fan_out::{Open, Progress, Ticket};
+use super::super::attempt::{Landed, Sendable, Tickets};
+use super::super::ledger::{Kept, LastStep, Ledger, Step};
+use super::starting::cut_off;
+use super::{Came, Ended, Run};
+use crate::fan_out::limits::started_ahead_after;
+use crate::fan_out::{ItemResult, Outcome};
+use crate::ports::PortError;
 
-impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Run<'_, L, F, S> {
+impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
     /// Writes down what there is, where it is much, where more is to be started, or where `anyway` is.
     pub(super) fn save_if_due(&mut self, anyway: bool) {
         if self.saving.is_some() {
             return;
         }
-        let ahead = self.ledger.started_ahead().filter(|_| !self.stopping && !self.has_read_all);
-        let wanted = ahead.map_or(self.started, |ahead| self.next_start.saturating_add(ahead));
-        let needs_more = ahead.is_some_and(|ahead| self.started < self.next_start.saturating_add(ahead / 2));
+        let is_handed_on = self.ledger.is_handed_on();
+        let runs_ahead = is_handed_on && !self.stopping && !self.has_read_all;
+        let needs_more = runs_ahead && self.started < self.next_start.saturating_add(self.ahead / 2);
         let has_much = !self.lines.is_empty() && self.lines.len() >= self.ledger.step_bytes();
-        if anyway || needs_more || has_much {
-            let step = self.step(wanted.max(self.started), None);
+        let has_early = !is_handed_on && !self.new_early.is_empty();
+        if anyway || needs_more || has_much || has_early {
+            let wanted = if runs_ahead { self.next_start.saturating_add(self.ahead) } else { self.started };
+            let step = self.step(wanted.max(self.started), anyway || has_much, None);
             self.save(step);
         }
     }
 
-    fn step(&mut self, started: u64, end: Option<LastStep>) -> Step {
+    fn step(&mut self, started: u64, with_lines: bool, end: Option<LastStep>) -> Step {
         let elapsed_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.progress.peak_concurrency = self.progress.peak_concurrency.max(self.peak);
         self.progress.wall_time_ms = self.wall_time_before_ms.saturating_add(elapsed_ms);
-        self.progress.peak_concurrency = self.progress.peak_concurrency.max(self.concurrency.peak());
-        let (from, next) = (self.lines_from, self.reorder.next());
-        self.lines_from = next;
-        let lines = std::mem::take(&mut self.lines);
-        Step { from, lines, next, started, progress: self.progress.clone(), end }
+        let from = self.lines_from;
+        let mut lines = Vec::new();
+        if with_lines {
+            lines = std::mem::take(&mut self.lines);
+            self.lines_from = self.reorder.next();
+            self.written = self.progress.clone();
+            self.new_early.retain(|(index, _)| self.reorder.holds(*index));
+        }
+        let quiet = self.quiet_before + self.quiet_since.elapsed();
+        Step {
+            from,
+            lines,
+            next: self.lines_from,
+            started,
+            progress: self.written.clone(),
+            early: std::mem::take(&mut self.new_early),
+            quiet_ms: u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX),
+            end,
+        }
     }
 
     fn save(&mut self, step: Step) {
         let ledger = self.ledger;
         let started = step.started;
         self.saving_bytes = step.lines.len();
-        self.saving = Some(async move { ledger.keep(step).await.map(|()| started) }.boxed());
+        self.next_start_at_save = self.next_start;
+        self.saving = Some(async move { ledger.keep(step).await.map(|kept| (started, kept)) }.boxed());
     }
 
-    pub(super) fn kept(&mut self, kept: Result<u64, FanOutError>) -> Result<(), FanOutError> {
+    pub(super) fn kept(&mut self, kept: Result<(u64, Kept), FanOutError>) -> Result<(), FanOutError> {
         self.saving = None;
         self.saving_bytes = 0;
-        self.started = kept?;
+        let (started, kept) = kept?;
+        self.started = started;
+        self.ahead = started_ahead_after(self.terms.ceiling, self.next_start - self.next_start_at_save);
+        self.look_at(kept);
         Ok(())
     }
 
+    fn look_at(&mut self, kept: Kept) {
+        if let Kept::Elsewhere(why) = kept {
+            self.halt(PortError::permanent("write results", why).into());
+        }
+    }
+
     /// Writes down what is left.
-    pub(super) async fn close(mut self) -> Result<(Ended, Progress), FanOutError> {
-        let is_complete = self.has_read_all && self.delayed.is_empty() && self.open.is_empty();
-        let waiting = self.delayed.values();
-        let waiting = waiting.map(|item| Open { index: item.index, attempts: item.attempts, ran: item.ran });
-        let open = self.open.values().copied().chain(waiting);
-        let early = self.reorder.early().map(|(index, settled)| (index, settled.clone())).collect();
-        let last = LastStep { is_complete, early, open: open.collect() };
+    pub(super) async fn close(mut self) -> Result<Came, FanOutError> {
+        let waits = !self.delayed.is_empty() || self.rooms.waiting() > 0 || !self.open.is_empty();
+        let is_complete = self.has_read_all && self.list_error.is_none() && !waits;
+        let waiting = std::mem::take(&mut self.delayed).into_values().chain(self.rooms.take_all());
+        let mut waiting: Vec<Sendable> = waiting.collect();
+        waiting.sort_unstable_by_key(|item| item.index);
+        let mut open: Vec<_> = self.open.values().copied().collect();
+        if self.ledger.is_handed_on() {
+            open.extend(waiting.iter().map(Sendable::open));
+        } else {
+            self.give_up_waiting(waiting);
+            let due = self.reorder.release();
+            self.give_out(due);
+        }
         let started = self.next_start.max(self.suspect_until);
-        let step = self.step(started, Some(last));
+        let step = self.step(started, true, Some(LastStep { is_complete, open }));
         let progress = step.progress.clone();
-        self.ledger.keep(step).await?;
-        match self.list_error {
-            Some(error) => Err(error.into()),
-            None => Ok((if is_complete { Ended::Complete } else { Ended::Stopped }, progress)),
+        let kept = self.ledger.keep(step).await?;
+        self.look_at(kept);
+        let ended = match (self.halted, self.list_error) {
+            (Some(why), _) => Ended::Halted(why),
+            (None, Some(error)) => Ended::Halted(error.into()),
+            (None, None) if is_complete => Ended::Complete,
+            (None, None) => Ended::Stopped,
+        };
+        let was_refused = self.was_refused && !self.has_answered;
+        Ok(Came { ended, progress, not_begun: self.not_begun, was_refused })
+    }
+
+    /// Items that wait for another attempt have a result; those that were never sent are counted. So have those that
+    /// an earlier run had begun and that were not reached in this one.
+    fn give_up_waiting(&mut self, waiting: Vec<Sendable>) {
+        let why = "the fan-out was stopped before it was tried again";
+        for item in waiting {
+            if item.attempts == 0 {
+                self.not_begun = self.not_begun.map(|count| count + 1);
+                continue;
+            }
+            self.settle(item.given_up("Stopped", why));
+        }
+        let mut never_sent = BTreeSet::new();
+        for (index, open) in std::mem::take(&mut self.open) {
+            if open.attempts == 0 {
+                self.not_begun = self.not_begun.map(|count| count + 1);
+                // It was never sent, and is no suspect.
+                never_sent.insert(index);
+                continue;
+            }
+            let outcome = open.ran.outcome(Outcome::NotRun);
+            let result = ItemResult::unsent(index, outcome, "Stopped", why);
+            self.settle(ItemResult { attempts: open.attempts, ..result });
+        }
+        let unreached = self.next_start.max(self.reorder.next())..self.suspect_until;
+        for index in unreached {
+            if !never_sent.contains(&index) && !self.reorder.has(index) {
+                self.settle(cut_off(index));
+            }
         }
     }
 }

@@ -1,50 +1,61 @@
 //! What is sent, and when.
 
-use std::collections::btree_map::OccupiedEntry;
 use std::future::Future;
 
 use futures_util::future::FutureExt;
 use futures_util::stream::StreamExt;
 use tokio::time::Instant;
 
-use super::super::attempt::{Landed, Sendable};
+use super::super::attempt::{Landed, Sendable, Tickets};
 use super::super::items::Item;
-use super::super::ledger::Ledger;
+use super::super::ledger::{Ledger, Note};
 use super::Run;
-use crate::fan_out::limits::{HELD_RESULTS_MAX_BYTES, reorder_window};
-use crate::fan_out::{ItemResult, Open, Outcome, Ran, Ticket};
+use crate::fan_out::limits::{HELD_RESULTS_MAX_BYTES, PARKED_MAX, PARKED_MAX_BYTES};
+use crate::fan_out::{ItemResult, Open, Outcome, Ran};
 use crate::ports::PortError;
 
-impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Run<'_, L, F, S> {
-    fn is_paused(&self) -> bool {
-        self.paused_until.is_some_and(|until| until > Instant::now())
-    }
-
-    fn has_room(&self) -> bool {
-        self.flying.len() < self.concurrency.limit() && !self.is_paused()
-    }
-
+impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
     /// Whether the next item of the list may be taken.
-    pub(super) fn may_read(&self) -> bool {
+    pub(super) fn may_read(&mut self) -> bool {
         let held = self.reorder.bytes() + self.lines.len() + self.saving_bytes;
-        !self.stopping
-            && !self.has_read_all
-            && self.next_start < self.started
-            && self.next_start.saturating_sub(self.reorder.next()) < reorder_window(self.terms.ceiling)
-            && held < HELD_RESULTS_MAX_BYTES
-            && (self.is_over() || self.has_room())
+        let goes_on = !self.stopping && !self.has_read_all && self.next_start < self.started;
+        // A stream takes results out of order rather than hold more, but it must take them.
+        let has_memory = match self.ledger.is_handed_on() {
+            true => held < HELD_RESULTS_MAX_BYTES,
+            false => self.lines.len() + self.saving_bytes < HELD_RESULTS_MAX_BYTES,
+        };
+        goes_on && has_memory && (self.is_over() || self.may_take_one())
+    }
+
+    /// Whether there is room for one more: at the only target, or on this machine and among those that wait for
+    /// room at theirs.
+    fn may_take_one(&mut self) -> bool {
+        let now = self.begun.elapsed();
+        match self.only_target() {
+            Some(target) => self.rooms.is_free(target) && self.rooms.has_room(target, now),
+            None => {
+                self.rooms.machine_has_room(now)
+                    && self.rooms.waiting() < PARKED_MAX
+                    && self.rooms.waiting_bytes() < PARKED_MAX_BYTES
+            }
+        }
     }
 
     /// Starts what may be started without waiting: first what is tried again.
     pub(super) fn start_all(&mut self) {
         if self.is_over() {
-            for (_, item) in std::mem::take(&mut self.delayed) {
-                self.settle(not_run(item.index, item.ran, item.attempts));
+            let waiting = std::mem::take(&mut self.delayed).into_values().chain(self.rooms.take_all());
+            for item in waiting.collect::<Vec<_>>() {
+                self.settle(not_run(item));
             }
         }
-        while !self.stopping && self.has_room() {
-            let due = self.delayed.first_entry().filter(|entry| entry.key().0 <= Instant::now());
-            let Some(item) = due.map(OccupiedEntry::remove) else { break };
+        let now = Instant::now();
+        while let Some(due) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
+            let item = due.remove();
+            self.rooms.wait(item);
+        }
+        while !self.stopping {
+            let Some(item) = self.rooms.next(self.begun.elapsed()) else { break };
             self.send(item);
         }
         while self.may_read() {
@@ -53,10 +64,18 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Run<'_
         }
     }
 
-    fn send(&mut self, item: Sendable) {
-        let ticket = self.concurrency.sent(self.flying.len() + 1);
-        self.under_way.insert(item.index, item.attempts + 1);
-        self.flying.push((self.send)(item, ticket));
+    fn send(&mut self, mut item: Sendable) {
+        if let Err(error) = self.ledger.note(Note::Begins(item.index)) {
+            self.halt(error);
+            return self.rooms.wait(item);
+        }
+        let tickets = self.rooms.send(item.prepared.to.function.unqualified());
+        let flying = u32::try_from(self.flying.len() + 1).unwrap_or(u32::MAX);
+        self.peak = self.peak.max(flying);
+        item.last = None;
+        let under_way = Open { attempts: item.attempts + 1, ran: Ran::Maybe.max(item.ran), ..item.open() };
+        self.under_way.insert(item.index, under_way);
+        self.flying.push((self.send)(item, tickets));
     }
 
     /// Takes the next item of the list: sends it, or settles it where that is not to be.
@@ -68,38 +87,57 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Ticket) -> F> Run<'_
                 return;
             }
             Some(Err(error)) => {
-                self.stopping = true;
+                // What was begun of the items before it is brought to its end.
+                self.has_read_all = true;
                 self.list_error = Some(error);
                 return;
             }
         };
         let Item { index, content } = item;
         self.next_start = index + 1;
+        let new = Open { index, attempts: 0, refused: 0, ran: Ran::No };
         let before = match self.open.remove(&index) {
             Some(open) => Some(open),
-            None if index >= self.suspect_until => Some(Open { index, attempts: 0, ran: Ran::No }),
-            None if self.terms.retry.idempotent => Some(Open { index, attempts: 0, ran: Ran::Maybe }),
+            None if index >= self.suspect_until => Some(new),
+            None if self.terms.retry.idempotent => Some(Open { ran: Ran::Maybe, ..new }),
             None => None,
         };
         match content {
             _ if self.reorder.has(index) => {}
             Err(why) => self.settle(ItemResult::unsent(index, Outcome::Rejected, "InvalidItem", why)),
             Ok(prepared) => match before {
-                None => {
-                    let why = "the fan-out was cut off; it may have been invoked before";
-                    self.settle(ItemResult::unsent(index, Outcome::Unknown, "CutOff", why));
+                None => self.settle(cut_off(index)),
+                Some(Open { attempts, refused, ran, .. }) => {
+                    let item = Sendable { index, prepared, attempts, refused, ran, last: None };
+                    self.start(item);
                 }
-                Some(Open { attempts, ran, .. }) if self.is_over() => {
-                    self.settle(not_run(index, ran, attempts));
-                }
-                Some(Open { attempts, ran, .. }) => self.send(Sendable { index, prepared, attempts, ran }),
             },
         }
+    }
+
+    /// Sends an item where there is room for it, and has it wait otherwise.
+    fn start(&mut self, item: Sendable) {
+        if self.is_over() {
+            return self.settle(not_run(item));
+        }
+        let target = item.prepared.to.function.unqualified();
+        if self.rooms.is_free(target) && self.rooms.has_room(target, self.begun.elapsed()) {
+            return self.send(item);
+        }
+        if let Err(error) = self.ledger.note(Note::Waits(item.open())) {
+            self.halt(error);
+        }
+        self.rooms.wait(item);
     }
 }
 
 /// An item that is not started, or not again, because too many have failed.
-fn not_run(index: u64, ran: Ran, attempts: u32) -> ItemResult {
-    let why = "more have failed than are tolerated";
-    ItemResult { attempts, ..ItemResult::unsent(index, ran.outcome(Outcome::NotRun), "TooManyFailed", why) }
+fn not_run(item: Sendable) -> ItemResult {
+    item.given_up("TooManyFailed", "more have failed than are tolerated")
+}
+
+/// An item that a run which was cut off may have invoked.
+pub(super) fn cut_off(index: u64) -> ItemResult {
+    let why = "the fan-out was cut off; it may have been invoked before";
+    ItemResult::unsent(index, Outcome::Unknown, "CutOff", why)
 }

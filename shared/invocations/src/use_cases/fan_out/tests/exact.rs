@@ -96,7 +96,7 @@ async fn lines_of_an_object_are_items_and_a_wrong_line_is_its_items_error() {
     let objects = InMemoryObjectStore::default();
     let lines = "{\"functionName\": \"a\", \"payload\": 1}\n\n{\"functionNam\": \"a\"}\nnot JSON\r\n  {\"functionName\":\"b:7\"}";
     objects.put("fan-out/in.jsonl", "application/x-ndjson", lines);
-    let order = crate::fan_out::read_call(json!({"invocationsUri": "s3://bucket/fan-out/in.jsonl"})).unwrap();
+    let order = crate::fan_out::read_call(r#"{"invocationsUri": "s3://bucket/fan-out/in.jsonl"}"#).unwrap();
     let order = order.check(&crate::fan_out::Targets::any()).unwrap();
     let functions =
         InMemoryFunctions::new(|payload: &str, _| Reply::well(Duration::ZERO, format!("[{payload}]")));
@@ -114,9 +114,8 @@ async fn lines_of_an_object_are_items_and_a_wrong_line_is_its_items_error() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_not_there_is_refused_and_leaves_nothing_behind() {
     let objects = InMemoryObjectStore::default();
-    let order = crate::fan_out::read_call(
-        json!({"functionName": "a", "payloadsUri": "s3://bucket/fan-out/in.jsonl"}),
-    );
+    let order =
+        crate::fan_out::read_call(r#"{"functionName": "a", "payloadsUri": "s3://bucket/fan-out/in.jsonl"}"#);
     let order = order.unwrap().check(&crate::fan_out::Targets::any()).unwrap();
     let functions = InMemoryFunctions::new(|_: &str, _| well(1));
     let error = run_for(&functions, &objects, &TestClock::new(), &order, FOREVER).await.unwrap_err();

@@ -3,5 +3,6 @@
 mod exact;
 mod large;
 mod limits;
+mod results_file;
 mod resume;
 mod world;

@@ -36,7 +36,7 @@ pub(super) fn call(items: u64, fields: Value) -> Order {
     for (name, value) in fields.as_object().unwrap() {
         call[name] = value.clone();
     }
-    read_call(call).unwrap().check(&Targets::any()).unwrap()
+    read_call(&call.to_string()).unwrap().check(&Targets::any()).unwrap()
 }
 
 /// Runs an order for so long.
