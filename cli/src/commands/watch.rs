@@ -228,6 +228,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: batchwright::domain::Newer::default(),
         };
         Job { head, latest: Some(Submission { state, logs: None, updated_at: Timestamp::default() }) }
     }

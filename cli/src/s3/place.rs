@@ -48,17 +48,17 @@ impl FileOrObject {
 
 /// Errs where what is read would be replaced by what is made of it.
 pub(crate) fn refuse_same(source: &str, target: &str) -> Result<(), objects::Failure> {
-    let identity = |place: &Place, stream: &str| {
+    let identity = |place: &FileOrObject, stream: &str| {
         let found = match place {
-            Place::File(path) => std::fs::metadata(path),
-            Place::Standard => std::fs::metadata(stream),
-            Place::Object(_) => return None,
+            FileOrObject::File(path) => std::fs::metadata(path),
+            FileOrObject::Standard => std::fs::metadata(stream),
+            FileOrObject::Object(_) => return None,
         };
         found.ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
     };
-    let (from, to) = (Place::parse(source)?, Place::parse(target)?);
+    let (from, to) = (FileOrObject::parse(source)?, FileOrObject::parse(target)?);
     let is_same = match (&from, &to) {
-        (Place::Object(from), Place::Object(to)) => from == to,
+        (FileOrObject::Object(from), FileOrObject::Object(to)) => from == to,
         _ => identity(&from, "/dev/stdin").is_some_and(|from| identity(&to, "/dev/stdout") == Some(from)),
     };
     match is_same {

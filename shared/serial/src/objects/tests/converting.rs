@@ -139,7 +139,7 @@ async fn a_source_is_not_its_own_target_unless_its_etag_is_given() {
     let failure = convert(&buckets, &source, None, &target, &ConvertRequest::default()).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::InvalidRequest);
     assert!(failure.to_string().contains("s3://b/a.geojson: is source and target"), "{failure}");
-    let Look::Found(info) = buckets.look_at_object(&source).await.unwrap() else { panic!("absent") };
+    let Look::Found(info) = buckets.look_at_object(&source, None).await.unwrap() else { panic!("absent") };
     let condition = WriteCondition::Unchanged { etag: info.etag.unwrap() };
     let meant = Target { condition, ..target };
     convert(&buckets, &source, None, &meant, &ConvertRequest::default()).await.unwrap();
