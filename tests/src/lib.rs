@@ -15,6 +15,7 @@ pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
 pub mod shifted_clock;
+pub mod small_stack;
 pub mod stack;
 pub mod template;
 pub mod wire;

@@ -14,7 +14,7 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
-    Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
+    Checkpoint, ClaimOutcome, FollowUp, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
     NewSubmission, Nonce, Run, RunCounts, RunId, RunState, Stop, SubmitJobRequest,
 };
 use batchwright::events::JobDetail;
@@ -23,7 +23,7 @@ use batchwright::job_file::check_job;
 use batchwright::pace::TokenBucket;
 use batchwright::ports::{
     ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, ObjectStore,
-    ObjectWriter, Page, PortError, RunStore as _, StateStore as _, SystemClock, Unpaced,
+    ObjectWriter, Page, PortError, RunStore as _, StateStore as _, SystemClock, Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::stop::cancel_run;
@@ -262,8 +262,7 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
     // What failed is replaced.
     let failed = submitted(cloud, &spec("failed")).await?;
     let event = change(&failed, "failed", "FAILED", "Essential container in task exited", None);
-    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
-    cloud.adapters().store.apply_state(&detail.state(), SystemClock.now()).await?;
+    record(cloud, &event).await?;
     handle(50.0, vec![job("failed")], 60).await?;
     // It hands on what it can't do in two seconds.
     handle(2.0, (0..12).map(|n| job(&format!("slow-{n}"))).collect(), 3).await?;
@@ -272,9 +271,7 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
 
 async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, .. } = cloud.adapters();
-    let (lost, mut after) = (spec("lost"), spec("after"));
-    let dependency = json!({"jobName": "after", "jobQueue": "q", "jobDefinition": "d", "dependsOn": [{"jobName": "lost"}]});
-    after.depends_on = check_job(dependency).unwrap().depends_on;
+    let (lost, after) = (spec("lost"), dependant("after", "lost"));
     let (lost_id, after_id) = (submitted(cloud, &lost).await?, submitted(cloud, &after).await?);
     let recorder = Recorder {
         store: &store,
@@ -285,8 +282,14 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     };
     let config = state_handler::Config::read(&look_up)?;
     let handle = async |event| state_handler::handle(&recorder, &config, event, &invocation(60)).await;
-    handle(change(&after_id, "after", "FAILED", "Dependent Job failed", None)).await.ok();
-    handle(change(&lost_id, "lost", "FAILED", HOST_LOST, None)).await?;
+    // The dependant waits for what is decided of its dependency.
+    let end_of_lost = change(&lost_id, "lost", "FAILED", HOST_LOST, None);
+    record(cloud, &end_of_lost).await?;
+    let answer = handle(change(&after_id, "after", "FAILED", "Dependent Job failed", None)).await?;
+    assert_eq!(serde_json::to_value(answer.body)?["outcome"], "WAITING");
+    handle(end_of_lost).await?;
+    let found = store.submission(&after_id).await?.context("the dependant is not known")?;
+    assert_eq!(found.follow_up, FollowUp::Settled, "it was woken");
     let array_id = submitted(cloud, &array("array")).await?;
     // Its children may be said to run still: then it is delivered again.
     handle(change(&array_id, "array", "FAILED", CHILD_FAILED, None)).await.ok();
@@ -296,6 +299,20 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let answer = handle(change(&surplus, "lost", "RUNNING", "", Some(&nonce))).await?;
     assert_eq!(serde_json::to_value(answer.body)?["outcome"], "SURPLUS");
     Ok(calls)
+}
+
+/// A job that depends on another by name.
+fn dependant(name: &str, dependency: &str) -> JobSpec {
+    let mut dependant = job(name);
+    dependant["dependsOn"] = json!([{"jobName": dependency}]);
+    check_job(dependant).unwrap()
+}
+
+/// Writes down what an event says, and does nothing that follows from it.
+async fn record(cloud: &Cloud, event: &Value) -> anyhow::Result<()> {
+    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
+    cloud.adapters().store.apply_state(&detail.state(), SystemClock.now()).await?;
+    Ok(())
 }
 
 /// A submission whose end is recorded, with a log.
@@ -363,8 +380,8 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, objects, source, invoker, .. } = cloud.adapters();
     let aside = cloud.adapters();
     // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
-    // that nobody goes on with, an end whose log was begun to be archived, one of a parent, and an array that
-    // failed with its children.
+    // that nobody goes on with, an end whose log was begun to be archived, one of a parent, an array that
+    // failed with its children, and an end that waits for a job that was removed.
     let twice = spec("twice");
     let nonce = claim(&aside.store, &twice, -1).await?;
     for _ in 0..2 {
@@ -384,8 +401,10 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     aside.store.apply_state(&parent, SystemClock.now()).await?;
     let array_id = submitted(cloud, &array("another-array")).await?;
     let event = change(&array_id, "another-array", "FAILED", CHILD_FAILED, None);
-    let detail: JobDetail = serde_json::from_value(event["detail"].clone())?;
-    aside.store.apply_state(&detail.state(), SystemClock.now()).await?;
+    record(cloud, &event).await?;
+    let waits = submitted(cloud, &dependant("waits", "gone")).await?;
+    record(cloud, &change(&waits, "waits", "FAILED", "Dependent Job failed", None)).await?;
+    aside.store.save_follow_up(&name("waits"), &waits, &FollowUp::WaitsFor(name("gone"))).await?;
     cancelled(cloud).await?;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let pace = Unpaced;

@@ -203,7 +203,7 @@ impl Look {
 
 #[cfg(test)]
 mod tests {
-    use batchwright::domain::{JobHead, JobId, JobSpec, RunId, Submission};
+    use batchwright::domain::{FollowUp, JobHead, JobId, JobSpec, RunId, Submission};
 
     use super::*;
 
@@ -230,7 +230,15 @@ mod tests {
             updated_at: Timestamp::default(),
             newer: batchwright::domain::Newer::default(),
         };
-        Job { head, latest: Some(Submission { state, logs: None, updated_at: Timestamp::default() }) }
+        Job {
+            head,
+            latest: Some(Submission {
+                state,
+                logs: None,
+                updated_at: Timestamp::default(),
+                follow_up: FollowUp::Open,
+            }),
+        }
     }
 
     #[test]

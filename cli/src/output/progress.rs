@@ -68,7 +68,7 @@ fn change(state: &JobState, recorded: &Recorded) -> String {
         let _ = write!(text, ", submitted again: {resubmission}");
     }
     if let Recorded::Waiting = recorded {
-        text.push_str(", waits for children that are run again");
+        text.push_str(", waits for what comes of a dependency, or of children that are run again");
     }
     text
 }

@@ -145,7 +145,7 @@ fn data_of(page: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use batchwright::domain::{JobHead, JobName, JobSpec, RunId, Try, TryEnd};
+    use batchwright::domain::{FollowUp, JobHead, JobName, JobSpec, RunId, Try, TryEnd};
 
     use super::*;
 
@@ -176,7 +176,15 @@ mod tests {
             updated_at: Timestamp::default(),
             newer: batchwright::domain::Newer::default(),
         };
-        Job { head, latest: Some(Submission { state, logs: None, updated_at: Timestamp::default() }) }
+        Job {
+            head,
+            latest: Some(Submission {
+                state,
+                logs: None,
+                updated_at: Timestamp::default(),
+                follow_up: FollowUp::Open,
+            }),
+        }
     }
 
     #[test]

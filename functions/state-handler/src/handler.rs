@@ -39,7 +39,8 @@ pub enum Outcome {
         /// Why, and which try it is, as in `HOST_LOST, try 2 of 4`.
         why: String,
     },
-    /// What follows from the end waits for children of an array that are run again.
+    /// What follows from the end waits for what is decided of a dependency, or for children of an array that
+    /// are run again.
     Waiting,
     /// The queue is blocked.
     QueueBlocked,
@@ -74,14 +75,30 @@ where
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
         let batch = each_message(messages, within, |event| take(recorder, event)).await;
-        let metrics = batch.done.iter().map(metric).chain(batch.metrics()).collect();
+        let metrics = batch.done.iter().flat_map(Taken::metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
-    let outcome = take(recorder, event).await?;
-    Ok(Answer { metrics: vec![metric(&outcome)], body: Response::Event(outcome) })
+    let taken = take(recorder, event).await?;
+    Ok(Answer { metrics: taken.metrics().collect(), body: Response::Event(taken.outcome) })
 }
 
-async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Outcome, FunctionError>
+/// What an event led to, for its own job and for those that waited for it.
+struct Taken {
+    outcome: Outcome,
+    woken: Vec<Outcome>,
+}
+
+impl Taken {
+    fn of(outcome: Outcome) -> Self {
+        Self { outcome, woken: Vec::new() }
+    }
+
+    fn metrics(&self) -> impl Iterator<Item = Metric> {
+        std::iter::once(&self.outcome).chain(&self.woken).map(metric)
+    }
+}
+
+async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Taken, FunctionError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
@@ -90,8 +107,8 @@ where
 {
     match Event::from_value(event)? {
         Event::JobStateChange(change) => record(recorder, &change).await,
-        Event::StrangersJob => Ok(Outcome::NotOurs),
-        Event::QueueBlocked(blocked) => keep_reason(recorder, &blocked).await,
+        Event::StrangersJob => Ok(Taken::of(Outcome::NotOurs)),
+        Event::QueueBlocked(blocked) => Ok(Taken::of(keep_reason(recorder, &blocked).await?)),
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
             "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
         )),
@@ -101,7 +118,7 @@ where
 async fn record<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
     change: &JobStateChange,
-) -> Result<Outcome, FunctionError>
+) -> Result<Taken, FunctionError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
@@ -109,7 +126,14 @@ where
     C: Clock,
 {
     let state = change.detail.state();
-    let outcome = match recorder.record_state(&state).await? {
+    let mut woken = Vec::new();
+    let mut telling = |state: &JobState, recorded: &Recorded| woken.push(tell(state, recorded.clone()));
+    let recorded = recorder.record_state_telling(&state, &mut telling).await?;
+    Ok(Taken { outcome: tell(&state, recorded), woken })
+}
+
+fn tell(state: &JobState, recorded: Recorded) -> Outcome {
+    let outcome = match recorded {
         Recorded::NotOurs => Outcome::NotOurs,
         Recorded::Surplus => Outcome::Surplus,
         Recorded::Noted(Applied::Applied) => Outcome::Recorded,
@@ -124,7 +148,7 @@ where
         Recorded::Waiting => Outcome::Waiting,
     };
     info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");
-    Ok(outcome)
+    outcome
 }
 
 /// Keeps why the job at the head of a queue can't be placed with the job: Batch sends no state change for it.

@@ -2,6 +2,7 @@
 
 mod children;
 mod claims;
+mod follow_ups;
 mod queries;
 mod recording;
 mod removal;
@@ -76,6 +77,10 @@ pub async fn work_lists<S: JobStore + Clone + 'static>(
 ) -> anyhow::Result<()> {
     run_cases!(make;
         work_lists::ends_with_loose_ends_stay_in_view_until_they_are_settled,
+        follow_ups::an_end_waits_for_one_job_until_more_is_decided,
+        follow_ups::only_ends_with_loose_ends_have_a_follow_up,
+        follow_ups::those_that_wait_are_on_the_list_of_the_job_that_they_wait_for_and_on_no_other,
+        follow_ups::waiting_ends_of_many_pages_come_each_once,
         work_lists::only_what_has_not_ended_and_not_changed_is_silent,
         work_lists::what_batch_had_no_news_of_is_silent_again_later,
         work_lists::lists_that_are_cut_short_leave_nobody_waiting_for_ever,

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts, Submission,
-    SubmitJobRequest, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream,
+    LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts,
+    Submission, SubmitJobRequest, Timestamp,
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
@@ -68,7 +68,8 @@ impl<S: StateStore> StateStore for Fused<S> {
 impl<S: WorkLists> WorkLists for Fused<S> {
     fused! {
         unsettled_ends(page: Option<&Cursor>) -> Answer<Page<Submission>>;
-        settle(job_id: &JobId) -> Answer<()>;
+        ends_waiting_for(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
+        save_follow_up(job_name: &JobName, job_id: &JobId, follow_up: &FollowUp) -> Answer<()>;
         expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
         silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;

@@ -63,7 +63,7 @@ pub const BUCKET: &str = "bucket";
 /// The notification of an upload.
 pub fn uploaded(key: &str) -> Value {
     json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {
-        "bucket": {"name": BUCKET}, "object": {"key": key, "etag": "e", "sequencer": "01"},
+        "bucket": {"name": BUCKET}, "object": {"key": key, "sequencer": "01"},
     }})
 }
 
@@ -271,6 +271,48 @@ impl Scenario {
         Self { name: "an array in silence", events_lost: true, ..Self::array() }
     }
 
+    /// Jobs behind jobs behind an array, one child of which loses its host and is run again.
+    pub fn lattice() -> Self {
+        let mut array = job("a");
+        array["arrayProperties"] = json!({"size": 2});
+        array["resubmitChildren"] = json!(true);
+        let mut last = after("next-last", "next-left");
+        last["dependsOn"] = json!([{"jobName": "next-left"}, {"jobName": "next-right"}]);
+        let jobs = [array, after("next-left", "a"), after("next-right", "a"), last];
+        let child = Expected { reported: false, ..once("a--bw-child-1") };
+        let behind = ["next-left", "next-right", "next-last"].map(|name| tried(name, 1, 2));
+        let scenario = Self::of_file("a lattice over an array", &jobs, &[once("a"), child]);
+        let jobs = scenario.jobs.into_iter().chain(behind).collect();
+        Self { script: second_child_loses_host, jobs, ..scenario }
+    }
+
+    /// The same, and no event comes.
+    pub fn lattice_in_silence() -> Self {
+        Self { name: "a lattice in silence", events_lost: true, ..Self::lattice() }
+    }
+
+    /// A chain, the first job of which loses its host, and of which another is an array.
+    pub fn chain() -> Self {
+        let mut array = after("next", "a");
+        array["arrayProperties"] = json!({"size": 2});
+        let jobs = [job("a"), array, after("next-last", "next")];
+        let expected = [tried("a", 2, 2), tried("next", 1, 2), tried("next-last", 1, 2)];
+        Self { script: first_loses_host, ..Self::of_file("a chain", &jobs, &expected) }
+    }
+
+    /// The same, where the first job fails by its own fault.
+    pub fn failed_chain() -> Self {
+        let failed = |job: Expected| Expected { status: Some(JobStatus::Failed), least: 1, most: 1, ..job };
+        let chain = Self::chain();
+        let jobs = chain.jobs.into_iter().map(failed).collect();
+        Self { name: "a failed chain", script: fails, jobs, ..chain }
+    }
+
+    /// The same, and no event comes.
+    pub fn failed_chain_in_silence() -> Self {
+        Self { name: "a failed chain in silence", events_lost: true, ..Self::failed_chain() }
+    }
+
     /// An array that succeeds, and no event of its children comes.
     pub fn unheard_children() -> Self {
         let mut array = job("a");
@@ -323,6 +365,11 @@ impl Scenario {
             Self::array(),
             Self::array_in_silence(),
             Self::unheard_children(),
+            Self::chain(),
+            Self::failed_chain(),
+            Self::failed_chain_in_silence(),
+            Self::lattice(),
+            Self::lattice_in_silence(),
             Self::continued(),
             Self::continued_by_the_reconciler(),
         ]

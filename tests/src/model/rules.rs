@@ -9,8 +9,8 @@ use batchwright::domain::plan::{Plan, plan};
 use batchwright::domain::retry::{Next, next};
 use batchwright::domain::transition::{Transition, transition};
 use batchwright::domain::{
-    Claim, ClaimOutcome, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission,
-    Newer, Nonce, RecordOutcome, RunId, Submission, Timestamp,
+    Claim, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim,
+    NewSubmission, Newer, Nonce, RecordOutcome, RunId, Submission, Timestamp,
 };
 
 use super::world::{ClaimNo, Head, JobNo, Scope, Status};
@@ -214,6 +214,7 @@ impl Rules {
             state: self.state(job, status),
             logs: None,
             updated_at: Timestamp::default(),
+            follow_up: FollowUp::Open,
         });
         Job { head: self.head(head), latest }
     }

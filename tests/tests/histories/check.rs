@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, ensure};
 use batchwright::domain::transition::OrderKey;
-use batchwright::domain::{JobId, JobName, JobSpec, JobState, Submission};
+use batchwright::domain::{Cause, Job, JobId, JobName, JobSpec, JobState, JobStatus, Submission};
 use batchwright::events::JobDetail;
 use batchwright::ports::{JobEngine, JobStore};
 
@@ -54,20 +54,32 @@ impl Snapshot {
         Ok(())
     }
 
-    /// What a batch may not touch: other submissions than its own, of jobs that no other depends on.
+    /// What a batch may not touch: other submissions than its own, of jobs that no other depends on, unless the
+    /// lost children of an array are run again. Of a job that failed with one of the batch, what follows from
+    /// its end may have been decided.
     pub(crate) fn changed_only(
         &self,
         before: &Self,
         ids: &BTreeSet<JobId>,
         jobs: &[JobSpec],
     ) -> anyhow::Result<()> {
-        let dependencies: BTreeSet<&JobName> = jobs.iter().flat_map(JobSpec::dependency_names).collect();
+        let runs_again = jobs.iter().filter(|job| job.resubmit_children).map(|job| &job.job_name);
+        let may_change: BTreeSet<&JobName> =
+            jobs.iter().flat_map(JobSpec::dependency_names).chain(runs_again).collect();
+        let depends = |job: &&JobSpec| job.dependency_names().next().is_some();
+        let dependants: BTreeSet<&JobName> = jobs.iter().filter(depends).map(|job| &job.job_name).collect();
         for (id, item) in &before.items {
-            if ids.contains(id) || dependencies.contains(&item.state.job_name) {
+            if ids.contains(id) || may_change.contains(&item.state.job_name) {
                 continue;
             }
-            let now = self.items.get(id);
-            ensure!(now == Some(item), "{id} was touched by events of {ids:?}: {item:?} became {now:?}");
+            let mut now = self.items.get(id).cloned();
+            if let Some(now) = now.as_mut().filter(|_| dependants.contains(&item.state.job_name)) {
+                now.follow_up.clone_from(&item.follow_up);
+            }
+            ensure!(
+                now.as_ref() == Some(item),
+                "{id} was touched by events of {ids:?}: {item:?} became {now:?}"
+            );
         }
         Ok(())
     }
@@ -110,8 +122,25 @@ pub(crate) async fn agree<S: JobStore, E: JobEngine>(
             ensure!(*known == state, "{id}: known {known:?}, real {state:?}");
         }
         ensure!(items.len() == books.len(), "{name}: {} items, {} jobs", items.len(), books.len());
+        goes_on_with_its_dependencies(store, &job).await?;
     }
+    let unsettled = store.unsettled_ends(None).await?.items;
+    ensure!(unsettled.is_empty(), "ends that nobody has settled: {unsettled:?}");
     Ok(agreed)
+}
+
+/// Nobody is forgotten: of one that failed with its dependencies, all of which have SUCCEEDED since, the tries
+/// are used up, or the next one was refused.
+async fn goes_on_with_its_dependencies<S: JobStore>(store: &S, job: &Job) -> anyhow::Result<()> {
+    if job.state().and_then(JobState::cause) != Some(Cause::Dependency) || job.head.refusal.is_some() {
+        return Ok(());
+    }
+    let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
+    let dependencies = store.jobs_named(&names).await?;
+    let all = dependencies.iter().flatten().all(|job| job.status() == Some(JobStatus::Succeeded));
+    let used = job.head.tries_used();
+    ensure!(!all || used == job.head.spec.max_tries, "{} was forgotten after {used} tries", job.name());
+    Ok(())
 }
 
 /// Each was made after the one before had ended.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use batchwright::domain::JobSpec;
-use batchwright::domain::spec::{ArrayProperties, RetryStrategy};
+use batchwright::domain::spec::{ArrayProperties, Dependency, RetryStrategy};
 use batchwright::engine::{Ending, EventFaults, FaultPlan, Outcome, Scene};
 use batchwright_tests::world::{after, spec};
 
@@ -22,16 +22,24 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut jobs: Vec<JobSpec> = Vec::new();
-        for number in 0..=dice.below(3) {
+        for number in 0..=dice.below(5) {
             let kind = dice.one_of(&["single", "single", "single", "array", MULTI_NODE]);
             let name = format!("{kind}-{number}");
             let mut job = match jobs.last() {
-                Some(before) if dice.permille(300) => after(&name, before.job_name.as_str()),
+                Some(before) if dice.permille(400) => after(&name, before.job_name.as_str()),
                 _ => spec(&name),
             };
+            // Now and then on several: chains, and lattices.
+            if let ([.., earlier, _], false) = (jobs.as_slice(), job.depends_on.is_empty())
+                && dice.permille(500)
+            {
+                let job_name = Some(earlier.job_name.clone());
+                job.depends_on.push(Dependency { job_name, ..Dependency::default() });
+            }
             if kind != "single" {
                 let size = 2 + u32::try_from(dice.below(2)).expect("small");
                 job.array_properties = Some(ArrayProperties { size });
+                job.resubmit_children = kind == "array" && dice.permille(500);
             }
             if dice.permille(300) {
                 let attempts = Some(2 + u32::try_from(dice.below(2)).expect("small"));
@@ -63,7 +71,8 @@ impl Plan {
 /// How attempts end: often by the loss of their host, which leads to another submission.
 pub(crate) fn script(seed: u64) -> impl FnMut(&Scene<'_>) -> Outcome + Send + 'static {
     move |scene: &Scene<'_>| {
-        let name = scene.job_name.as_str().bytes().fold(0, |hash: u64, byte| hash * 31 + u64::from(byte));
+        let add = |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte));
+        let name = scene.job_name.as_str().bytes().fold(0, add);
         let parts =
             [name, scene.array_index.map_or(0, u64::from), scene.submission.into(), scene.attempt.into()];
         let mut dice =

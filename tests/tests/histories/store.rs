@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use batchwright::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
-    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use batchwright::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
@@ -102,8 +102,21 @@ impl<S: WorkLists> WorkLists for FaultyStore<S> {
         self.faulty(self.inner.unsettled_ends(page)).await
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        self.faulty(self.inner.settle(job_id)).await
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.faulty(self.inner.ends_waiting_for(job_name, page)).await
+    }
+
+    async fn save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        self.faulty(self.inner.save_follow_up(job_name, job_id, follow_up)).await
     }
 
     async fn expired_claims(

@@ -9,10 +9,11 @@ use tracing::{info, warn};
 use super::record_state::{Recorded, Recorder, Resubmission};
 use super::submit::{Asked, Order, SubmitOutcome, submit};
 use crate::domain::children::{child_name, child_spec};
+use crate::domain::follow_up::{self, Standing};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::plan::Skip;
-use crate::domain::retry::{Again, Next, next};
-use crate::domain::{Cause, ChildOf, Children, Job, JobId, JobName, JobState, JobStatus};
+use crate::domain::retry::Again;
+use crate::domain::{Cause, ChildOf, Children, FollowUp, Job, JobId, JobName, JobState, JobStatus};
 use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// Children's own jobs that are looked up at once.
@@ -77,15 +78,18 @@ where
         Ok(Some(Recorded::Resubmitted(Resubmission { job_id, again, job_queue })))
     }
 
-    /// A child's own job has ended for good.
-    pub(super) async fn own_job_ended(&self, child: &ChildOf) -> Result<(), PortError> {
-        let Some(array) = self.store.job(&child.job_name).await? else { return Ok(()) };
+    /// A job has ended for good that may run an array's child again. Returns the array where that ended it,
+    /// too.
+    pub(super) async fn own_job_ended(&self, own: &Job) -> Result<Option<JobName>, PortError> {
+        let Some(child) = &own.head.spec.child_of else { return Ok(None) };
+        let Some(array) = self.store.job(&child.job_name).await? else { return Ok(None) };
         // Before all children were looked at, who looks at them finds this one.
         let looked_at = array.head.children().is_some_and(|children| children.lost.is_some());
-        if looked_at && array.head.job_id.as_ref() == Some(&child.job_id) && array.is_recovering() {
-            self.follow_children(&array, child.index).await?;
+        if !looked_at || array.head.job_id.as_ref() != Some(&child.job_id) || !array.is_recovering() {
+            return Ok(None);
         }
-        Ok(())
+        let followed = self.follow_children(&array, child.index).await?;
+        Ok(matches!(followed, Recorded::Ended(..)).then(|| child.job_name.clone()))
     }
 
     /// What follows from the end of an array that FAILED with its children: those that lost their hosts are
@@ -119,14 +123,14 @@ where
         if !self.store.save_children(name, job_id, &ended, self.clock.now()).await? {
             return Ok(Recorded::Noted(Applied::Stale));
         }
-        self.store.settle(job_id).await?;
+        self.store.save_follow_up(name, job_id, &FollowUp::Settled).await?;
         let recovered = ended.outcome == Some(JobStatus::Succeeded);
         info!(job.name = %name, job.id = %job_id, recovered, "the array's children have ended");
-        if !recovered {
-            return Ok(Recorded::Ended(JobStatus::Failed, Some(Cause::Child)));
-        }
-        Box::pin(self.tell_dependants(name)).await?;
-        Ok(Recorded::Ended(JobStatus::Succeeded, None))
+        Ok(if recovered {
+            Recorded::Ended(JobStatus::Succeeded, None)
+        } else {
+            Recorded::Ended(JobStatus::Failed, Some(Cause::Child))
+        })
     }
 
     /// The indexes of the children that lost their hosts, and whether others failed. What no event has told
@@ -237,30 +241,6 @@ where
         }
         Ok(Some(all_succeeded))
     }
-
-    /// Jobs that failed because they depended on an array that has recovered go on. What fails here is
-    /// left to the reconciler: their ends are not settled.
-    async fn tell_dependants(&self, array: &JobName) -> Result<(), PortError> {
-        let mut cursor: Option<Cursor> = None;
-        loop {
-            let page = self.store.unsettled_ends(cursor.as_ref()).await?;
-            let waiting = page.items.iter().map(|submission| &submission.state);
-            for ended in waiting.filter(|state| state.cause() == Some(Cause::Dependency)) {
-                let job = self.store.job(&ended.job_name).await?;
-                let depends = |job: &Job| job.head.spec.dependency_names().any(|name| name == array);
-                if !job.as_ref().is_some_and(depends) {
-                    continue;
-                }
-                if let Err(error) = Box::pin(self.record_state(ended)).await {
-                    warn!(job.name = %ended.job_name, %error, "left to the reconciler");
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
-    }
 }
 
 /// How a child's own job stands; `None` where it is still to be submitted for this submission of the array.
@@ -268,16 +248,12 @@ fn standing(own: &Job, of: &ChildOf) -> Option<OwnJob> {
     if own.head.spec.child_of.as_ref() != Some(of) {
         return None;
     }
-    if own.head.claim.is_some() {
-        return Some(OwnJob::UnderWay);
-    }
-    match (own.status(), own.state()) {
-        (Some(JobStatus::Succeeded), _) => Some(OwnJob::Succeeded),
-        (Some(status), _) if !status.is_terminal() => Some(OwnJob::UnderWay),
-        // Its next try was refused, or its first.
-        _ if own.head.refusal.is_some() => Some(OwnJob::Failed),
-        (Some(_), Some(state)) if next(own, state) == Next::Done => Some(OwnJob::Failed),
-        (Some(_), _) => Some(OwnJob::UnderWay),
-        (None, _) => None,
+    match follow_up::standing(Some(own)) {
+        Standing::Succeeded => Some(OwnJob::Succeeded),
+        Standing::UnderWay | Standing::Undecided => Some(OwnJob::UnderWay),
+        // Unless its first try was given up, and no reason was written: then it is still to be submitted.
+        Standing::Ended => {
+            (own.head.job_id.is_some() || own.head.refusal.is_some()).then_some(OwnJob::Failed)
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod array_counts;
 pub mod collect_logs;
 mod dependencies;
 pub mod explain;
+mod follow;
 pub mod plan_file;
 pub mod queries;
 pub mod read_logs;

@@ -323,6 +323,11 @@ pub fn again(facts: &Facts<'_>) -> String {
     }
     match next(job, state) {
         Next::Resubmit(again) => format!("it is submitted again: {again}"),
+        Next::AfterDependencies(_) if job.latest.as_ref().is_some_and(|end| end.follow_up.is_decided()) => {
+            "it is not submitted again: a job that it depends on is not, or its next try was refused"
+                .to_owned()
+        }
+        Next::WaitFor(name) => format!("that is decided when it is decided for {name}"),
         Next::AfterDependencies(again) => {
             format!("it is submitted again if the job it depends on is: {again}")
         }
@@ -336,7 +341,7 @@ pub fn again(facts: &Facts<'_>) -> String {
 mod tests {
     use super::*;
     use crate::domain::queue::{ComputeEnvironment, InFront};
-    use crate::domain::{JobHead, JobId, JobName, JobSpec, RunId, Submission};
+    use crate::domain::{FollowUp, JobHead, JobId, JobName, JobSpec, RunId, Submission};
 
     const NOW: Timestamp = Timestamp::from_millis(10_000_000);
     const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -362,7 +367,12 @@ mod tests {
             updated_at: Timestamp::default(),
             newer: crate::domain::Newer::default(),
         };
-        let latest = status.map(|_| Submission { state, logs: None, updated_at: Timestamp::default() });
+        let latest = status.map(|_| Submission {
+            state,
+            logs: None,
+            updated_at: Timestamp::default(),
+            follow_up: FollowUp::Open,
+        });
         Job { head, latest }
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::children::Children;
 use super::classify::classify;
+use super::follow_up::FollowUp;
 use super::ids::{JobId, JobName, Nonce, RunId};
 use super::newer::Newer;
 use super::spec::JobSpec;
@@ -285,6 +286,9 @@ pub struct Submission {
     pub logs: Option<LogsRecord>,
     /// When it was last heard of: the item changed, or Batch said that nothing had.
     pub updated_at: Timestamp,
+    /// What has been decided about what follows from its end.
+    #[serde(default)]
+    pub follow_up: FollowUp,
 }
 
 /// What the log collector found, and where it put it.

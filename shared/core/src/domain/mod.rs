@@ -14,6 +14,7 @@
 //! | `cause`, `classify`, `reasons` | why a submission ended as it did, and the texts that tell |
 //! | `tries` | what a head keeps of each submission |
 //! | `retry` | whether an ended job is submitted again, and where |
+//! | `follow_up` | what follows from a failure for the jobs that depend on the failed one |
 //! | `children` | array children that lost their hosts, as jobs of their own |
 //! | `object_settings` | how an object of S3 is kept, beside its bytes |
 //! | `plan` | what is to be done with a job of a file |
@@ -34,6 +35,7 @@ mod classify;
 pub mod command;
 pub mod definition;
 pub mod explain;
+pub mod follow_up;
 pub mod ids;
 pub mod job;
 pub mod limits;
@@ -60,6 +62,7 @@ pub use cause::Cause;
 pub use children::{ChildOf, Children};
 pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
 pub use definition::JobDefinition;
+pub use follow_up::FollowUp;
 pub use ids::{JobId, JobName, Nonce, RunId};
 pub use job::{Attempt, Claim, Job, JobHead, JobState, LogStream, LogsRecord, NextLook, Submission};
 pub use newer::{FORMAT_VERSION, Newer};

@@ -120,7 +120,8 @@ mod tests {
     use super::*;
     use crate::domain::Newer;
     use crate::domain::{
-        ChildOf, Children, Claim, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp, Try,
+        ChildOf, Children, Claim, FollowUp, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp,
+        Try,
     };
 
     fn spec(definition: &str) -> JobSpec {
@@ -135,7 +136,7 @@ mod tests {
         let name = JobName::parse("job").unwrap();
         let latest = status.map(|status| {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
-            Submission { state, logs: None, updated_at: Timestamp::default() }
+            Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
         let head = JobHead {
             spec: spec("definition"),

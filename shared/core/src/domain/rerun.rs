@@ -49,14 +49,16 @@ fn is_under_way(job: &Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp};
+    use crate::domain::{
+        Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
+    };
 
     fn job(status: Option<JobStatus>, exit_code: Option<i32>) -> Job {
         let name = JobName::parse("tile-7").unwrap();
         let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap();
         let latest = status.map(|status| {
             let state = JobState { status, exit_code, ..JobState::submitted(name.clone(), id.clone(), None) };
-            Submission { state, logs: None, updated_at: Timestamp::default() }
+            Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
         let head = JobHead {
             spec: JobSpec::new(name, "queue", "definition"),

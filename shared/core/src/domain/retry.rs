@@ -7,17 +7,20 @@
 use std::fmt;
 
 use super::cause::Cause;
+use super::ids::JobName;
 use super::job::{Job, JobState};
 use super::spec::RetryOn;
 use super::status::JobStatus;
 
 /// What follows from the end of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// The job is submitted again.
     Resubmit(Again),
     /// The job failed because one it depends on did. Where that one is submitted again, so is this.
     AfterDependencies(Again),
+    /// The decision waits for the one on a direct dependency.
+    WaitFor(JobName),
     /// The array failed with its children, and those that lost their hosts are run again.
     Children,
     /// A claim stands that may become the next submission, or be given up.
@@ -59,6 +62,11 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
     if job.is_recovering() {
         return Next::Children;
     }
+    // The claim that was to replace the submission was refused for good: asked again, Batch would refuse
+    // again.
+    if job.head.refusal.is_some() {
+        return Next::Done;
+    }
     let asked = entry(job, cause).is_some();
     match (cause, another(job, ended, cause)) {
         (Cause::HostLost, Some(again)) => Next::Resubmit(again),
@@ -73,6 +81,9 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
 /// Why a submission for which [`next`] says [`Next::Done`] is not followed by another.
 pub fn why_done(job: &Job, ended: &JobState) -> String {
     let Some(cause) = ended.cause() else { return "it SUCCEEDED".to_owned() };
+    if let Some(refusal) = &job.head.refusal {
+        return format!("its next try was refused: {refusal}");
+    }
     let used_up = |of: u32, field: &str| format!("its {of} tries ({field}) are used up");
     match (cause, cause.not_retried_on(), entry(job, cause)) {
         (Cause::HostLost, ..) => used_up(job.head.spec.max_tries, "maxTries"),
@@ -125,7 +136,8 @@ mod tests {
     use crate::domain::Newer;
     use crate::domain::spec::{Dependency, FallbackQueue};
     use crate::domain::{
-        Children, Claim, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp, Try, TryEnd,
+        Children, Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
+        Try, TryEnd,
     };
 
     fn id(text: &str) -> JobId {
@@ -179,7 +191,9 @@ mod tests {
             })
             .collect();
         let state = by_cause(names.last().unwrap(), *latest);
-        job.latest = Some(Submission { state: state.clone(), logs: None, updated_at: Timestamp::default() });
+        let updated_at = Timestamp::default();
+        job.latest =
+            Some(Submission { state: state.clone(), logs: None, updated_at, follow_up: FollowUp::Open });
         (job, state)
     }
 
@@ -310,6 +324,16 @@ mod tests {
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Undecided);
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Dependent Job failed")), Next::Undecided);
         assert_eq!(next(&job, &ended("a", JobStatus::Failed, HOST_LOST)), Next::Done);
+    }
+
+    #[test]
+    fn a_job_whose_next_try_was_refused_has_ended_and_says_why() {
+        let lost = ended("b", JobStatus::Failed, HOST_LOST);
+        let mut refused = job(&["b"], 4);
+        assert_eq!(next(&refused, &lost), loss(2, 4));
+        refused.head.refusal = Some("the queue is disabled".to_owned());
+        assert_eq!(next(&refused, &lost), Next::Done);
+        assert_eq!(why_done(&refused, &lost), "its next try was refused: the queue is disabled");
     }
 
     #[test]

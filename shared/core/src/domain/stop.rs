@@ -75,7 +75,7 @@ pub fn stopping(job: &Job, stop: Stop) -> Stopping {
 mod tests {
     use super::*;
     use crate::domain::{
-        Children, Claim, JobHead, JobSpec, JobState, Nonce, RunId, Submission, Timestamp, Try,
+        Children, Claim, FollowUp, JobHead, JobSpec, JobState, Nonce, RunId, Submission, Timestamp, Try,
     };
 
     fn id() -> JobId {
@@ -86,7 +86,7 @@ mod tests {
         let name = JobName::parse("job").unwrap();
         let latest = status.map(|status| {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
-            Submission { state, logs: None, updated_at: Timestamp::default() }
+            Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
         let head = JobHead {
             spec: JobSpec::new(name, "queue", "definition"),

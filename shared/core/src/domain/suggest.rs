@@ -4,10 +4,15 @@
 /// letters changed, one in three.
 pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(unknown);
+    let length = wanted.chars().count();
+    // Two texts are as far apart as their lengths at least, and a file may hold a hundred thousand names.
+    let may_be_near = |name: &String| name.chars().count().abs_diff(length) <= length / 3;
     let (distance, name) = known
-        .map(|name| (strsim::damerau_levenshtein(&wanted, &plain(name)), name))
+        .map(|name| (plain(name), name))
+        .filter(|(plain, _)| may_be_near(plain))
+        .map(|(plain, name)| (strsim::damerau_levenshtein(&wanted, &plain), name))
         .min_by_key(|(d, _)| *d)?;
-    (distance <= wanted.chars().count() / 3).then_some(name)
+    (distance <= length / 3).then_some(name)
 }
 
 fn plain(name: &str) -> String {

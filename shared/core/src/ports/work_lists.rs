@@ -3,20 +3,35 @@
 use std::future::Future;
 
 use super::{Cursor, Page, PortError};
-use crate::domain::{JobHead, JobId, Submission, Timestamp};
+use crate::domain::{FollowUp, JobHead, JobId, JobName, Submission, Timestamp};
 
 /// Lists of what is left to be done, and how an entry leaves its list. The reconciler works them off, because
 /// no event will.
 pub trait WorkLists: Send + Sync {
-    /// Submissions whose end has loose ends, by [`has_loose_ends`](crate::domain::JobState::has_loose_ends), and has not been settled, a
-    /// page at a time.
+    /// Submissions whose end has loose ends, by [`has_loose_ends`](crate::domain::JobState::has_loose_ends), and
+    /// is not [`FollowUp::Settled`], a page at a time.
     fn unsettled_ends(
         &self,
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
 
-    /// What follows from a submission's end has been done: it leaves [`WorkLists::unsettled_ends`].
-    fn settle(&self, job_id: &JobId) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Submissions whose end [`FollowUp::WaitsFor`] the job, a page at a time. The list costs as much as it
+    /// holds, however many ends are unsettled.
+    fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<Submission>, PortError>> + Send;
+
+    /// Keeps how far the decision on what follows from an end has come. A submission without loose ends, and
+    /// one about which more was decided before, stay as they are. What is [`FollowUp::Settled`] leaves
+    /// [`WorkLists::unsettled_ends`].
+    fn save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Heads whose claim expired before a moment, a page at a time.
     fn expired_claims(

@@ -14,7 +14,7 @@ use super::schema::Check;
 use super::yaml;
 
 /// Problems after which the rest of a file is not checked.
-const PROBLEMS_MAX: usize = 1_000;
+pub(super) const PROBLEMS_MAX: usize = 1_000;
 
 /// A file that was found good.
 #[derive(Debug, Default)]

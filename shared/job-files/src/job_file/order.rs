@@ -3,9 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::document::PROBLEMS_MAX;
 use super::problem::Problem;
 use crate::domain::JobSpec;
 use crate::domain::spec::DependencyType;
+
+/// Unknown dependencies of one file for which a near name is looked for: each takes a look at every name.
+const SUGGESTIONS_MAX: usize = 10;
+
+/// Names that a message on a circle holds: a circle may be as long as its file.
+const CIRCLE_NAMES_MAX: usize = 20;
 
 /// A job's name and where it stands.
 pub(super) struct Named {
@@ -48,11 +55,17 @@ pub(super) fn sort(jobs: Vec<Checked>, may_be_elsewhere: bool) -> Result<Vec<Che
     let mut problems = Vec::new();
     let mut waits_for: Vec<Vec<usize>> = vec![Vec::new(); jobs.len()];
     for (at, job) in jobs.iter().enumerate() {
+        if problems.len() >= PROBLEMS_MAX {
+            break;
+        }
         for (entry, dependency) in job.spec.depends_on.iter().enumerate() {
             let Some(name) = &dependency.job_name else { continue };
             match index.get(name.as_str()) {
                 None if may_be_elsewhere => {}
-                None => problems.push(job.wrong(entry, unknown(name.as_str(), &index))),
+                None if problems.len() < SUGGESTIONS_MAX => {
+                    problems.push(job.wrong(entry, unknown(name.as_str(), &index)));
+                }
+                None => problems.push(job.wrong(entry, elsewhere(name.as_str()))),
                 Some(&other) => {
                     waits_for[at].push(other);
                     if dependency.kind == Some(DependencyType::NToN) {
@@ -85,8 +98,12 @@ fn unknown(name: &str, known: &HashMap<&str, usize>) -> String {
     names.sort_unstable();
     match super::nearest(name, names.into_iter()) {
         Some(near) => format!("no job of this file is named {name:?}; the nearest name is {near:?}"),
-        None => format!("no job of this file is named {name:?}; depend on a job elsewhere by its jobId"),
+        None => elsewhere(name),
     }
+}
+
+fn elsewhere(name: &str) -> String {
+    format!("no job of this file is named {name:?}; depend on a job elsewhere by its jobId")
 }
 
 fn sizes(job: &Checked, other: &Checked) -> Option<String> {
@@ -105,8 +122,12 @@ fn sizes(job: &Checked, other: &Checked) -> Option<String> {
 }
 
 fn circular(jobs: &[Checked], circle: &[usize]) -> Problem {
-    let names: Vec<&str> = circle.iter().map(|&at| jobs[at].spec.job_name.as_str()).collect();
+    let mut names: Vec<&str> = circle.iter().map(|&at| jobs[at].spec.job_name.as_str()).collect();
     let first = &jobs[circle[0]];
+    let left_out = format!("({} more)", names.len().saturating_sub(CIRCLE_NAMES_MAX));
+    if names.len() > CIRCLE_NAMES_MAX {
+        names.splice(CIRCLE_NAMES_MAX - 1..names.len() - 1, [left_out.as_str()]);
+    }
     let message = format!("the jobs wait for each other in a circle: {} → {}", names.join(" → "), names[0]);
     let mut problem = first.wrong(0, format!("{message}; remove one of these dependencies"));
     problem.field = problem.field.and_then(|field| Some(field.rsplit_once('[')?.0.to_owned()));
@@ -159,6 +180,7 @@ fn circle(start: usize, waits_for: &[Vec<usize>], missing: &[usize]) -> Vec<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::JobName;
 
     #[test]
     fn dependencies_come_first_and_the_rest_stays() {
@@ -170,6 +192,31 @@ mod tests {
         ] {
             assert_eq!(order(&waits_for), Ok(expected), "{waits_for:?}");
         }
+    }
+
+    #[test]
+    fn a_long_chain_is_put_in_order_whichever_way_it_stands() {
+        const JOBS: usize = 100_000;
+        let backwards: Vec<Vec<usize>> =
+            (0..JOBS).map(|at| if at + 1 < JOBS { vec![at + 1] } else { vec![] }).collect();
+        assert_eq!(order(&backwards), Ok((0..JOBS).rev().collect()));
+        let closed: Vec<Vec<usize>> = (0..JOBS).map(|at| vec![(at + 1) % JOBS]).collect();
+        assert_eq!(order(&closed), Err((0..JOBS).collect()));
+    }
+
+    #[test]
+    fn a_long_circle_is_named_by_its_beginning_and_its_end() {
+        let job = |at: usize| Checked {
+            line: at as u64 + 1,
+            path: String::new(),
+            spec: JobSpec::new(JobName::parse(&format!("job-{at}")).unwrap(), "q", "d"),
+        };
+        let jobs: Vec<Checked> = (0..1_000).map(job).collect();
+        let message = |length: usize| circular(&jobs, &(0..length).collect::<Vec<_>>()).message;
+        let twenty: Vec<String> = (0..20).map(|at| format!("job-{at}")).collect();
+        assert!(message(20).contains(&format!("circle: {} → job-0; remove", twenty.join(" → "))));
+        let long = format!("circle: {} → (980 more) → job-999 → job-0; remove", twenty[..19].join(" → "));
+        assert!(message(1_000).contains(&long), "{}", message(1_000));
     }
 
     #[test]

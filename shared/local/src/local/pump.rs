@@ -12,7 +12,7 @@ use crate::ports::{
     CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
 };
 use crate::use_cases::collect_logs::{CollectPolicy, Look, collect_logs};
-use crate::use_cases::record_state::Recorder;
+use crate::use_cases::record_state::{Recorded, Recorder};
 
 /// Waits before a state that could not be recorded is delivered again.
 const REDELIVERY: Duration = Duration::from_millis(250);
@@ -84,8 +84,10 @@ where
     }
 
     async fn record(&mut self, state: &JobState) -> Result<(), PortError> {
-        let recorded = self.recorder.record_state(state).await?;
-        self.observer.changed(state, &recorded);
+        let observer = self.observer;
+        let mut telling = |state: &JobState, recorded: &Recorded| observer.changed(state, recorded);
+        let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
+        observer.changed(state, &recorded);
         if state.status.is_terminal() { self.collect(&state.job_id).await } else { Ok(()) }
     }
 

@@ -1,6 +1,7 @@
 //! Heads and submissions in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::lists::page_of;
@@ -8,8 +9,8 @@ use super::lock;
 use crate::domain::claims;
 use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
-    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -27,6 +28,8 @@ pub(super) struct Records {
     items: BTreeMap<JobId, Item>,
     /// The items by their jobs.
     items_of_jobs: BTreeMap<JobName, BTreeSet<JobId>>,
+    /// The items that wait for a decision on a job, by that job.
+    waiting: BTreeMap<JobName, BTreeSet<JobId>>,
     pub(super) runs: BTreeMap<RunId, Run>,
 }
 
@@ -35,8 +38,6 @@ struct Item {
     submission: Submission,
     /// `stoppedAt`, or where Batch reports none, when the end was written.
     ended_at: Option<Timestamp>,
-    /// Its end has loose ends, and has not been settled.
-    is_unsettled: bool,
     /// When it was last heard of, or Batch was asked about it.
     silent_since: Timestamp,
 }
@@ -46,6 +47,10 @@ impl Item {
     fn silence_key(&self) -> String {
         let order = self.silent_since.as_millis().cast_unsigned() ^ (1 << 63);
         format!("{order:020} {}", self.submission.state.job_id)
+    }
+
+    fn is_unsettled(&self) -> bool {
+        self.submission.follow_up != FollowUp::Settled && self.submission.state.has_loose_ends()
     }
 }
 
@@ -69,13 +74,35 @@ impl Records {
         self.items_of_jobs.entry(job_name).or_default().insert(job_id.clone());
         let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now));
         let logs = self.items.remove(&job_id).and_then(|item| item.submission.logs);
-        let is_unsettled = state.has_loose_ends();
-        let submission = Submission { state, logs, updated_at: now };
-        self.items.insert(job_id, Item { submission, ended_at, is_unsettled, silent_since: now });
+        let submission = Submission { state, logs, updated_at: now, follow_up: FollowUp::Open };
+        self.items.insert(job_id, Item { submission, ended_at, silent_since: now });
+    }
+
+    fn save_follow_up(&mut self, job_id: &JobId, follow_up: &FollowUp) {
+        let Some(item) = self.items.get_mut(job_id).filter(|item| item.is_unsettled()) else { return };
+        if follow_up.is_before(&item.submission.follow_up) {
+            return;
+        }
+        let before = std::mem::replace(&mut item.submission.follow_up, follow_up.clone());
+        self.no_longer_waiting(job_id, &before);
+        if let Some(dependency) = follow_up.waits_for() {
+            self.waiting.entry(dependency.clone()).or_default().insert(job_id.clone());
+        }
+    }
+
+    fn no_longer_waiting(&mut self, job_id: &JobId, follow_up: &FollowUp) {
+        let Some(dependency) = follow_up.waits_for() else { return };
+        if let Some(waiting) = self.waiting.get_mut(dependency) {
+            waiting.remove(job_id);
+            if waiting.is_empty() {
+                self.waiting.remove(dependency);
+            }
+        }
     }
 
     fn remove(&mut self, job_id: &JobId) -> Option<Submission> {
         let item = self.items.remove(job_id)?;
+        self.no_longer_waiting(job_id, &item.submission.follow_up);
         if let Some(ids) = self.items_of_jobs.get_mut(&item.submission.state.job_name) {
             ids.remove(job_id);
         }
@@ -92,7 +119,10 @@ impl Records {
     }
 
     fn items_where(&self, page: Option<&Cursor>, wanted: impl Fn(&Item) -> bool) -> Page<Submission> {
-        let items = self.items.iter().filter(|(_, item)| wanted(item));
+        // The walk over all pages must not begin anew with each.
+        let after = page.and_then(|page| JobId::parse(&page.0).ok());
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let items = self.items.range((start, Bound::Unbounded)).filter(|(_, item)| wanted(item));
         page_of(items.map(|(id, item)| (id.as_str(), item)), page).map(|item| item.submission.clone())
     }
 }
@@ -171,13 +201,27 @@ impl StateStore for InMemoryJobStore {
 
 impl WorkLists for InMemoryJobStore {
     async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        Ok(lock(&self.state).items_where(page, |item| item.is_unsettled))
+        Ok(lock(&self.state).items_where(page, Item::is_unsettled))
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        if let Some(item) = lock(&self.state).items.get_mut(job_id) {
-            item.is_unsettled = false;
-        }
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let state = lock(&self.state);
+        let ids = state.waiting.get(job_name).into_iter().flatten();
+        let items = ids.filter_map(|id| Some((id.as_str(), state.items.get(id)?)));
+        Ok(page_of(items, page).map(|item| item.submission.clone()))
+    }
+
+    async fn save_follow_up(
+        &self,
+        _: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        lock(&self.state).save_follow_up(job_id, follow_up);
         Ok(())
     }
 
@@ -319,7 +363,7 @@ impl JobRemoval for InMemoryJobStore {
         state.heads.remove(job_name);
         let ids = state.items_of_jobs.remove(job_name).unwrap_or_default();
         for id in &ids {
-            state.items.remove(id);
+            state.remove(id);
         }
         Ok(ids.into_iter().filter(|id| id.parent().is_none()).collect())
     }

@@ -81,6 +81,15 @@ pub(super) fn unsettled_ends(
     page(connection, sql::UNSETTLED_ENDS, params![text(after), limit()], rows::submission, id_of)
 }
 
+pub(super) fn ends_waiting_for(
+    connection: &Connection,
+    job_name: &JobName,
+    after: Option<&Cursor>,
+) -> Result<Page<Submission>, Failure> {
+    let parameters = params![job_name.as_str(), text(after), limit()];
+    page(connection, sql::ENDS_WAITING_FOR, parameters, rows::submission, id_of)
+}
+
 fn id_of(submission: &Submission) -> String {
     submission.state.job_id.as_str().to_owned()
 }
@@ -143,7 +152,8 @@ fn timed_page(
 ) -> Result<Page<Submission>, Failure> {
     let (time, id) = time_and_text(after)?;
     let parameters = params![before.as_millis(), time, id, limit()];
-    let with_time = |row: &Row<'_>| Ok((rows::submission(row)?, Timestamp::from_millis(row.get(3)?)));
+    let with_time =
+        |row: &Row<'_>| Ok((rows::submission(row)?, Timestamp::from_millis(row.get(rows::ITEM_COLUMNS)?)));
     let key = |(found, time): &(Submission, Timestamp)| timed_key(*time, found.state.job_id.as_str());
     let found = page(connection, sql, parameters, with_time, key)?;
     Ok(found.map(|(submission, _)| submission))

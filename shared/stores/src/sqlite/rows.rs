@@ -5,10 +5,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Failure;
-use crate::domain::{Claim, Job, JobHead, JobId, Newer, Nonce, RunId, Submission, Timestamp};
+use crate::domain::{
+    Claim, FollowUp, Job, JobHead, JobId, JobName, JobState, Newer, Nonce, RunId, Submission, Timestamp,
+};
 
 /// Columns of `sql::head_columns!`.
 const HEAD_COLUMNS: usize = 14;
+
+/// Columns of `sql::item_columns!`.
+pub(super) const ITEM_COLUMNS: usize = 6;
 
 pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(record).map_err(|why| Failure::Unwritable { what, why })
@@ -55,10 +60,16 @@ pub(super) fn submission(row: &Row<'_>) -> Result<Submission, Failure> {
 
 fn submission_at(row: &Row<'_>, first: usize) -> Result<Submission, Failure> {
     let logs: Option<String> = row.get(first + 1)?;
+    let state: JobState =
+        from_json("a job's state", row.get_ref(first)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let waits_for: Option<String> = row.get(first + 5)?;
+    let waits_for = waits_for.as_deref().map(JobName::parse).transpose()?;
+    let follow_up = FollowUp::of(&state, row.get(first + 3)?, row.get(first + 4)?, waits_for);
     Ok(Submission {
-        state: from_json("a job's state", row.get_ref(first)?.as_str().map_err(rusqlite::Error::from)?)?,
         logs: logs.map(|logs| from_json("a record of logs", &logs)).transpose()?,
         updated_at: Timestamp::from_millis(row.get(first + 2)?),
+        follow_up,
+        state,
     })
 }
 

@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -101,6 +101,13 @@ DROP INDEX submissions_without_logs;
 CREATE INDEX submissions_without_logs ON submissions (logs_due_at, job_id) WHERE logs_due_at IS NOT NULL;
 ";
 
+/// What has been decided about what follows from an end, where those who wait for it find it.
+const VERSION_5: &str = "
+ALTER TABLE submissions ADD COLUMN decided INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN waits_for TEXT; -- a job's name
+CREATE INDEX submissions_waiting ON submissions (waits_for, job_id) WHERE waits_for IS NOT NULL;
+";
+
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Failure> {
     if applied(connection, migrations)? == migrations.len() {
@@ -167,7 +174,7 @@ fn version(connection: &Connection) -> Result<Version, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::JobName;
+    use crate::domain::{FollowUp, JobId, JobName};
     use crate::sqlite::reads;
 
     const FIRST: &str = "CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES (7);";
@@ -216,6 +223,27 @@ mod tests {
     fn an_empty_file_holds_no_state_yet() {
         let connection = Connection::open_in_memory().unwrap();
         assert!(matches!(check(&connection, MIGRATIONS), Err(Failure::Missing)));
+    }
+
+    #[test]
+    fn ends_of_a_file_of_the_second_version_are_open_or_settled() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS[..2]).unwrap();
+        for (job_id, unsettled) in [("a-1", 1), ("a-2", 0)] {
+            let state = format!(
+                r#"{{"jobName":"a","jobId":"{job_id}","status":"FAILED","statusReason":"Dependent Job failed"}}"#
+            );
+            let sql = "INSERT INTO submissions (job_id, job_name, status, order_key, ended_at, unsettled, state, \
+                       updated_at) VALUES (?1, 'a', 'FAILED', 7, 9, ?2, ?3, 9)";
+            connection.execute(sql, rusqlite::params![job_id, unsettled, state]).unwrap();
+        }
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let follow_up = |job_id| {
+            reads::submission(&connection, &JobId::parse(job_id).unwrap()).unwrap().unwrap().follow_up
+        };
+        assert_eq!((follow_up("a-1"), follow_up("a-2")), (FollowUp::Open, FollowUp::Settled));
+        let page = reads::unsettled_ends(&connection, None).unwrap();
+        assert_eq!(page.items.len(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ macro_rules! head_columns {
 
 macro_rules! item_columns {
     () => {
-        "s.state, s.logs, s.updated_at"
+        "s.state, s.logs, s.updated_at, s.unsettled, s.decided, s.waits_for"
     };
 }
 
@@ -74,10 +74,16 @@ pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE jo
 
 pub(super) const SET_RECOVERED: &str = "UPDATE submissions SET recovered = 1 WHERE job_id = ?1";
 
-pub(super) const SETTLE: &str = "UPDATE submissions SET unsettled = 0 WHERE job_id = ?1";
+/// More was not decided before, and loose ends are left.
+pub(super) const SAVE_FOLLOW_UP: &str = "
+    UPDATE submissions SET waits_for = ?2, decided = ?3, unsettled = ?4
+    WHERE job_id = ?1 AND unsettled = 1 AND decided <= ?3";
 
 pub(super) const UNSETTLED_ENDS: &str =
     select_item!("WHERE s.unsettled = 1 AND s.job_id > ?1 ORDER BY s.job_id LIMIT ?2");
+
+pub(super) const ENDS_WAITING_FOR: &str =
+    select_item!("WHERE s.waits_for = ?1 AND s.job_id > ?2 ORDER BY s.job_id LIMIT ?3");
 
 pub(super) const SAVE_LOGS: &str = "
     UPDATE submissions SET logs = ?2, logs_complete = ?3, updated_at = ?4, silent_since = ?4,
@@ -194,8 +200,9 @@ mod tests {
         APPLY_STATE,
         SET_LATEST,
         SET_RECOVERED,
-        SETTLE,
+        SAVE_FOLLOW_UP,
         UNSETTLED_ENDS,
+        ENDS_WAITING_FOR,
         SAVE_LOGS,
         NO_NEWS,
         JOB,
@@ -264,6 +271,7 @@ mod tests {
             (EXPIRED_CLAIMS, "jobs_claimed"),
             (SILENT_SUBMISSIONS, "submissions_silent"),
             (UNSETTLED_ENDS, "submissions_unsettled"),
+            (ENDS_WAITING_FOR, "submissions_waiting"),
             (UNFINISHED_LOGS, "submissions_without_logs"),
             (UNFINISHED_RUNS, "runs_unfinished"),
             (OPEN_STOP_REQUESTS, "stop_requests_open"),

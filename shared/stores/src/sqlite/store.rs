@@ -2,8 +2,8 @@
 
 use super::{SqliteStore, reads, writes};
 use crate::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
-    NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
@@ -56,8 +56,25 @@ impl WorkLists for SqliteStore {
         self.statement("list unsettled ends", |connection| reads::unsettled_ends(connection, page))
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        self.statement("settle an end", |connection| writes::settle(connection, job_id))
+    async fn save_follow_up(
+        &self,
+        _: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        self.statement("keep what follows from an end", |connection| {
+            writes::save_follow_up(connection, job_id, follow_up)
+        })
+    }
+
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.statement("list ends that wait for a job", |connection| {
+            reads::ends_waiting_for(connection, job_name, page)
+        })
     }
 
     async fn expired_claims(

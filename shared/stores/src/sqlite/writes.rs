@@ -7,8 +7,8 @@ use super::{reads, rows, sql};
 use crate::domain::claims;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission, NextLook,
-    Nonce, RecordOutcome, Run, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission,
+    NextLook, Nonce, RecordOutcome, Run, Submission, Timestamp,
 };
 use crate::ports::Applied;
 
@@ -105,8 +105,15 @@ pub(super) fn apply_state(
     Ok(if changed == 0 { Applied::Stale } else { Applied::Applied })
 }
 
-pub(super) fn settle(connection: &Connection, job_id: &JobId) -> Result<(), Failure> {
-    connection.prepare_cached(sql::SETTLE)?.execute([job_id.as_str()])?;
+pub(super) fn save_follow_up(
+    connection: &Connection,
+    job_id: &JobId,
+    follow_up: &FollowUp,
+) -> Result<(), Failure> {
+    let waits_for = follow_up.waits_for().map(JobName::as_str);
+    let is_unsettled = *follow_up != FollowUp::Settled;
+    let parameters = params![job_id.as_str(), waits_for, follow_up.is_decided(), is_unsettled];
+    connection.prepare_cached(sql::SAVE_FOLLOW_UP)?.execute(parameters)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 use anyhow::Context as _;
-use batchwright::domain::{JobStatus, NewSubmission, Nonce, RecordOutcome, Submission};
+use batchwright::domain::{FollowUp, JobStatus, NewSubmission, Nonce, RecordOutcome, Submission};
 use batchwright::ports::JobStore;
 use tokio::task::JoinSet;
 
@@ -72,7 +72,8 @@ pub(super) async fn an_event_that_came_first_keeps_its_state<S: JobStore>(store:
 
         assert_eq!(store.record_submission(&taken(job, &nonce, &job_id)).await?, RecordOutcome::Recorded);
         let found = store.job(&name(job)).await?.context("the job is not known")?;
-        let expected = Submission { state: arrived, logs: None, updated_at: at(1_050) };
+        let expected =
+            Submission { state: arrived, logs: None, updated_at: at(1_050), follow_up: FollowUp::Open };
         assert_eq!((found.status(), found.latest), (Some(status), Some(expected)));
     }
     Ok(())

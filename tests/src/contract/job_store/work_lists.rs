@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use batchwright::domain::reasons::LOST;
-use batchwright::domain::{JobHead, JobState, JobStatus, LogsRecord, NewClaim, NextLook, Submission};
+use batchwright::domain::{
+    FollowUp, JobHead, JobState, JobStatus, LogsRecord, NewClaim, NextLook, Submission,
+};
 use batchwright::ports::{Applied, JobStore};
 
 use super::MANY;
@@ -202,9 +204,9 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
         ..state("a", job_id, JobStatus::Failed)
     };
     let lost = failed("host-lost", "Host EC2 (instance i-1) terminated.");
-    store.settle(&id("host-lost")).await?;
+    store.save_follow_up(&name("a"), &id("host-lost"), &FollowUp::Settled).await?;
     advance(store, "a", "host-lost", JobStatus::Running).await?;
-    store.settle(&id("host-lost")).await?;
+    store.save_follow_up(&name("a"), &id("host-lost"), &FollowUp::Settled).await?;
     for ended in [
         lost.clone(),
         failed("dependency", "Dependent Job failed"),
@@ -226,7 +228,7 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
     };
     for parent in ["array", "nodes"] {
         assert!(unsettled().await?.contains(parent), "its children may have ended unheard");
-        store.settle(&id(parent)).await?;
+        store.save_follow_up(&name("a"), &id(parent), &FollowUp::Settled).await?;
     }
     assert_eq!(
         unsettled().await?,
@@ -234,7 +236,7 @@ pub(super) async fn ends_with_loose_ends_stay_in_view_until_they_are_settled<S: 
         "settled before the end is not settled"
     );
     for _ in 0..2 {
-        store.settle(&id("host-lost")).await?;
+        store.save_follow_up(&name("a"), &id("host-lost"), &FollowUp::Settled).await?;
         assert_eq!(unsettled().await?, set(["dependency", "forgotten", "program"]));
         assert_eq!(store.apply_state(&lost, NOW).await?, Applied::Stale, "delivered again, it stays settled");
     }

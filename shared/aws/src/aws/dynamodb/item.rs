@@ -10,7 +10,8 @@ use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SH
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    FORMAT_VERSION, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run, Submission,
+    FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NextLook, Run,
+    Submission,
 };
 
 /// An item, or its key.
@@ -24,6 +25,12 @@ pub(super) const ORDER_KEY: &str = "orderKey";
 pub(super) const UPDATED_AT: &str = "updatedAt";
 pub(super) const LOGS: &str = "logs";
 pub(super) const LOGS_COMPLETE: &str = "logsComplete";
+/// Of an end about which it is decided what follows from it, though it is unsettled still.
+pub(super) const DECIDED: &str = "decided";
+/// Of an end: the job for which the decision waits.
+pub(super) const WAITS_FOR: &str = "waitsFor";
+/// Of a waiter: the job that waits.
+pub(super) const WAITING_JOB: &str = "waitingJob";
 pub(super) const RUN: &str = "run";
 pub(super) const RUN_STATE: &str = "runState";
 pub(super) const CHECKPOINT: &str = "checkpoint";
@@ -73,8 +80,19 @@ pub(super) fn submission_key(job_name: &JobName, job_id: &JobId) -> Item {
     item_key(job_name.as_str(), job_id.as_str())
 }
 
-fn item_key(job_name: &str, job_id: &str) -> Item {
+pub(super) fn item_key(job_name: &str, job_id: &str) -> Item {
     HashMap::from([(JOB_NAME.to_owned(), text(job_name)), (JOB_ID.to_owned(), text(job_id))])
+}
+
+/// The key of the item by which those that wait for a job are found.
+pub(super) fn waiter_key(waits_for: &str, job_id: &JobId) -> Item {
+    item_key(waits_for, &keys::waiter(job_id))
+}
+
+/// The key of the submission that waits.
+pub(super) fn waiting_key(waiter: &Item) -> Option<Item> {
+    let job_id = text_in(waiter, JOB_ID)?.strip_prefix(keys::WAITER)?;
+    Some(item_key(text_in(waiter, WAITING_JOB)?, job_id))
 }
 
 pub(super) fn run_key(run: &str) -> Item {
@@ -147,7 +165,13 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
 pub(super) fn to_submission(item: &Item) -> Result<Submission, BadItem> {
     let logs = item.get(LOGS).map(|_| json_in::<LogsRecord>(item, LOGS)).transpose()?;
     let updated_at = Timestamp::from_millis(number_in(item, UPDATED_AT)?);
-    Ok(Submission { state: json_in(item, STATE)?, logs, updated_at })
+    let state: JobState = json_in(item, STATE)?;
+    let waits_for = text_in(item, WAITS_FOR).map(JobName::parse).transpose();
+    let waits_for =
+        waits_for.map_err(|why| BadItem { what: WAITS_FOR, key: shown_key(item), why: why.to_string() })?;
+    let follow_up =
+        FollowUp::of(&state, item.contains_key(MEMBERSHIP), item.contains_key(DECIDED), waits_for);
+    Ok(Submission { state, logs, updated_at, follow_up })
 }
 
 pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {

@@ -7,8 +7,8 @@ use super::call::until_settled;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
-    Children, ClaimOutcome, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, NewClaim,
-    NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -63,9 +63,21 @@ impl WorkLists for DynamoDbJobStore {
         self.list_submissions(&List::of_unsettled(), page).await
     }
 
-    async fn settle(&self, job_id: &JobId) -> Result<(), PortError> {
-        let Some(key) = self.locate(job_id).await? else { return Ok(()) };
-        until_settled("UpdateItem", || self.try_settle(&key)).await
+    async fn save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<(), PortError> {
+        until_settled("UpdateItem", || self.try_save_follow_up(job_name, job_id, follow_up)).await
+    }
+
+    async fn ends_waiting_for(
+        &self,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        self.list_waiting(job_name, page).await
     }
 
     async fn expired_claims(

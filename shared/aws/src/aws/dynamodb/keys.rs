@@ -8,6 +8,19 @@ use crate::domain::{JobId, JobName, JobStatus, RunId, Timestamp};
 /// The sort key of a job's head. A job id holds no white space.
 pub(crate) const HEAD: &str = " head";
 
+/// What the sort key of a waiter begins with: it stands in the partition of the job that it waits for.
+pub(crate) const WAITER: &str = " waiter ";
+
+/// The sort key of the waiter for a submission.
+pub(crate) fn waiter(job_id: &JobId) -> String {
+    format!("{WAITER}{job_id}")
+}
+
+/// Whether a sort key is a submission's, and not one of those above.
+pub(crate) fn is_job_id(sort_key: &str) -> bool {
+    !sort_key.starts_with(' ')
+}
+
 /// Index partitions over which entries of one kind are spread. One partition takes 1,000 writes a second;
 /// an array of 10,000 that ends is a burst of 10,000 events. Part of the persisted format.
 pub(crate) const SHARDS: u8 = 16;
@@ -128,16 +141,19 @@ mod tests {
             (status_shard(JobStatus::Running, &id), "RUNNING 10"),
             (other_place(&id), "other 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
             (unsettled(&id), "unsettled 10"),
+            (waiter(&id), " waiter 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
         ] {
             assert_eq!(found, expected);
         }
     }
 
     #[test]
-    fn no_job_id_is_a_heads_sort_key_or_entry() {
-        for key in [HEAD.to_owned(), in_shard(HEADS, 3)] {
+    fn no_job_id_is_another_items_sort_key_or_entry() {
+        let id = JobId::parse("a-1").unwrap();
+        for key in [HEAD.to_owned(), in_shard(HEADS, 3), waiter(&id)] {
             assert!(JobId::parse(&key).is_err(), "{key:?}");
         }
+        assert!(is_job_id(id.as_str()) && !is_job_id(HEAD) && !is_job_id(&waiter(&id)));
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl DynamoDbJobStore {
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
         let mut page = self.job_items(list, cursor).await?;
-        page.items.retain(|item| !is_head(item));
+        page.items.retain(is_submission);
         Ok(read(page, item::to_submission))
     }
 
@@ -204,8 +204,40 @@ impl DynamoDbJobStore {
         let place = ListPosition::read(cursor).map_err(unusable(QUERY))?;
         let page = self.partition(job_name, place.after, self.page_size).await?;
         let next = place_after(page.next);
-        let items = page.items.into_iter().filter(|item| !is_head(item)).collect();
+        let items = page.items.into_iter().filter(is_submission).collect();
         Ok(read(Page::new(items, next), item::to_submission))
+    }
+
+    /// The ends that wait for a job, found in the partition of that job.
+    pub(super) async fn list_waiting(
+        &self,
+        job_name: &JobName,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let mut place = ListPosition::read(cursor).map_err(unusable(QUERY))?;
+        loop {
+            let query = self.client.query().table_name(&self.tables.jobs).consistent_read(true);
+            let query =
+                query.key_condition_expression("#jobName = :jobName AND begins_with(#jobId, :waiter)");
+            let query = query.expression_attribute_names("#jobName", JOB_NAME);
+            let query = query.expression_attribute_names("#jobId", JOB_ID);
+            let query = query.expression_attribute_values(":jobName", item::text(job_name.as_str()));
+            let query = query.expression_attribute_values(":waiter", item::text(keys::WAITER));
+            let query = query.limit(self.page_size).set_exclusive_start_key(place.after.take());
+            let answer = query.send().await.map_err(|error| failed(QUERY, &error))?;
+            let keys: Vec<Item> = answer.items().iter().filter_map(item::waiting_key).collect();
+            let mut items: Vec<Item> =
+                self.items(&self.tables.jobs, &keys).await?.into_iter().flatten().collect();
+            // A writer that died may have left a waiter behind.
+            items.retain(|item| item::text_in(item, item::WAITS_FOR) == Some(job_name.as_str()));
+            match place.next(answer.last_evaluated_key, 1) {
+                Some(next) if items.is_empty() => place = next,
+                next => {
+                    let next = next.map(|next| next.write());
+                    return Ok(read(Page::new(items, next), item::to_submission));
+                }
+            }
+        }
     }
 
     /// The items of one job from a key on, as they are now.
@@ -269,6 +301,11 @@ pub(super) fn place_after(last: Option<Item>) -> Option<Cursor> {
 
 pub(super) fn is_head(item: &Item) -> bool {
     item::text_in(item, JOB_ID) == Some(keys::HEAD)
+}
+
+/// Whether it is a submission, child or node.
+pub(super) fn is_submission(item: &Item) -> bool {
+    item::text_in(item, JOB_ID).is_some_and(keys::is_job_id)
 }
 
 /// Reads the items of a page. One that can't be read is left out, and named.

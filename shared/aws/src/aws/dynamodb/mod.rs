@@ -18,7 +18,7 @@
 //!
 //! No call scans a table. Items are read after every write (`ConsistentRead`), and every write is one
 //! condition and one change. The indexes alone lag behind, by milliseconds at most times: so a list and a
-//! count may miss what has just changed, and a look-up by id alone (`submission`, `settle`, `save_logs`,
+//! count may miss what has just changed, and a look-up by id alone (`submission`, `save_logs`,
 //! `remove_submission`) may miss a submission that has just appeared. What a list finds is read again by
 //! its key, and left out where it does not belong there any more.
 

@@ -8,7 +8,6 @@ use super::DynamoDbJobStore;
 use super::call::{Written, failed, pause_before, transacted, unusable};
 use super::item::{self, Item};
 use super::keys;
-use super::lists::is_head;
 use super::table::JOB_ID;
 use crate::domain::{JobId, JobName, Submission};
 use crate::ports::PortError;
@@ -28,7 +27,7 @@ impl DynamoDbJobStore {
         let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(None) };
         let submission = item::to_submission(&found).map_err(unusable("GetItem"))?;
         let job_id = &submission.state.job_id;
-        let is_child = |id: &JobId| id.parent().as_ref() == Some(job_id);
+        let is_child = |key: &str| JobId::parse(key).is_ok_and(|id| id.parent().as_ref() == Some(job_id));
         self.remove_items(&submission.state.job_name, is_child).await?;
         Ok(Some(submission))
     }
@@ -58,7 +57,9 @@ impl DynamoDbJobStore {
 
     /// The head last: while it stands, the job is known.
     pub(super) async fn forget_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
-        let mut removed = self.remove_items(job_name, |_| true).await?;
+        let removed = self.remove_items(job_name, |key| key != keys::HEAD).await?;
+        let removed = removed.iter().filter(|key| keys::is_job_id(key)).map(|key| JobId::parse(key));
+        let mut removed: Vec<JobId> = removed.collect::<Result<_, _>>().map_err(unusable("Query"))?;
         removed.retain(|id| id.parent().is_none());
         let delete = self.client.delete_item().table_name(&self.tables.jobs);
         let delete = delete.set_key(Some(item::head_key(job_name)));
@@ -66,23 +67,21 @@ impl DynamoDbJobStore {
         Ok(removed)
     }
 
-    /// Removes the items of a job that are wanted, but never its head.
+    /// Removes the items of a job whose sort keys are wanted.
     async fn remove_items(
         &self,
         job_name: &JobName,
-        wanted: impl Fn(&JobId) -> bool,
-    ) -> Result<Vec<JobId>, PortError> {
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, PortError> {
         let (mut removed, mut after) = (Vec::new(), None);
         loop {
             let page = self.partition(job_name, after, PAGE_SIZE).await?;
-            let ids = page.items.iter().filter(|item| !is_head(item));
-            let ids = ids.filter_map(|item| item::text_in(item, JOB_ID)).map(JobId::parse);
-            let ids: Vec<JobId> = ids.collect::<Result<_, _>>().map_err(unusable("Query"))?;
-            let ids: Vec<JobId> = ids.into_iter().filter(&wanted).collect();
-            for batch in ids.chunks(BATCH_WRITE_MAX) {
-                self.delete_batch(batch.iter().map(|id| item::submission_key(job_name, id))).await?;
+            let keys = page.items.iter().filter_map(|item| item::text_in(item, JOB_ID));
+            let keys: Vec<String> = keys.filter(|key| wanted(key)).map(str::to_owned).collect();
+            for batch in keys.chunks(BATCH_WRITE_MAX) {
+                self.delete_batch(batch.iter().map(|key| item::item_key(job_name.as_str(), key))).await?;
             }
-            removed.extend(ids);
+            removed.extend(keys);
             after = page.next;
             if after.is_none() {
                 return Ok(removed);

@@ -3,13 +3,13 @@
 use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::DynamoDbJobStore;
-use super::call::{Written, unusable, written};
+use super::call::{Written, failed, unusable, written};
 use super::change::Change;
 use super::item::{self, Item};
 use super::keys::{self, Work};
 use super::table::{ENTRY, MEMBERSHIP, PLACE, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::transition::{OrderKey, Transition, transition};
-use crate::domain::{JobState, LogsRecord, Submission, Timestamp};
+use crate::domain::{FollowUp, JobId, JobName, JobState, LogsRecord, Submission, Timestamp};
 use crate::ports::{Applied, PortError};
 
 const OPERATION: &str = "UpdateItem";
@@ -77,11 +77,49 @@ impl DynamoDbJobStore {
         written(OPERATION, update.send().await).map(|_| ())
     }
 
-    pub(super) async fn try_settle(&self, key: &Item) -> Result<Option<()>, PortError> {
-        let change = Change::default().remove(MEMBERSHIP).name(item::ORDER_KEY);
-        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
-        let update = change.apply(update).condition_expression("attribute_exists(#orderKey)");
-        Ok((written(OPERATION, update.send().await)? != Written::Contended).then_some(()))
+    /// An index by what is waited for would lag behind, and a decision that is written just then would find
+    /// nobody. So an item of its own, a waiter, stands in the partition of the job that is waited for: put
+    /// before the submission says that it waits, and removed after it no longer does.
+    pub(super) async fn try_save_follow_up(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        follow_up: &FollowUp,
+    ) -> Result<Option<()>, PortError> {
+        let wanted = follow_up.waits_for().map(JobName::as_str);
+        if let Some(waits_for) = wanted {
+            self.put_waiter(waits_for, job_name, job_id).await?;
+        }
+        let key = item::submission_key(job_name, job_id);
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key));
+        let (change, condition) = follow_up_change(follow_up);
+        let update = change.apply(update).condition_expression(condition).return_values(ReturnValue::AllOld);
+        let answer = update.send().await;
+        let before = answer.as_ref().ok().and_then(|answer| answer.attributes().cloned());
+        let left = match written(OPERATION, answer)? {
+            Written::Contended => return Ok(None),
+            Written::Refused => wanted.map(str::to_owned),
+            Written::Done => before
+                .and_then(|before| item::text_in(&before, item::WAITS_FOR).map(str::to_owned))
+                .filter(|before| wanted != Some(before.as_str())),
+        };
+        if let Some(left) = left {
+            self.remove_waiter(&left, job_id).await?;
+        }
+        Ok(Some(()))
+    }
+
+    async fn put_waiter(&self, waits_for: &str, job_name: &JobName, job_id: &JobId) -> Result<(), PortError> {
+        let mut waiter = item::waiter_key(waits_for, job_id);
+        waiter.insert(item::WAITING_JOB.to_owned(), item::text(job_name.as_str()));
+        let put = self.client.put_item().table_name(&self.tables.jobs).set_item(Some(waiter));
+        put.send().await.map(drop).map_err(|error| failed("PutItem", &error))
+    }
+
+    async fn remove_waiter(&self, waits_for: &str, job_id: &JobId) -> Result<(), PortError> {
+        let delete = self.client.delete_item().table_name(&self.tables.jobs);
+        let delete = delete.set_key(Some(item::waiter_key(waits_for, job_id)));
+        delete.send().await.map(drop).map_err(|error| failed("DeleteItem", &error))
     }
 
     pub(super) async fn try_no_news(
@@ -124,6 +162,21 @@ impl DynamoDbJobStore {
         };
         let update = update.condition_expression(condition);
         Ok((written(OPERATION, update.send().await)? == Written::Done).then_some(true))
+    }
+}
+
+/// The change, and the condition under which less was decided before.
+fn follow_up_change(follow_up: &FollowUp) -> (Change, &'static str) {
+    const UNDECIDED: &str = "attribute_exists(#membership) AND attribute_not_exists(#decided)";
+    const UNSETTLED: &str = "attribute_exists(#membership)";
+    let change = match follow_up.waits_for() {
+        Some(dependency) => Change::default().set(item::WAITS_FOR, item::text(dependency.as_str())),
+        None => Change::default().remove(item::WAITS_FOR),
+    };
+    match follow_up {
+        FollowUp::Open | FollowUp::WaitsFor(_) => (change.name(MEMBERSHIP).name(item::DECIDED), UNDECIDED),
+        FollowUp::Decided => (change.set(item::DECIDED, item::flag(true)).name(MEMBERSHIP), UNSETTLED),
+        FollowUp::Settled => (change.remove(MEMBERSHIP), UNSETTLED),
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use tracing::warn;
+
 use super::Pass;
+use crate::domain::follow_up::{Standing, standing};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobId, JobState, Submission};
+use crate::domain::{FollowUp, JobId, JobName, JobState, Submission};
 use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+use crate::use_cases::follow::LOOKS_OF_A_PASS;
 use crate::use_cases::record_state::Recorded;
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
@@ -19,8 +23,12 @@ where
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.unsettled_ends(cursor.as_ref()).await?;
+            let undecided = self.undecided(&page.items).await;
             self.done.unreadable += page.unreadable.len() as u64;
             for submission in &page.items {
+                if submission.follow_up.waits_for().is_some_and(|name| undecided.contains(name)) {
+                    continue;
+                }
                 if let Err(error) = self.follow(submission).await {
                     self.postpone(&submission.state.job_name, &error);
                 }
@@ -32,22 +40,48 @@ where
         }
     }
 
+    /// The jobs about which nothing is decided still, of those that are waited for. A pass over ends of which
+    /// most wait costs little more than the list itself.
+    async fn undecided(&self, ends: &[Submission]) -> BTreeSet<JobName> {
+        let names: BTreeSet<JobName> =
+            ends.iter().filter_map(|end| end.follow_up.waits_for().cloned()).collect();
+        let names: Vec<JobName> = names.into_iter().collect();
+        if names.is_empty() {
+            return BTreeSet::new();
+        }
+        match self.recorder.store.jobs_named(&names).await {
+            Ok(jobs) => {
+                let standings = jobs.iter().map(|job| standing(job.as_ref()));
+                let undecided = names.into_iter().zip(standings);
+                undecided.filter(|(_, found)| *found == Standing::Undecided).map(|(name, _)| name).collect()
+            }
+            Err(error) => {
+                warn!(%error, "what ends wait for can't be read at once; each is looked at by itself");
+                BTreeSet::new()
+            }
+        }
+    }
+
     async fn follow(&mut self, submission: &Submission) -> Result<(), PortError> {
         let state = &submission.state;
-        if state.may_be_tried_again() && self.record(state).await? == Recorded::Waiting {
-            return Ok(());
+        if state.may_be_tried_again() {
+            let done = &mut *self.done;
+            let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded);
+            let followed = self.recorder.follow(state, LOOKS_OF_A_PASS, &mut telling).await?;
+            if let Some(recorded) = &followed {
+                self.done.count(recorded);
+            }
+            // Nobody knows yet what follows: a claim stands, or a dependency or children decide.
+            if matches!(followed, Some(Recorded::Waiting | Recorded::Noted(_))) {
+                return Ok(());
+            }
         }
         if state.parts() == 0 {
             return Ok(());
         }
-        // While a claim stands, nobody knows yet what follows from the end.
-        let job = self.recorder.store.job(&state.job_name).await?;
-        if state.may_be_tried_again() && job.is_some_and(|job| job.head.claim.is_some()) {
-            return Ok(());
-        }
         let silent_for = self.recorder.clock.now().millis_since(submission.updated_at);
         if silent_for >= self.policy.silence_ms && self.all_parts_ended(state).await? {
-            self.recorder.store.settle(&state.job_id).await?;
+            self.recorder.store.save_follow_up(&state.job_name, &state.job_id, &FollowUp::Settled).await?;
         }
         Ok(())
     }

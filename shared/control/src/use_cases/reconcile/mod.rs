@@ -54,6 +54,16 @@ pub struct Reconciled {
     pub unreadable: u64,
 }
 
+impl Reconciled {
+    fn count(&mut self, recorded: &Recorded) {
+        match recorded {
+            Recorded::Resubmitted(_) => self.resubmitted += 1,
+            Recorded::Surplus => self.surplus_terminated += 1,
+            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
+        }
+    }
+}
+
 /// One pass: expired claims, ends that nobody followed up, silent submissions.
 ///
 /// Idempotent. What fails for one job is postponed and does not keep the others waiting; errs only
@@ -109,12 +119,10 @@ where
     C: Clock,
 {
     async fn record(&mut self, state: &JobState) -> Result<Recorded, PortError> {
-        let recorded = self.recorder.record_state(state).await?;
-        match recorded {
-            Recorded::Resubmitted(_) => self.done.resubmitted += 1,
-            Recorded::Surplus => self.done.surplus_terminated += 1,
-            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
-        }
+        let done = &mut *self.done;
+        let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded);
+        let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
+        self.done.count(&recorded);
         Ok(recorded)
     }
 

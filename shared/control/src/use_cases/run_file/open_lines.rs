@@ -20,7 +20,7 @@ pub(super) async fn settle_open<'f, S: JobStore + RunStore, O: ObjectStore, C: C
     rounds: u32,
 ) -> Result<(), RunFileError> {
     for round in 0..rounds {
-        if progress.open().is_empty() {
+        if progress.open().is_empty() || progress.is_cancelled() {
             return Ok(());
         }
         if round > 0 {

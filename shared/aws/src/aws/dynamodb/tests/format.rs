@@ -4,8 +4,8 @@ use super::super::item;
 use super::script::as_json;
 use super::{NOW, name, state, wish};
 use crate::domain::{
-    Attempt, Checkpoint, Children, ClaimOutcome, JobId, JobState, JobStatus, LogStream, LogsRecord, NewClaim,
-    NewSubmission, Newer, Run, RunCounts, RunState, SourceVersion, claims,
+    Attempt, Checkpoint, Children, ClaimOutcome, FollowUp, JobId, JobState, JobStatus, LogStream, LogsRecord,
+    NewClaim, NewSubmission, Newer, Run, RunCounts, RunState, SourceVersion, claims,
 };
 
 const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -124,6 +124,36 @@ fn a_head_without_what_was_added_later_is_read() {
     let (head, _) = item::to_head(&item).unwrap();
     assert_eq!((head.tries.len(), head.claimed_queue(), head.tries_used()), (0, "queue", 1));
     assert_eq!((head.spec.retry_on, head.spec.fallback_queue), (vec![], None));
+}
+
+#[test]
+fn what_was_decided_of_an_end_is_told_by_its_attributes() {
+    let follow_up = |item: &item::Item| {
+        let mut item = item.clone();
+        item.insert(item::UPDATED_AT.to_owned(), item::millis(NOW));
+        item::to_submission(&item).unwrap().follow_up
+    };
+    // An older version wrote no more than this.
+    let mut item = item::of_state(&lost(), NOW).unwrap();
+    assert_eq!(follow_up(&item), FollowUp::Open);
+    item.insert(item::WAITS_FOR.to_owned(), item::text("tile-6"));
+    assert_eq!(follow_up(&item), FollowUp::WaitsFor(name("tile-6")));
+    item.insert(item::DECIDED.to_owned(), item::flag(true));
+    assert_eq!(follow_up(&item), FollowUp::Decided);
+    item.remove("membership");
+    assert_eq!(follow_up(&item), FollowUp::Settled);
+}
+
+#[test]
+fn who_waits_is_found_in_the_partition_of_whom_it_waits_for() {
+    let mut waiter = item::waiter_key("tile-6", &JobId::parse(ID).unwrap());
+    waiter.insert(item::WAITING_JOB.to_owned(), item::text("tile-7"));
+    let expected = json!({
+        "jobName": {"S": "tile-6"}, "jobId": {"S": format!(" waiter {ID}")}, "waitingJob": {"S": "tile-7"},
+    });
+    assert_eq!(as_json(&waiter), expected);
+    let waiting = item::submission_key(&name("tile-7"), &JobId::parse(ID).unwrap());
+    assert_eq!(item::waiting_key(&waiter), Some(waiting));
 }
 
 #[test]

@@ -1,0 +1,221 @@
+//! What follows from ends: for the job itself, for the array whose child it is, and for the jobs that failed
+//! with it and wait until it is decided whether it goes on.
+//!
+//! Ends are worked off from a list, never by recursion: a graph of a user's is as deep as its file is long.
+//! What is decided about a job is written on it, so that each end looks at its direct dependencies alone.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use tracing::{info, warn};
+
+use super::record_state::{Recorded, Recorder, Resubmission};
+use super::submit::{Asked, Order, SubmitOutcome, submit};
+use crate::domain::follow_up::{FollowUp, Standing, after_dependencies, decide, standing};
+use crate::domain::plan::Skip;
+use crate::domain::retry::{Again, Next, fallback};
+use crate::domain::transition::{Transition, transition};
+use crate::domain::{Job, JobId, JobName, JobState, JobStatus};
+use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+
+/// Ends of others that one event looks at: the work for one event must not grow with the graph around it.
+/// The reconciler finds those that are left.
+pub(super) const LOOKS_OF_AN_EVENT: usize = 100;
+
+/// Ends of others that the reconciler looks at for one end: their names are held meanwhile.
+pub(super) const LOOKS_OF_A_PASS: usize = 10_000;
+
+/// Is told what followed from the ends of others.
+pub(super) type Telling<'a> = &'a mut (dyn FnMut(&JobState, &Recorded) + Send);
+
+impl<S, E, P, C> Recorder<'_, S, E, P, C>
+where
+    S: JobStore + RunStore,
+    E: JobEngine,
+    P: SubmissionPace,
+    C: Clock,
+{
+    /// Does what follows from the end of a submission, and then what follows for those that waited for that
+    /// decision: at most `looks` of them. `None` where the submission is not its job's latest.
+    ///
+    /// Idempotent. Errs where the end itself could not be followed; what fails for one that waited is left to
+    /// the reconciler, because its end is not settled.
+    pub(super) async fn follow(
+        &self,
+        ended: &JobState,
+        looks: usize,
+        telling: Telling<'_>,
+    ) -> Result<Option<Recorded>, PortError> {
+        let mut decided = VecDeque::new();
+        let recorded = self.look(ended, &mut decided).await?;
+        self.wake(decided, looks, telling).await;
+        Ok(recorded)
+    }
+
+    /// Looks at the ends that wait for jobs of which something was decided, then at those that wait for
+    /// them, and so on.
+    async fn wake(&self, mut decided: VecDeque<JobName>, mut looks: usize, telling: Telling<'_>) {
+        let mut told = BTreeSet::new();
+        while let Some(name) = decided.pop_front() {
+            if !told.insert(name.clone()) {
+                continue;
+            }
+            let mut cursor: Option<Cursor> = None;
+            loop {
+                let page = match self.store.ends_waiting_for(&name, cursor.as_ref()).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        warn!(job.name = %name, %error, "those that wait for it are left to the reconciler");
+                        break;
+                    }
+                };
+                for waiting in &page.items {
+                    let Some(left) = looks.checked_sub(1) else {
+                        info!(job.name = %name, "more wait for it, and are left to the reconciler");
+                        return;
+                    };
+                    looks = left;
+                    match self.look(&waiting.state, &mut decided).await {
+                        Ok(Some(recorded)) => telling(&waiting.state, &recorded),
+                        Ok(None) => {}
+                        Err(error) => {
+                            warn!(job.name = %waiting.state.job_name, %error, "left to the reconciler");
+                        }
+                    }
+                }
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Decides what follows from one end, does it, and adds the jobs of which something was decided.
+    async fn look(
+        &self,
+        ended: &JobState,
+        decided: &mut VecDeque<JobName>,
+    ) -> Result<Option<Recorded>, PortError> {
+        let job = self.store.job(&ended.job_name).await?;
+        let is_latest = |job: &Job| {
+            job.state().is_some_and(|latest| latest.job_id == ended.job_id && latest.status.is_terminal())
+        };
+        let Some(mut job) = job.filter(is_latest) else {
+            self.close(ended, &FollowUp::Open).await?;
+            return Ok(None);
+        };
+        let recorded = match self.decide(&mut job, ended).await? {
+            Next::Undecided => return Ok(Some(Recorded::Noted(Applied::Stale))),
+            Next::WaitFor(_) | Next::AfterDependencies(_) => return Ok(Some(Recorded::Waiting)),
+            Next::Children => {
+                let recorded = self.follow_children(&job, 0).await?;
+                if matches!(recorded, Recorded::Ended(..)) {
+                    decided.push_back(ended.job_name.clone());
+                }
+                return Ok(Some(recorded));
+            }
+            Next::Resubmit(again) => self.submit_again(&job, again).await?,
+            Next::Done if job.head.has_recovered() => Recorded::Ended(JobStatus::Succeeded, None),
+            Next::Done => Recorded::Ended(ended.status, ended.cause()),
+        };
+        match &recorded {
+            Recorded::Noted(_) => return Ok(Some(recorded)),
+            Recorded::Ended(..) => decided.extend(self.own_job_ended(&job).await?),
+            _ => {}
+        }
+        let known = job.latest.as_ref().map_or(FollowUp::Open, |latest| latest.follow_up.clone());
+        self.close(ended, &known).await?;
+        // Nobody can have failed with a job whose first submission SUCCEEDED.
+        if ended.status == JobStatus::Failed || job.head.job_tries.len() > 1 {
+            decided.push_back(ended.job_name.clone());
+        }
+        Ok(Some(recorded))
+    }
+
+    /// What follows from the end of a job's latest submission. Where that depends on a job about which
+    /// nothing is decided, the end is where the decision will find it.
+    async fn decide(&self, job: &mut Job, ended: &JobState) -> Result<Next, PortError> {
+        let again = match decide(job, ended) {
+            Next::AfterDependencies(again) => again,
+            next => return Ok(next),
+        };
+        let names: Vec<JobName> = job.head.spec.dependency_names().cloned().collect();
+        loop {
+            let standings = self.standings(&names).await?;
+            let next = after_dependencies(again, names.iter().zip(standings));
+            let (Next::WaitFor(dependency), Some(latest)) = (&next, &mut job.latest) else {
+                return Ok(next);
+            };
+            let waits = FollowUp::WaitsFor(dependency.clone());
+            if latest.follow_up == waits {
+                return Ok(next);
+            }
+            self.store.save_follow_up(&ended.job_name, &ended.job_id, &waits).await?;
+            // A decision that was written before this did not find the end waiting: look once more.
+            latest.follow_up = waits;
+        }
+    }
+
+    /// How each of the jobs stands.
+    async fn standings(&self, names: &[JobName]) -> Result<Vec<Standing>, PortError> {
+        let mut jobs = self.store.jobs_named(names).await?;
+        self.ask_about(&mut jobs).await?;
+        Ok(jobs.iter().map(|job| standing(job.as_ref())).collect())
+    }
+
+    /// Asks Batch about jobs that seem to be under way: the event of a dependency's end may still be on its
+    /// way, though that of its dependant's has come.
+    async fn ask_about(&self, jobs: &mut [Option<Job>]) -> Result<(), PortError> {
+        let under_way = |job: &&mut Job| standing(Some(job)) == Standing::UnderWay;
+        let mut asked: Vec<&mut Job> = jobs.iter_mut().flatten().filter(under_way).collect();
+        let ids: Vec<JobId> = asked.iter().filter_map(|job| job.head.job_id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for detail in self.engine.describe_jobs(&ids).await? {
+            let state = detail.state();
+            let job = asked.iter_mut().find(|job| job.head.job_id.as_ref() == Some(&state.job_id));
+            let Some(latest) = job.and_then(|job| job.latest.as_mut()) else { continue };
+            if transition(Some(&latest.state), &state) == Transition::Apply {
+                self.store.apply_state(&state, self.clock.now()).await?;
+                latest.state = state;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down that it is decided what follows from an end. Of an array or a multi-node job, the
+    /// reconciler looks into children and nodes before it is settled.
+    async fn close(&self, ended: &JobState, known: &FollowUp) -> Result<(), PortError> {
+        let follow_up = if ended.parts() == 0 { FollowUp::Settled } else { FollowUp::Decided };
+        if !ended.may_be_tried_again() || !known.is_before(&follow_up) {
+            return Ok(());
+        }
+        self.store.save_follow_up(&ended.job_name, &ended.job_id, &follow_up).await
+    }
+
+    async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
+        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry };
+        match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
+            SubmitOutcome::Submitted(job_id) => {
+                let job_queue = fallback(job).map(str::to_owned);
+                let resubmission = Resubmission { job_id, again, job_queue };
+                info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
+                Ok(Recorded::Resubmitted(resubmission))
+            }
+            SubmitOutcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, &skip.to_string())),
+            SubmitOutcome::Rejected(why) => Ok(not_again(job, &why)),
+            SubmitOutcome::Skipped(_) | SubmitOutcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
+            SubmitOutcome::Surplus(_) => Ok(Recorded::Surplus),
+            SubmitOutcome::Deferred(why) => {
+                Err(PortError::retryable("resubmit", format!("{}: {why}", job.name())))
+            }
+        }
+    }
+}
+
+/// The job has ended, though a try would have been left.
+fn not_again(job: &Job, why: &str) -> Recorded {
+    info!(job.name = %job.name(), why, "not submitted again");
+    Recorded::Ended(JobStatus::Failed, job.state().and_then(JobState::cause))
+}
