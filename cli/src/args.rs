@@ -34,6 +34,9 @@ what does not come, 130 interrupted";
 pub(crate) enum Command {
     /// Run the jobs of a file: submit what has not SUCCEEDED, wait for all to end
     Run(RunArgs),
+    /// Hand a job file to a stack and return: `watch RUN` follows it
+    #[cfg(feature = "aws")]
+    Submit(SubmitArgs),
     /// Show what `run` would do; submit nothing
     Plan(PlanArgs),
     /// List the runs: each is one job file that was run
@@ -79,6 +82,8 @@ pub(crate) enum Command {
     /// Ctrl-C starts nothing more and waits for what is under way; a second one does not wait.
     #[cfg(feature = "aws")]
     Invoke(Box<InvokeArgs>),
+    /// Look now for what events, submitters and collectors left behind, and finish it
+    Reconcile(DoctorArgs),
     /// Look at everything that has to be there, and say what is missing and how to mend it
     Doctor(DoctorArgs),
     /// Take jobs out of the state, or write them down elsewhere
@@ -184,6 +189,15 @@ pub(crate) enum Output {
     Ndjson,
 }
 
+/// What Ctrl-C does to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnInterrupt {
+    /// It goes on without the terminal. There a second Ctrl-C within three seconds cancels it
+    Detach,
+    /// It is cancelled and its jobs are terminated
+    Cancel,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Shown {
     /// The form of what is printed
@@ -215,6 +229,7 @@ impl EngineArgs {
             vcpus: self.vcpus,
             job_definitions: self.job_definitions.clone(),
             processes: self.processes.clone(),
+            on_interrupt: OnInterrupt::Detach,
             simulate: None,
         }
     }
@@ -254,10 +269,27 @@ pub(crate) struct RunArgs {
     pub(crate) job_definitions: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) processes: ProcessArgs,
+    /// What Ctrl-C does to the run
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnInterrupt::Detach)]
+    pub(crate) on_interrupt: OnInterrupt,
     /// Run nothing: let a simulation with this seed decide how each job ends, in virtual time. The
     /// state is thrown away at the end unless --state-dir is given
     #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
     pub(crate) simulate: Option<u64>,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The job file: JSON, JSON Lines or YAML, also gzipped
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Run again what SUCCEEDED
+    #[arg(long)]
+    pub(crate) rerun: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,8 @@ use futures_util::StreamExt as _;
 
 use super::{buckets, uri};
 use crate::objects::{
-    ConvertRequest, FailureCode, LoadRequest, Target, convert, copy, dump, each, load, validate,
+    ANSWER_MAX_BYTES, ConvertRequest, FailureCode, LoadRequest, Target, convert, copy, dump, each, load,
+    validate,
 };
 use crate::ports::{Buckets as _, Look, WriteCondition};
 use crate::serial::ValidateOptions;
@@ -111,7 +112,7 @@ async fn one_bad_object_takes_no_other_with_it() {
     assert!(told[1].contains("none.csv\" names no known format"), "{}", told[1]);
     assert_eq!(
         told[2],
-        "s3://b/large.json: as JSON it has more than 40 bytes; have it written by convert, or the results by resultsUri"
+        "s3://b/large.json: as JSON it has more than 40 bytes; raise the bound, or have it converted into another object"
     );
 }
 
@@ -129,6 +130,14 @@ async fn an_input_that_is_wrong_leaves_no_output_and_is_told_with_its_place() {
         validate(&buckets, &uri("s3://b/a.jsonl"), None, None, &ValidateOptions::default()).await.unwrap();
     assert!(!seen.valid);
     assert_eq!((seen.records, seen.errors, seen.findings[0].line), (2, 1, Some(2)));
+}
+
+#[tokio::test]
+async fn a_library_loads_more_than_a_function_could_answer() {
+    let large = format!("[\"{}\"]", "x".repeat(ANSWER_MAX_BYTES));
+    let buckets = buckets(&[("s3://b/large.json", &large)]);
+    let loaded = load(&buckets, &uri("s3://b/large.json"), None, &LoadRequest::default()).await.unwrap();
+    assert_eq!(loaded.value.get(), large);
 }
 
 #[tokio::test]
