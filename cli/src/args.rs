@@ -34,6 +34,9 @@ what does not come, 130 interrupted";
 pub(crate) enum Command {
     /// Run the jobs of a file: submit what has not SUCCEEDED, wait for all to end
     Run(RunArgs),
+    /// Hand a job file to a stack and return: `watch RUN` follows it
+    #[cfg(feature = "aws")]
+    Submit(SubmitArgs),
     /// Show what `run` would do; submit nothing
     Plan(PlanArgs),
     /// List the runs: each is one job file that was run
@@ -79,6 +82,8 @@ pub(crate) enum Command {
     /// Ctrl-C starts nothing more and waits for what is under way; a second one does not wait.
     #[cfg(feature = "aws")]
     Invoke(Box<InvokeArgs>),
+    /// Look now for what events, submitters and collectors left behind, and finish it
+    Reconcile(DoctorArgs),
     /// Look at everything that has to be there, and say what is missing and how to mend it
     Doctor(DoctorArgs),
     /// Take jobs out of the state, or write them down elsewhere
@@ -100,7 +105,7 @@ pub(crate) enum Command {
 
 /// Where the jobs run and their state lies.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Place {
+pub(crate) struct Deployment {
     /// Run on this machine, with the embedded engine
     #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
     #[cfg_attr(feature = "aws", arg(long, required_unless_present = "stack", conflicts_with = "stack"))]
@@ -141,7 +146,7 @@ pub(crate) enum Target {
     Stack(StackArgs),
 }
 
-impl Place {
+impl Deployment {
     /// Where the command looks.
     pub(crate) fn target(&self) -> Target {
         #[cfg(feature = "aws")]
@@ -184,6 +189,15 @@ pub(crate) enum Output {
     Ndjson,
 }
 
+/// What Ctrl-C does to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnInterrupt {
+    /// It goes on without the terminal. There a second Ctrl-C within three seconds cancels it
+    Detach,
+    /// It is cancelled and its jobs are terminated
+    Cancel,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Shown {
     /// The form of what is printed
@@ -206,7 +220,7 @@ pub(crate) struct EngineArgs {
 
 impl EngineArgs {
     /// The `run` of a job file, whatever of it SUCCEEDED before.
-    pub(crate) fn with_file(&self, place: &Place, shown: &Shown, file: PathBuf) -> RunArgs {
+    pub(crate) fn with_file(&self, place: &Deployment, shown: &Shown, file: PathBuf) -> RunArgs {
         RunArgs {
             file,
             place: place.clone(),
@@ -215,6 +229,7 @@ impl EngineArgs {
             vcpus: self.vcpus,
             job_definitions: self.job_definitions.clone(),
             processes: self.processes.clone(),
+            on_interrupt: OnInterrupt::Detach,
             simulate: None,
         }
     }
@@ -240,7 +255,7 @@ pub(crate) struct RunArgs {
     /// The job file: JSON, JSON Lines or YAML, also gzipped
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Run again what SUCCEEDED
@@ -254,10 +269,27 @@ pub(crate) struct RunArgs {
     pub(crate) job_definitions: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) processes: ProcessArgs,
+    /// What Ctrl-C does to the run
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnInterrupt::Detach)]
+    pub(crate) on_interrupt: OnInterrupt,
     /// Run nothing: let a simulation with this seed decide how each job ends, in virtual time. The
     /// state is thrown away at the end unless --state-dir is given
     #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
     pub(crate) simulate: Option<u64>,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The job file: JSON, JSON Lines or YAML, also gzipped
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// Run again what SUCCEEDED
+    #[arg(long)]
+    pub(crate) rerun: bool,
 }
 
 #[derive(Debug, Args)]
@@ -265,7 +297,7 @@ pub(crate) struct PlanArgs {
     /// The job file
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Run again what SUCCEEDED
@@ -276,7 +308,7 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// At most so many, the latest
@@ -299,7 +331,7 @@ pub(crate) struct StopArgs {
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -322,7 +354,7 @@ pub(crate) struct RerunArgs {
     #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
     pub(crate) name: Option<Pattern>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     #[command(flatten)]
@@ -335,7 +367,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: String,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -346,7 +378,7 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Where the page goes; - is standard output
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub(crate) out: PathBuf,
@@ -358,7 +390,7 @@ pub(crate) struct JobsArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Only jobs whose latest submission has this status
@@ -376,7 +408,7 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Option<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -387,7 +419,7 @@ pub(crate) struct ForgetArgs {
     #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
     pub(crate) names: Vec<batchwright::domain::JobName>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]
@@ -396,7 +428,7 @@ pub(crate) struct LogsArgs {
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word, required = true)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Go on with what is still written, until all of the jobs have ended
@@ -425,7 +457,7 @@ pub(crate) struct LogsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -444,7 +476,7 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Where they go [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -456,7 +488,7 @@ pub(crate) struct RemoveArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required = true)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
@@ -482,13 +514,13 @@ pub(crate) struct WatchArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// The interface to listen on. Another than the loopback one needs --allow-host or --token

@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 
 use crate::loopback::{Request, read_request};
 
+/// How long something is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The bucket that is not there.
 pub const NO_SUCH_BUCKET: &str = "no-such-bucket";
 
@@ -87,10 +90,17 @@ impl FakeLambda {
     }
 
     /// Waits until something was seen.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not seen in a minute: the program under test has ended, or hangs.
     pub async fn until(&self, is_so: impl Fn(&Seen) -> bool) {
-        while !is_so(&lock(&self.state).seen) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let seen = async {
+            while !is_so(&lock(&self.state).seen) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, seen).await.is_ok(), "not seen: {:?}", self.seen().requests);
     }
 }
 

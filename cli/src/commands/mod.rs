@@ -3,12 +3,14 @@
 mod doctor;
 mod explain;
 mod forget;
+mod interrupt;
 #[cfg(feature = "aws")]
 mod invoke;
 mod jobs;
 mod logs;
 mod plan;
 mod processes;
+mod reconcile;
 mod report;
 mod rerun;
 mod run;
@@ -79,6 +81,21 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     let logs = Logs { source: &logs, archive: &bucket };
                     explain::explain(&store, &engine, &logs, true, args).await
                 }
+            },
+            #[cfg(feature = "aws")]
+            Command::Submit(args) if args.stack.stack.is_some() => {
+                run_on_stack::submit(&Stack::find(&args.stack).await?, args).await
+            }
+            #[cfg(feature = "aws")]
+            Command::Submit(_) => {
+                let why =
+                    "submit hands a file to a stack: name it with --stack; on this machine use run --local";
+                Err(Failure::Usage(why.to_owned()))
+            }
+            Command::Reconcile(args) => match args.place.target() {
+                Target::Local(dir) => reconcile::of_folder(&dir, args.shown.output).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => reconcile::of_stack(&stack).await,
             },
             Command::Doctor(args) => match args.place.target() {
                 Target::Local(dir) => doctor::of_folder(&dir, args.shown.output).await,

@@ -6,10 +6,10 @@ use anyhow::Context;
 use batchwright::domain::JobDefinition;
 use batchwright::engine::VirtualClock;
 use batchwright::job_file;
-use batchwright::local::{Controller, End, Mode, Options, StateDir};
+use batchwright::local::{Controller, End, Mode, Options, RunningProcess, StateDir};
 use batchwright::ports::{Clock, SystemClock};
 
-use super::{processes, summary};
+use super::{interrupt, processes, runs, summary};
 use crate::args::RunArgs;
 use crate::environment;
 use crate::exit::{Exit, Failure};
@@ -41,11 +41,16 @@ async fn run_in<C: Clock + Clone + 'static>(
     let mut controller = Controller::open(&options, clock).await?;
     controller.set_requested_by(environment::user());
     let observer = progress::observer(kept);
-    let stop = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    let store = controller.store().clone();
+    let source = args.file.display().to_string();
+    let known = store.clone();
+    let this_run = async move || {
+        let runs = runs::all(&known).await.ok()?.into_iter();
+        runs.filter(|run| run.source == source).max_by_key(|run| run.started_at)
     };
+    // This process answers its own requests, as it does those of others.
+    let stopper = RunningProcess::of(&store);
+    let stop = interrupt::detached(&store, &stopper, args.on_interrupt, this_run);
     let ran = controller.run(&args.file, args.rerun, definitions, observer.as_ref(), stop).await;
     drop(observer);
     match ran? {

@@ -1,5 +1,6 @@
 //! `batchwright run` on a deployed stack: upload, start the submitter, follow.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -10,8 +11,8 @@ use batchwright::use_cases::run_file::{ReportLine, report_key};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::time::Instant;
 
-use super::summary;
-use crate::args::RunArgs;
+use super::{interrupt, summary};
+use crate::args::{Output, RunArgs, SubmitArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 use crate::stack::Stack;
@@ -38,12 +39,9 @@ pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> 
     }
     // Reads the whole file once, so that a wrong one is never uploaded.
     let jobs = summary::count_jobs(&args.file).await?;
-    let run_id = upload(stack, args).await?;
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+    let run_id = upload(stack, &args.file, args.rerun).await?;
+    let this_run = async || stack.store.run(&run_id).await.ok().flatten();
+    let interrupted = interrupt::detached(&stack.store, &stack.engine, args.on_interrupt, this_run);
     tokio::select! {
         ended = follow(stack, args, &run_id, jobs) => ended,
         () = interrupted => {
@@ -55,13 +53,24 @@ pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> 
     }
 }
 
+/// Hands a file to the stack and does not wait for it.
+pub(crate) async fn submit(stack: &Stack, args: &SubmitArgs) -> Result<Exit, Failure> {
+    let jobs = summary::count_jobs(&args.file).await?;
+    let run_id = upload(stack, &args.file, args.rerun).await?;
+    match args.shown.output {
+        Output::Table => println!("{run_id}"),
+        Output::Json | Output::Ndjson => println!("{}", serde_json::json!({"runId": run_id, "jobs": jobs})),
+    }
+    Ok(Exit::Well)
+}
+
 /// Puts the file into the stack's bucket and has the submitter run it under an id that is known here.
-async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
-    let name = args.file.file_name().and_then(|name| name.to_str()).unwrap_or("jobs");
+async fn upload(stack: &Stack, path: &Path, rerun: bool) -> Result<RunId, Failure> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("jobs");
     let moment = SystemClock.now().as_millis().to_string();
-    let run_id = RunId::derive(&args.file.display().to_string(), &std::process::id().to_string(), &moment);
+    let run_id = RunId::derive(&path.display().to_string(), &std::process::id().to_string(), &moment);
     let key = format!("calls/{run_id}/{name}");
-    let mut file = tokio::fs::File::open(&args.file).await.context("the job file can't be opened")?;
+    let mut file = tokio::fs::File::open(path).await.context("the job file can't be opened")?;
     let mut object = stack
         .bucket
         .create_object(&key, "application/octet-stream")
@@ -77,7 +86,7 @@ async fn upload(stack: &Stack, args: &RunArgs) -> Result<RunId, Failure> {
     }
     object.finish().await.context("the job file can't be uploaded")?;
     let source = format!("s3://{}/{key}", stack.bucket_name);
-    let run = Continuation { run_id: run_id.clone(), source: source.clone(), rerun: args.rerun };
+    let run = Continuation { run_id: run_id.clone(), source: source.clone(), rerun };
     stack
         .invoker
         .invoke_later(&stack.submitter, &run.payload())

@@ -36,7 +36,7 @@ pub(crate) async fn runs<S: RunStore>(store: &S, args: &RunsArgs) -> Result<Exit
     Ok(Exit::Well)
 }
 
-async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {
+pub(super) async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {
     let mut runs = Vec::new();
     let mut cursor: Option<Cursor> = None;
     loop {

@@ -51,7 +51,7 @@ pub(crate) async fn stop_locally(dir: &StateDir, args: &StopArgs, stop: Stop) ->
     match Controller::open_to_stop(&options, SystemClock).await {
         Ok(mut controller) => {
             let (exit, stopped) = carry_out(&store, &controller.stopper(), asked, args, stop).await?;
-            controller.until_ended(stopped).await?;
+            controller.until_ended(stopped, stop == Stop::Terminate).await?;
             controller.finish_cancelled_runs().await?;
             Ok(exit)
         }

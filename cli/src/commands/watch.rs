@@ -88,6 +88,8 @@ struct Look {
     recovering: u64,
     is_submitting: bool,
     ends_of_late: u64,
+    /// When the oldest of the jobs was created.
+    oldest: Option<Timestamp>,
     newest_failures: VecDeque<(Timestamp, String)>,
     longest_waiting: Vec<(Timestamp, JobName, JobStatus)>,
 }
@@ -123,8 +125,10 @@ impl Look {
                 self.note_failure(stopped, job);
             }
         }
+        let created = times.created_at.or(job.head.submitted_at);
+        self.oldest = self.oldest.into_iter().chain(created).min();
         let waits = status < JobStatus::Starting;
-        if let Some(since) = times.created_at.or(job.head.submitted_at).filter(|_| waits) {
+        if let Some(since) = created.filter(|_| waits) {
             let at = self.longest_waiting.partition_point(|(other, ..)| *other <= since);
             if at < WAITING_SHOWN {
                 self.longest_waiting.insert(at, (since, job.name().clone(), status));
@@ -178,7 +182,10 @@ impl Look {
     fn block(&self, now: Timestamp) -> String {
         let mut lines = vec![self.line()];
         if self.ends_of_late > 0 {
-            let a_minute = self.ends_of_late as f64 / (RATE_OVER_MS as f64 / 60_000.0);
+            // A run that is younger has had less time for its ends.
+            let age_ms = self.oldest.map_or(RATE_OVER_MS, |oldest| now.millis_since(oldest));
+            let over_ms = age_ms.clamp(1_000, RATE_OVER_MS);
+            let a_minute = self.ends_of_late as f64 / (over_ms as f64 / 60_000.0);
             let left = self.counts.total() - self.ended();
             let eta = if self.is_submitting {
                 String::new()
@@ -228,6 +235,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: batchwright::domain::Newer::default(),
         };
         Job {
             head,

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::select_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
@@ -62,21 +63,8 @@ impl Signals {
                 (*kind, *name)
             })
         });
-        select_first(waits.collect()).await
+        select_all(waits).await.0
     }
-}
-
-/// The first of several to end.
-async fn select_first<F: Future + Unpin>(mut waits: Vec<F>) -> F::Output {
-    std::future::poll_fn(|cx| {
-        for wait in &mut waits {
-            if let std::task::Poll::Ready(ended) = std::pin::Pin::new(wait).poll(cx) {
-                return std::task::Poll::Ready(ended);
-            }
-        }
-        std::task::Poll::Pending
-    })
-    .await
 }
 
 /// The signals that the caller has the program ignore, a bit each: `nohup` does so with SIGHUP, and a shell with SIGINT

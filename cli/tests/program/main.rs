@@ -9,6 +9,7 @@ mod examples;
 mod interrupted;
 mod looks;
 mod machine;
+mod page;
 mod s3;
 mod stop;
 mod support;

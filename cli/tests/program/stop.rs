@@ -126,6 +126,21 @@ fn what_a_killed_process_left_is_terminated_and_nothing_else_is_started() {
 }
 
 #[test]
+fn ctrl_c_cancels_a_run_that_was_started_so() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WAITING);
+    let running = folder.start(&[RUN, &["--on-interrupt", "cancel"]].concat());
+    wait_until_under_way(&folder);
+    let pid = Pid::from_raw(running.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ended = Ended::from(running.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("cancelled: 5 jobs are being stopped"), "{ended:?}");
+    assert_eq!(ended.json()["counts"]["FAILED"], 5, "{ended:?}");
+    assert_eq!(only_run(&folder)["state"], "CANCELLED");
+}
+
+#[test]
 fn jobs_are_chosen_by_patterns_and_causes() {
     let folder = Folder::new();
     folder.write("jobs.yaml", WAITING);

@@ -63,7 +63,7 @@ pub const BUCKET: &str = "bucket";
 /// The notification of an upload.
 pub fn uploaded(key: &str) -> Value {
     json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {
-        "bucket": {"name": BUCKET}, "object": {"key": key, "etag": "e", "sequencer": "01"},
+        "bucket": {"name": BUCKET}, "object": {"key": key, "sequencer": "01"},
     }})
 }
 

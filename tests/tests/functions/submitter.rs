@@ -64,7 +64,7 @@ async fn an_upload_is_submitted_once_however_it_is_delivered() {
     let notification = uploaded("jobs/a+file.json");
     let bridged = json!({
         "source": "aws.s3", "detail-type": "Object Created",
-        "detail": {"bucket": {"name": BUCKET}, "object": {"key": "jobs/a file.json", "etag": "e", "sequencer": "01"}},
+        "detail": {"bucket": {"name": BUCKET}, "object": {"key": "jobs/a file.json", "sequencer": "01"}},
     });
     let first = summaries(&world, notification.clone()).await;
     assert_eq!((first[0].state, first[0].counts.submitted), (RunState::Submitted, 2));

@@ -8,7 +8,11 @@ pub type Declared = (&'static str, &'static str, &'static str);
 pub const METRICS: &[Declared] = &[
     ("ClaimsAdopted", "reconciler", "an expired claim whose submission was found in AWS Batch"),
     ("ClaimsReleased", "reconciler", "an expired claim under which nothing had been submitted"),
-    ("EndsWaiting", "state-handler", "an end of which what follows waits for children of an array"),
+    (
+        "EndsWaiting",
+        "state-handler",
+        "an end whose follow-up waits for a decision on a dependency, or for children of an array",
+    ),
     ("EventsNotOurs", "state-handler", "a state change of a job that another program submitted"),
     ("FilesRejected", "submitter", "a job file that was refused as a whole"),
     ("InvocationsFailed", "fan-out", "an item whose function failed"),
@@ -20,6 +24,7 @@ pub const METRICS: &[Declared] = &[
     ("JobsRejected", "submitter", "a job that can't be submitted as it is"),
     ("JobsResubmitted", "state-handler, reconciler", "another submission of a job, by batchwright itself"),
     ("JobsSkipped", "submitter", "a job that was left alone: SUCCEEDED, in flight or claimed"),
+    ("JobsStopped", "reconciler", "a job of a cancelled run that was told to stop"),
     ("JobsSubmitted", "submitter", "a job that was submitted"),
     ("JobsSucceeded", "state-handler", "a job that ended SUCCEEDED"),
     ("LogEventsArchived", "log-collector", "a log event in an archive that was written"),
@@ -46,7 +51,11 @@ pub const METRICS: &[Declared] = &[
 
 /// The fields of the log beside `timestamp`, `level` and `message`.
 pub const LOG_FIELDS: &[(&str, &str)] = &[
+    ("array.id", "the id of an array"),
     ("event.name", "what S3 says has happened to an object"),
+    ("events.lost", "events that could not be delivered"),
+    ("file.path", "a file of this machine"),
+    ("item.index", "the place of an item in a fan-out"),
     ("item.key", "an item of a table, as `jobName/jobId`"),
     ("job.arn", "the ARN of a job"),
     ("job.id", "the id of a submission, child or node"),
@@ -55,11 +64,15 @@ pub const LOG_FIELDS: &[(&str, &str)] = &[
     ("log.stream", "a stream of CloudWatch Logs"),
     ("message.id", "the id of a queue's message"),
     ("metric.surplus_submissions", "1 beside a surplus submission"),
+    ("objects.failed", "objects for which an operation failed"),
+    ("objects.succeeded", "objects for which an operation succeeded"),
     ("queue.arn", "the ARN of a job queue"),
+    ("run.branch", "the branch of a fan-out that is split"),
     ("run.checkpoint", "jobs of a run that have been dealt with"),
     ("run.id", "the id of a run"),
     ("run.source", "the job file of a run"),
     ("run.state", "how far a run has come"),
     ("s3.bucket", "a bucket"),
     ("s3.key", "a key"),
+    ("wait.ms", "a wait, in milliseconds"),
 ];

@@ -199,8 +199,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         OneByOne(&self.engine)
     }
 
-    /// Waits until submissions have ended, and records what happens meanwhile.
-    pub async fn until_ended(&mut self, mut job_ids: BTreeSet<JobId>) -> Result<(), LocalError> {
+    /// Records how submissions ended that were asked to. `waits`: until all of them have. One that was cancelled
+    /// has ended at once, or runs on for as long as it takes.
+    pub async fn until_ended(&mut self, mut job_ids: BTreeSet<JobId>, waits: bool) -> Result<(), LocalError> {
         let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
         let (store, engine, clock) = (&*store, &*engine, &*clock);
         let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
@@ -212,6 +213,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 pump.deliver(ended.state()).await;
                 job_ids.remove(&ended.job_id);
             }
+        }
+        if !waits {
+            job_ids.clear();
         }
         while !job_ids.is_empty() || !pump.redeliveries.is_empty() {
             tokio::select! {
@@ -225,6 +229,14 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             }
         }
         Ok(())
+    }
+
+    /// Takes up what was left behind, once.
+    pub async fn reconcile(&mut self) -> Result<Reconciled, LocalError> {
+        let Self { store, bucket, logs, engine, clock, .. } = &*self;
+        let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
+        let logs = logs.as_ref().map(|logs| (logs, bucket));
+        Ok(take_up(&Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() }).await?)
     }
 
     /// Ends the cancellation of runs none of whose jobs is under way any more.

@@ -18,6 +18,8 @@ pub(super) fn client_environment(address: SocketAddr, token: Option<&str>) -> Ve
     [
         ("AWS_ENDPOINT_URL_BATCH", url.as_str()),
         ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url.as_str()),
+        // The agent of ECS sets it in every container. Metaflow reads it without a default.
+        ("AWS_EXECUTION_ENV", "AWS_ECS_EC2"),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", token.unwrap_or(ACCESS_KEY_ID)),

@@ -73,9 +73,9 @@ pub async fn load_from<R: AsyncBufRead + Send + Unpin>(
     }
 }
 
-/// A value that does not fit into an answer.
+/// A value that is larger than the caller takes.
 fn too_large(name: &str, max_bytes: usize) -> Failure {
-    let remedy = "have it written by convert, or the results by resultsUri";
+    let remedy = "raise the bound, or have it converted into another object";
     Failure::new(
         FailureCode::TooLarge,
         format!("{name}: as JSON it has more than {max_bytes} bytes; {remedy}"),

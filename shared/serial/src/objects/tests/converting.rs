@@ -4,7 +4,8 @@ use futures_util::StreamExt as _;
 
 use super::{buckets, uri};
 use crate::objects::{
-    ConvertRequest, FailureCode, LoadRequest, Target, convert, copy, dump, each, load, validate,
+    ANSWER_MAX_BYTES, ConvertRequest, FailureCode, LoadRequest, Target, convert, copy, dump, each, load,
+    validate,
 };
 use crate::ports::{Buckets as _, Look, WriteCondition};
 use crate::serial::ValidateOptions;
@@ -111,7 +112,7 @@ async fn one_bad_object_takes_no_other_with_it() {
     assert!(told[1].contains("none.csv\" names no known format"), "{}", told[1]);
     assert_eq!(
         told[2],
-        "s3://b/large.json: as JSON it has more than 40 bytes; have it written by convert, or the results by resultsUri"
+        "s3://b/large.json: as JSON it has more than 40 bytes; raise the bound, or have it converted into another object"
     );
 }
 
@@ -132,6 +133,14 @@ async fn an_input_that_is_wrong_leaves_no_output_and_is_told_with_its_place() {
 }
 
 #[tokio::test]
+async fn a_library_loads_more_than_a_function_could_answer() {
+    let large = format!("[\"{}\"]", "x".repeat(ANSWER_MAX_BYTES));
+    let buckets = buckets(&[("s3://b/large.json", &large)]);
+    let loaded = load(&buckets, &uri("s3://b/large.json"), None, &LoadRequest::default()).await.unwrap();
+    assert_eq!(loaded.value.get(), large);
+}
+
+#[tokio::test]
 async fn a_source_is_not_its_own_target_unless_its_etag_is_given() {
     let buckets = buckets(&[("s3://b/a.geojson", FEATURES)]);
     let source = uri("s3://b/a.geojson");
@@ -139,7 +148,7 @@ async fn a_source_is_not_its_own_target_unless_its_etag_is_given() {
     let failure = convert(&buckets, &source, None, &target, &ConvertRequest::default()).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::InvalidRequest);
     assert!(failure.to_string().contains("s3://b/a.geojson: is source and target"), "{failure}");
-    let Look::Found(info) = buckets.look_at_object(&source).await.unwrap() else { panic!("absent") };
+    let Look::Found(info) = buckets.look_at_object(&source, None).await.unwrap() else { panic!("absent") };
     let condition = WriteCondition::Unchanged { etag: info.etag.unwrap() };
     let meant = Target { condition, ..target };
     convert(&buckets, &source, None, &meant, &ConvertRequest::default()).await.unwrap();

@@ -177,8 +177,6 @@ fn white_space_without_end_is_refused() {
     let space = " ".repeat(17 * 1024 * 1024);
     for (input, from, to) in [
         (format!("[1,{space}2]"), "json", "json"),
-        (format!("{space}[1]"), "json", "jsonl"),
-        (format!("[]{space}"), "json", "geojson"),
         (format!("{space}[]"), "json", "geojson"),
         (format!("1\n{space}2"), "jsonl", "json"),
     ] {

@@ -158,8 +158,8 @@ fn what_is_no_geojson_is_refused_where_geojson_is_read() {
             "line 1, column 23 (byte 22): the key \"a\" stands twice in the object; remove one",
         ),
         (
-            "{\"type\":\"FeatureCollection\",\"features\":[{},3]}",
-            "line 1, column 44 (byte 43): record 1 (from 0): a feature is an object; this is another value",
+            "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\"},3]}",
+            "line 1, column 60 (byte 59): record 1 (from 0): a feature is an object; this is another value",
         ),
         (
             "{\"\\ud800\":1}",

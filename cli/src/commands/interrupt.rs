@@ -1,0 +1,59 @@
+//! What Ctrl-C does while a run is followed.
+
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+use batchwright::domain::{Run, Stop};
+use batchwright::ports::{JobQueries, JobStopper, RunStore, SystemClock};
+use batchwright::use_cases::stop::{cancel_run, stop_run};
+
+use crate::args::OnInterrupt;
+
+/// How long a second Ctrl-C cancels.
+const OFFER: Duration = Duration::from_secs(3);
+
+/// Returns when the run is to be left alone: after Ctrl-C, or after another one where the first has cancelled the
+/// run. `run` finds it.
+pub(super) async fn detached<S: JobQueries + RunStore>(
+    store: &S,
+    stopper: &impl JobStopper,
+    on_interrupt: OnInterrupt,
+    run: impl AsyncFn() -> Option<Run>,
+) {
+    pressed().await;
+    let cancels = match on_interrupt {
+        OnInterrupt::Cancel => true,
+        OnInterrupt::Detach if !stderr().is_terminal() => false,
+        OnInterrupt::Detach => {
+            eprintln!("press Ctrl-C again within {} s to terminate the run's jobs", OFFER.as_secs());
+            tokio::time::timeout(OFFER, pressed()).await.is_ok()
+        }
+    };
+    if !cancels {
+        return;
+    }
+    let Some(run) = run().await else { return };
+    match cancel(store, stopper, &run).await {
+        Ok(jobs) => eprintln!("cancelled: {jobs} jobs are being stopped; Ctrl-C does not wait for them"),
+        Err(error) => eprintln!("the run {} can't be cancelled: {error}", run.run_id),
+    }
+    pressed().await;
+}
+
+async fn cancel<S: JobQueries + RunStore>(
+    store: &S,
+    stopper: &impl JobStopper,
+    run: &Run,
+) -> Result<u64, batchwright::ports::PortError> {
+    const REASON: &str = "interrupted with Ctrl-C";
+    let cancelled = cancel_run(store, &SystemClock, &run.run_id, Stop::Terminate, REASON).await?;
+    let Some(run) = cancelled else { return Ok(0) };
+    // Whoever runs the jobs looks again later, and ends the cancellation.
+    Ok(stop_run(store, stopper, &SystemClock, &run, i64::MAX, |_| ()).await?.requested)
+}
+
+async fn pressed() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
