@@ -7,15 +7,16 @@ use anyhow::{Context as _, ensure};
 use batchwright::domain::spec::{ArrayProperties, Dependency};
 use batchwright::domain::{Cause, FollowUp, JobName, JobSpec, JobState, JobStatus};
 use batchwright::engine::{LocalEngine, Scene, VirtualClock};
+use batchwright::local::{Controller, End, Mode, Options, Silent, StateDir};
 use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{ClaimStore as _, Clock as _, JobQueries as _, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::crash::fuse::Fuse;
 use batchwright_tests::crash::fused::Fused;
 use batchwright_tests::small_stack::on_a_small_stack;
-use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
+use batchwright_tests::world::{Ends, START, World, after, exits, loses_host, run_id, spec, succeeds};
 
 /// How the first job of a graph fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +152,7 @@ impl Play {
         for spec in jobs {
             let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
             let outcome = submit(&self.store, &self.engine, pace, clock, &policy, &order).await?;
-            ensure!(matches!(outcome, Outcome::Submitted(_)), "{}: {outcome:?}", spec.job_name);
+            ensure!(matches!(outcome, SubmitOutcome::Submitted(_)), "{}: {outcome:?}", spec.job_name);
         }
         Ok(())
     }
@@ -299,7 +300,7 @@ async fn a_job_with_twenty_dependencies_costs_no_more_calls_than_it_has_dependen
         play.settle().await?;
         let last = play.cost.ends[&JobName::parse("last")?];
         assert!(last <= 20, "{root:?}: {last} store calls");
-        play.judge(root, &jobs).await?;
+        assert_eq!(play.world.status("last").await?, Some(root.end(&jobs)), "{root:?}");
     }
     Ok(())
 }
@@ -434,4 +435,56 @@ async fn a_dependant_of_a_job_whose_next_try_is_refused_ends_with_it() -> anyhow
         assert_eq!(follow_up(Some(job)), Some(FollowUp::Settled), "{name}");
     }
     Ok(())
+}
+
+/// A line of a job file.
+fn line(name: &str, dependencies: &[String]) -> serde_json::Value {
+    let dependencies: Vec<_> = dependencies.iter().map(|name| serde_json::json!({"jobName": name})).collect();
+    serde_json::json!({
+        "jobName": name, "jobQueue": "q", "jobDefinition": "d", "command": ["true"], "dependsOn": dependencies,
+    })
+}
+
+/// A chain of 101 jobs, and a lattice of 33 over an array that may run children again.
+fn files() -> [(String, &'static [u64]); 2] {
+    let name = |at: usize| format!("c{at}");
+    let chain = (0..101).map(|at| line(&name(at), &(at.max(1) - 1..at).map(name).collect::<Vec<_>>()));
+    let mut array = line("a", &[]);
+    array["arrayProperties"] = serde_json::json!({"size": 6});
+    array["resubmitChildren"] = serde_json::json!(true);
+    let (mut lattice, mut before) = (vec![array], vec!["a".to_owned()]);
+    for layer in 0..16 {
+        let names = [0, 1].map(|side| format!("l{layer}-{side}"));
+        lattice.extend(names.iter().map(|name| line(name, &before)));
+        before = names.to_vec();
+    }
+    let text = |lines: Vec<serde_json::Value>| lines.iter().map(|line| format!("{line}\n")).collect();
+    [(text(chain.collect()), &[11, 12, 15]), (text(lattice), &[34])]
+}
+
+/// With their state in a file, as the program runs them.
+#[test]
+fn files_that_overflowed_the_stack_or_never_ended_come_to_their_end() -> anyhow::Result<()> {
+    on_a_small_stack(|| async {
+        for (text, seeds) in files() {
+            for &seed in seeds {
+                let folder = tempfile::tempdir()?;
+                let file = folder.path().join("jobs.jsonl");
+                std::fs::write(&file, &text)?;
+                let options = Options {
+                    state_dir: StateDir::new(folder.path().join("state")),
+                    vcpus: Some(64),
+                    mode: Mode::Simulated { seed },
+                };
+                let clock = VirtualClock::starting_at(START);
+                let mut controller = Box::pin(Controller::open(&options, clock)).await?;
+                let running = controller.run(&file, false, Vec::new(), &Silent, std::future::pending());
+                let (_, end) = Box::pin(running).await?;
+                ensure!(matches!(end, End::Ended(_)), "seed {seed}: {end:?}");
+                let unsettled = controller.store().unsettled_ends(None).await?.items;
+                ensure!(unsettled.iter().all(|end| end.state.parts() > 0), "seed {seed}: {unsettled:?}");
+            }
+        }
+        Ok(())
+    })
 }

@@ -8,7 +8,7 @@ use batchwright_tests::crash::sources::root;
 use serde_json::Value;
 
 /// Each crate of `shared/`, and the crates of the workspace that it may build on. Tests of a crate may use more.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("lines", &[]),
     ("yaml", &[]),
@@ -20,7 +20,22 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("serial", &["core", "yaml"]),
     ("control", &["core", "job-files"]),
     ("local", &["control", "core", "job-files", "stores"]),
-    ("", &["aws", "control", "core", "function", "invocations", "job-files", "local", "serial", "stores"]),
+    ("client", &["aws", "control", "core", "job-files", "local", "serial", "stores"]),
+    (
+        "",
+        &[
+            "aws",
+            "client",
+            "control",
+            "core",
+            "function",
+            "invocations",
+            "job-files",
+            "local",
+            "serial",
+            "stores",
+        ],
+    ),
 ];
 
 /// Each function, and the features of the facade that it is built with: the services it touches, and the crates.

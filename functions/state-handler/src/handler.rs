@@ -39,8 +39,7 @@ pub enum Outcome {
         /// Why, and which try it is, as in `HOST_LOST, try 2 of 4`.
         why: String,
     },
-    /// What follows from the end waits for what is decided of a dependency, or for children of an array that
-    /// are run again.
+    /// What follows from the end is decided with a dependency, or with children that are run again.
     Waiting,
     /// The queue is blocked.
     QueueBlocked,

@@ -64,7 +64,7 @@ impl Plan {
             delayed_permille: dice.one_of(&[0, 300, 900]),
             delay_max: Duration::from_secs(dice.one_of(&[60, 600, 3_600])),
         };
-        Self { jobs, calls, events, store_permille: dice.one_of(&[0, 0, 30]) }
+        Self { jobs, calls, events, store_permille: dice.one_of(&[0, 0, 30, 100]) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Moments and durations, in milliseconds since 1970 (UTC), as AWS Batch reports them.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
@@ -48,6 +50,40 @@ impl Timestamp {
     }
 }
 
+/// To the millisecond; moments before 1970 are negative.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self(millis(since)),
+            Err(before) => Self(-millis(before.duration())),
+        }
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        let distance = Duration::from_millis(timestamp.0.unsigned_abs());
+        if timestamp.0 < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
+    }
+}
+
+/// To the millisecond.
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(timestamp: jiff::Timestamp) -> Self {
+        Self(timestamp.as_millisecond())
+    }
+}
+
+/// Errs outside of jiff's range, the years -9999 to 9999.
+impl TryFrom<Timestamp> for jiff::Timestamp {
+    type Error = jiff::Error;
+
+    fn try_from(timestamp: Timestamp) -> Result<Self, jiff::Error> {
+        Self::from_millisecond(timestamp.0)
+    }
+}
+
 /// When a submission was made, created, started and stopped; what lies between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -83,6 +119,16 @@ impl JobTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_go_to_the_types_of_others_and_back() {
+        for millis in [0, 1, -1, 1_764_032_691_500, -62_000_000_000_000] {
+            let moment = Timestamp::from_millis(millis);
+            assert_eq!(Timestamp::from(SystemTime::from(moment)), moment);
+            assert_eq!(jiff::Timestamp::try_from(moment).map(Timestamp::from).unwrap(), moment);
+        }
+        assert!(jiff::Timestamp::try_from(Timestamp::from_millis(i64::MAX)).is_err());
+    }
 
     #[test]
     fn durations_need_both_ends() {

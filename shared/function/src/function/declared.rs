@@ -8,7 +8,11 @@ pub type Declared = (&'static str, &'static str, &'static str);
 pub const METRICS: &[Declared] = &[
     ("ClaimsAdopted", "reconciler", "an expired claim whose submission was found in AWS Batch"),
     ("ClaimsReleased", "reconciler", "an expired claim under which nothing had been submitted"),
-    ("EndsWaiting", "state-handler", "an end of which what follows waits for children of an array"),
+    (
+        "EndsWaiting",
+        "state-handler",
+        "an end whose follow-up waits for a decision on a dependency, or for children of an array",
+    ),
     ("EventsNotOurs", "state-handler", "a state change of a job that another program submitted"),
     ("FilesRejected", "submitter", "a job file that was refused as a whole"),
     ("InvocationsFailed", "fan-out", "an item whose function failed"),

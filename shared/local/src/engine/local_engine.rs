@@ -11,10 +11,11 @@ use super::driver::{Command, Driver, Load, blocking};
 use super::logs::LogDirectory;
 use super::runner::Runner;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobDefinition, JobId, JobName, LogStream, SubmitJobRequest, Timestamp};
+use crate::domain::{JobDefinition, JobId, JobName, LogStream, Stop, SubmitJobRequest, Timestamp};
 use crate::events::{JobDetail, JobStateChange};
 use crate::ports::{
-    Clock, Cursor, JobEngine, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError, SubmissionPace,
+    Clock, Cursor, JobEngine, JobStopper, JobSummary, LogPage, LogSource, LogSourceError, OneByOne, Page,
+    PortError, SubmissionPace,
 };
 
 /// Commands that wait for the driver. More make their senders wait.
@@ -240,6 +241,12 @@ impl SubmissionPace for LocalEngine {
 }
 
 /// The logs of its runner. A simulation has no streams.
+impl JobStopper for LocalEngine {
+    async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
+        OneByOne(self).stop_jobs(job_ids, stop, reason).await
+    }
+}
+
 impl LogSource for LocalEngine {
     async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
         match &self.logs {

@@ -9,6 +9,7 @@ use super::reader::{self, S3ObjectReader};
 use super::uploads::Uploads;
 use super::writer::S3ObjectWriter;
 use super::{Object, Seen, decoded, head, listed_object, seen};
+use crate::aws::error::{Effect, port_error};
 use crate::domain::{S3Prefix, S3Uri};
 use crate::ports::{
     BucketInfo, Buckets, Caller, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing, Look, NewObject,
@@ -35,6 +36,17 @@ impl S3Buckets {
     #[must_use]
     pub fn with_copy_limits(self, limits: CopyLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The names of the account's buckets, all pages of them.
+    pub async fn names(&self) -> Result<Vec<String>, PortError> {
+        let mut names = Vec::new();
+        let mut pages = self.client.list_buckets().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| port_error("ListBuckets", Effect::Idempotent, &error))?;
+            names.extend(page.buckets.unwrap_or_default().into_iter().filter_map(|bucket| bucket.name));
+        }
+        Ok(names)
     }
 
     pub(super) fn object(&self, uri: &S3Uri) -> Object {

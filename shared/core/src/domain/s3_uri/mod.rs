@@ -20,6 +20,8 @@ mod pattern;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use bucket::{InvalidBucketName, check_new_bucket};
 pub use forms::Form;
 pub use forms::{decoded, encoded};
@@ -33,7 +35,8 @@ const SCHEME: &str = "s3://";
 const KEY_MAX_BYTES: usize = 1_024;
 
 /// `s3://bucket/key`: the key as S3 has it, with no encoding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct S3Uri {
     /// The bucket's name, or an access point's ARN.
     pub bucket: String,
@@ -42,7 +45,8 @@ pub struct S3Uri {
 }
 
 /// `s3://bucket/prefix`: a bucket, or what of it lies under a prefix. `s3://bucket` is the whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct S3Prefix {
     /// The bucket's name.
     pub bucket: String,
@@ -99,6 +103,35 @@ impl S3Prefix {
     }
 }
 
+/// What a URI's text form brings: `parse::<S3Uri>()`, and serde as a string.
+macro_rules! as_text {
+    ($($uri:ident)*) => {$(
+        impl std::str::FromStr for $uri {
+            type Err = InvalidS3Uri;
+
+            fn from_str(text: &str) -> Result<Self, InvalidS3Uri> {
+                Self::parse(text)
+            }
+        }
+
+        impl TryFrom<String> for $uri {
+            type Error = InvalidS3Uri;
+
+            fn try_from(text: String) -> Result<Self, InvalidS3Uri> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$uri> for String {
+            fn from(uri: $uri) -> String {
+                uri.to_string()
+            }
+        }
+    )*};
+}
+
+as_text!(S3Uri S3Prefix);
+
 impl fmt::Display for S3Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
@@ -114,6 +147,16 @@ impl fmt::Display for S3Prefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uri_is_a_string_for_serde_and_from_str() {
+        let uri: S3Uri = "https://bucket.s3.amazonaws.com/a%20b".parse().unwrap();
+        let json = serde_json::to_string(&uri).unwrap();
+        assert_eq!(json, "\"s3://bucket/a b\"");
+        assert_eq!(serde_json::from_str::<S3Uri>(&json).unwrap(), uri);
+        assert_eq!("s3://bucket".parse::<S3Prefix>().unwrap().prefix, "");
+        assert!(serde_json::from_str::<S3Uri>("\"bucket/key\"").is_err());
+    }
 
     #[test]
     fn a_uri_has_a_bucket_and_a_key() {

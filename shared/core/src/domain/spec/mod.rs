@@ -2,6 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html>
 
+mod build;
 mod container;
 mod ecs;
 mod eks;

@@ -1,0 +1,237 @@
+//! The client for programs without an async runtime.
+
+use batchwright_control::use_cases::stop::StopLine;
+#[cfg(feature = "serializer")]
+use batchwright_serial::objects::{Converted, Failure, Info};
+#[cfg(feature = "serializer")]
+use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
+#[cfg(feature = "serializer")]
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::config::Config;
+use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts};
+#[cfg(feature = "serializer")]
+use crate::domain::{S3Prefix, S3Uri};
+use crate::error::ClientError;
+use crate::ports::LogEvent;
+use crate::submit::Submitted;
+
+/// A [`Client`](crate::Client) whose calls return when they are done.
+///
+/// It has a runtime of its own, so that it works in programs that have none. Inside an async function it would stop
+/// the runtime that runs it: there each call errs with [`ClientError::InsideRuntime`].
+#[derive(Debug)]
+pub struct Client {
+    client: crate::Client,
+    runtime: Runtime,
+}
+
+/// A runtime for one blocking client. Errs inside another runtime, which blocking would stop.
+fn runtime() -> Result<Runtime, ClientError> {
+    outside_of_runtimes()?;
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(ClientError::Runtime)
+}
+
+fn outside_of_runtimes() -> Result<(), ClientError> {
+    Handle::try_current().map_or(Ok(()), |_| Err(ClientError::InsideRuntime))
+}
+
+impl Client {
+    /// Makes one as `make` says: `Client::with(|| crate::Client::connect(Config::default()))`.
+    pub fn with<F>(make: impl FnOnce() -> F) -> Result<Self, ClientError>
+    where
+        F: Future<Output = Result<crate::Client, ClientError>>,
+    {
+        let runtime = runtime()?;
+        let client = runtime.block_on(async { make().await })?;
+        Ok(Self { client, runtime })
+    }
+
+    /// As [`Client::connect`](crate::Client::connect).
+    #[cfg(feature = "aws")]
+    pub fn connect(config: Config) -> Result<Self, ClientError> {
+        Self::with(|| crate::Client::connect(config))
+    }
+
+    /// As [`Client::simulated`](crate::Client::simulated).
+    #[cfg(feature = "local")]
+    pub fn simulated(seed: u64, config: Config) -> Result<Self, ClientError> {
+        Self::with(|| crate::Client::simulated(seed, config))
+    }
+
+    fn block_on<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        outside_of_runtimes()?;
+        self.runtime.block_on(call)
+    }
+
+    /// As [`Client::submit`](crate::Client::submit).
+    pub fn submit(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Submitted>, ClientError> {
+        self.block_on(self.client.submit(jobs))
+    }
+
+    /// As [`Client::run`](crate::Client::run).
+    pub fn run(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Job>, ClientError> {
+        self.block_on(self.client.run(jobs))
+    }
+
+    /// As [`Client::wait`](crate::Client::wait).
+    pub fn wait(&self, names: impl IntoIterator<Item = JobName>) -> Result<Vec<Job>, ClientError> {
+        self.block_on(self.client.wait(names))
+    }
+
+    /// Calls `each` for every change of the jobs' statuses, until each has ended for good.
+    pub fn monitor(
+        &self,
+        names: impl IntoIterator<Item = JobName>,
+        mut each: impl FnMut(Job),
+    ) -> Result<(), ClientError> {
+        self.block_on(self.client.monitor(names).try_for_each(|job| {
+            each(job);
+            std::future::ready(Ok(()))
+        }))
+    }
+
+    /// As [`Client::update`](crate::Client::update).
+    pub fn update(&self, names: &[JobName]) -> Result<Vec<Option<Job>>, ClientError> {
+        self.block_on(self.client.update(names))
+    }
+
+    /// As [`Client::cancel`](crate::Client::cancel).
+    pub fn cancel(
+        &self,
+        names: impl IntoIterator<Item = JobName>,
+        reason: &str,
+    ) -> Result<Vec<StopLine>, ClientError> {
+        self.block_on(self.client.cancel(names, reason))
+    }
+
+    /// As [`Client::terminate`](crate::Client::terminate).
+    pub fn terminate(
+        &self,
+        names: impl IntoIterator<Item = JobName>,
+        reason: &str,
+    ) -> Result<Vec<StopLine>, ClientError> {
+        self.block_on(self.client.terminate(names, reason))
+    }
+
+    /// Calls `each` with every line of a job's latest submission.
+    pub fn log(&self, name: &JobName, mut each: impl FnMut(LogEvent)) -> Result<(), ClientError> {
+        self.block_on(self.client.log(name).try_for_each(|event| {
+            each(event);
+            std::future::ready(Ok(()))
+        }))
+    }
+
+    /// As [`Client::job`](crate::Client::job).
+    pub fn job(&self, name: &JobName) -> Result<Option<Job>, ClientError> {
+        self.block_on(self.client.job(name))
+    }
+
+    /// As [`Client::recover`](crate::Client::recover).
+    pub fn recover(&self, names: &[JobName]) -> Result<Vec<Option<Job>>, ClientError> {
+        self.block_on(self.client.recover(names))
+    }
+
+    /// The jobs whose latest submission has a status.
+    pub fn jobs_with_status(&self, status: JobStatus) -> Result<Vec<Job>, ClientError> {
+        self.block_on(self.client.jobs_with_status(status).try_collect())
+    }
+
+    /// As [`Client::count_by_status`](crate::Client::count_by_status).
+    pub fn count_by_status(&self) -> Result<StatusCounts, ClientError> {
+        self.block_on(self.client.count_by_status())
+    }
+
+    /// As [`Client::adopt`](crate::Client::adopt).
+    pub fn adopt(&self, job_id: &JobId) -> Result<Job, ClientError> {
+        self.block_on(self.client.adopt(job_id))
+    }
+}
+
+/// [`Documents`](crate::Documents) whose calls return when they are done.
+#[cfg(feature = "serializer")]
+#[derive(Debug)]
+pub struct Documents<B> {
+    documents: crate::Documents<B>,
+    runtime: Runtime,
+}
+
+#[cfg(feature = "s3")]
+impl Documents<batchwright_aws::aws::S3Buckets> {
+    /// As [`Documents::connect`](crate::Documents::connect).
+    pub fn connect(config: &Config) -> Result<Self, ClientError> {
+        let runtime = runtime()?;
+        let documents = runtime.block_on(crate::Documents::connect(config));
+        Ok(Self { documents, runtime })
+    }
+}
+
+#[cfg(feature = "serializer")]
+impl<B: crate::ports::Buckets + 'static> Documents<B> {
+    /// Over any buckets.
+    pub fn new(buckets: B) -> Result<Self, ClientError> {
+        Ok(Self { documents: crate::Documents::new(buckets), runtime: runtime()? })
+    }
+
+    fn block_on<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, ClientError> {
+        outside_of_runtimes()?;
+        Ok(self.runtime.block_on(call)?)
+    }
+
+    /// As [`Documents::load`](crate::Documents::load).
+    pub fn load<T: DeserializeOwned>(&self, uri: &S3Uri) -> Result<T, ClientError> {
+        self.block_on(self.documents.load(uri))
+    }
+
+    /// As [`Documents::dump`](crate::Documents::dump).
+    pub fn dump<T: Serialize + ?Sized>(&self, uri: &S3Uri, value: &T) -> Result<Converted, ClientError> {
+        self.block_on(self.documents.dump(uri, value))
+    }
+
+    /// As [`Documents::get`](crate::Documents::get).
+    pub fn get(&self, uri: &S3Uri) -> Result<Vec<u8>, ClientError> {
+        self.block_on(self.documents.get(uri))
+    }
+
+    /// As [`Documents::put`](crate::Documents::put).
+    pub fn put(&self, uri: &S3Uri, content_type: &str, bytes: &[u8]) -> Result<Option<String>, ClientError> {
+        self.block_on(self.documents.put(uri, content_type, bytes))
+    }
+
+    /// As [`Documents::info`](crate::Documents::info).
+    pub fn info(&self, uri: &S3Uri) -> Result<Info, ClientError> {
+        self.block_on(self.documents.info(uri))
+    }
+
+    /// What is said of many objects, so many at once: in their order, each with a result of its own.
+    pub fn infos(&self, uris: &[S3Uri], at_once: usize) -> Result<Vec<Result<Info, Failure>>, ClientError> {
+        self.block_on(async { Ok(self.documents.infos(uris, at_once).collect().await) })
+    }
+
+    /// As [`Documents::has_access`](crate::Documents::has_access).
+    pub fn has_access(&self, place: &S3Prefix) -> Result<bool, ClientError> {
+        self.block_on(self.documents.has_access(place))
+    }
+}
+
+#[cfg(all(test, feature = "serializer"))]
+mod tests {
+    use batchwright_stores::memory::InMemoryBuckets;
+
+    use super::*;
+
+    #[test]
+    fn documents_are_read_and_written_without_a_runtime_of_the_callers() {
+        let documents = Documents::new(InMemoryBuckets::with(["bucket"])).unwrap();
+        let uri = S3Uri::parse("s3://bucket/a.json").unwrap();
+        documents.dump(&uri, &[1, 2]).unwrap();
+        assert_eq!(documents.load::<Vec<u8>>(&uri).unwrap(), [1, 2]);
+        assert_eq!(documents.info(&uri).unwrap().uri, "s3://bucket/a.json");
+        let none = documents.get(&uri.with_key("none")).unwrap_err();
+        assert!(none.to_string().contains("s3://bucket/none"), "{none}");
+        let inside = runtime().unwrap().block_on(async { documents.get(&uri) });
+        assert!(matches!(inside, Err(ClientError::InsideRuntime)));
+    }
+}

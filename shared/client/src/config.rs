@@ -1,0 +1,127 @@
+//! Everything that can be set about a client.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The settings of a [`Client`](crate::Client) and of everything made from it. The defaults are good for a program
+/// that runs beside nothing else in its account.
+///
+/// ```
+/// use std::time::Duration;
+/// use batchwright_client::Config;
+///
+/// let config = Config::default()
+///     .region("eu-west-1")
+///     .store("sqlite:jobs.db")
+///     .pause(Duration::from_secs(2)..=Duration::from_secs(20));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) region: Option<String>,
+    pub(crate) profile: Option<String>,
+    pub(crate) endpoint_url: Option<String>,
+    #[cfg(feature = "aws")]
+    pub(crate) sdk_config: Option<aws_config::SdkConfig>,
+    pub(crate) store: String,
+    pub(crate) calls_at_once: usize,
+    pub(crate) submissions_per_second: f64,
+    pub(crate) retries: u32,
+    pub(crate) jitter: RangeInclusive<Duration>,
+    pub(crate) pause: RangeInclusive<Duration>,
+}
+
+impl Config {
+    /// Calls under way at once, of everything made from one client, where the config does not say.
+    pub const CALLS_AT_ONCE: usize = 10;
+    /// Further tries of a call that may be repeated, where the config does not say.
+    pub const RETRIES: u32 = 4;
+    /// The shortest and the longest wait before a call is repeated, where the config does not say.
+    pub const JITTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
+    /// The shortest and the longest wait between two looks at jobs, where the config does not say.
+    pub const PAUSE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
+    /// `SubmitJob` calls a second, where the config does not say: the quota of an account and Region.
+    pub const SUBMISSIONS_PER_SECOND: f64 = batchwright_control::pace::TokenBucket::SUBMIT_JOB_PER_SECOND;
+
+    /// The AWS Region. Default: as every AWS program finds it.
+    #[must_use]
+    pub fn region(self, region: impl Into<String>) -> Self {
+        Self { region: Some(region.into()), ..self }
+    }
+
+    /// The profile of the AWS configuration. Default: as every AWS program finds it.
+    #[must_use]
+    pub fn profile(self, profile: impl Into<String>) -> Self {
+        Self { profile: Some(profile.into()), ..self }
+    }
+
+    /// Another endpoint than AWS's, for all services.
+    #[must_use]
+    pub fn endpoint_url(self, url: impl Into<String>) -> Self {
+        Self { endpoint_url: Some(url.into()), ..self }
+    }
+
+    /// A configuration of the SDK's own: credentials, HTTP client, time-outs, whatever it holds. Region, profile and
+    /// endpoint of this config are not looked at then. Its retries are switched off, because the client repeats
+    /// calls itself, without holding one of its places meanwhile.
+    #[cfg(feature = "aws")]
+    #[must_use]
+    pub fn sdk_config(self, config: aws_config::SdkConfig) -> Self {
+        Self { sdk_config: Some(config), ..self }
+    }
+
+    /// Where jobs are kept, by a URL that [`store::open`](crate::store::open) knows. Default: `memory:`, which is
+    /// gone with the process, so that a second start submits again what the first had submitted.
+    #[must_use]
+    pub fn store(self, url: impl Into<String>) -> Self {
+        Self { store: url.into(), ..self }
+    }
+
+    /// Calls under way at once, at least 1. A call that waits before it is repeated does not count.
+    #[must_use]
+    pub fn calls_at_once(self, calls: usize) -> Self {
+        Self { calls_at_once: calls.max(1), ..self }
+    }
+
+    /// `SubmitJob` calls a second, at least 1.
+    #[must_use]
+    pub fn submissions_per_second(self, rate: f64) -> Self {
+        Self { submissions_per_second: rate, ..self }
+    }
+
+    /// Further tries of a call that may be repeated without harm.
+    #[must_use]
+    pub fn retries(self, retries: u32) -> Self {
+        Self { retries, ..self }
+    }
+
+    /// The shortest and the longest wait before a call is repeated.
+    #[must_use]
+    pub fn jitter(self, jitter: RangeInclusive<Duration>) -> Self {
+        Self { jitter, ..self }
+    }
+
+    /// The shortest and the longest wait between two looks at jobs: it grows from one to the other while nothing
+    /// happens.
+    #[must_use]
+    pub fn pause(self, pause: RangeInclusive<Duration>) -> Self {
+        Self { pause, ..self }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            region: None,
+            profile: None,
+            endpoint_url: None,
+            #[cfg(feature = "aws")]
+            sdk_config: None,
+            store: "memory:".to_owned(),
+            calls_at_once: Self::CALLS_AT_ONCE,
+            submissions_per_second: Self::SUBMISSIONS_PER_SECOND,
+            retries: Self::RETRIES,
+            jitter: Self::JITTER,
+            pause: Self::PAUSE,
+        }
+    }
+}

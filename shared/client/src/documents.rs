@@ -1,0 +1,207 @@
+//! Documents and objects of S3 as values: `serde` types in, `serde` types out.
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt as _;
+
+use batchwright_serial::objects::{
+    self, ConvertRequest, Converted, Failure, FailureCode, Info, LoadRequest, Target,
+};
+
+use crate::domain::{S3Prefix, S3Uri};
+use crate::ports::{Buckets, ConditionalWriter, Look, NewObject, ObjectWriter, Written};
+
+/// Reads and writes whole documents: JSON, JSON Lines, GeoJSON, GeoJSON text sequences and YAML, each also `.gz` and
+/// `.zst`, told by the key's suffix. A sequence is an array of its records.
+///
+/// Each call returns a boxed future, because the types behind it are deeper than the compiler follows from another
+/// crate.
+///
+/// ```
+/// use batchwright_client::Documents;
+/// use batchwright_core::domain::S3Uri;
+/// use batchwright_stores::memory::InMemoryBuckets;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let documents = Documents::new(InMemoryBuckets::with(["maps"]));
+/// let uri = S3Uri::parse("s3://maps/heights.jsonl.gz")?;
+/// documents.dump(&uri, &vec![4_810, 8_849]).await?;
+/// let heights: Vec<u32> = documents.load(&uri).await?;
+/// assert_eq!(heights, [4_810, 8_849]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Documents<B> {
+    buckets: B,
+}
+
+impl<B: Buckets + 'static> Documents<B> {
+    /// Over any buckets.
+    pub fn new(buckets: B) -> Self {
+        Self { buckets }
+    }
+
+    /// The buckets themselves: lists, copies and streams are asked of them.
+    pub fn buckets(&self) -> &B {
+        &self.buckets
+    }
+
+    /// Loads a document as a value.
+    ///
+    /// Errs where there is no such object, where it is not what its suffix says, and where it does not fit the type.
+    pub fn load<'a, T: DeserializeOwned + 'a>(&'a self, uri: &'a S3Uri) -> BoxFuture<'a, Result<T, Failure>> {
+        async move {
+            let loaded = objects::load(&self.buckets, uri, None, &LoadRequest::default()).await?;
+            serde_json::from_str(loaded.value.get())
+                .map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))
+        }
+        .boxed()
+    }
+
+    /// Writes a value as a document, in place of what is there. It appears whole or not at all.
+    ///
+    /// Errs where the value is not what the suffix says: a sequence takes an array, GeoJSON a FeatureCollection.
+    pub fn dump<'a, T: Serialize + ?Sized>(
+        &'a self,
+        uri: &'a S3Uri,
+        value: &T,
+    ) -> BoxFuture<'a, Result<Converted, Failure>> {
+        let text = serde_json::to_string(value);
+        async move {
+            let text =
+                text.map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))?;
+            objects::dump(&self.buckets, &text, &Target::at(uri.clone()), &ConvertRequest::default()).await
+        }
+        .boxed()
+    }
+
+    /// The bytes of an object, as they are.
+    pub fn get<'a>(&'a self, uri: &'a S3Uri) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        async move {
+            let mut reader = match self.buckets.open(uri, None).await? {
+                Look::Found(reader) => reader,
+                Look::Absent => {
+                    return Err(Failure::new(
+                        FailureCode::NotFound,
+                        format!("{uri}: there is no such object"),
+                    ));
+                }
+                Look::Denied(why) => return Err(Failure::new(FailureCode::Denied, why)),
+            };
+            let mut bytes = Vec::new();
+            let read = reader.read_to_end(&mut bytes).await;
+            read.map_err(|error| Failure::new(FailureCode::Unavailable, format!("{uri}: {error}")))?;
+            Ok(bytes)
+        }
+        .boxed()
+    }
+
+    /// Writes bytes as an object, in place of what is there, and returns its ETag.
+    pub fn put<'a>(
+        &'a self,
+        uri: &'a S3Uri,
+        content_type: &'a str,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
+        async move {
+            let mut writer = self.buckets.create(uri, NewObject::of_type(content_type)).await?;
+            if let Err(error) = writer.write(bytes).await {
+                writer.abort().await;
+                return Err(error.into());
+            }
+            match writer.commit().await? {
+                Written::Done { etag } => Ok(etag),
+                Written::Refused => Err(Failure::new(
+                    FailureCode::ConditionFailed,
+                    format!("{uri}: another write was in its way"),
+                )),
+            }
+        }
+        .boxed()
+    }
+
+    /// What is said of an object beside its bytes.
+    pub fn info<'a>(&'a self, uri: &'a S3Uri) -> BoxFuture<'a, Result<Info, Failure>> {
+        objects::info(&self.buckets, uri, None).boxed()
+    }
+
+    /// What is said of many objects, so many at once: in their order, each with a result of its own.
+    pub fn infos<'a>(
+        &'a self,
+        uris: impl IntoIterator<Item = &'a S3Uri> + 'a,
+        at_once: usize,
+    ) -> impl Stream<Item = Result<Info, Failure>> + 'a {
+        futures_util::stream::iter(uris).map(|uri| self.info(uri)).buffered(at_once.max(1))
+    }
+
+    /// Whether the caller may reach a bucket, or an object where a key is named.
+    pub fn has_access<'a>(&'a self, place: &'a S3Prefix) -> BoxFuture<'a, Result<bool, Failure>> {
+        async move { Ok(objects::access(&self.buckets, place).await?.access) }.boxed()
+    }
+}
+
+#[cfg(feature = "s3")]
+impl Documents<batchwright_aws::aws::S3Buckets> {
+    /// The documents of S3, by the Region, profile and endpoint of a config, or by the SDK's own configuration in it.
+    pub async fn connect(config: &crate::Config) -> Self {
+        let found = config.found().await;
+        Self::new(batchwright_aws::aws::S3Buckets::new(batchwright_aws::aws::s3_client(&found)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchwright_stores::memory::InMemoryBuckets;
+    use futures_util::TryStreamExt as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn uri(key: &str) -> S3Uri {
+        S3Uri::parse(&format!("s3://bucket/{key}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn values_go_there_and_back_in_every_format() {
+        let documents = Documents::new(InMemoryBuckets::with(["bucket"]));
+        let feature = json!({"type": "Feature", "properties": {"n": 1}, "geometry": null});
+        let collection = json!({"type": "FeatureCollection", "features": [feature]});
+        for (key, value, back) in [
+            ("a.json", json!({"a": [1, 2.5, null]}), json!({"a": [1, 2.5, null]})),
+            ("a.yaml.gz", json!({"a": "no"}), json!({"a": "no"})),
+            ("a.jsonl", json!([1, 2]), json!([1, 2])),
+            ("a.geojson", collection.clone(), collection.clone()),
+            ("a.geojsonl.zst", collection, json!([feature])),
+        ] {
+            documents.dump(&uri(key), &value).await.unwrap();
+            assert_eq!(documents.load::<Value>(&uri(key)).await.unwrap(), back, "{key}");
+        }
+        let infos: Vec<Info> =
+            documents.infos(&[uri("a.json"), uri("a.jsonl")], 2).try_collect().await.unwrap();
+        assert_eq!(infos.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_names_the_object() {
+        let documents = Documents::new(InMemoryBuckets::with(["bucket"]));
+        documents.put(&uri("n.json"), "application/json", b"[1]").await.unwrap();
+        assert_eq!(documents.get(&uri("n.json")).await.unwrap(), b"[1]");
+        for (failure, code) in [
+            (documents.load::<String>(&uri("n.json")).await.err(), FailureCode::InvalidContent),
+            (documents.load::<Value>(&uri("none.json")).await.err(), FailureCode::NotFound),
+            (documents.get(&uri("none.json")).await.err(), FailureCode::NotFound),
+            (documents.dump(&uri("n.jsonl"), &json!({})).await.err(), FailureCode::InvalidContent),
+            (documents.dump(&uri("n.txt"), &json!({})).await.err(), FailureCode::InvalidRequest),
+        ] {
+            let failure = failure.unwrap();
+            assert_eq!(failure.code, code, "{failure}");
+            assert!(failure.message.contains("n.") || failure.message.contains("none.json"), "{failure}");
+        }
+        let place = S3Prefix::parse("s3://nowhere").unwrap();
+        assert!(!documents.has_access(&place).await.unwrap());
+    }
+}

@@ -1,0 +1,59 @@
+//! Why a client could not do what it was asked.
+
+use crate::domain::JobName;
+use crate::ports::PortError;
+use batchwright_control::use_cases::run_file::RunFileError;
+use batchwright_job_files::job_file::JobFileError;
+
+/// Why a client could not do what it was asked. A job that FAILED is no error: its [`Job`](crate::domain::Job) says so.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The jobs are not as AWS Batch takes them: each problem by job and field. Nothing was submitted.
+    #[error(transparent)]
+    Jobs(#[from] JobFileError),
+    /// A call failed, and may be tried again or not: [`PortError::kind`] says which.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The store does not know the job.
+    #[error("no job is named {0}; submit it, or adopt it by its job id")]
+    UnknownJob(JobName),
+    /// No store can be opened by this URL.
+    #[error("the store {url:?} can't be opened: {reason}")]
+    Store {
+        /// As it was given.
+        url: String,
+        /// What is wrong, and what is right.
+        reason: String,
+    },
+    /// AWS Batch could not be asked about any job, again and again.
+    #[error("AWS Batch could not be asked about the jobs {0} times in a row; the log says why")]
+    NoNews(u32),
+    /// The embedded engine can't be started.
+    #[cfg(feature = "local")]
+    #[error("the embedded engine can't be started: {0}")]
+    Engine(String),
+    /// An object could not be read or written: [`Failure::code`] says why.
+    ///
+    /// [`Failure::code`]: batchwright_serial::objects::Failure::code
+    #[cfg(feature = "serializer")]
+    #[error(transparent)]
+    Object(#[from] batchwright_serial::objects::Failure),
+    /// A blocking client was used inside an async runtime, which it would stop.
+    #[error("a blocking client can't be used inside an async runtime; use batchwright::Client there")]
+    InsideRuntime,
+    /// The runtime of a blocking client can't be started.
+    #[error("no runtime can be started: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl From<RunFileError> for ClientError {
+    fn from(error: RunFileError) -> Self {
+        match error {
+            RunFileError::File(error) => error.into(),
+            RunFileError::Port(error) => error.into(),
+            // Run ids are drawn anew for each call, so that nobody else goes on with this run.
+            overtaken @ RunFileError::Overtaken => PortError::permanent("run", overtaken).into(),
+        }
+    }
+}

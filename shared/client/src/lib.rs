@@ -1,0 +1,46 @@
+//! The front door for programs that keep a process: submit jobs once, follow them, stop them, read their logs.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `config` | [`Config`]: everything that can be set |
+//! | `client` | [`Client`]: made from one config, shared by its clones |
+//! | `connect` | the ways to make one: AWS, this machine, a simulation, parts of your own |
+//! | `submit`, `follow`, `stop`, `logs`, `find`, `adopt` | what a client does |
+//! | `limited` | the limit of calls under way, and their retries |
+//! | `any` | stores, engines and logs chosen at run time |
+//! | `store` | [`store::open`]: a store by its URL |
+//! | `documents` | [`Documents`] of S3 as values |
+//! | `dates`, `uuids` | dates of HTTP headers, and unique ids |
+//! | `blocking` | the same for programs without a runtime |
+
+use batchwright_core::{domain, events, ports};
+#[cfg(feature = "local")]
+use batchwright_local::engine;
+
+mod adopt;
+mod any;
+pub mod blocking;
+mod client;
+mod config;
+mod connect;
+pub mod dates;
+#[cfg(feature = "serializer")]
+mod documents;
+mod error;
+mod find;
+mod follow;
+mod limited;
+mod logs;
+mod reports;
+mod stop;
+pub mod store;
+mod submit;
+pub mod uuids;
+
+pub use any::{AnyEngine, AnyLogSource, AnyStore, Store};
+pub use client::Client;
+pub use config::Config;
+#[cfg(feature = "serializer")]
+pub use documents::Documents;
+pub use error::ClientError;
+pub use submit::Submitted;

@@ -1,0 +1,170 @@
+//! The limit of calls under way that everything made from one client shares, and how calls are repeated.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::domain::{JobId, JobName, LogStream, Stop, SubmitJobRequest};
+use crate::events::JobDetail;
+use crate::ports::{
+    Cursor, ErrorKind, JobEngine, JobStopper, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError,
+};
+
+/// Places for calls. A call has one only while it is under way: waiting to repeat it would keep others out.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    places: Semaphore,
+    retries: u32,
+    jitter: RangeInclusive<Duration>,
+}
+
+impl Calls {
+    pub(crate) fn new(at_once: usize, retries: u32, jitter: RangeInclusive<Duration>) -> Self {
+        Self { places: Semaphore::new(at_once), retries, jitter }
+    }
+
+    /// Makes a call once.
+    async fn once<T>(&self, call: impl Future<Output = T>) -> T {
+        // The semaphore is never closed; without a place the call would still be right.
+        let _place = self.places.acquire().await;
+        call.await
+    }
+
+    /// Makes a call that may be repeated, until it comes through or its tries are used up.
+    async fn repeated<T, E, F: Future<Output = Result<T, E>>>(
+        &self,
+        call: impl Fn() -> F,
+        kind: impl Fn(&E) -> Option<ErrorKind>,
+    ) -> Result<T, E> {
+        let mut left = self.retries;
+        loop {
+            let error = match self.once(call()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let wait = match kind(&error) {
+                Some(ErrorKind::Throttled { retry_after: Some(hint) }) => hint.max(self.wait()),
+                Some(ErrorKind::Throttled { retry_after: None } | ErrorKind::Retryable) => self.wait(),
+                Some(ErrorKind::Ambiguous | ErrorKind::Permanent) | None => return Err(error),
+            };
+            if left == 0 {
+                return Err(error);
+            }
+            left -= 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Somewhere between the shortest and the longest wait, so that callers who failed together come back apart.
+    fn wait(&self) -> Duration {
+        let (shortest, longest) = (*self.jitter.start(), *self.jitter.end());
+        let spread = f64::from(crate::uuids::new().as_fields().0) / f64::from(u32::MAX);
+        shortest + longest.saturating_sub(shortest).mul_f64(spread)
+    }
+}
+
+fn of_port(error: &PortError) -> Option<ErrorKind> {
+    Some(error.kind)
+}
+
+/// A port behind the limit.
+pub(crate) struct Limited<T> {
+    pub(crate) port: T,
+    pub(crate) calls: std::sync::Arc<Calls>,
+}
+
+impl<E: JobEngine> JobEngine for Limited<E> {
+    /// Never repeated here: `submit` knows whether a claim allows it.
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        self.calls.once(self.port.submit_job(request)).await
+    }
+
+    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        self.calls.repeated(|| self.port.describe_jobs(job_ids), of_port).await
+    }
+
+    async fn list_jobs(
+        &self,
+        job_queue: &str,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.calls.repeated(|| self.port.list_jobs(job_queue, job_name, page), of_port).await
+    }
+
+    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.calls.repeated(|| self.port.cancel_job(job_id, reason), of_port).await
+    }
+
+    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.calls.repeated(|| self.port.terminate_job(job_id, reason), of_port).await
+    }
+}
+
+impl<E: JobStopper> JobStopper for Limited<E> {
+    async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
+        self.calls.once(self.port.stop_jobs(job_ids, stop, reason)).await
+    }
+}
+
+impl<L: LogSource> LogSource for Limited<L> {
+    async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
+        let kind = |error: &LogSourceError| match error {
+            LogSourceError::Port(error) => Some(error.kind),
+            _ => None,
+        };
+        self.calls.repeated(|| self.port.log_events(stream, page), kind).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn calls(at_once: usize, retries: u32) -> Calls {
+        Calls::new(at_once, retries, Duration::from_secs(1)..=Duration::from_secs(10))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_repeated_so_often_as_its_kind_and_the_config_allow() {
+        for (error, made) in [
+            (PortError::throttled("x", None), 4),
+            (PortError::retryable("x", "later"), 4),
+            (PortError::ambiguous("x", "lost"), 1),
+            (PortError::permanent("x", "no"), 1),
+        ] {
+            let count = AtomicU32::new(0);
+            let call = async || {
+                count.fetch_add(1, Ordering::Relaxed);
+                Err::<(), _>(error.clone())
+            };
+            assert!(calls(1, 3).repeated(call, of_port).await.is_err());
+            assert_eq!(count.into_inner(), made, "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_waits_to_be_repeated_keeps_no_other_out() {
+        let calls = calls(1, 1);
+        let failed = AtomicU32::new(0);
+        let failing = calls.repeated(
+            async || {
+                failed.fetch_add(1, Ordering::Relaxed);
+                Err::<(), _>(PortError::throttled("x", Some(Duration::from_secs(3_600))))
+            },
+            of_port,
+        );
+        let other = async {
+            while failed.load(Ordering::Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+            calls.once(async {}).await;
+            failed.load(Ordering::Relaxed)
+        };
+        let (_, seen) = tokio::join!(failing, other);
+        assert_eq!(seen, 1, "the other call was made while the first one waited");
+    }
+}

@@ -1,0 +1,160 @@
+//! The library's front door, over the wire: real SDK clients, real processes as jobs.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use batchwright::domain::Cause;
+use batchwright::memory::InMemoryJobStore;
+use batchwright::use_cases::stop::StopOutcome;
+use batchwright::{AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus, blocking};
+use batchwright_tests::contract::{job_store, run_store};
+use batchwright_tests::emulators::sdk_config;
+use batchwright_tests::wire::{Endpoint, options};
+use futures_util::TryStreamExt as _;
+
+const PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_millis(200);
+
+async fn config(endpoint: &Endpoint) -> anyhow::Result<Config> {
+    let config = Config::default().sdk_config(sdk_config(&endpoint.url).await?);
+    Ok(config.pause(PAUSE).jitter(Duration::from_millis(10)..=Duration::from_millis(20)))
+}
+
+fn job(name: &str, command: &str) -> anyhow::Result<JobSpec> {
+    Ok(JobSpec::named(name, "q", "d")?.command(["sh", "-c", command]))
+}
+
+fn name(text: &str) -> anyhow::Result<JobName> {
+    Ok(JobName::parse(text)?)
+}
+
+#[tokio::test]
+async fn two_jobs_are_submitted_and_waited_for_in_two_calls() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let endpoint = Endpoint::start(options(folder.path())).await?;
+    let client = Client::connect(config(&endpoint).await?).await?;
+    let first = job("first", "echo hello; echo again")?;
+    let second = job("second", "exit 3")?.after(&first);
+    // In the wrong order: what another job depends on is submitted before it all the same.
+    let jobs = client.run([second.clone(), first.clone()]).await?;
+    let ends: Vec<_> = jobs
+        .iter()
+        .map(|job| (job.name().as_str(), job.status(), job.state().and_then(|s| s.cause())))
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            ("second", Some(JobStatus::Failed), Some(Cause::ExitCode)),
+            ("first", Some(JobStatus::Succeeded), None)
+        ]
+    );
+    let lines: Vec<String> = client.log(&first.job_name).map_ok(|event| event.message).try_collect().await?;
+    assert_eq!(lines, ["hello", "again"]);
+    // Again: what SUCCEEDED is skipped, what FAILED is submitted.
+    let again = client.submit([first, second]).await?;
+    assert_eq!(again.iter().map(|job| job.job_id.is_some()).collect::<Vec<_>>(), [false, true]);
+    endpoint.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn jobs_that_batch_would_refuse_are_told_by_job_and_field_before_any_is_submitted() -> anyhow::Result<()>
+{
+    let client = Client::simulated(1, Config::default()).await?;
+    let bad = job("bad", "true")?.array(1).timeout_seconds(5);
+    let error = client.submit([job("good", "true")?, bad]).await.err().context("it was taken")?;
+    let told = error.to_string();
+    ensure!(matches!(error, ClientError::Jobs(_)) && told.contains("arrayProperties.size"), "{told}");
+    ensure!(told.contains("line 2") && told.contains("attemptDurationSeconds"), "{told}");
+    assert_eq!(client.count_by_status().await?.total(), 0);
+    ensure!(client.submit([]).await?.is_empty());
+    let unknown = client.wait([name("nobody")?]).await.err().context("it was known")?;
+    ensure!(unknown.to_string().contains("no job is named nobody"), "{unknown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_was_killed_goes_on_and_submits_nothing_twice() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let endpoint = Endpoint::start(options(folder.path())).await?;
+    let url = format!("sqlite:{}", folder.path().join("jobs.db").display());
+    let jobs = || -> anyhow::Result<_> {
+        (0..5)
+            .map(|n| job(&format!("job-{n}"), "sleep 1; echo ran >> ran.txt"))
+            .collect::<anyhow::Result<Vec<_>>>()
+    };
+    let first = Client::connect(config(&endpoint).await?.store(&url)).await?;
+    first.submit(jobs()?).await?;
+    drop(first);
+    let second = Client::connect(config(&endpoint).await?.store(&url)).await?;
+    let ended = second.run(jobs()?).await?;
+    ensure!(ended.iter().all(|job| job.status() == Some(JobStatus::Succeeded)));
+    ensure!(ended.iter().all(|job| job.head.job_tries.len() == 1), "one submission each");
+    endpoint.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn jobs_of_others_are_adopted_and_stopped_and_their_changes_are_told() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let endpoint = Endpoint::start(options(folder.path())).await?;
+    let client = Client::connect(config(&endpoint).await?).await?;
+    let job_id = endpoint.submit("foreign", &["sleep", "60"]).await?.parse()?;
+    let adopted = client.adopt(&job_id).await?;
+    assert_eq!(adopted.head.job_id.as_ref(), Some(&job_id));
+    assert_eq!(client.adopt(&job_id).await?.head.job_tries.len(), 1, "twice is once");
+    let skipped = client.submit([job("foreign", "true")?]).await?;
+    ensure!(skipped[0].job_id.is_none(), "it is in flight: {skipped:?}");
+    let stopped = client.terminate([name("foreign")?], "enough").await?;
+    assert_eq!(
+        stopped.iter().map(|line| (line.outcome, line.job_id.as_ref())).collect::<Vec<_>>(),
+        [(StopOutcome::Requested, Some(&job_id))]
+    );
+    let seen: Vec<_> = client.monitor([name("foreign")?]).try_collect().await?;
+    let last = seen.last().context("no change was told")?;
+    assert_eq!(
+        (last.status(), last.state().and_then(|state| state.cause())),
+        (Some(JobStatus::Failed), Some(Cause::Terminated))
+    );
+    let again = client.terminate([name("foreign")?], "again").await?;
+    assert_eq!(again[0].outcome, StopOutcome::Ended);
+    let stranger = client.adopt(&"00000000-0000-4000-8000-000000000000".parse()?).await;
+    ensure!(stranger.is_err_and(|error| error.to_string().contains("does not know it")));
+    endpoint.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_number_of_those_who_wait_share_one_clients_looks() -> anyhow::Result<()> {
+    let client = Client::simulated(11, Config::default()).await?;
+    let jobs: Vec<JobSpec> = (0..60).map(|n| job(&format!("job-{n}"), "x")).collect::<Result<_, _>>()?;
+    let names: Vec<JobName> = jobs.iter().map(|job| job.job_name.clone()).collect();
+    client.submit(jobs).await?;
+    let waits = names.iter().map(|name| client.wait([name.clone()]));
+    let ended = futures_util::future::try_join_all(waits).await?;
+    assert_eq!(ended.len(), 60);
+    let all: Vec<_> = client.jobs().try_collect().await?;
+    ensure!(all.iter().all(|job| job.status().is_some_and(JobStatus::is_terminal)));
+    let ids: Vec<_> = client.job_ids().try_collect().await?;
+    ensure!(ids.len() >= 60, "{} ids", ids.len());
+    Ok(())
+}
+
+#[test]
+fn the_blocking_client_works_outside_a_runtime_and_says_so_inside_one() -> anyhow::Result<()> {
+    let client = blocking::Client::simulated(3, Config::default().pause(PAUSE))?;
+    let submitted = client.submit([job("a", "x")?])?;
+    ensure!(submitted[0].job_id.is_some());
+    ensure!(client.job(&name("a")?)?.is_some());
+    let runtime = tokio::runtime::Runtime::new()?;
+    let refused = runtime.block_on(async { client.count_by_status() });
+    ensure!(matches!(refused, Err(ClientError::InsideRuntime)), "{refused:?}");
+    let refused = runtime.block_on(async { blocking::Client::simulated(3, Config::default()) });
+    ensure!(matches!(refused, Err(ClientError::InsideRuntime)));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_store_chosen_at_run_time_keeps_the_contracts() -> anyhow::Result<()> {
+    job_store::holds(async || Ok(AnyStore::new(InMemoryJobStore::default()))).await?;
+    run_store::holds(async || Ok(AnyStore::new(InMemoryJobStore::default()))).await
+}
