@@ -105,7 +105,7 @@ pub(crate) enum Command {
 
 /// Where the jobs run and their state lies.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Place {
+pub(crate) struct Deployment {
     /// Run on this machine, with the embedded engine
     #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
     #[cfg_attr(feature = "aws", arg(long, required_unless_present = "stack", conflicts_with = "stack"))]
@@ -146,7 +146,7 @@ pub(crate) enum Target {
     Stack(StackArgs),
 }
 
-impl Place {
+impl Deployment {
     /// Where the command looks.
     pub(crate) fn target(&self) -> Target {
         #[cfg(feature = "aws")]
@@ -220,7 +220,7 @@ pub(crate) struct EngineArgs {
 
 impl EngineArgs {
     /// The `run` of a job file, whatever of it SUCCEEDED before.
-    pub(crate) fn with_file(&self, place: &Place, shown: &Shown, file: PathBuf) -> RunArgs {
+    pub(crate) fn with_file(&self, place: &Deployment, shown: &Shown, file: PathBuf) -> RunArgs {
         RunArgs {
             file,
             place: place.clone(),
@@ -255,7 +255,7 @@ pub(crate) struct RunArgs {
     /// The job file: JSON, JSON Lines or YAML, also gzipped
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Run again what SUCCEEDED
@@ -297,7 +297,7 @@ pub(crate) struct PlanArgs {
     /// The job file
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Run again what SUCCEEDED
@@ -308,7 +308,7 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// At most so many, the latest
@@ -331,7 +331,7 @@ pub(crate) struct StopArgs {
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -354,7 +354,7 @@ pub(crate) struct RerunArgs {
     #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
     pub(crate) name: Option<Pattern>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     #[command(flatten)]
@@ -367,7 +367,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: String,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -378,7 +378,7 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Where the page goes; - is standard output
     #[arg(long, short, value_name = "FILE", default_value = "report.html")]
     pub(crate) out: PathBuf,
@@ -390,7 +390,7 @@ pub(crate) struct JobsArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Only jobs whose latest submission has this status
@@ -408,7 +408,7 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Option<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -419,7 +419,7 @@ pub(crate) struct ForgetArgs {
     #[arg(required = true, value_parser = batchwright::domain::JobName::parse)]
     pub(crate) names: Vec<batchwright::domain::JobName>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]
@@ -428,7 +428,7 @@ pub(crate) struct LogsArgs {
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word, required = true)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Go on with what is still written, until all of the jobs have ended
@@ -457,7 +457,7 @@ pub(crate) struct LogsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -476,7 +476,7 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Where they go [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -488,7 +488,7 @@ pub(crate) struct RemoveArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word, required = true)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
@@ -514,13 +514,13 @@ pub(crate) struct WatchArgs {
     #[arg(value_name = "RUN|JOB|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: Vec<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Deployment,
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// The interface to listen on. Another than the loopback one needs --allow-host or --token

@@ -88,3 +88,24 @@ fn a_server_ends_cleanly_and_the_next_takes_up_what_runs() {
     let (status, said) = served.terminate();
     assert_eq!((status.code(), said.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_server_whose_state_folder_is_removed_stops_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut served = Served::start(folder.path());
+    let job = serde_json::json!({
+        "jobName": "waits", "jobQueue": "q", "jobDefinition": "d",
+        "containerOverrides": {"command": ["sh", "-c", "echo up >up; until test -e go; do sleep 0.05; done"]},
+    });
+    served.call("submitjob", &job);
+    while !folder.path().join("up").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    let mut said = String::new();
+    served.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(served.child.wait().unwrap().code(), Some(4), "{said}");
+    assert!(said.contains("state.db was removed or replaced while the engine was running"), "{said}");
+    assert!(said.contains("the job engine has stopped"), "{said}");
+}

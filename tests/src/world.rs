@@ -14,7 +14,7 @@ use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
 use batchwright::ports::{ClaimStore as _, Clock, JobEngine, JobQueries as _, PortError};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use batchwright::engine::{Ending, Outcome as Ends};
@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Submits one job for a person, in a run of its own.
-    pub async fn submit(&self, spec: &JobSpec) -> Result<Outcome, PortError> {
+    pub async fn submit(&self, spec: &JobSpec) -> Result<SubmitOutcome, PortError> {
         let run_id = RunId::derive("tests", "1", &self.now().as_millis().to_string());
         let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
         submit(&self.store, &self.engine, &self.engine, &self.clock, &SubmitPolicy::default(), &order).await

@@ -14,7 +14,7 @@ use batchwright::ports::{
 };
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
@@ -108,7 +108,7 @@ async fn children_that_lost_their_hosts_are_run_again_alone_and_the_array_has_su
         (Some("3".into()), Some("5".into()))
     );
     let again = world.submit(&array(5)).await?;
-    assert!(matches!(&again, Outcome::Skipped(skip) if skip.as_str() == "SUCCEEDED"), "{again:?}");
+    assert!(matches!(&again, SubmitOutcome::Skipped(skip) if skip.as_str() == "SUCCEEDED"), "{again:?}");
     assert!(world.store.unsettled_ends(None).await?.items.is_empty());
     Ok(())
 }
@@ -142,14 +142,14 @@ async fn while_a_child_is_run_again_the_array_is_in_flight_whatever_a_person_ask
         let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun } };
         let policy = SubmitPolicy::default();
         let asked = submit(&world.store, &world.engine, &world.engine, &world.clock, &policy, &order).await?;
-        assert!(matches!(&asked, Outcome::Skipped(skip) if skip.as_str() == "IN_FLIGHT"), "{asked:?}");
+        assert!(matches!(&asked, SubmitOutcome::Skipped(skip) if skip.as_str() == "IN_FLIGHT"), "{asked:?}");
     }
     let dependant = world.submit(&after("mosaic", "tiles")).await?;
-    assert!(matches!(&dependant, Outcome::Deferred(why) if why.contains("run again")), "{dependant:?}");
+    assert!(matches!(&dependant, SubmitOutcome::Deferred(why) if why.contains("run again")), "{dependant:?}");
     assert_eq!(world.store.unsettled_ends(None).await?.items.len(), 1, "nobody has to remember it");
     world.settle().await?;
     assert_eq!(status(&world, "tiles").await?, JobStatus::Succeeded);
-    assert!(matches!(world.submit(&after("mosaic", "tiles")).await?, Outcome::Submitted(_)));
+    assert!(matches!(world.submit(&after("mosaic", "tiles")).await?, SubmitOutcome::Submitted(_)));
     Ok(())
 }
 
@@ -167,7 +167,7 @@ async fn a_child_that_failed_by_its_program_fails_the_array_and_the_lost_ones_ar
     assert_eq!(status(&world, "tiles").await?, JobStatus::Failed);
     assert_eq!(status(&world, "tiles--bw-child-1").await?, JobStatus::Succeeded);
     assert!(!world.job("tiles").await?.unwrap().is_recovering(), "it has been decided");
-    assert!(matches!(world.submit(&array(3)).await?, Outcome::Submitted(_)), "a person may ask again");
+    assert!(matches!(world.submit(&array(3)).await?, SubmitOutcome::Submitted(_)), "a person may ask again");
     Ok(())
 }
 
@@ -247,7 +247,7 @@ async fn ends_that_were_written_but_not_followed_up_are_followed_up() -> anyhow:
 async fn what_depends_on_a_recovered_array_goes_on_after_it() -> anyhow::Result<()> {
     let mut world = World::new(losing(&[1], well)).await?;
     for spec in [array(3), after("mosaic", "tiles"), after("report", "mosaic")] {
-        assert!(matches!(world.submit(&spec).await?, Outcome::Submitted(_)));
+        assert!(matches!(world.submit(&spec).await?, SubmitOutcome::Submitted(_)));
     }
     world.settle().await?;
     world.reconcile(&POLICY).await?;
@@ -399,7 +399,10 @@ async fn an_array_whose_lost_child_is_refused_a_try_has_failed() -> anyhow::Resu
         assert_eq!(world.status("tiles--bw-child-1").await?, own);
         assert_eq!(status(&world, "tiles").await?, JobStatus::Failed);
         assert!(!world.job("tiles").await?.unwrap().is_recovering(), "it has been decided");
-        assert!(matches!(world.submit(&array(2)).await?, Outcome::Submitted(_)), "a person may ask again");
+        assert!(
+            matches!(world.submit(&array(2)).await?, SubmitOutcome::Submitted(_)),
+            "a person may ask again"
+        );
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use batchwright::ports::{
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::contract::fixtures::walk;
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::dynoxide::Dynoxide;
@@ -339,8 +339,8 @@ async fn submit_until_told<S: JobStore + RunStore>(
     let order = Order { spec: job, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
     loop {
         match submit(store, engine, &Unpaced, clock, &SubmitPolicy::default(), &order).await {
-            Ok(Outcome::Deferred(_)) => {}
-            Ok(Outcome::Rejected(why)) => anyhow::bail!("{}: {why}", job.job_name),
+            Ok(SubmitOutcome::Deferred(_)) => {}
+            Ok(SubmitOutcome::Rejected(why)) => anyhow::bail!("{}: {why}", job.job_name),
             Ok(_) => return Ok(()),
             Err(error) if error.may_pass() => {}
             Err(error) => return Err(error.into()),

@@ -12,7 +12,7 @@ use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{ClaimStore as _, Clock as _, JobQueries as _, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::crash::fuse::Fuse;
 use batchwright_tests::crash::fused::Fused;
 use batchwright_tests::small_stack::on_a_small_stack;
@@ -152,7 +152,7 @@ impl Play {
         for spec in jobs {
             let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
             let outcome = submit(&self.store, &self.engine, pace, clock, &policy, &order).await?;
-            ensure!(matches!(outcome, Outcome::Submitted(_)), "{}: {outcome:?}", spec.job_name);
+            ensure!(matches!(outcome, SubmitOutcome::Submitted(_)), "{}: {outcome:?}", spec.job_name);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{ErrorKind, JobEngine as _, JobQueries as _, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::emulators::sdk_config;
 use batchwright_tests::fault_proxy::{Fault, FaultProxy};
 use batchwright_tests::shifted_clock::ShiftedClock;
@@ -55,7 +55,7 @@ impl Wire {
         Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
     }
 
-    async fn submit(&self, spec: &JobSpec) -> anyhow::Result<Outcome> {
+    async fn submit(&self, spec: &JobSpec) -> anyhow::Result<SubmitOutcome> {
         let run_id = run_id();
         let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
         let policy = SubmitPolicy::default();
@@ -84,7 +84,7 @@ async fn one_request_is_sent_and_the_reconciler_finds_the_one_submission() -> an
     for fault in [Fault::CloseAfterEffect, Fault::ErrorAfterEffect, Fault::SilenceAfterEffect] {
         let wire = Wire::with(SUBMIT, vec![fault.clone()]).await?;
         let outcome = wire.submit(&spec("job")).await?;
-        assert!(matches!(outcome, Outcome::Unknown(_)), "{fault:?}: {outcome:?}");
+        assert!(matches!(outcome, SubmitOutcome::Unknown(_)), "{fault:?}: {outcome:?}");
         assert_eq!(wire.reconcile().await?, Reconciled::default(), "{fault:?}: the claim has not expired");
         wire.clock.pass(CLAIM_IS_OVER_MS);
         let done = wire.reconcile().await?;
@@ -102,7 +102,7 @@ async fn one_request_is_sent_and_the_reconciler_finds_the_one_submission() -> an
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_never_arrived_is_made_by_the_reconciler_once() -> anyhow::Result<()> {
     let wire = Wire::with(SUBMIT, vec![Fault::CloseBeforeEffect]).await?;
-    assert!(matches!(wire.submit(&spec("job")).await?, Outcome::Unknown(_)));
+    assert!(matches!(wire.submit(&spec("job")).await?, SubmitOutcome::Unknown(_)));
     assert!(wire.submissions().await?.is_empty());
     wire.clock.pass(CLAIM_IS_OVER_MS);
     assert_eq!(wire.reconcile().await?.resubmitted, 1);
@@ -141,7 +141,7 @@ async fn a_reconciler_that_is_throttled_leaves_a_claim_for_the_next_pass() -> an
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_throttled_request_had_no_effect_and_is_made_again() -> anyhow::Result<()> {
     let wire = Wire::with(SUBMIT, vec![Fault::ThrottleBeforeEffect, Fault::ThrottleBeforeEffect]).await?;
-    assert!(matches!(wire.submit(&spec("job")).await?, Outcome::Submitted(_)));
+    assert!(matches!(wire.submit(&spec("job")).await?, SubmitOutcome::Submitted(_)));
     assert_eq!((wire.proxy.count(SUBMIT), wire.submissions().await?.len()), (3, 1));
     Ok(())
 }
@@ -151,7 +151,7 @@ async fn a_description_is_asked_for_until_it_comes() -> anyhow::Result<()> {
     const DESCRIBE: &str = "POST /v1/describejobs";
     let faults = vec![Fault::CloseAfterEffect, Fault::ErrorAfterEffect, Fault::ThrottleBeforeEffect];
     let wire = Wire::with(DESCRIBE, faults).await?;
-    let Outcome::Submitted(job_id) = wire.submit(&spec("job")).await? else { panic!("not submitted") };
+    let SubmitOutcome::Submitted(job_id) = wire.submit(&spec("job")).await? else { panic!("not submitted") };
     let described = wire.engine.describe_jobs(std::slice::from_ref(&job_id)).await?;
     assert_eq!(described.len(), 1);
     assert_eq!((wire.proxy.count(DESCRIBE), wire.proxy.count(SUBMIT)), (4, 1));
@@ -168,7 +168,7 @@ async fn a_request_that_takes_effect_after_the_quarantine_is_found_by_its_event_
     if let Some(overrides) = &mut endless.container_overrides {
         overrides.command = Some(vec!["sleep".to_owned(), "600".to_owned()]);
     }
-    assert!(matches!(wire.submit(&endless).await?, Outcome::Unknown(_)));
+    assert!(matches!(wire.submit(&endless).await?, SubmitOutcome::Unknown(_)));
     wire.clock.pass(CLAIM_IS_OVER_MS);
     assert_eq!(wire.reconcile().await?.resubmitted, 1);
     let kept = wire.job().await?.head.job_id.context("no submission")?;

@@ -6,7 +6,7 @@ use batchwright::domain::{Cause, JobId, JobState, JobStatus, NewSubmission, Reco
 use batchwright::engine::{FaultPlan, FaultyEngine, Scene};
 use batchwright::ports::{ClaimStore as _, JobQueries as _, StateStore as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
-use batchwright::use_cases::submit::Outcome;
+use batchwright::use_cases::submit::SubmitOutcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
@@ -66,7 +66,7 @@ async fn a_submission_of_a_claim_that_was_given_up_is_terminated() -> anyhow::Re
     let mut world = World::new(|_| succeeds()).await?;
     let first = world.claim(&spec("job"), CLAIM_MS).await?;
     world.store.release(&spec("job").job_name, &first, None, world.now()).await?;
-    let Outcome::Submitted(kept) = world.submit(&spec("job")).await? else { panic!("not submitted") };
+    let SubmitOutcome::Submitted(kept) = world.submit(&spec("job")).await? else { panic!("not submitted") };
     let late = batchwright::domain::SubmitJobRequest::new(&spec("job"), &first, |_| None);
     let surplus = batchwright::ports::JobEngine::submit_job(world.engine.inner(), &late).await?;
     world.settle().await?;
@@ -163,7 +163,7 @@ async fn store_and_engine_agree(seed: u64) -> anyhow::Result<()> {
         names.push(name);
         for _ in 0..20 {
             match world.submit(&job).await? {
-                Outcome::Deferred(_) => {
+                SubmitOutcome::Deferred(_) => {
                     world.pass(700_000).await;
                     world.reconcile(&POLICY).await?;
                 }

@@ -4,7 +4,7 @@ use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, Run
 use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{Applied, JobQueries as _};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{World, after, exits, loses_host, spec, succeeds};
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ async fn tries_are_used_up_and_the_job_ends_as_host_lost() -> anyhow::Result<()>
     assert_eq!(job.state().and_then(JobState::cause), Some(Cause::HostLost));
 
     let outcome = world.submit(&spec).await?;
-    assert!(matches!(outcome, Outcome::Submitted(_)), "a person may ask again: {outcome:?}");
+    assert!(matches!(outcome, SubmitOutcome::Submitted(_)), "a person may ask again: {outcome:?}");
     world.settle().await?;
     assert_eq!(world.job("job").await?.unwrap().head.job_tries.len(), 4, "and the budget starts anew");
     Ok(())
@@ -56,7 +56,7 @@ async fn a_chain_that_failed_with_a_lost_host_is_submitted_again_with_it() -> an
     };
     let mut world = World::new(first_loses).await?;
     for spec in [spec("first"), after("second", "first"), after("third", "second")] {
-        assert!(matches!(world.submit(&spec).await?, Outcome::Submitted(_)));
+        assert!(matches!(world.submit(&spec).await?, SubmitOutcome::Submitted(_)));
     }
     world.settle().await?;
     for name in ["first", "second", "third"] {

@@ -9,7 +9,7 @@ use batchwright::engine::Scene;
 use batchwright::ports::{ClaimStore as _, JobEngine, JobQueries as _, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::record_state::Recorded;
-use batchwright::use_cases::submit::Outcome;
+use batchwright::use_cases::submit::SubmitOutcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy =
@@ -94,7 +94,7 @@ async fn losses_and_failures_use_up_budgets_of_their_own() -> anyhow::Result<()>
     let job = world.job("job").await?.unwrap();
     assert_eq!(job.state().and_then(JobState::cause), Some(Cause::HostLost), "the third loss is the last");
     assert_eq!(job.head.job_tries.len(), 5);
-    assert!(matches!(world.submit(&spec).await?, Outcome::Submitted(_)), "a person may ask again");
+    assert!(matches!(world.submit(&spec).await?, SubmitOutcome::Submitted(_)), "a person may ask again");
     let asked = world.job("job").await?.unwrap().head;
     assert_eq!(
         (asked.tries_used(), asked.tries[4].end.and_then(|end| end.cause)),
@@ -107,7 +107,7 @@ async fn losses_and_failures_use_up_budgets_of_their_own() -> anyhow::Result<()>
 async fn a_job_that_somebody_stopped_is_not_tried_again() -> anyhow::Result<()> {
     let mut world = World::new(|_| succeeds()).await?;
     let every: Vec<_> = Cause::ALL.into_iter().map(|cause| (cause, None)).collect();
-    let Outcome::Submitted(job_id) = world.submit(&retried("job", &every, 9)).await? else { panic!() };
+    let SubmitOutcome::Submitted(job_id) = world.submit(&retried("job", &every, 9)).await? else { panic!() };
     world.engine.terminate_job(&job_id, "no longer wanted").await?;
     world.settle().await?;
     let job = world.job("job").await?.unwrap();
@@ -148,7 +148,7 @@ async fn from_the_second_loss_on_a_job_goes_to_its_fallback_queue() -> anyhow::R
     assert_eq!(listed.items.len(), 2, "they really went there");
     let skipped = world.submit(&spec).await?;
     assert!(
-        matches!(&skipped, Outcome::Skipped(skip) if skip.as_str() == "SUCCEEDED"),
+        matches!(&skipped, SubmitOutcome::Skipped(skip) if skip.as_str() == "SUCCEEDED"),
         "not changed: {skipped:?}"
     );
     Ok(())
@@ -169,7 +169,7 @@ async fn a_person_who_asks_again_gets_the_jobs_own_queue() -> anyhow::Result<()>
 /// A claim on the second try of a job that lost its host once, under which somebody died.
 async fn claimed_for_the_fallback_queue(world: &mut World) -> anyhow::Result<batchwright::domain::Nonce> {
     let spec = with_fallback("job", 1);
-    let Outcome::Submitted(first) = world.submit(&spec).await? else { panic!("not submitted") };
+    let SubmitOutcome::Submitted(first) = world.submit(&spec).await? else { panic!("not submitted") };
     world.engine.inner().idle().await;
     while let Ok(event) = world.events.try_recv() {
         world.store.apply_state(&event.detail.state(), world.now()).await?;

@@ -11,7 +11,7 @@ use batchwright::ports::{JobEngine, JobQueries as _, JobStore, RunStore, SystemC
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::run_file::{RunFile, run_file};
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{World, after, spec, succeeds};
 
 const SUBMITTERS: usize = 8;
@@ -103,13 +103,13 @@ async fn eight_submitters_of_one_file_make_one_submission_a_job_on_sqlite() -> a
 async fn a_job_in_flight_or_done_is_skipped_with_its_reason() -> anyhow::Result<()> {
     let mut world = World::new(|_| succeeds()).await?;
     let job = spec("job");
-    assert!(matches!(world.submit(&job).await?, Outcome::Submitted(_)));
-    assert_eq!(world.submit(&job).await?, Outcome::Skipped(Skip::InFlight(JobStatus::Submitted)));
+    assert!(matches!(world.submit(&job).await?, SubmitOutcome::Submitted(_)));
+    assert_eq!(world.submit(&job).await?, SubmitOutcome::Skipped(Skip::InFlight(JobStatus::Submitted)));
     world.settle().await?;
-    assert_eq!(world.submit(&job).await?, Outcome::Skipped(Skip::Succeeded));
+    assert_eq!(world.submit(&job).await?, SubmitOutcome::Skipped(Skip::Succeeded));
     let mut changed = job.clone();
     changed.job_definition = "another".to_owned();
-    assert_eq!(world.submit(&changed).await?, Outcome::Skipped(Skip::Changed));
+    assert_eq!(world.submit(&changed).await?, SubmitOutcome::Skipped(Skip::Changed));
     Ok(())
 }
 
@@ -120,7 +120,7 @@ async fn a_throttled_submission_is_repeated_and_happens_once() -> anyhow::Result
     let mut world = World::with_faults(|_| succeeds(), faults).await?;
     for index in 0..50 {
         let name = format!("job-{index}");
-        while let Outcome::Deferred(_) = world.submit(&spec(&name)).await? {}
+        while let SubmitOutcome::Deferred(_) = world.submit(&spec(&name)).await? {}
         assert_eq!(world.submissions_in_engine(&name).await?.len(), 1, "seed 3: {name}");
     }
     world.settle().await?;
@@ -133,11 +133,11 @@ async fn a_lost_answer_is_not_repeated_and_the_event_adopts_the_submission() -> 
     let faults = FaultPlan { seed: 1, answer_lost_permille: 1_000, ..FaultPlan::default() };
     let mut world = World::with_faults(|_| succeeds(), faults).await?;
     let outcome = world.submit(&spec("job")).await?;
-    assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
-    assert_eq!(world.submit(&spec("job")).await?, Outcome::Skipped(Skip::Claimed));
+    assert!(matches!(outcome, SubmitOutcome::Unknown(_)), "{outcome:?}");
+    assert_eq!(world.submit(&spec("job")).await?, SubmitOutcome::Skipped(Skip::Claimed));
     let waits = world.submit(&after("next", "job")).await?;
     assert!(
-        matches!(&waits, Outcome::Deferred(why) if why.contains("job, which is being submitted")),
+        matches!(&waits, SubmitOutcome::Deferred(why) if why.contains("job, which is being submitted")),
         "{waits:?}"
     );
     world.settle().await?;
@@ -168,15 +168,21 @@ async fn a_refused_job_is_rejected_with_the_engines_words_and_so_is_its_dependan
     let world = World::new(|_| succeeds()).await?;
     let mut refused = spec("job");
     refused.container_overrides = None;
-    let Outcome::Rejected(why) = world.submit(&refused).await? else { panic!("not refused") };
+    let SubmitOutcome::Rejected(why) = world.submit(&refused).await? else { panic!("not refused") };
     assert!(why.starts_with("SubmitJob: "), "{why}");
-    let Outcome::Rejected(dependant) = world.submit(&after("next", "job")).await? else {
+    let SubmitOutcome::Rejected(dependant) = world.submit(&after("next", "job")).await? else {
         panic!("not refused")
     };
     assert!(dependant.contains("depends on job, which was rejected: SubmitJob: "), "{dependant}");
     let unknown = world.submit(&after("other", "nobody")).await?;
-    assert_eq!(unknown, Outcome::Rejected("it depends on nobody, which was never submitted".to_owned()));
-    assert!(matches!(world.submit(&spec("job")).await?, Outcome::Submitted(_)), "mended, it is submitted");
+    assert_eq!(
+        unknown,
+        SubmitOutcome::Rejected("it depends on nobody, which was never submitted".to_owned())
+    );
+    assert!(
+        matches!(world.submit(&spec("job")).await?, SubmitOutcome::Submitted(_)),
+        "mended, it is submitted"
+    );
     Ok(())
 }
 
@@ -189,8 +195,11 @@ async fn a_claim_of_which_too_little_is_left_is_not_used_for_the_first_call_eith
     let policy = SubmitPolicy { claim_ms: 1_000, claim_margin_ms: 2_000, ..SubmitPolicy::default() };
     let (store, engine) = (&world.store, &world.engine);
     let outcome = submit(store, engine, engine, &world.clock, &policy, &order).await?;
-    assert!(matches!(&outcome, Outcome::Deferred(why) if why.contains("it was not called")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, SubmitOutcome::Deferred(why) if why.contains("it was not called")),
+        "{outcome:?}"
+    );
     assert!(world.submissions_in_engine("job").await?.is_empty());
-    assert!(matches!(world.submit(&job).await?, Outcome::Submitted(_)), "the claim was given up");
+    assert!(matches!(world.submit(&job).await?, SubmitOutcome::Submitted(_)), "the claim was given up");
     Ok(())
 }

@@ -113,6 +113,34 @@ async fn refusals_have_awss_types() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_jobs_own_clients_are_led_to_the_endpoint_with_credentials_that_aws_refuses() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let endpoint = Endpoint::start(options(folder.path())).await?;
+    let id =
+        endpoint.submit("coordinator", &["sh", "-c", "env | grep ^AWS_ | grep -v ^AWS_BATCH | sort"]).await?;
+    let job = endpoint.ended(&id).await?;
+    let stream =
+        json!({"logGroupName": "/aws/batch/job", "logStreamName": job["container"]["logStreamName"]});
+    let log = endpoint.logs("GetLogEvents", stream).await?.body;
+    let lines: Vec<&str> =
+        log["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap()).collect();
+    let url = &endpoint.url;
+    assert_eq!(
+        lines,
+        [
+            "AWS_ACCESS_KEY_ID=batchwright-local",
+            "AWS_DEFAULT_REGION=us-east-1",
+            &format!("AWS_ENDPOINT_URL_BATCH={url}"),
+            &format!("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={url}"),
+            "AWS_REGION=us-east-1",
+            "AWS_SECRET_ACCESS_KEY=not-a-secret",
+        ]
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_web_page_can_not_run_commands() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let endpoint = Endpoint::start(options(folder.path())).await?;

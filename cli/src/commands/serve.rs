@@ -74,9 +74,11 @@ impl From<WireError> for Failure {
                 Self::Rejected(error.to_string())
             }
             WireError::Access(why) => Self::Usage(why),
-            WireError::State(_) | WireError::Books(_) | WireError::Runner(_) | WireError::Serve(_) => {
-                Self::Broken(error.into())
-            }
+            WireError::State(_)
+            | WireError::Books(_)
+            | WireError::Runner(_)
+            | WireError::EngineStopped
+            | WireError::Serve(_) => Self::Broken(error.into()),
         }
     }
 }

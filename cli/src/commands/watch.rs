@@ -235,6 +235,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: batchwright::domain::Newer::default(),
         };
         Job {
             head,

@@ -1,12 +1,12 @@
 //! What is shown while jobs run: bars on a terminal, a line a change elsewhere. On stderr.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use batchwright::domain::{JobId, JobState, JobStatus};
+use batchwright::domain::{JobId, JobName, JobState, JobStatus};
 use batchwright::local::{Observer, StateDir};
 use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome};
@@ -94,6 +94,8 @@ struct Counts {
     reported: u64,
     ended: u64,
     in_flight: HashMap<JobId, JobStatus>,
+    /// Arrays under way: how many children have ended, of how many.
+    arrays: BTreeMap<JobName, (u32, u32)>,
 }
 
 impl Bars {
@@ -109,7 +111,8 @@ impl Bars {
         change(&mut counts);
         self.bar.set_length(counts.reported.max(counts.ended));
         self.bar.set_position(counts.ended);
-        self.bar.set_message(doing(counts.in_flight.values().copied()));
+        let doing = doing(counts.in_flight.values().copied());
+        self.bar.set_message([doing, progress(&counts.arrays)].join(" ").trim_end().to_owned());
     }
 }
 
@@ -119,6 +122,19 @@ fn doing(statuses: impl Iterator<Item = JobStatus>) -> String {
     statuses.for_each(|status| counts[status as usize] += 1);
     let shown = JobStatus::ALL.into_iter().rev().filter(|status| counts[*status as usize] > 0);
     shown.map(|status| format!("{} {status}", counts[status as usize])).collect::<Vec<_>>().join(", ")
+}
+
+/// Arrays that are named beside the bar.
+const ARRAYS_MAX: usize = 3;
+
+/// As in `(tiles 17/20)`.
+fn progress(arrays: &BTreeMap<JobName, (u32, u32)>) -> String {
+    let shown = arrays.iter().take(ARRAYS_MAX).map(|(name, (ended, size))| format!("{name} {ended}/{size}"));
+    let mut shown: Vec<String> = shown.collect();
+    if arrays.len() > ARRAYS_MAX {
+        shown.push(format!("{} more arrays", arrays.len() - ARRAYS_MAX));
+    }
+    if shown.is_empty() { String::new() } else { format!("({})", shown.join(", ")) }
 }
 
 impl Observer for Bars {
@@ -138,6 +154,9 @@ impl Observer for Bars {
         self.show(|counts| {
             if state.status.is_terminal() {
                 counts.in_flight.remove(&state.job_id);
+                if state.array_size.is_some() {
+                    counts.arrays.remove(&state.job_name);
+                }
             } else {
                 counts.in_flight.insert(state.job_id.clone(), state.status);
             }
@@ -150,10 +169,37 @@ impl Observer for Bars {
             self.bar.println(change(state, recorded) + &kept);
         }
     }
+
+    fn progressed(&self, array: &JobName, ended: u32, size: u32) {
+        self.show(|counts| {
+            if ended < size {
+                counts.arrays.insert(array.clone(), (ended, size));
+            }
+        });
+    }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_under_way_are_shown_with_their_progress() {
+        let arrays = |names: &[&str]| {
+            names.iter().map(|name| (JobName::parse(name).unwrap(), (17, 20))).collect::<BTreeMap<_, _>>()
+        };
+        for (names, shown) in [
+            (&[][..], ""),
+            (&["tiles"], "(tiles 17/20)"),
+            (&["a", "b", "c", "d", "e"], "(a 17/20, b 17/20, c 17/20, 2 more arrays)"),
+        ] {
+            assert_eq!(progress(&arrays(names)), shown);
+        }
     }
 }

@@ -27,13 +27,13 @@ const CHUNK: usize = 256 * 1024;
 
 /// A file, standard input or output, or an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum FileOrObject {
     File(PathBuf),
     Standard,
     Object(S3Uri),
 }
 
-impl Place {
+impl FileOrObject {
     /// What has a scheme is an object, or wrong.
     fn parse(text: &str) -> Result<Self, objects::Failure> {
         match text {
@@ -48,17 +48,17 @@ impl Place {
 
 /// Errs where what is read would be replaced by what is made of it.
 pub(crate) fn refuse_same(source: &str, target: &str) -> Result<(), objects::Failure> {
-    let identity = |place: &Place, stream: &str| {
+    let identity = |place: &FileOrObject, stream: &str| {
         let found = match place {
-            Place::File(path) => std::fs::metadata(path),
-            Place::Standard => std::fs::metadata(stream),
-            Place::Object(_) => return None,
+            FileOrObject::File(path) => std::fs::metadata(path),
+            FileOrObject::Standard => std::fs::metadata(stream),
+            FileOrObject::Object(_) => return None,
         };
         found.ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
     };
-    let (from, to) = (Place::parse(source)?, Place::parse(target)?);
+    let (from, to) = (FileOrObject::parse(source)?, FileOrObject::parse(target)?);
     let is_same = match (&from, &to) {
-        (Place::Object(from), Place::Object(to)) => from == to,
+        (FileOrObject::Object(from), FileOrObject::Object(to)) => from == to,
         _ => identity(&from, "/dev/stdin").is_some_and(|from| identity(&to, "/dev/stdout") == Some(from)),
     };
     match is_same {
@@ -109,10 +109,12 @@ impl Reach {
         if !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             return None;
         }
-        match Place::parse(source).ok()? {
-            Place::Standard => None,
-            Place::File(path) => std::fs::metadata(path).ok().filter(Metadata::is_file).map(|it| it.len()),
-            Place::Object(object) => self.size_of_object(&object, version_id).await,
+        match FileOrObject::parse(source).ok()? {
+            FileOrObject::Standard => None,
+            FileOrObject::File(path) => {
+                std::fs::metadata(path).ok().filter(Metadata::is_file).map(|it| it.len())
+            }
+            FileOrObject::Object(object) => self.size_of_object(&object, version_id).await,
         }
     }
 
@@ -122,14 +124,16 @@ impl Reach {
         source: &str,
         version_id: Option<&str>,
     ) -> Result<Reader, objects::Failure> {
-        match (Place::parse(source)?, version_id) {
-            (Place::Object(object), _) => self.open_object(object, version_id).await,
+        match (FileOrObject::parse(source)?, version_id) {
+            (FileOrObject::Object(object), _) => self.open_object(object, version_id).await,
             (_, Some(_)) => {
                 let why = format!("{source}: only objects of S3 have versions; leave --version-id out");
                 Err(objects::Failure::invalid_request(why))
             }
-            (Place::Standard, None) => Ok(Box::new(BufReader::with_capacity(CHUNK, tokio::io::stdin()))),
-            (Place::File(path), None) => match tokio::fs::File::open(&path).await {
+            (FileOrObject::Standard, None) => {
+                Ok(Box::new(BufReader::with_capacity(CHUNK, tokio::io::stdin())))
+            }
+            (FileOrObject::File(path), None) => match tokio::fs::File::open(&path).await {
                 Ok(file) => Ok(Box::new(BufReader::with_capacity(CHUNK, file))),
                 Err(error) => Err(of_file(&path, &error)),
             },
@@ -138,19 +142,19 @@ impl Reach {
 
     /// Starts what is written.
     pub(crate) async fn create(&self, target: &str, wanted: NewObject) -> Result<Writer, objects::Failure> {
-        let place = Place::parse(target)?;
-        if !matches!(place, Place::Object(_)) && wanted.settings != ObjectSettings::default() {
+        let place = FileOrObject::parse(target)?;
+        if !matches!(place, FileOrObject::Object(_)) && wanted.settings != ObjectSettings::default() {
             let why = format!("{target}: only objects of S3 have such settings; leave them out");
             return Err(objects::Failure::invalid_request(why));
         }
         match place {
-            Place::Object(object) => self.create_object(object, wanted).await,
-            Place::Standard if wanted.condition != WriteCondition::Always => {
+            FileOrObject::Object(object) => self.create_object(object, wanted).await,
+            FileOrObject::Standard if wanted.condition != WriteCondition::Always => {
                 let why = "standard output is always there; leave the condition out, or name a file";
                 Err(objects::Failure::invalid_request(why))
             }
-            Place::Standard => Ok(self.standard_output()),
-            Place::File(path) => match file::target(&path, &wanted.condition)? {
+            FileOrObject::Standard => Ok(self.standard_output()),
+            FileOrObject::File(path) => match file::target(&path, &wanted.condition)? {
                 file::Target::File(writer) => Ok(Writer::File(writer)),
                 file::Target::StandardOutput => Ok(self.standard_output()),
                 file::Target::InPlace(path) => {

@@ -8,6 +8,7 @@ mod blocked;
 mod examples;
 mod interrupted;
 mod looks;
+mod machine;
 mod page;
 mod s3;
 mod stop;

@@ -168,7 +168,7 @@ mod tests {
         let asked = Continuation { run_id: run_id.clone(), source: "s3://b/a.json".to_owned(), rerun: true };
         let uri = S3Uri::parse("s3://b/a.json").unwrap();
         let call = serde_json::from_slice(&asked.payload()).unwrap();
-        assert_eq!(one(call), Request::File { run_id, uri, rerun: true });
+        assert_eq!(one(call), Request::File { run_id, uri, version: SourceVersion::default(), rerun: true });
     }
 
     #[test]

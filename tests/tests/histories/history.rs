@@ -14,7 +14,7 @@ use batchwright::function::Invocation;
 use batchwright::ports::{Clock, JobStore, RunStore, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
-use batchwright::use_cases::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{START, run_id};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
@@ -94,7 +94,7 @@ impl<S: JobStore + RunStore> History<S> {
                 let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
                 let policy = SubmitPolicy::default();
                 match submit(store, engine, &Unpaced, clock, &policy, &order).await {
-                    Ok(Outcome::Deferred(_)) | Err(_) => {
+                    Ok(SubmitOutcome::Deferred(_)) | Err(_) => {
                         self.pass(Duration::from_secs(700)).await?;
                         self.reconcile().await?;
                     }

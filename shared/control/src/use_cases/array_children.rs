@@ -7,7 +7,7 @@
 use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder, Resubmission};
-use super::submit::{Asked, Order, Outcome, submit};
+use super::submit::{Asked, Order, SubmitOutcome, submit};
 use crate::domain::children::{child_name, child_spec};
 use crate::domain::follow_up::{self, Standing};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
@@ -190,21 +190,23 @@ where
         let Some(spec) = child_spec(&array.head.spec, job_id, index) else { return Ok(OwnJob::Failed) };
         let order = Order { spec: &spec, run_id: &array.head.run_id, asked: Asked::ByArray };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
-            Outcome::Submitted(own) => {
+            SubmitOutcome::Submitted(own) => {
                 info!(job.name = %spec.job_name, job.id = %own, array.id = %job_id, index, "child submitted again");
                 Ok(OwnJob::Submitted(own))
             }
-            Outcome::Skipped(Skip::Succeeded) => Ok(OwnJob::Succeeded),
-            Outcome::Skipped(skip @ (Skip::Taken | Skip::RunCancelled)) => {
+            SubmitOutcome::Skipped(Skip::Succeeded) => Ok(OwnJob::Succeeded),
+            SubmitOutcome::Skipped(skip @ (Skip::Taken | Skip::RunCancelled)) => {
                 warn!(job.name = %spec.job_name, array.id = %job_id, index, why = %skip, "child not submitted again");
                 Ok(OwnJob::Failed)
             }
-            Outcome::Skipped(_) | Outcome::Unknown(_) | Outcome::Surplus(_) => Ok(OwnJob::UnderWay),
-            Outcome::Rejected(why) => {
+            SubmitOutcome::Skipped(_) | SubmitOutcome::Unknown(_) | SubmitOutcome::Surplus(_) => {
+                Ok(OwnJob::UnderWay)
+            }
+            SubmitOutcome::Rejected(why) => {
                 info!(job.name = %spec.job_name, array.id = %job_id, index, %why, "child not submitted again");
                 Ok(OwnJob::Failed)
             }
-            Outcome::Deferred(why) => {
+            SubmitOutcome::Deferred(why) => {
                 Err(PortError::retryable("resubmit", format!("{}: {why}", spec.job_name)))
             }
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder, Resubmission};
-use super::submit::{Asked, Order, Outcome, submit};
+use super::submit::{Asked, Order, SubmitOutcome, submit};
 use crate::domain::follow_up::{FollowUp, Standing, after_dependencies, decide, standing};
 use crate::domain::plan::Skip;
 use crate::domain::retry::{Again, Next, fallback};
@@ -197,17 +197,19 @@ where
     async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
         let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
-            Outcome::Submitted(job_id) => {
+            SubmitOutcome::Submitted(job_id) => {
                 let job_queue = fallback(job).map(str::to_owned);
                 let resubmission = Resubmission { job_id, again, job_queue };
                 info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
                 Ok(Recorded::Resubmitted(resubmission))
             }
-            Outcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, &skip.to_string())),
-            Outcome::Rejected(why) => Ok(not_again(job, &why)),
-            Outcome::Skipped(_) | Outcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
-            Outcome::Surplus(_) => Ok(Recorded::Surplus),
-            Outcome::Deferred(why) => Err(PortError::retryable("resubmit", format!("{}: {why}", job.name()))),
+            SubmitOutcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, &skip.to_string())),
+            SubmitOutcome::Rejected(why) => Ok(not_again(job, &why)),
+            SubmitOutcome::Skipped(_) | SubmitOutcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
+            SubmitOutcome::Surplus(_) => Ok(Recorded::Surplus),
+            SubmitOutcome::Deferred(why) => {
+                Err(PortError::retryable("resubmit", format!("{}: {why}", job.name())))
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ pub enum Asked {
 
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SubmitOutcome {
     /// It was submitted.
     Submitted(JobId),
     /// It was left alone.
@@ -77,7 +77,7 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
     clock: &impl Clock,
     policy: &SubmitPolicy,
     order: &Order<'_>,
-) -> Result<Outcome, PortError> {
+) -> Result<SubmitOutcome, PortError> {
     const RACES: u32 = 5;
     for _ in 0..RACES {
         let known = store.job(&order.spec.job_name).await?;
@@ -87,13 +87,13 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
             Asked::ByArray => plan_child(order.spec, known.as_ref()),
         };
         let replaces = match planned {
-            Plan::Skip(skip) => return Ok(Outcome::Skipped(skip)),
+            Plan::Skip(skip) => return Ok(SubmitOutcome::Skipped(skip)),
             Plan::Submit { replaces } => replaces,
         };
         let dependencies = match resolve(store, order.spec).await? {
             Resolved::Ready(ids) => ids,
-            Resolved::Blocked(why) => return Ok(Outcome::Rejected(why)),
-            Resolved::NotYet(why) => return Ok(Outcome::Deferred(why)),
+            Resolved::Blocked(why) => return Ok(SubmitOutcome::Rejected(why)),
+            Resolved::NotYet(why) => return Ok(SubmitOutcome::Deferred(why)),
         };
         pace.admit().await;
         let now = clock.now();
@@ -111,20 +111,20 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
             expires_at,
         };
         match store.claim(&claim).await? {
-            ClaimOutcome::Held => return Ok(Outcome::Skipped(Skip::Claimed)),
+            ClaimOutcome::Held => return Ok(SubmitOutcome::Skipped(Skip::Claimed)),
             ClaimOutcome::Replaced => continue,
             ClaimOutcome::Granted(nonce) => {
                 if cancelled(store, clock, order.run_id, &order.spec.job_name, &nonce).await? {
-                    return Ok(Outcome::Skipped(Skip::RunCancelled));
+                    return Ok(SubmitOutcome::Skipped(Skip::RunCancelled));
                 }
                 let mut spec = order.spec.clone();
                 spec.job_queue = job_queue.unwrap_or(spec.job_queue);
                 let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
-                return settle(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
+                return record_answer(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
             }
         }
     }
-    Ok(Outcome::Deferred(format!("its latest submission changed {RACES} times while it was looked at")))
+    Ok(SubmitOutcome::Deferred(format!("its latest submission changed {RACES} times while it was looked at")))
 }
 
 /// A job to submit, and for whom.
@@ -208,14 +208,14 @@ pub(super) async fn call<E: JobEngine>(
 }
 
 /// Writes down what `SubmitJob` answered.
-pub(super) async fn settle<S: ClaimStore, E: JobEngine>(
+pub(super) async fn record_answer<S: ClaimStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,
     job_name: &JobName,
     nonce: &Nonce,
     answer: Result<JobId, PortError>,
-) -> Result<Outcome, PortError> {
+) -> Result<SubmitOutcome, PortError> {
     let error = match answer {
         Ok(job_id) => return record(store, engine, clock, job_name, nonce, job_id).await,
         Err(error) => error,
@@ -223,16 +223,16 @@ pub(super) async fn settle<S: ClaimStore, E: JobEngine>(
     match error.kind {
         ErrorKind::Ambiguous => {
             warn!(job.name = %job_name, nonce = %nonce, %error, "nobody knows whether the job was submitted");
-            Ok(Outcome::Unknown(format!("{error}; the reconciler finds out")))
+            Ok(SubmitOutcome::Unknown(format!("{error}; the reconciler finds out")))
         }
         ErrorKind::Permanent => {
             let refusal = error.to_string();
             store.release(job_name, nonce, Some(&refusal), clock.now()).await?;
-            Ok(Outcome::Rejected(refusal))
+            Ok(SubmitOutcome::Rejected(refusal))
         }
         ErrorKind::Throttled { .. } | ErrorKind::Retryable => {
             store.release(job_name, nonce, None, clock.now()).await?;
-            Ok(Outcome::Deferred(error.to_string()))
+            Ok(SubmitOutcome::Deferred(error.to_string()))
         }
     }
 }
@@ -244,7 +244,7 @@ async fn record<S: ClaimStore, E: JobEngine>(
     job_name: &JobName,
     nonce: &Nonce,
     job_id: JobId,
-) -> Result<Outcome, PortError> {
+) -> Result<SubmitOutcome, PortError> {
     let submission = NewSubmission {
         job_name: job_name.clone(),
         nonce: nonce.clone(),
@@ -254,11 +254,11 @@ async fn record<S: ClaimStore, E: JobEngine>(
     match store.record_submission(&submission).await? {
         RecordOutcome::Recorded | RecordOutcome::Known => {
             info!(job.name = %job_name, job.id = %job_id, "submitted");
-            Ok(Outcome::Submitted(job_id))
+            Ok(SubmitOutcome::Submitted(job_id))
         }
         RecordOutcome::Surplus | RecordOutcome::Unknown => {
             end_surplus(engine, job_name, &job_id).await?;
-            Ok(Outcome::Surplus(job_id))
+            Ok(SubmitOutcome::Surplus(job_id))
         }
     }
 }

@@ -2,7 +2,7 @@
 //! place in one step, so that at no moment nobody has the job in hand.
 
 use super::dependencies::{Resolved, resolve};
-use super::submit::{Outcome, SubmitPolicy, call, cancelled, settle};
+use super::submit::{SubmitOutcome, SubmitPolicy, call, cancelled, record_answer};
 use crate::domain::plan::Skip;
 use crate::domain::{ClaimOutcome, JobHead, JobSpec, NewClaim, Nonce};
 use crate::ports::{
@@ -21,15 +21,15 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
     policy: &SubmitPolicy,
     head: &JobHead,
     expired: &Nonce,
-) -> Result<Outcome, PortError> {
+) -> Result<SubmitOutcome, PortError> {
     let name = &head.spec.job_name;
     let dependencies = match resolve(store, &head.spec).await? {
         Resolved::Ready(ids) => ids,
         Resolved::Blocked(why) => {
             store.release(name, expired, Some(&why), clock.now()).await?;
-            return Ok(Outcome::Rejected(why));
+            return Ok(SubmitOutcome::Rejected(why));
         }
-        Resolved::NotYet(why) => return Ok(Outcome::Deferred(why)),
+        Resolved::NotYet(why) => return Ok(SubmitOutcome::Deferred(why)),
     };
     pace.admit().await;
     let now = clock.now();
@@ -46,16 +46,16 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
         expires_at: now.plus_millis(policy.claim_ms),
     };
     let ClaimOutcome::Granted(nonce) = store.claim(&claim).await? else {
-        return Ok(Outcome::Skipped(Skip::Claimed));
+        return Ok(SubmitOutcome::Skipped(Skip::Claimed));
     };
     if cancelled(store, clock, &head.run_id, name, &nonce).await? {
-        return Ok(Outcome::Skipped(Skip::RunCancelled));
+        return Ok(SubmitOutcome::Skipped(Skip::RunCancelled));
     }
     let spec = JobSpec { job_queue: head.claimed_queue().to_owned(), ..head.spec.clone() };
     match call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await {
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
-            Ok(Outcome::Deferred(error.to_string()))
+            Ok(SubmitOutcome::Deferred(error.to_string()))
         }
-        answer => settle(store, engine, clock, name, &nonce, answer).await,
+        answer => record_answer(store, engine, clock, name, &nonce, answer).await,
     }
 }

@@ -155,6 +155,7 @@ mod tests {
             refusal: None,
             submitted_at: None,
             updated_at: Timestamp::default(),
+            newer: crate::domain::Newer::default(),
         };
         Job { head, latest }
     }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::books::{Books, BooksError};
 use super::core::{Core, Finished, Reach, Refusal};
 use super::envelope::state_change;
+use super::jumps::Jumps;
 use super::runner::{Report, Reports, Runner};
 use crate::domain::{JobDefinition, JobId, SubmitJobRequest};
 use crate::events::JobStateChange;
@@ -68,6 +69,7 @@ pub(crate) struct Driver<R, C> {
     pub(crate) reporter: Reports,
     pub(crate) events: mpsc::UnboundedSender<JobStateChange>,
     pub(crate) load: watch::Sender<Load>,
+    pub(crate) jumps: Jumps,
 }
 
 impl<R: Runner, C: Clock + 'static> Driver<R, C> {
@@ -77,6 +79,9 @@ impl<R: Runner, C: Clock + 'static> Driver<R, C> {
         loop {
             let input = self.next_input().await;
             let mut stopped = None;
+            if let Some(jump_ms) = self.jumps.next(self.clock.now()) {
+                self.core.clock_jumped(jump_ms);
+            }
             let outcome = match input {
                 Input::Commands(commands) => self.obey(commands, &mut stopped).await,
                 Input::Reports(reports) => {

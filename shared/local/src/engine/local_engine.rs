@@ -8,6 +8,7 @@ use super::books::{Books, BooksError};
 use super::config::EngineConfig;
 use super::core::{Core, JobRecord, Reach, arn};
 use super::driver::{Command, Driver, Load, blocking};
+use super::jumps::Jumps;
 use super::logs::LogDirectory;
 use super::runner::Runner;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
@@ -68,8 +69,10 @@ impl LocalEngine {
         runner.resume(core.resume(unfinished, clock.now()), &reporter);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (load_sender, load) = watch::channel(Load::of(&core));
+        let jumps = Jumps::since(clock.now());
         let mut driver = Driver {
             core,
+            jumps,
             books: Arc::clone(&books),
             runner,
             clock,
@@ -113,6 +116,11 @@ impl LocalEngine {
     /// Whether anything can still happen by itself.
     pub fn is_moving(&self) -> bool {
         self.load.borrow().is_moving
+    }
+
+    /// Waits until the engine has stopped, which it does of itself where its books fail.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
     }
 
     /// Jobs that have not ended, array parents and children among them.

@@ -7,7 +7,7 @@
 //! | part | what it holds |
 //! | --- | --- |
 //! | `core` | the rules as a state machine: queue, dependencies, arrays, retries, time-outs |
-//! | `driver`, `local_engine`, `config` | the task, its handle, its settings |
+//! | `driver`, `local_engine`, `config`, `jumps` | the task, its handle, its settings, a clock that is set |
 //! | `books` | [`MemoryBooks`] and [`SqliteBooks`] |
 //! | `process` | [`ProcessRunner`]: a process an attempt, which outlives the engine |
 //! | `logs` | [`LogDirectory`]: log streams as files |
@@ -20,6 +20,7 @@ mod core;
 mod driver;
 mod envelope;
 mod faults;
+mod jumps;
 mod local_engine;
 mod logs;
 mod process;

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use tokio::fs::File;
 use tokio::io::BufReader;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::warn;
 
 use super::observer::{Observer, Silent};
 use super::pump::Pump;
@@ -362,6 +363,10 @@ where
             biased;
             () = &mut stop => return Ok(None),
             Some(event) = events.recv() => pump.deliver(event.detail.state()).await,
+            () = engine.stopped() => {
+                let why = "the job engine has stopped, see above; what runs goes on by itself, and the same command takes it up";
+                return Err(PortError::retryable("run", why).into());
+            }
             () = pump.due() => pump.redeliver().await,
             result = &mut submitting, if end.is_none() => end = Some(result),
             () = engine.idle(), if end.is_some() && pump.redeliveries.is_empty() => {
@@ -418,7 +423,10 @@ where
     loop {
         let page = store.unfinished_logs(clock.now(), cursor.as_ref()).await?;
         for submission in &page.items {
-            pump.collect(&submission.state.job_id).await?;
+            let job_id = &submission.state.job_id;
+            if let Err(error) = pump.collect(job_id).await {
+                warn!(job.name = %submission.state.job_name, job.id = %job_id, %error, "a log is not archived yet");
+            }
         }
         match page.next {
             Some(next) => cursor = Some(next),

@@ -1,6 +1,6 @@
 //! Who watches a run.
 
-use crate::domain::JobState;
+use crate::domain::{JobName, JobState};
 use crate::use_cases::record_state::Recorded;
 use crate::use_cases::run_file::ReportLine;
 
@@ -11,6 +11,11 @@ pub trait Observer: Send + Sync {
 
     /// A submission, child or node reached a state, and what followed from it.
     fn changed(&self, state: &JobState, recorded: &Recorded);
+
+    /// So many children of an array have ended, of so many.
+    fn progressed(&self, array: &JobName, ended: u32, size: u32) {
+        let _ = (array, ended, size);
+    }
 }
 
 /// Does not look.

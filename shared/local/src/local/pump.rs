@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::observer::Observer;
-use crate::domain::{JobId, JobState};
+use crate::domain::{JobId, JobState, JobStatus};
 use crate::ports::{
     CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
 };
@@ -35,6 +35,8 @@ pub(super) struct Pump<'a, S, E, P, C, L, O> {
 pub(super) struct Redelivery {
     due: Instant,
     state: JobState,
+    /// It is recorded, and its logs are not archived yet.
+    recorded: bool,
     deliveries: u32,
 }
 
@@ -49,7 +51,7 @@ where
 {
     /// Records one state. What can't be recorded now is delivered again later.
     pub(super) async fn deliver(&mut self, state: JobState) {
-        self.handle(state, 1).await;
+        self.handle(state, false, 1).await;
     }
 
     /// Waits until a redelivery is due, for ever where there is none.
@@ -65,30 +67,48 @@ where
 
     /// Makes the redelivery that is due first.
     pub(super) async fn redeliver(&mut self) {
-        if let Some(Redelivery { state, deliveries, .. }) = self.redeliveries.pop_front() {
-            self.handle(state, deliveries + 1).await;
+        if let Some(Redelivery { state, recorded, deliveries, .. }) = self.redeliveries.pop_front() {
+            self.handle(state, recorded, deliveries + 1).await;
         }
     }
 
-    async fn handle(&mut self, state: JobState, deliveries: u32) {
-        let error = match self.record(&state).await {
+    async fn handle(&mut self, state: JobState, mut recorded: bool, deliveries: u32) {
+        let error = match self.take_in(&state, &mut recorded).await {
             Ok(()) => return,
             Err(error) => error,
         };
         if error.may_pass() && deliveries < DELIVERIES {
             let due = Instant::now() + REDELIVERY;
-            self.redeliveries.push_back(Redelivery { due, state, deliveries });
+            self.redeliveries.push_back(Redelivery { due, state, recorded, deliveries });
         } else {
             warn!(job.name = %state.job_name, job.id = %state.job_id, %error, "left to the reconciler");
         }
     }
 
-    async fn record(&mut self, state: &JobState) -> Result<(), PortError> {
-        let observer = self.observer;
-        let mut telling = |state: &JobState, recorded: &Recorded| observer.changed(state, recorded);
-        let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
-        observer.changed(state, &recorded);
+    async fn take_in(&mut self, state: &JobState, is_recorded: &mut bool) -> Result<(), PortError> {
+        if !*is_recorded {
+            let observer = self.observer;
+            let mut telling = |state: &JobState, recorded: &Recorded| observer.changed(state, recorded);
+            let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
+            observer.changed(state, &recorded);
+            *is_recorded = true;
+            self.tell_progress(state).await?;
+        }
         if state.status.is_terminal() { self.collect(&state.job_id).await } else { Ok(()) }
+    }
+
+    /// Tells how far an array has come when a child has ended. Batch sends no event of the parent then.
+    async fn tell_progress(&self, child: &JobState) -> Result<(), PortError> {
+        let Some(parent) = child.job_id.parent().filter(|_| child.status.is_terminal()) else {
+            return Ok(());
+        };
+        let described = self.recorder.engine.describe_jobs(&[parent]).await?;
+        let array = described.first().and_then(|parent| parent.array_properties.as_ref());
+        let Some((array, size)) = array.and_then(|array| Some((array, array.size?))) else { return Ok(()) };
+        let count = |status: JobStatus| array.status_summary.get(status.as_str()).copied().unwrap_or(0);
+        let ended = count(JobStatus::Succeeded) + count(JobStatus::Failed);
+        self.observer.progressed(&child.job_name, u32::try_from(ended).unwrap_or(0), size);
+        Ok(())
     }
 
     /// Archives the logs of one submission or child that has ended.

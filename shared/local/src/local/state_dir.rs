@@ -3,11 +3,19 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::directory::DirectoryObjectStore;
 use crate::domain::JobId;
 use crate::engine::{LogDirectory, ProcessRunner, kept_folders, kept_workdir};
 use crate::ports::SystemClock;
+
+/// How often a lock is tried again that a dead process has left, and how long after: five seconds in all.
+const DEAD_HOLDER_TRIES: u32 = 500;
+const DEAD_HOLDER_PAUSE: Duration = Duration::from_millis(10);
 
 /// A state folder.
 #[derive(Debug, Clone)]
@@ -101,19 +109,34 @@ impl StateDir {
             .truncate(false)
             .open(path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid).map_err(failed)?;
-                return Err(StateDirError::InUse { root: self.root.clone(), pid: pid.trim().to_owned() });
+        let mut tries = 0;
+        while let Err(error) = file.try_lock() {
+            let mut pid = String::new();
+            file.rewind().and_then(|()| file.read_to_string(&mut pid)).map_err(failed)?;
+            match error {
+                TryLockError::Error(source) => return Err(failed(source)),
+                // A process that is killed while it starts another leaves its lock to that one, for as long as
+                // the start takes.
+                TryLockError::WouldBlock if tries < DEAD_HOLDER_TRIES && !is_alive(&pid) => {
+                    tries += 1;
+                    std::thread::sleep(DEAD_HOLDER_PAUSE);
+                }
+                TryLockError::WouldBlock => {
+                    return Err(StateDirError::InUse { root: self.root.clone(), pid: pid.trim().to_owned() });
+                }
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(StateDirLock { _file: file })
     }
+}
+
+/// Whether a process runs, by its id as text.
+fn is_alive(pid: &str) -> bool {
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+    // Refused (EPERM) too: then it is another user's.
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 #[cfg(test)]
@@ -129,6 +152,19 @@ mod tests {
         assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
         drop(lock);
         state.lock().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_dead_process_left_to_its_child_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path());
+        let lock = state.lock().unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        std::fs::write(folder.path().join("lock"), format!("{}\n", ended.id())).unwrap();
+        let child = std::thread::spawn(move || drop(lock));
+        state.lock().unwrap();
+        child.join().unwrap();
     }
 
     #[test]

@@ -87,6 +87,11 @@ pub enum WireError {
         /// What the system says.
         source: io::Error,
     },
+    /// The engine could not go on.
+    #[error(
+        "the job engine has stopped, see above; what runs goes on by itself, and the same command takes it up"
+    )]
+    EngineStopped,
     /// Listening failed.
     #[error("the endpoint stopped: {0}")]
     Serve(io::Error),
@@ -177,6 +182,7 @@ impl WireServer {
         };
         tokio::select! {
             served = serving => served.map_err(WireError::Serve)?,
+            () = engine.stopped() => return Err(WireError::EngineStopped),
             () = deadline => {}
             () = answer_stop_requests(&requests, &engine) => {}
         }

@@ -35,6 +35,12 @@ impl Failure {
         Self::Cursor(cursor.0.clone())
     }
 
+    /// Whether the file's disk does not let SQLite make the files that it needs beside it.
+    pub(super) fn is_of_the_medium(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    }
+
     /// Names the file and tells the kind.
     pub(super) fn into_port(self, operation: &'static str, file: &str) -> PortError {
         let Self::Sqlite(error) = &self else {

@@ -23,7 +23,7 @@ mod stop_requests;
 mod store;
 mod writes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl SqliteStore {
         })
     }
 
-    /// Opens a file for looking only: every write is refused.
+    /// Opens a file for looking only: every write is refused. The file may lie on a read-only medium.
     ///
     /// # Errors
     ///
@@ -88,9 +88,17 @@ impl SqliteStore {
             if !exists {
                 return Err(Failure::Missing);
             }
-            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            schema::check(&connection, schema::MIGRATIONS)?;
-            Ok(connection)
+            let look = |name: &Path, flags| {
+                let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
+                schema::check(&connection, schema::MIGRATIONS)?;
+                Ok::<_, Failure>(connection)
+            };
+            match look(path, OpenFlags::empty()) {
+                Err(failure) if failure.is_of_the_medium() && !has_log(path) => {
+                    look(&unchanging(path), OpenFlags::SQLITE_OPEN_URI)
+                }
+                looked => looked,
+            }
         })
     }
 
@@ -164,6 +172,30 @@ impl SqliteStore {
             Ok(answer)
         })
     }
+}
+
+/// Whether changes lie beside the file that are not in it yet.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// The name by which SQLite takes the file for one that nobody changes. It makes no files beside it then, as it
+/// does even for a reader, and as it can't on a read-only medium.
+///
+/// Source: <https://www.sqlite.org/uri.html>.
+fn unchanging(path: &Path) -> PathBuf {
+    let mut name = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                name.push(char::from(*byte));
+            }
+            other => name.push_str(&format!("%{other:02X}")),
+        }
+    }
+    (name + "?immutable=1").into()
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Failure> {

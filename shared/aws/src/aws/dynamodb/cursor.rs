@@ -10,7 +10,7 @@ use crate::ports::Cursor;
 
 /// Where the next query starts.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Place {
+pub(super) struct ListPosition {
     pub(super) shard: u8,
     /// `ExclusiveStartKey`.
     pub(super) after: Option<Item>,
@@ -35,7 +35,7 @@ enum Value {
 #[error("{0:?} is no cursor of this list; start the list anew")]
 pub(super) struct BadCursor(String);
 
-impl Place {
+impl ListPosition {
     pub(super) fn read(cursor: Option<&Cursor>) -> Result<Self, BadCursor> {
         let Some(cursor) = cursor else { return Ok(Self::default()) };
         let written: Written = serde_json::from_str(&cursor.0).map_err(|_| BadCursor(cursor.0.clone()))?;
@@ -83,11 +83,12 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        assert_eq!(Place::read(None).unwrap(), Place::default());
-        for place in [Place { shard: 15, after: None }, Place { shard: 3, after: Some(key()) }] {
-            assert_eq!(Place::read(Some(&place.write())).unwrap(), place);
+        assert_eq!(ListPosition::read(None).unwrap(), ListPosition::default());
+        for place in [ListPosition { shard: 15, after: None }, ListPosition { shard: 3, after: Some(key()) }]
+        {
+            assert_eq!(ListPosition::read(Some(&place.write())).unwrap(), place);
         }
-        let written = Place { shard: 3, after: Some(key()) }.write();
+        let written = ListPosition { shard: 3, after: Some(key()) }.write();
         assert_eq!(
             written.0,
             r#"{"shard":3,"after":{"jobName":{"S":"ä \"b\""},"workAt":{"N":"1700000000000"}}}"#
@@ -97,19 +98,19 @@ mod tests {
     #[test]
     fn a_text_that_is_no_cursor_is_refused_by_name() {
         for text in ["", "job-1", "{\"shard\":300}", "{\"shard\":1,\"after\":{\"a\":{\"B\":\"\"}}}"] {
-            let refused = Place::read(Some(&Cursor(text.to_owned()))).unwrap_err().to_string();
+            let refused = ListPosition::read(Some(&Cursor(text.to_owned()))).unwrap_err().to_string();
             assert!(refused.contains(&format!("{text:?}")), "{refused}");
         }
     }
 
     #[test]
     fn a_list_goes_through_each_shard_to_its_end() {
-        let place = Place { shard: 14, after: None };
+        let place = ListPosition { shard: 14, after: None };
         let after = place.next(Some(key()), 16).unwrap();
         assert_eq!((after.shard, after.after.is_some()), (14, true));
         let next = after.next(None, 16).unwrap();
-        assert_eq!(next, Place { shard: 15, after: None });
+        assert_eq!(next, ListPosition { shard: 15, after: None });
         assert_eq!(next.next(None, 16), None);
-        assert_eq!(Place { shard: 255, after: None }.next(None, 16), None);
+        assert_eq!(ListPosition { shard: 255, after: None }.next(None, 16), None);
     }
 }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::DynamoDbJobStore;
 use super::call::{failed, unusable};
-use super::cursor::Place;
+use super::cursor::ListPosition;
 use super::item::{self, BadItem, Item};
 use super::keys::{self, SHARDS, Work};
 use super::table::{
@@ -113,7 +113,7 @@ impl DynamoDbJobStore {
         list: &List,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Item>, PortError> {
-        let mut place = Place::read(cursor).map_err(unusable(QUERY))?;
+        let mut place = ListPosition::read(cursor).map_err(unusable(QUERY))?;
         loop {
             let query = list.query(self.client.query().table_name(table), place.shard).limit(self.page_size);
             let answer = query.set_exclusive_start_key(place.after.clone()).send().await;
@@ -201,7 +201,7 @@ impl DynamoDbJobStore {
         job_name: &JobName,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        let place = Place::read(cursor).map_err(unusable(QUERY))?;
+        let place = ListPosition::read(cursor).map_err(unusable(QUERY))?;
         let page = self.partition(job_name, place.after, self.page_size).await?;
         let next = place_after(page.next);
         let items = page.items.into_iter().filter(is_submission).collect();
@@ -214,7 +214,7 @@ impl DynamoDbJobStore {
         job_name: &JobName,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        let mut place = Place::read(cursor).map_err(unusable(QUERY))?;
+        let mut place = ListPosition::read(cursor).map_err(unusable(QUERY))?;
         loop {
             let query = self.client.query().table_name(&self.tables.jobs).consistent_read(true);
             let query =
@@ -296,7 +296,7 @@ pub(super) struct Found {
 }
 
 pub(super) fn place_after(last: Option<Item>) -> Option<Cursor> {
-    Place::default().next(last, 1).map(|next| next.write())
+    ListPosition::default().next(last, 1).map(|next| next.write())
 }
 
 pub(super) fn is_head(item: &Item) -> bool {

@@ -2,7 +2,7 @@
 
 use super::DynamoDbJobStore;
 use super::call::{Written, failed, until_settled, unusable, written};
-use super::cursor::Place;
+use super::cursor::ListPosition;
 use super::item::{self, Item};
 use super::keys::Work;
 use super::lists::{List, place_after, read};
@@ -34,7 +34,7 @@ impl RunStore for DynamoDbJobStore {
     }
 
     async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
-        let place = Place::read(page).map_err(unusable(SCAN))?;
+        let place = ListPosition::read(page).map_err(unusable(SCAN))?;
         let scan = self.client.scan().table_name(&self.tables.runs).set_exclusive_start_key(place.after);
         let answer = scan.send().await.map_err(|error| failed(SCAN, &error))?;
         let items = answer.items.unwrap_or_default();

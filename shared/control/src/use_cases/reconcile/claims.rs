@@ -7,7 +7,7 @@ use crate::domain::{JobHead, JobId, JobState, NewSubmission, RecordOutcome};
 use crate::events::JobDetail;
 use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace};
 use crate::use_cases::record_state::Recorder;
-use crate::use_cases::submit::{Outcome, end_surplus};
+use crate::use_cases::submit::{SubmitOutcome, end_surplus};
 use crate::use_cases::take_over::take_over;
 
 /// How far Batch's clock and ours may be apart, in milliseconds.
@@ -53,20 +53,22 @@ where
         }
         let Recorder { store, engine, pace, clock, policy } = self.recorder;
         match take_over(*store, *engine, *pace, *clock, policy, head, &claim.nonce).await? {
-            Outcome::Submitted(_) => {
+            SubmitOutcome::Submitted(_) => {
                 self.done.claims_released += 1;
                 self.done.resubmitted += 1;
             }
-            Outcome::Surplus(_) => {
+            SubmitOutcome::Surplus(_) => {
                 self.done.claims_released += 1;
                 self.done.surplus_terminated += 1;
             }
-            Outcome::Rejected(_) | Outcome::Unknown(_) | Outcome::Skipped(Skip::RunCancelled) => {
+            SubmitOutcome::Rejected(_)
+            | SubmitOutcome::Unknown(_)
+            | SubmitOutcome::Skipped(Skip::RunCancelled) => {
                 self.done.claims_released += 1;
             }
-            Outcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),
+            SubmitOutcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),
             // Another has settled it meanwhile.
-            Outcome::Skipped(_) => {}
+            SubmitOutcome::Skipped(_) => {}
         }
         Ok(())
     }

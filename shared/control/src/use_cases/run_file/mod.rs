@@ -15,7 +15,7 @@ use tracing::warn;
 
 use self::breaker::Breaker;
 use self::open_lines::settle_open;
-use super::submit::{Asked, Order, Outcome, SubmitPolicy, submit};
+use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use crate::domain::backoff::backoff;
 use crate::domain::{
     Checkpoint, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState, SourceVersion, Timestamp,
@@ -198,7 +198,7 @@ struct Tried {
     index: u64,
     line: u64,
     spec: JobSpec,
-    result: Result<Outcome, PortError>,
+    result: Result<SubmitOutcome, PortError>,
 }
 
 enum Fed {
@@ -318,7 +318,7 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         while waits(self) {
             let Some(tried) = self.flying.next().await else { return Ok(()) };
             self.names.remove(&tried.spec.job_name);
-            self.breaker.heard(matches!(tried.result, Ok(Outcome::Unknown(_))));
+            self.breaker.heard(matches!(tried.result, Ok(SubmitOutcome::Unknown(_))));
             progress.landed(tried);
         }
         Ok(())

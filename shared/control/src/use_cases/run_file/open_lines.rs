@@ -8,7 +8,7 @@ use super::{RunFile, RunFileError, Tried};
 use crate::domain::backoff::backoff;
 use crate::domain::{Job, JobSpec, OpenLine, Run};
 use crate::ports::{Clock, JobStore, ObjectStore, RunStore};
-use crate::use_cases::submit::Outcome;
+use crate::use_cases::submit::SubmitOutcome;
 
 /// Settles what can be settled of a run's open lines, in some rounds: events tell of most submissions within
 /// seconds. Those under claims that nobody has looked into stay open.
@@ -44,7 +44,7 @@ async fn settle<'f, S: JobStore>(
 ) -> Result<Option<ReportLine>, RunFileError> {
     let Some(job) = store.job(&job_name).await? else {
         let why = "what was known of the job was removed before Batch had answered".to_owned();
-        return Ok(ReportLine::of(line, job_name, Outcome::Rejected(why)).ok());
+        return Ok(ReportLine::of(line, job_name, SubmitOutcome::Rejected(why)).ok());
     };
     if job.head.run_id == run.run_id && job.head.claim.is_some() {
         return Ok(None);
@@ -53,7 +53,7 @@ async fn settle<'f, S: JobStore>(
         return Ok(ReportLine::of(line, job_name, submitted).ok());
     }
     if let Some(refusal) = job.head.refusal.clone().filter(|_| job.head.run_id == run.run_id) {
-        return Ok(ReportLine::of(line, job_name, Outcome::Rejected(refusal)).ok());
+        return Ok(ReportLine::of(line, job_name, SubmitOutcome::Rejected(refusal)).ok());
     }
     // Nothing was submitted under the claim, and nobody has it in hand: it is this run's to submit.
     let tried = submit_one(0, line, job.head.spec.clone()).await;
@@ -62,9 +62,9 @@ async fn settle<'f, S: JobStore>(
 }
 
 /// The submission that was made for this run and has been found since.
-fn submitted_by(run: &Run, job: &Job) -> Option<Outcome> {
+fn submitted_by(run: &Run, job: &Job) -> Option<SubmitOutcome> {
     let job_id = job.head.job_id.clone()?;
     let is_of_run = job.head.run_id == run.run_id
         && job.head.submitted_at.is_some_and(|submitted_at| submitted_at >= run.started_at);
-    is_of_run.then_some(Outcome::Submitted(job_id))
+    is_of_run.then_some(SubmitOutcome::Submitted(job_id))
 }

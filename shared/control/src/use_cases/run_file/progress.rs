@@ -10,7 +10,7 @@ use crate::domain::plan::Skip;
 use crate::domain::{Checkpoint, JobSpec, OpenLine, Run, RunState};
 use crate::job_file::{JobFileError, Problem};
 use crate::ports::{Clock, ObjectStore, ObjectWriter as _, RunStore};
-use crate::use_cases::submit::Outcome;
+use crate::use_cases::submit::SubmitOutcome;
 
 /// Jobs between two saved checkpoints.
 const SAVE_EVERY: u64 = 1_000;
@@ -52,13 +52,13 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
     /// A job came back. Where its port failed for good, that is the job's line: it must not be the file's end.
     pub(super) fn landed(&mut self, tried: Tried) {
         let Tried { index, line, spec, result } = tried;
-        self.is_cancelled |= matches!(result, Ok(Outcome::Skipped(Skip::RunCancelled)));
+        self.is_cancelled |= matches!(result, Ok(SubmitOutcome::Skipped(Skip::RunCancelled)));
         let said = match result {
             Ok(outcome) => ReportLine::of(line, spec.job_name.clone(), outcome),
             Err(error) if error.may_pass() => Err(error.to_string()),
             Err(error) => {
                 warn!(job.name = %spec.job_name, %error, "it can't be submitted");
-                ReportLine::of(line, spec.job_name.clone(), Outcome::Rejected(error.to_string()))
+                ReportLine::of(line, spec.job_name.clone(), SubmitOutcome::Rejected(error.to_string()))
             }
         };
         match said {

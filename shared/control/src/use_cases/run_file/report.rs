@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::plan::Skip;
 use crate::domain::{Checkpoint, JobId, JobName, RunCounts, RunId, Timestamp};
 use crate::job_file::Problem;
-use crate::use_cases::submit::Outcome;
+use crate::use_cases::submit::SubmitOutcome;
 
 /// One line of a run's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,20 +49,20 @@ pub enum ReportOutcome {
 
 impl ReportLine {
     /// What is said of a job's outcome; `None` where it is still open.
-    pub(super) fn of(line: u64, job_name: JobName, outcome: Outcome) -> Result<ReportLine, String> {
+    pub(super) fn of(line: u64, job_name: JobName, outcome: SubmitOutcome) -> Result<ReportLine, String> {
         let (outcome, job_id, reason) = match outcome {
-            Outcome::Submitted(job_id) => (ReportOutcome::Submitted, Some(job_id), None),
-            Outcome::Skipped(Skip::Changed) => {
+            SubmitOutcome::Submitted(job_id) => (ReportOutcome::Submitted, Some(job_id), None),
+            SubmitOutcome::Skipped(Skip::Changed) => {
                 (ReportOutcome::Changed, None, Some(Skip::Changed.to_string()))
             }
-            Outcome::Skipped(skip) => (ReportOutcome::Skipped, None, Some(skip.to_string())),
-            Outcome::Rejected(why) => (ReportOutcome::Rejected, None, Some(why)),
-            Outcome::Unknown(why) => (ReportOutcome::Unknown, None, Some(why)),
-            Outcome::Surplus(job_id) => {
+            SubmitOutcome::Skipped(skip) => (ReportOutcome::Skipped, None, Some(skip.to_string())),
+            SubmitOutcome::Rejected(why) => (ReportOutcome::Rejected, None, Some(why)),
+            SubmitOutcome::Unknown(why) => (ReportOutcome::Unknown, None, Some(why)),
+            SubmitOutcome::Surplus(job_id) => {
                 let why = "it came too late: its claim had expired; this submission was terminated";
                 (ReportOutcome::Surplus, Some(job_id), Some(why.to_owned()))
             }
-            Outcome::Deferred(why) => return Err(why),
+            SubmitOutcome::Deferred(why) => return Err(why),
         };
         Ok(ReportLine { line, job_name: Some(job_name), outcome, job_id, reason })
     }

@@ -1,6 +1,7 @@
 //! Books in a SQLite file, which the job store may share: these tables start with `engine_`.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,15 @@ impl From<serde_json::Error> for BooksError {
 #[derive(Debug)]
 pub struct SqliteBooks {
     connection: Mutex<Connection>,
+    path: PathBuf,
+    file: FileId,
+}
+
+/// Which file a path names.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> std::io::Result<FileId> {
+    path.metadata().map(|found| (found.dev(), found.ino()))
 }
 
 impl SqliteBooks {
@@ -81,7 +91,8 @@ impl SqliteBooks {
                 "{path}: the tables have version {version} and this program knows {SCHEMA_VERSION}; use the program that wrote them"
             )));
         }
-        Ok(Self { connection: Mutex::new(connection) })
+        let file = file_id(path).map_err(|error| BooksError::new(format!("{}: {error}", path.display())))?;
+        Ok(Self { connection: Mutex::new(connection), path: path.to_owned(), file })
     }
 
     /// A transaction that a panic cut short was rolled back when it was dropped.
@@ -106,6 +117,13 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
 
 impl Books for SqliteBooks {
     fn save(&self, records: &[JobRecord]) -> Result<(), BooksError> {
+        // SQLite goes on writing into a file that was removed, where nobody will ever read it.
+        if file_id(&self.path).ok() != Some(self.file) {
+            let path = self.path.display();
+            return Err(BooksError::new(format!(
+                "{path} was removed or replaced while the engine was running; put it back, or start anew"
+            )));
+        }
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         {

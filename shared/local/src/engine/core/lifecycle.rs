@@ -3,6 +3,7 @@
 use super::record::StopCause;
 use super::retry::{AttemptFailure, is_retried};
 use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
+use crate::domain::ids::hex_digest;
 use crate::domain::reasons::{
     CHILD_FAILED, CONTAINER_EXITED, DEPENDENCY_FAILED, NOT_STARTED, TIMED_OUT, host_lost,
 };
@@ -169,7 +170,7 @@ impl Core {
         let array_size = self.parents_size(job_id);
         let launch = self.change(job_id, |record| {
             let number = u32::try_from(record.detail.attempts.len()).unwrap_or(u32::MAX - 1) + 1;
-            record.attempt = Some(CurrentAttempt { number, started_at: None, stop: None });
+            record.attempt = Some(CurrentAttempt { number, started_at: None, stop: None, clock_jumps_ms: 0 });
             record.detail.status_reason = None;
             if let Some(container) = &mut record.detail.container {
                 container.log_stream_name = Some(log_stream(&record.detail.job_definition, job_id, number));
@@ -203,12 +204,22 @@ impl Core {
     }
 }
 
-/// `<definition>/default/<task id>`, as Batch names it.
+/// The longest name of a job definition in AWS Batch.
+const DEFINITION_NAME_MAX: usize = 128;
+
+/// `<definition>/default/<task id>`, as Batch names it. A definition's name that is too long for Batch may be too
+/// long for a file too: its end is left out, and a digest tells it from others.
 fn log_stream(job_definition: &str, job_id: &JobId, attempt: u32) -> String {
-    let name: String = arn::definition_name(job_definition)
+    let definition = arn::definition_name(job_definition);
+    let mut name: String = definition
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
         .collect();
+    if name.len() > DEFINITION_NAME_MAX {
+        let digest = &hex_digest(&[definition])[..16];
+        name.truncate(DEFINITION_NAME_MAX - 1 - digest.len());
+        name = format!("{name}-{digest}");
+    }
     format!("{name}/default/{}", ids::task_id(job_id, attempt))
 }
 

@@ -49,6 +49,13 @@ pub struct CurrentAttempt {
     pub started_at: Option<Timestamp>,
     /// That it is being stopped.
     pub stop: Option<Stop>,
+    /// How far the machine's clock has jumped ahead since it started: no part of its running time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_jumps_ms: i64,
+}
+
+fn is_zero(millis: &i64) -> bool {
+    *millis == 0
 }
 
 /// An attempt has been sent SIGTERM.
@@ -104,7 +111,8 @@ impl JobRecord {
             Some(stop) => stop.kill_at,
             None => {
                 let seconds = self.detail.timeout.as_ref()?.attempt_duration_seconds?;
-                Some(attempt.started_at?.plus_millis(i64::from(seconds) * 1_000))
+                let allowed_ms = i64::from(seconds) * 1_000 + attempt.clock_jumps_ms;
+                Some(attempt.started_at?.plus_millis(allowed_ms))
             }
         }
     }

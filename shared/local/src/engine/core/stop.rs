@@ -100,6 +100,26 @@ impl Core {
         }
     }
 
+    /// Moves every deadline along with a clock that was set ahead (or back, below 0): a time-out is a length of
+    /// time, not a time of day.
+    pub(crate) fn clock_jumped(&mut self, jump_ms: i64) {
+        let running: Vec<JobId> = self
+            .jobs
+            .values()
+            .filter(|record| record.attempt.is_some())
+            .map(|record| record.job_id().clone())
+            .collect();
+        for job_id in running {
+            self.change(&job_id, |record| {
+                let Some(current) = &mut record.attempt else { return };
+                current.clock_jumps_ms += jump_ms;
+                if let Some(stop) = &mut current.stop {
+                    stop.kill_at = stop.kill_at.map(|at| at.plus_millis(jump_ms));
+                }
+            });
+        }
+    }
+
     fn stop(&mut self, job_id: &JobId, cause: StopCause, now: Timestamp) {
         let kill_at = Some(now.plus_millis(self.kill_grace_ms));
         self.change(job_id, |record| {

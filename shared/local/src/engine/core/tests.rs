@@ -310,6 +310,72 @@ fn a_timed_out_attempt_gets_sigterm_then_sigkill_and_no_retry() {
 }
 
 #[test]
+fn a_clock_that_is_set_neither_hastens_nor_delays_a_time_out() {
+    for jump in [3_600_000, -3_600_000] {
+        let mut bench = Bench::with_vcpus(1);
+        let timeout = Some(JobTimeout { attempt_duration_seconds: Some(60) });
+        bench.submit(JobSpec { timeout, ..spec("a") });
+        let attempt = bench.running[0].clone();
+        bench.core.attempt_started(&attempt, at(1_000));
+        bench.tick(30_000);
+        bench.now += jump;
+        bench.core.clock_jumped(jump);
+        bench.tick(29_999);
+        assert!(bench.signals.is_empty());
+        bench.tick(1);
+        assert_eq!(bench.signals, [(attempt.clone(), Signal::Terminate)]);
+        bench.now += jump;
+        bench.core.clock_jumped(jump);
+        bench.tick(29_999);
+        assert_eq!(bench.signals.len(), 1);
+        bench.tick(1);
+        assert_eq!(bench.signals[1..], [(attempt, Signal::Kill)]);
+    }
+}
+
+#[test]
+fn log_streams_have_names_that_a_file_can_have() {
+    let stream = |definition: &str| {
+        let mut bench = Bench::with_vcpus(1);
+        let mut spec = spec("a");
+        spec.job_definition = definition.to_owned();
+        let job = bench.submit(spec);
+        bench.record(&job).detail.container.clone().unwrap().log_stream_name.unwrap()
+    };
+    let long = "d".repeat(300);
+    for (definition, begins) in [
+        ("hello:3", "hello/default/"),
+        ("arn:aws:batch:us-east-1:123456789012:job-definition/hello:3", "hello/default/"),
+        ("..", "__/default/"),
+        (&long[..128], &format!("{}/default/", &long[..128])),
+        (&long[..129], &format!("{}-", &long[..111])),
+    ] {
+        let name = stream(definition);
+        assert!(name.starts_with(begins), "{name}");
+        assert!(name.split('/').all(|part| part.len() <= 128), "{name}");
+    }
+    let definition = |name: &str| stream(name).split_once('/').unwrap().0.to_owned();
+    assert_ne!(definition(&(long.clone() + "a")), definition(&(long + "b")));
+}
+
+#[test]
+fn a_hint_is_for_people_and_no_rule_sees_it() {
+    let mut bench = Bench::with_vcpus(1);
+    let rule = EvaluateOnExit {
+        on_reason: Some("\"a.py*".into()),
+        on_exit_code: None,
+        on_status_reason: None,
+        action: RetryAction::Exit,
+    };
+    let job = bench.submit(attempts(spec("a"), 2, vec![rule]));
+    let reason = "\"a.py\" is elsewhere".to_owned();
+    bench.end(&job, AttemptEnd::FileMisplaced { exit_code: 2, reason: reason.clone() });
+    let told = bench.record(&job).detail.attempts[0].container.clone().unwrap();
+    assert_eq!((told.exit_code, told.reason), (Some(2), Some(reason)));
+    assert_eq!(bench.record(&job).status(), JobStatus::Starting, "no rule matches, so it is retried");
+}
+
+#[test]
 fn cancel_ends_only_what_has_not_started() {
     let mut bench = Bench::with_vcpus(1);
     let running = bench.submit(spec("a"));

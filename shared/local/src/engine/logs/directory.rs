@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::line::StoredEvent;
 use crate::domain::LogStream;
 use crate::ports::{Cursor, LogPage, LogSource, LogSourceError, PortError};
@@ -58,13 +60,31 @@ impl LogSource for LogDirectory {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(missing()),
             Err(error) => {
                 let what = format!("log stream {:?}: {error}", stream.name);
-                Err(PortError::retryable("GetLogEvents", what).into())
+                if may_pass(&error) {
+                    return Err(PortError::retryable("GetLogEvents", what).into());
+                }
+                Err(PortError::permanent("GetLogEvents", what).into())
             }
         }
     }
 }
 
-/// The whole lines from `offset` on, within the limits of a page.
+/// Whether reading again may help. A damaged file, or one on a bad disk, stays as it is.
+fn may_pass(error: &io::Error) -> bool {
+    let is_short_of_files = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    matches!(
+        error.kind(),
+        ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+            | ErrorKind::TimedOut
+            | ErrorKind::ResourceBusy
+            | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::OutOfMemory
+    ) || is_short_of_files.contains(&error.raw_os_error())
+}
+
+/// The whole lines from `offset` on, within the limits of a page. Errs where the first of them is damaged; the
+/// page ends before one that is damaged later.
 fn read_page(path: &Path, offset: u64) -> io::Result<LogPage> {
     let mut file = BufReader::new(File::open(path)?);
     file.seek(SeekFrom::Start(offset))?;
@@ -76,7 +96,16 @@ fn read_page(path: &Path, offset: u64) -> io::Result<LogPage> {
         if line.last() != Some(&b'\n') {
             return Ok(LogPage { events, next: None });
         }
-        let stored: StoredEvent = serde_json::from_slice(&line)?;
+        let stored: StoredEvent = match serde_json::from_slice(&line) {
+            Ok(stored) => stored,
+            Err(_) if !events.is_empty() => {
+                return Ok(LogPage { events, next: Some(Cursor(end.to_string())) });
+            }
+            Err(error) => {
+                let what = format!("{}: the line at byte {end} is damaged: {error}", path.display());
+                return Err(io::Error::new(ErrorKind::InvalidData, what));
+            }
+        };
         end += line.len() as u64;
         bytes += stored.event.message.len();
         events.push(stored.event);
@@ -119,6 +148,44 @@ mod tests {
         assert_eq!(messages[..25_000], lines);
         assert_eq!(messages[25_000..].concat().len(), 2_000_000);
         assert!(pages >= 4, "{pages}");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_stream_is_read_up_to_the_damage_and_is_no_reason_to_try_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = LogDirectory::new(folder.path());
+        let line = |n| {
+            format!("{{\"timestamp\":{n},\"ingestionTime\":{n},\"message\":\"m{n}\",\"outputOffset\":1}}\n")
+        };
+        std::fs::write(logs.path("s").unwrap(), line(1) + "\0\0damage\n" + &line(2)).unwrap();
+        let page = logs.log_events(&stream("s"), None).await.unwrap();
+        assert_eq!(page.events.len(), 1);
+        let error = logs.log_events(&stream("s"), page.next.as_ref()).await.unwrap_err();
+        assert!(error.to_string().contains("line at byte"), "{error}");
+        assert!(matches!(&error, LogSourceError::Port(refused) if !refused.may_pass()), "{error}");
+
+        std::fs::create_dir(logs.path("folder").unwrap()).unwrap();
+        let long = "d".repeat(300);
+        for name in ["folder", &long] {
+            let error = logs.log_events(&stream(name), None).await.unwrap_err();
+            assert!(matches!(&error, LogSourceError::Port(refused) if !refused.may_pass()), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for (errno, expected) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::INTR, true),
+            (Errno::STALE, true),
+            (Errno::IO, false),
+            (Errno::ACCESS, false),
+            (Errno::ISDIR, false),
+            (Errno::NAMETOOLONG, false),
+        ] {
+            assert_eq!(may_pass(&io::Error::from(errno)), expected, "{errno}");
+        }
     }
 
     #[tokio::test]

@@ -12,10 +12,9 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::attendant::Order;
 use super::identity::Identity;
@@ -23,8 +22,8 @@ use crate::engine::core::AttemptId;
 use crate::engine::logs::{Follower, LogDirectory};
 use crate::ports::Clock;
 
-/// Between two looks at whether a full disk has room again.
-const FULL_DISK_PAUSE: Duration = Duration::from_secs(1);
+/// The most digits that an exit code has.
+const CODE_WIDTH: usize = 3;
 
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -137,16 +136,15 @@ impl Folder {
         fs::read_to_string(self.path.join("refusal")).ok()
     }
 
-    /// Waits while the disk is full: the code of an end is not to be had again.
+    /// Takes up the room for the exit code, because the disk may be full when the command ends.
+    pub(super) fn reserve_exit(&self) -> io::Result<()> {
+        fs::write(self.path.join("exit.new"), format!("{:CODE_WIDTH$}\n", ""))
+    }
+
+    /// Writes the exit code into the room that was taken up for it.
     pub(super) fn note_exit(&self, code: i32) -> io::Result<()> {
-        loop {
-            match fs::write(self.path.join("exit.new"), format!("{code}\n")) {
-                Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-                    std::thread::sleep(FULL_DISK_PAUSE);
-                }
-                written => return written,
-            }
-        }
+        let mut file = OpenOptions::new().write(true).open(self.path.join("exit.new"))?;
+        file.write_all(format!("{code:CODE_WIDTH$}\n").as_bytes())
     }
 
     pub(super) fn confirm_exit(&self) -> io::Result<()> {
@@ -164,7 +162,7 @@ impl Folder {
     }
 
     fn read_code(&self, name: &str) -> Option<i32> {
-        fs::read_to_string(self.path.join(name)).ok()?.strip_suffix('\n')?.parse().ok()
+        fs::read_to_string(self.path.join(name)).ok()?.strip_suffix('\n')?.trim_start().parse().ok()
     }
 
     /// Takes what an earlier engine did not into the log.
@@ -259,6 +257,8 @@ mod tests {
     fn an_exit_code_counts_when_nothing_is_left() {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::at(root.path());
+        folder.reserve_exit().unwrap();
+        assert_eq!(folder.unconfirmed_exit_code(), None);
         folder.note_exit(7).unwrap();
         assert_eq!((folder.exit_code(), folder.unconfirmed_exit_code()), (None, Some(7)));
         folder.confirm_exit().unwrap();

@@ -30,6 +30,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -43,6 +44,10 @@ use super::logs::LogDirectory;
 use super::runner::{Reports, Runner};
 use crate::domain::JobId;
 use crate::ports::Clock;
+
+/// How often the lock of another engine is tried again, and how long after.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The runner can't work in its directory.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +116,17 @@ impl<C: Clock + 'static> ProcessRunner<C> {
         let attempts = state.join("attempts");
         fs::create_dir_all(&attempts).map_err(failed)?;
         let lock = File::create(state.join("engine.lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ProcessRunnerError::InUse(state)),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        let mut tries = 0;
+        while let Err(error) = lock.try_lock() {
+            match error {
+                TryLockError::Error(error) => return Err(failed(error)),
+                // An engine that was killed while it started an attendant leaves its lock to that, for a moment.
+                TryLockError::WouldBlock if tries < LOCK_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                TryLockError::WouldBlock => return Err(ProcessRunnerError::InUse(state)),
+            }
         }
         let probe = state.join("engine.lock.link");
         // It is there only where an engine was killed right here.

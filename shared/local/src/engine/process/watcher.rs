@@ -95,9 +95,9 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     fn environment(&self) -> Vec<Variable> {
-        let mut environment = self.site.settings.environment.clone();
-        environment.push(("HOME".into(), self.folder.home().into()));
-        environment.push(("TMPDIR".into(), self.folder.tmp().into()));
+        let mut environment =
+            vec![("HOME".into(), self.folder.home().into()), ("TMPDIR".into(), self.folder.tmp().into())];
+        environment.extend(self.site.settings.environment.iter().cloned());
         environment.extend(self.launch.environment.iter().map(|(name, value)| (name.into(), value.into())));
         environment
     }
@@ -171,7 +171,8 @@ impl<C: Clock + 'static> Watcher<C> {
 
     /// Takes in one chunk of output, on a thread that may block.
     async fn follow(&mut self) -> Pumped {
-        if self.log_failed {
+        // The attendant makes the file when it has started.
+        if self.log_failed || !self.folder.output().exists() {
             return Pumped::Nothing;
         }
         let pumped = self.with_follower(|follower, now| follower.pump(false, now)).await;

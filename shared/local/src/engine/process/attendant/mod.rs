@@ -58,6 +58,7 @@ fn attend(folder: &Folder) -> io::Result<()> {
     leave_session();
     remains::adopt_orphans()?;
     let order = Order::read(&folder.order())?;
+    folder.reserve_exit()?;
     folder.announce()?;
     let command = match start(&order, folder) {
         Ok(command) => command,
