@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::Cause;
+use batchwright::domain::{Cause, JobState};
 use batchwright::memory::InMemoryJobStore;
 use batchwright::use_cases::stop::StopOutcome;
 use batchwright::{AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus, blocking};
@@ -38,7 +38,7 @@ async fn two_jobs_are_submitted_and_waited_for_in_two_calls() -> anyhow::Result<
     let jobs = client.run([second.clone(), first.clone()]).await?;
     let ends: Vec<_> = jobs
         .iter()
-        .map(|job| (job.name().as_str(), job.status(), job.state().and_then(|s| s.cause())))
+        .map(|job| (job.name().as_str(), job.status(), job.state().and_then(JobState::cause)))
         .collect();
     assert_eq!(
         ends,
@@ -112,7 +112,7 @@ async fn jobs_of_others_are_adopted_and_stopped_and_their_changes_are_told() -> 
     let seen: Vec<_> = client.monitor([name("foreign")?]).try_collect().await?;
     let last = seen.last().context("no change was told")?;
     assert_eq!(
-        (last.status(), last.state().and_then(|state| state.cause())),
+        (last.status(), last.state().and_then(JobState::cause)),
         (Some(JobStatus::Failed), Some(Cause::Terminated))
     );
     let again = client.terminate([name("foreign")?], "again").await?;

@@ -51,7 +51,9 @@ fn every_link_of_a_document_leads_to_a_file() {
     let mut dead = Vec::new();
     for (path, text) in documents() {
         let folder = root().join(path.parent().unwrap());
-        dead.extend(links(&text).filter(|link| !exists(&folder, link)).map(|link| format!("{path:?}: {link}")));
+        dead.extend(
+            links(&text).filter(|link| !exists(&folder, link)).map(|link| format!("{path:?}: {link}")),
+        );
     }
     assert!(dead.is_empty(), "these links lead nowhere:\n{}", dead.join("\n"));
 }

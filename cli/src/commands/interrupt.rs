@@ -33,6 +33,8 @@ pub(super) async fn detached<S: JobQueries + RunStore>(
         return;
     }
     let Some(run) = run().await else { return };
+    // Said before it is done: a process that runs the jobs itself may be through with them at once.
+    eprintln!("cancelling the run {}: its jobs are terminated", run.run_id);
     match cancel(store, stopper, &run).await {
         Ok(jobs) => eprintln!("cancelled: {jobs} jobs are being stopped; Ctrl-C does not wait for them"),
         Err(error) => eprintln!("the run {} can't be cancelled: {error}", run.run_id),

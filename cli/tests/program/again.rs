@@ -93,7 +93,7 @@ fn a_job_is_explained_with_its_evidence_and_what_to_do() {
         (&after["situation"], &after["again"]),
         (
             &json!("DEPENDENCY"),
-            &json!("it is not submitted again: the job that it depends on is not submitted again")
+            &json!("it is not submitted again: a job that it depends on is not, or its next try was refused")
         )
     );
     assert!(

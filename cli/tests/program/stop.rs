@@ -135,7 +135,8 @@ fn ctrl_c_cancels_a_run_that_was_started_so() {
     kill_process(pid, Signal::INT).unwrap();
     let ended = Ended::from(running.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("cancelled: 5 jobs are being stopped"), "{ended:?}");
+    assert!(ended.stderr.contains("cancelling the run run-"), "{ended:?}");
+    assert!(ended.stderr.contains("was cancelled: interrupted with Ctrl-C"), "{ended:?}");
     assert_eq!(ended.json()["counts"]["FAILED"], 5, "{ended:?}");
     assert_eq!(only_run(&folder)["state"], "CANCELLED");
 }

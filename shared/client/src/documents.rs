@@ -194,7 +194,7 @@ mod tests {
             (documents.load::<String>(&uri("n.json")).await.err(), FailureCode::InvalidContent),
             (documents.load::<Value>(&uri("none.json")).await.err(), FailureCode::NotFound),
             (documents.get(&uri("none.json")).await.err(), FailureCode::NotFound),
-            (documents.dump(&uri("n.jsonl"), &json!({})).await.err(), FailureCode::InvalidContent),
+            (documents.dump(&uri("n.geojson"), &json!([1])).await.err(), FailureCode::InvalidContent),
             (documents.dump(&uri("n.txt"), &json!({})).await.err(), FailureCode::InvalidRequest),
         ] {
             let failure = failure.unwrap();

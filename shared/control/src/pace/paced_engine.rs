@@ -133,6 +133,6 @@ mod tests {
         let full = timed().await;
         engine.inner.throttles.store(true, Ordering::Relaxed);
         let slowed = timed().await;
-        assert!(slowed > full + Duration::from_millis(500), "{full:?} {slowed:?}");
+        assert!(slowed > full * 3 / 2, "{full:?} {slowed:?}");
     }
 }

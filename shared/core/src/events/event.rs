@@ -105,7 +105,7 @@ mod tests {
             ("{}", "not an event that is read here: an empty object"),
             (r#"{"a": 1, "b": 2}"#, "not an event that is read here: an object with the fields a, b"),
             (
-                r#"{"source": "aws.ecs", "detail-type": "ECS Task State Change"}"#,
+                r#"{"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {}}"#,
                 "not an event that is read here: source \"aws.ecs\" with detail-type \"ECS Task State Change\"",
             ),
             (

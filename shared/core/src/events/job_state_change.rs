@@ -89,7 +89,7 @@ mod tests {
     fn another_event_is_refused_by_its_name() {
         for (text, expected) in [
             (
-                r#"{"source": "aws.batch", "detail-type": "Batch Job Queue Blocked"}"#,
+                r#"{"source": "aws.batch", "detail-type": "Batch Job Queue Blocked", "detail": {}}"#,
                 "not an event that is read here: source \"aws.batch\" with detail-type \"Batch Job Queue Blocked\"",
             ),
             (
