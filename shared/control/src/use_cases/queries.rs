@@ -11,7 +11,10 @@
 //! | all jobs; all ids, children among them | [`for_each_job`], [`for_each_job_id`] |
 //! | which of these jobs are to be run; all that are | [`jobs_to_run`], [`for_each_job_to_run`] |
 //! | what is known of these jobs, after an interruption | [`recover_jobs`] |
-//! | forget a submission, or a job | [`JobRemoval::remove_submission`], [`JobRemoval::remove_job`] |
+//! | forget a submission, or a job | [`remove_submission`], [`remove_job`] |
+//!
+//! [`remove_submission`]: crate::ports::JobRemoval::remove_submission
+//! [`remove_job`]: crate::ports::JobRemoval::remove_job
 
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, Submission};
 use crate::ports::{JobQueries, PortError};
