@@ -247,13 +247,15 @@ impl JobEngine for Overtaken<'_> {
 async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
     let Adapters { calls, store, engine, objects, invoker, .. } = cloud.adapters();
     let config = submitter::Config::read(&look_up)?;
-    let handle = async |pace: f64, jobs: Vec<Value>, seconds: i64| {
+    let handle_event = async |pace: f64, event: Value, seconds: i64| {
         let (store, objects, invoker) = (store.clone(), objects.clone(), invoker.clone());
         let engine = Overtaken { engine: &engine, store: cloud.adapters().store };
         let pace = TokenBucket::new(pace);
         let ports = submitter::Ports { store, engine, pace, clock: SystemClock, objects, invoker };
-        submitter::handle(&ports, &config, json!({"jobs": jobs}), &invocation(seconds)).await
+        submitter::handle(&ports, &config, event, &invocation(seconds)).await
     };
+    let handle =
+        async |pace, jobs: Vec<Value>, seconds| handle_event(pace, json!({"jobs": jobs}), seconds).await;
     let dependant = json!({
         "jobName": "dependant", "jobQueue": "queue", "jobDefinition": "definition", "command": ["true"],
         "dependsOn": [{"jobName": "overtaken"}],
@@ -266,6 +268,15 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
     handle(50.0, vec![job("failed")], 60).await?;
     // It hands on what it can't do in two seconds.
     handle(2.0, (0..12).map(|n| job(&format!("slow-{n}"))).collect(), 3).await?;
+    // It reads the version of a file that the event names: "null" in a bucket without versions.
+    let key = "jobs/versioned.jsonl";
+    let mut file = cloud.adapters().objects.create_object(key, "application/x-ndjson").await?;
+    file.write(job("versioned").to_string().as_bytes()).await?;
+    file.finish().await?;
+    let object = json!({"key": key, "version-id": "null", "sequencer": "0A"});
+    let detail = json!({"bucket": {"name": BUCKET}, "object": object});
+    let event = json!({"source": "aws.s3", "detail-type": "Object Created", "detail": detail});
+    handle_event(50.0, event, 60).await?;
     Ok(calls)
 }
 
@@ -425,9 +436,12 @@ async fn fan_out(cloud: &Cloud) -> anyhow::Result<Calls> {
     let ports = fan_out::Ports { caller, objects, clock: SystemClock, invoker };
     let config = fan_out::Config::read(&look_up)?;
     let call = json!({"functionName": "task-1", "payloads": [1, 2]});
-    let answer =
-        fan_out::handle(&ports, &config, &serde_json::value::to_raw_value(&call)?, &invocation(60)).await?;
-    assert_eq!(answer.body.summary.counts.rejected, 2, "there is no such function: {:?}", answer.body);
+    // There is no such function, which is told once and ends the call.
+    let call = serde_json::value::to_raw_value(&call)?;
+    let Err(refused) = fan_out::handle(&ports, &config, &call, &invocation(60)).await else {
+        anyhow::bail!("there is no function task-1");
+    };
+    assert!(refused.to_string().contains("task-1"), "{refused}");
     Ok(calls)
 }
 

@@ -64,7 +64,9 @@ async fn a_signal_ends_the_program_and_leaves_neither_upload_nor_file() -> anyho
         [(Signal::INT, 2, "SIGINT"), (Signal::TERM, 15, "SIGTERM"), (Signal::HUP, 1, "SIGHUP")]
     {
         let folder = tempfile::tempdir()?;
-        let child = under_way(folder.path(), &s3, "s3://b/out.jsonl").await?;
+        // Its input stays open until it has ended: at the end of its input it might be done before it sees the signal.
+        let mut child = under_way(folder.path(), &s3, "s3://b/out.jsonl").await?;
+        let input = child.stdin.take();
         until(|| s3.parts() > 0).await;
         kill(&child, signal);
         let ended = child.wait_with_output().await?;
@@ -73,12 +75,15 @@ async fn a_signal_ends_the_program_and_leaves_neither_upload_nor_file() -> anyho
         assert_eq!((s3.uploads(), s3.bytes("/b/out.jsonl")), (0, None), "{name}");
         assert!(!folder.path().join("state/batchwright/uploads").read_dir()?.any(|_| true), "{name}");
 
-        let child = under_way(folder.path(), &s3, "out.jsonl").await?;
+        drop(input);
+        let mut child = under_way(folder.path(), &s3, "out.jsonl").await?;
+        let input = child.stdin.take();
         let files = || folder.path().read_dir().unwrap().count();
         until(|| files() > 1).await;
         kill(&child, signal);
         let ended = child.wait_with_output().await?;
         assert_eq!((ended.status.signal(), files()), (Some(number), 1), "{name}: no file is left");
+        drop(input);
     }
     Ok(())
 }

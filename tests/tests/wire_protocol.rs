@@ -133,6 +133,8 @@ async fn a_jobs_own_clients_are_led_to_the_endpoint_with_credentials_that_aws_re
             "AWS_DEFAULT_REGION=us-east-1",
             &format!("AWS_ENDPOINT_URL_BATCH={url}"),
             &format!("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={url}"),
+            // Clients such as Metaflow tell by it that they run on AWS Batch.
+            "AWS_EXECUTION_ENV=AWS_ECS_EC2",
             "AWS_REGION=us-east-1",
             "AWS_SECRET_ACCESS_KEY=not-a-secret",
         ]

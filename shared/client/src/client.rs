@@ -18,13 +18,14 @@ use crate::ports::SystemClock;
 ///
 /// ```
 /// use batchwright_client::{Client, Config};
-/// use batchwright_core::domain::{JobName, JobSpec, JobStatus};
+/// use batchwright_core::domain::{JobSpec, JobStatus};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::simulated(7, Config::default()).await?;
-/// let jobs = ["first", "second"].map(|name| JobName::parse(name).map(|name| JobSpec::new(name, "queue", "definition:1")));
-/// let jobs = client.run(jobs.into_iter().collect::<Result<Vec<_>, _>>()?).await?;
+/// let first = JobSpec::named("first", "queue", "definition:1")?.command(["echo", "hello"]);
+/// let second = JobSpec::named("second", "queue", "definition:1")?.command(["echo", "world"]).after(&first);
+/// let jobs = client.run([first, second]).await?;
 /// assert!(jobs.iter().all(|job| job.status().is_some_and(JobStatus::is_terminal)));
 /// # Ok(())
 /// # }
