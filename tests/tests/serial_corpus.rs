@@ -141,12 +141,12 @@ async fn yaml_is_what_the_yaml_test_suite_says() {
         ids.iter().map(|id| id.split('/').next().unwrap()).collect::<Vec<_>>().join(" ")
     };
     assert!(same > 320, "{same}");
-    // No document at all is null here; and 450.00 is a double, not 450.
-    assert_eq!(names(&other), "8G76 98YD AVM7 HWV9 QT73 UGM3");
-    // Several documents; two tags whose values JSON does not have.
-    let several =
-        "35KP 565N 5TYM 6WLZ 6XDY 6ZKB 7Z25 9DXL 9KAX 9WXW JHB9 KSS4 L383 M7A3 PUW8 RZT7 U9NS UT92 W4TN";
-    assert_eq!(names(&refused), several);
+    // No document at all is null here.
+    assert_eq!(names(&other), "8G76 98YD AVM7 HWV9 QT73");
+    // Several documents, and tags that are not the core schema's: what they mean, JSON can't say.
+    let unsaid = "2XXW 35KP 565N 5TYM 6CK3 6WLZ 6XDY 6ZKB 7FWL 7Z25 9DXL 9KAX 9WXW C4HZ CC74 CUP7 J7PZ JHB9 KSS4 \
+                  L383 M5C3 M7A3 P76L PUW8 RZT7 U9NS UGM3 UT92 W4TN Z67P Z9M4";
+    assert_eq!(names(&refused), unsaid);
     // Lines of a flow or a quoted text that are indented less than they should be, and a tab.
     assert_eq!(names(&taken), "9C9N DK95 QB6E");
 }
@@ -188,8 +188,11 @@ async fn maps_of_the_web_go_through_every_format_and_back() {
     for path in files {
         let text = fs::read(&path).unwrap();
         let value: Value = serde_json::from_slice(&text).unwrap();
+        // Beside the maps lie lists of their names.
+        let Some(features) = value["features"].as_array().map(|features| features.len() as u64) else {
+            continue;
+        };
         let (sequence, report) = converted(&text, "geojson", "geojsonl.zst").await.unwrap();
-        let features = value["features"].as_array().unwrap().len() as u64;
         assert_eq!(report.records, features, "{}", path.display());
         let options = ConvertOptions { header: report.header, ..ConvertOptions::default() };
         let (back, _) = converted_by(&sequence, "geojsonl", "geojson", &options).await.unwrap();

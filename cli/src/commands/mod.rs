@@ -162,8 +162,10 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::S3(args) => crate::s3::run(args).await,
         }
     });
+    let ends_at_once = matches!(ended, Ok(Exit::Signal(_)));
     #[cfg(feature = "aws")]
-    if matches!(&cli.command, Command::Invoke(_)) {
+    let ends_at_once = ends_at_once || matches!(&cli.command, Command::Invoke(_));
+    if ends_at_once {
         // Standard input that stays open, and standard output that nobody reads, must not keep the program alive.
         runtime.shutdown_background();
     }

@@ -74,7 +74,9 @@ impl<B: Buckets + 'static> Documents<B> {
         async move {
             let text =
                 text.map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))?;
-            objects::dump(&self.buckets, &text, &Target::at(uri.clone()), &ConvertRequest::default()).await
+            let target = Target::at(uri.clone());
+            let dumped = objects::dump(&self.buckets, &text, &target, &ConvertRequest::default()).await;
+            dumped.map_err(|failure| Failure { message: format!("{uri}: {}", failure.message), ..failure })
         }
         .boxed()
     }
