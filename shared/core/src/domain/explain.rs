@@ -341,7 +341,7 @@ pub fn again(facts: &Facts<'_>) -> String {
 mod tests {
     use super::*;
     use crate::domain::queue::{ComputeEnvironment, InFront};
-    use crate::domain::{FollowUp, JobHead, JobId, JobName, JobSpec, RunId, Submission};
+    use crate::domain::{FollowUp, JobHead, JobId, JobName, JobSpec, Submission};
 
     const NOW: Timestamp = Timestamp::from_millis(10_000_000);
     const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -352,21 +352,10 @@ mod tests {
         let mut state = JobState::submitted(name.clone(), id.clone(), None);
         state.status = status.unwrap_or(JobStatus::Submitted);
         change(&mut state);
-        let head = JobHead {
-            spec: JobSpec::new(name, "queue", "definition"),
-            run_id: RunId::derive("file", "1", "0"),
-            claims: 1,
-            nonce_seed: String::new(),
-            claim: None,
-            job_id: status.map(|_| id.clone()),
-            job_tries: status.map(|_| id).into_iter().collect(),
-            tries: Vec::new(),
-            tries_before: 0,
-            refusal: None,
-            submitted_at: None,
-            updated_at: Timestamp::default(),
-            newer: crate::domain::Newer::default(),
-        };
+        let head = JobHead::submitted_as(
+            JobSpec::new(name, "queue", "definition"),
+            status.map(|_| id).into_iter().collect(),
+        );
         let latest = status.map(|_| Submission {
             state,
             logs: None,

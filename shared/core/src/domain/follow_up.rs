@@ -127,7 +127,7 @@ pub fn after_dependencies<'a>(
 mod tests {
     use super::*;
     use crate::domain::cause::Cause;
-    use crate::domain::{Claim, JobHead, JobId, JobSpec, Nonce, RunId, Submission, Timestamp};
+    use crate::domain::{Claim, JobHead, JobId, JobSpec, Nonce, Submission, Timestamp};
 
     const AGAIN: Again = Again { cause: Cause::Dependency, number: 2, of: 4 };
 
@@ -142,21 +142,10 @@ mod tests {
             (state.status, state.status_reason, state.exit_code) = (status, Some(reason.to_owned()), Some(1));
             Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
-        let head = JobHead {
-            spec: JobSpec::new(name("job"), "q", "d"),
-            run_id: RunId::derive("file", "1", "0"),
-            claims: 1,
-            nonce_seed: String::new(),
-            claim: None,
-            job_id: latest.as_ref().map(|_| id.clone()),
-            job_tries: latest.as_ref().map(|_| id.clone()).into_iter().collect(),
-            tries: Vec::new(),
-            tries_before: 0,
-            refusal: None,
-            submitted_at: None,
-            updated_at: Timestamp::default(),
-            newer: crate::domain::Newer::default(),
-        };
+        let head = JobHead::submitted_as(
+            JobSpec::new(name("job"), "q", "d"),
+            latest.as_ref().map(|_| id.clone()).into_iter().collect(),
+        );
         Job { head, latest }
     }
 

@@ -116,6 +116,28 @@ impl JobHead {
     }
 }
 
+#[cfg(test)]
+impl JobHead {
+    /// The head of a job that was submitted so often, for the tests of rules.
+    pub(crate) fn submitted_as(spec: JobSpec, job_tries: Vec<JobId>) -> Self {
+        Self {
+            spec,
+            run_id: RunId::derive("file", "1", "0"),
+            claims: 1,
+            nonce_seed: String::new(),
+            claim: None,
+            job_id: job_tries.last().cloned(),
+            job_tries,
+            tries: Vec::new(),
+            tries_before: 0,
+            refusal: None,
+            submitted_at: None,
+            updated_at: Timestamp::default(),
+            newer: super::Newer::default(),
+        }
+    }
+}
+
 /// What Batch says of one submission, child or node, in an event or in `DescribeJobs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -118,7 +118,6 @@ pub fn plan_child(spec: &JobSpec, known: Option<&Job>) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Newer;
     use crate::domain::{
         ChildOf, Children, Claim, FollowUp, JobHead, JobName, JobState, Nonce, RunId, Submission, Timestamp,
         Try,
@@ -138,21 +137,7 @@ mod tests {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
             Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
-        let head = JobHead {
-            spec: spec("definition"),
-            run_id: RunId::derive("file", "1", "0"),
-            claims: 1,
-            nonce_seed: String::new(),
-            claim: None,
-            job_id: status.map(|_| id()),
-            job_tries: status.map(|_| id()).into_iter().collect(),
-            tries: Vec::new(),
-            tries_before: 0,
-            refusal: None,
-            submitted_at: None,
-            updated_at: Timestamp::default(),
-            newer: Newer::default(),
-        };
+        let head = JobHead::submitted_as(spec("definition"), status.map(|_| id()).into_iter().collect());
         Job { head, latest }
     }
 

@@ -49,9 +49,7 @@ fn is_under_way(job: &Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
-    };
+    use crate::domain::{Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, Submission, Timestamp};
 
     fn job(status: Option<JobStatus>, exit_code: Option<i32>) -> Job {
         let name = JobName::parse("tile-7").unwrap();
@@ -60,21 +58,10 @@ mod tests {
             let state = JobState { status, exit_code, ..JobState::submitted(name.clone(), id.clone(), None) };
             Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
-        let head = JobHead {
-            spec: JobSpec::new(name, "queue", "definition"),
-            run_id: RunId::derive("file", "1", "0"),
-            claims: 1,
-            nonce_seed: String::new(),
-            claim: None,
-            job_id: status.map(|_| id.clone()),
-            job_tries: status.map(|_| id).into_iter().collect(),
-            tries: Vec::new(),
-            tries_before: 0,
-            refusal: None,
-            submitted_at: None,
-            updated_at: Timestamp::default(),
-            newer: crate::domain::Newer::default(),
-        };
+        let head = JobHead::submitted_as(
+            JobSpec::new(name, "queue", "definition"),
+            status.map(|_| id).into_iter().collect(),
+        );
         Job { head, latest }
     }
 

@@ -133,11 +133,10 @@ fn causes(job: &Job, latest: Option<&JobState>) -> impl Iterator<Item = Option<C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Newer;
     use crate::domain::spec::{Dependency, FallbackQueue};
     use crate::domain::{
-        Children, Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, RunId, Submission, Timestamp,
-        Try, TryEnd,
+        Children, Claim, FollowUp, JobHead, JobId, JobName, JobSpec, Nonce, Submission, Timestamp, Try,
+        TryEnd,
     };
 
     fn id(text: &str) -> JobId {
@@ -146,21 +145,10 @@ mod tests {
 
     fn job(tries: &[&str], max_tries: u32) -> Job {
         let name = JobName::parse("job").unwrap();
-        let head = JobHead {
-            spec: JobSpec { max_tries, ..JobSpec::new(name, "q", "d") },
-            run_id: RunId::derive("file", "1", "0"),
-            claims: 1,
-            nonce_seed: String::new(),
-            claim: None,
-            job_id: tries.last().map(|text| id(text)),
-            job_tries: tries.iter().map(|text| id(text)).collect(),
-            tries: Vec::new(),
-            tries_before: 0,
-            refusal: None,
-            submitted_at: None,
-            updated_at: Timestamp::default(),
-            newer: Newer::default(),
-        };
+        let head = JobHead::submitted_as(
+            JobSpec { max_tries, ..JobSpec::new(name, "q", "d") },
+            tries.iter().map(|text| id(text)).collect(),
+        );
         Job { head, latest: None }
     }
 

@@ -75,7 +75,7 @@ pub fn stopping(job: &Job, stop: Stop) -> Stopping {
 mod tests {
     use super::*;
     use crate::domain::{
-        Children, Claim, FollowUp, JobHead, JobSpec, JobState, Nonce, RunId, Submission, Timestamp, Try,
+        Children, Claim, FollowUp, JobHead, JobSpec, JobState, Nonce, Submission, Timestamp, Try,
     };
 
     fn id() -> JobId {
@@ -88,21 +88,10 @@ mod tests {
             let state = JobState { status, ..JobState::submitted(name.clone(), id(), None) };
             Submission { state, logs: None, updated_at: Timestamp::default(), follow_up: FollowUp::Open }
         });
-        let head = JobHead {
-            spec: JobSpec::new(name, "queue", "definition"),
-            run_id: RunId::derive("file", "1", "0"),
-            claims: 1,
-            nonce_seed: String::new(),
-            claim: None,
-            job_id: status.map(|_| id()),
-            job_tries: status.map(|_| id()).into_iter().collect(),
-            tries: Vec::new(),
-            tries_before: 0,
-            refusal: None,
-            submitted_at: None,
-            updated_at: Timestamp::default(),
-            newer: crate::domain::Newer::default(),
-        };
+        let head = JobHead::submitted_as(
+            JobSpec::new(name, "queue", "definition"),
+            status.map(|_| id()).into_iter().collect(),
+        );
         Job { head, latest }
     }
 
