@@ -23,7 +23,8 @@ mod queue;
 mod queue_blocked;
 #[cfg(feature = "envelopes")]
 mod s3_notification;
-#[cfg(all(test, feature = "envelopes"))]
+#[cfg(feature = "envelopes")]
+#[cfg(test)]
 mod tests;
 
 pub use continuation::Continuation;
