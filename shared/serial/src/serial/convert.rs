@@ -18,7 +18,7 @@ use super::sink::Memory;
 use super::text_position::{Fault, TextPosition};
 use super::wanted::Wanted;
 use super::way::{Way, shape, way};
-use super::{tree, yaml};
+use super::{exact_value, yaml};
 use crate::ports::ObjectWriter;
 
 /// How a conversion is done.

@@ -18,7 +18,7 @@ use super::sequence::SequenceCutter;
 use super::sink::Memory;
 use super::text_position::{Fault, TextPosition};
 use super::wanted::Wanted;
-use super::{tree, yaml};
+use super::{exact_value, yaml};
 
 const REMEDY: &str = "raise the bound, or convert it to a sequence and read that";
 

@@ -1,8 +1,8 @@
 //! RFC 7946's rules, and its own examples.
 
 use super::{Check, Findings, Severity, object};
+use crate::serial::exact_value;
 use crate::serial::text_position::TextPosition;
-use crate::serial::tree;
 
 /// Severity, pointer and the beginning of the message of all that is found.
 fn found(json: &str) -> Vec<(Severity, String, String)> {
