@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
-use super::{buckets, text_position, uri};
+use super::{buckets, place, uri};
 use crate::domain::Timestamp;
 use crate::domain::s3_uri::Pattern;
 use crate::memory::InMemoryBuckets;
