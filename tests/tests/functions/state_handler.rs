@@ -44,7 +44,7 @@ async fn events_that_come_twice_and_backwards_end_in_the_same_state() {
     }
 }
 
-fn lost_once(scene: &Scene<'_>) -> Outcome {
+fn lost_once(scene: &Scene<'_>) -> AttemptOutcome {
     let outcome = AttemptOutcome::success_after(Duration::from_secs(5));
     if scene.submission == 1 { outcome.ending(Ending::HostLost) } else { outcome }
 }
