@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use batchwright::domain::JobState;
 use batchwright::{Client, Config, JobName, JobSpec, JobStatus};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
@@ -86,7 +87,7 @@ async fn report(client: &Client, names: &[JobName]) -> Result<Report, Box<dyn Er
         match job.status() {
             Some(JobStatus::Succeeded) => report.succeeded += 1,
             _ => {
-                let cause = job.state().and_then(|state| state.cause());
+                let cause = job.state().and_then(JobState::cause);
                 let lines: Vec<_> = client.log(job.name()).try_collect().await.unwrap_or_default();
                 let last = lines.last().map_or("no log", |event| event.message.as_str());
                 report.failed.insert(job.name().to_string(), format!("{cause:?}: {last}"));

@@ -2,7 +2,8 @@
 //!
 //! `cargo run -p batchwright --example recovery --features aws,sqlite -- my-queue my-definition`
 
-use batchwright::{Client, Config, JobSpec};
+use batchwright::domain::JobState;
+use batchwright::{Client, Config, JobSpec, JobStatus};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,8 +24,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // In flight: waited for. SUCCEEDED: skipped. FAILED: submitted again.
     let ended = client.run(jobs).await?;
-    for job in ended.iter().filter(|job| !job.status().is_some_and(|status| status.as_str() == "SUCCEEDED")) {
-        println!("{} has not succeeded: {:?}", job.name(), job.state().and_then(|state| state.cause()));
+    for job in ended.iter().filter(|job| job.status() != Some(JobStatus::Succeeded)) {
+        println!("{} has not succeeded: {:?}", job.name(), job.state().and_then(JobState::cause));
     }
     Ok(())
 }
