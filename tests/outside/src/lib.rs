@@ -4,7 +4,7 @@
 #[cfg(all(feature = "aws", feature = "client", feature = "serializer"))]
 pub async fn write_and_read(uri: &str) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
     let documents = batchwright::Documents::connect(&batchwright::Config::default()).await;
-    let uri = uri.parse()?;
+    let uri: batchwright::domain::S3Uri = uri.parse()?;
     documents.dump(&uri, &vec![4_810, 8_849]).await?;
     Ok(documents.load(&uri).await?)
 }
