@@ -183,7 +183,8 @@ fn a_state_on_a_read_only_medium_can_be_looked_at() {
         Ok(ended) if ended.code != Some(77) && !ended.stderr.contains("unshare: ") => {
             assert_eq!(ended.code, Some(0), "{ended:?}");
             assert!(
-                ended.stdout.contains("hello\n") && ended.stdout.contains("0 jobs to submit"),
+                ended.stdout.contains("hello\n")
+                    && ended.stdout.contains("0 jobs to submit (as processes of this machine)"),
                 "{ended:?}"
             );
             assert!(ended.stderr.contains("Read-only file system"), "{ended:?}");

@@ -97,13 +97,6 @@ pub(crate) fn describe(
     parameters.extend(spec.parameters.clone());
     let mut container = container(spec, definition);
     container.command = substitute(&container.command, &parameters);
-    if container.command.first().is_none_or(String::is_empty) {
-        let why = format!(
-            "there is no command to run: give containerOverrides.command, or define {:?} with a command",
-            arn::definition_name(&spec.job_definition)
-        );
-        return Err(Refusal::new(&spec.job_name, why));
-    }
     let detail = JobDetail {
         job_arn: Some(arn::arn("job", job_id.as_str())),
         job_name: spec.job_name.clone(),
@@ -136,6 +129,22 @@ pub(crate) fn describe(
         is_terminated: None,
     };
     Ok((detail, need))
+}
+
+/// A job needs a command, unless its image has one.
+pub(crate) fn check_command(spec: &JobSpec, detail: &JobDetail, runs_image: bool) -> Result<(), Refusal> {
+    let command = detail.container.as_ref().map(|container| container.command.as_slice());
+    match command.unwrap_or_default().first() {
+        Some(program) if !program.is_empty() => Ok(()),
+        None if runs_image => Ok(()),
+        _ => Err(Refusal::new(
+            &spec.job_name,
+            format!(
+                "there is no command to run: give containerOverrides.command, or define {:?} with a command",
+                arn::definition_name(&spec.job_definition)
+            ),
+        )),
+    }
 }
 
 fn container(spec: &JobSpec, definition: Option<&JobDefinition>) -> ContainerDetail {

@@ -2,7 +2,9 @@
 
 use super::record::StopCause;
 use super::retry::{AttemptFailure, is_retried};
-use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
+use super::{
+    AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, LaunchedContainer, arn, ids, place,
+};
 use crate::domain::ids::hex_digest;
 use crate::domain::reasons::{
     CHILD_FAILED, CONTAINER_EXITED, DEPENDENCY_FAILED, NOT_STARTED, TIMED_OUT, host_lost,
@@ -34,7 +36,7 @@ impl Core {
 
     /// An attempt has ended. Told twice, it changes nothing.
     pub(crate) fn attempt_ended(&mut self, attempt: &AttemptId, end: AttemptEnd, now: Timestamp) {
-        if matches!(end, AttemptEnd::Exit(_) | AttemptEnd::FileMisplaced { .. }) {
+        if end.has_run() {
             self.attempt_started(attempt, now);
         }
         if !self.is_current(attempt) {
@@ -204,6 +206,9 @@ impl Core {
     }
 }
 
+/// What Batch calls the container of a job that has but one.
+const ONLY_CONTAINER: &str = "default";
+
 /// The longest name of a job definition in AWS Batch.
 const DEFINITION_NAME_MAX: usize = 128;
 
@@ -241,13 +246,24 @@ fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Launch> {
     if let Some(size) = array_size {
         tell("AWS_BATCH_JOB_ARRAY_SIZE", size.to_string());
     }
+    let need = record.whole_need();
+    let only = LaunchedContainer {
+        name: ONLY_CONTAINER.to_owned(),
+        essential: true,
+        depends_on: Vec::new(),
+        command: container.command.clone(),
+        environment,
+        log_stream: container.log_stream_name.clone()?,
+        image: record.image.clone(),
+        vcpus: need.vcpus,
+        memory_mib: need.memory_mib,
+        gpus: need.gpus,
+    };
     Some(Launch {
         attempt: AttemptId { job_id: record.job_id().clone(), number },
         job_name: record.detail.job_name.clone(),
         array_index: record.array_index(),
-        command: container.command.clone(),
-        environment,
-        log_stream: container.log_stream_name.clone()?,
+        containers: vec![only],
     })
 }
 
@@ -261,6 +277,9 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         AttemptEnd::FileMisplaced { exit_code, reason } => {
             hint = Some(reason);
             (Some(exit_code), None, CONTAINER_EXITED.to_owned())
+        }
+        AttemptEnd::Explained { exit_code, reason } => {
+            (Some(exit_code), Some(reason), CONTAINER_EXITED.to_owned())
         }
         AttemptEnd::StartFailure(reason) => (None, Some(reason), NOT_STARTED.to_owned()),
         AttemptEnd::HostLost => {

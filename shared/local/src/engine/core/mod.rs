@@ -9,6 +9,7 @@
 //! | `lifecycle` | attempts start, end and are retried; jobs end, and what follows from it |
 //! | `stop` | cancel, terminate, time out |
 //! | `resume` | the books' unfinished jobs after a restart |
+//! | `image` | what a definition says of its container |
 //! | `admission`, `capacity`, `retry`, `vcpus`, `arn`, `ids` | pure rules |
 //! | `record`, `effect` | what is remembered, what is asked of the driver |
 
@@ -17,6 +18,7 @@ pub(crate) mod arn;
 mod capacity;
 mod effect;
 mod ids;
+pub(crate) mod image;
 mod lifecycle;
 mod record;
 mod resume;
@@ -34,9 +36,10 @@ pub(crate) use admission::Refusal;
 pub use capacity::Capacity;
 use capacity::Need;
 pub(crate) use effect::Effects;
-pub use effect::{AttemptEnd, Launch, Signal};
+pub use effect::{AttemptEnd, Launch, LaunchedContainer, Signal, StartCondition, StartsAfter};
 pub use ids::JobIds;
 pub(crate) use ids::uuid_like;
+pub use image::Image;
 pub use record::{AttemptId, CurrentAttempt, JobRecord, Stop, StopCause};
 pub(crate) use stop::Reach;
 pub(crate) use submit::Finished;
@@ -54,6 +57,8 @@ pub(crate) struct Core {
     running: Need,
     starts_jobs: bool,
     kill_grace_ms: i64,
+    /// Whether images are run, which may say what they run.
+    runs_images: bool,
     ids: JobIds,
     /// Submissions so far.
     sequence: u64,
@@ -83,6 +88,7 @@ impl Core {
             running: Need::default(),
             starts_jobs: true,
             kill_grace_ms,
+            runs_images: false,
             ids,
             sequence,
             definitions: Vec::new(),
@@ -102,6 +108,11 @@ impl Core {
     /// Starts no waiting job from now on.
     pub(crate) fn start_nothing(&mut self) {
         self.starts_jobs = false;
+    }
+
+    /// Runs images from now on: a job whose image says what it runs needs no command.
+    pub(crate) fn run_images(&mut self) {
+        self.runs_images = true;
     }
 
     /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::capacity::Need;
+use super::image::Image;
 use super::vcpus::MilliVcpus;
 use crate::domain::{JobId, JobStatus, Timestamp};
 use crate::events::JobDetail;
@@ -33,6 +34,9 @@ pub struct JobRecord {
     /// The attempt that is STARTING or RUNNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<CurrentAttempt>,
+    /// The image of its definition, and how that is run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Box<Image>>,
     /// Of an array parent: why it FAILS, where not for its children alone. Of other jobs: why it FAILS instead of being
     /// started.
     #[serde(default, skip_serializing_if = "Option::is_none")]

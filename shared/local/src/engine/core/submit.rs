@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::admission::{self, Refusal};
-use super::{Core, JobRecord};
+use super::{Core, Image, JobRecord};
 use crate::domain::definition::find_definition;
 use crate::domain::limits::CONTAINER_OVERRIDES_MAX_CHARS;
 use crate::domain::overrides::container_override_chars;
@@ -57,11 +57,15 @@ impl Core {
         let sequence = self.sequence + 1;
         let job_id = self.ids.nth(sequence);
         let (detail, need) = admission::describe(spec, definition, job_id.clone(), now)?;
+        let image = definition.map_or(Ok(None), Image::of);
+        let image = image.map_err(|why| Refusal::new(&spec.job_name, format!("job definition: {why}")))?;
+        admission::check_command(spec, &detail, self.runs_images && image.is_some())?;
         self.sequence = sequence;
         let overrides = spec.container_overrides.clone().unwrap_or_default();
         let chars = container_override_chars(spec, &overrides, definition);
         let verdict = (chars > CONTAINER_OVERRIDES_MAX_CHARS).then(|| OVERRIDES_TOO_LONG.to_owned());
-        let record = JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, verdict };
+        let record =
+            JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, image, verdict };
         match &spec.array_properties {
             None => {
                 self.insert(JobRecord { waiting_on: waits.on.clone(), ..record });
