@@ -34,7 +34,7 @@ mod virtual_clock;
 pub(crate) use self::core::arn;
 
 pub use self::core::{
-    AttemptEnd, AttemptId, Capacity, CurrentAttempt, Image, JobIds, JobRecord, Launch, LaunchedContainer,
+    AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch, LaunchedContainer,
     MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause,
 };
 pub use books::{Books, BooksError, MemoryBooks};

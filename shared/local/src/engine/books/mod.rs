@@ -63,6 +63,7 @@ pub(crate) mod contract {
             waiting_on: Vec::new(),
             attempt: None,
             image: None,
+            task: None,
             verdict: None,
         }
     }

@@ -19,6 +19,8 @@ pub struct Launch {
     pub array_index: Option<u32>,
     /// What it runs: one container of most jobs, never none.
     pub containers: Vec<LaunchedContainer>,
+    /// Its end is told container by container.
+    pub is_task: bool,
 }
 
 /// One container of an attempt, or the process in its place.
@@ -89,6 +91,8 @@ pub enum AttemptEnd {
         /// In the words of ECS.
         reason: String,
     },
+    /// How each container of a task ended, in the task's order.
+    Task(Vec<ContainerEnd>),
     /// Nobody knows how it ended, only that it runs no longer.
     HostLost,
     /// The command could not be started, and why.
@@ -98,8 +102,23 @@ pub enum AttemptEnd {
 impl AttemptEnd {
     /// Whether the command ran.
     pub(crate) fn has_run(&self) -> bool {
-        matches!(self, Self::Exit(_) | Self::FileMisplaced { .. } | Self::Explained { .. })
+        match self {
+            Self::Exit(_) | Self::FileMisplaced { .. } | Self::Explained { .. } => true,
+            Self::Task(ends) => ends.iter().any(|end| end.exit_code.is_some()),
+            Self::HostLost | Self::StartFailure(_) => false,
+        }
     }
+}
+
+/// How one container of a task ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerEnd {
+    /// As of [`AttemptEnd::Exit`]; `None` where it did not run.
+    pub exit_code: Option<i32>,
+    /// In the words of ECS.
+    pub reason: Option<String>,
+    /// It was ended because an essential container of the task had ended.
+    pub was_stopped: bool,
 }
 
 /// A signal to an attempt.

@@ -136,7 +136,7 @@ pub(super) fn is_fargate(definition: &Map<String, Value>) -> bool {
 }
 
 /// Null says nothing, wherever AWS's clients send it.
-fn without_nulls(value: Value) -> Value {
+pub(super) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let members = members.into_iter().filter(|(_, value)| !value.is_null());

@@ -10,12 +10,16 @@ use serde_json::{Map, Value};
 
 use super::capacity::Need;
 use super::effect::{ContainerEnd, StartsAfter};
+use super::lifecycle::{ONLY_CONTAINER, log_stream};
 use super::image::{Image, is_fargate, without_nulls};
 use super::vcpus::MilliVcpus;
 use crate::domain::command::{overlay, substitute};
 use crate::domain::spec::{ContainerOverrides, KeyValuePair, ResourceRequirement, ResourceType};
-use crate::domain::{JobDefinition, JobSpec};
-use crate::events::{ContainerDetail, LogConfiguration, NodePropertiesDetail};
+use crate::domain::{JobDefinition, JobId, JobSpec};
+use crate::events::{
+    AttemptEcsTaskDetails, AttemptTaskContainerDetails, ContainerDetail, EcsPropertiesDetail, EcsTaskDetails,
+    LogConfiguration, NodePropertiesDetail, TaskContainerDetails,
+};
 
 /// Nodes of one job, as in AWS Batch.
 const NODES_MAX: u32 = 1_000;
@@ -251,6 +255,36 @@ impl Task {
         })
     }
 
+    /// The containers in a described job, and how each ended that has.
+    pub(crate) fn ecs_properties(&self) -> Option<EcsPropertiesDetail> {
+        if self.has_nodes() {
+            return None;
+        }
+        let containers = self.containers.iter().map(|one| TaskContainerDetails {
+            name: Some(one.name.clone()),
+            essential: Some(one.essential),
+            exit_code: one.container.exit_code,
+            reason: one.container.reason.clone(),
+            log_stream_name: one.container.log_stream_name.clone(),
+            log_configuration: one.container.log_configuration.clone(),
+        });
+        Some(EcsPropertiesDetail { task_properties: vec![EcsTaskDetails { containers: containers.collect() }] })
+    }
+
+    /// The same of an attempt that has ended.
+    pub(crate) fn ended_containers(&self) -> Vec<AttemptEcsTaskDetails> {
+        if self.has_nodes() {
+            return Vec::new();
+        }
+        let containers = self.containers.iter().map(|one| AttemptTaskContainerDetails {
+            name: Some(one.name.clone()),
+            exit_code: one.container.exit_code,
+            reason: one.container.reason.clone(),
+            log_stream_name: one.container.log_stream_name.clone(),
+        });
+        vec![AttemptEcsTaskDetails { containers: containers.collect() }]
+    }
+
     /// What must be free for all of it.
     pub(crate) fn need(&self) -> Need {
         let mut all = Need::default();
@@ -260,8 +294,39 @@ impl Task {
         all
     }
 
+    /// An attempt begins: its containers have log streams, and have not ended.
+    pub(crate) fn begin(&mut self, job_definition: &str, job_id: &JobId, attempt: u32) {
+        let has_nodes = self.has_nodes();
+        for (one, index) in self.containers.iter_mut().zip(0_u32..) {
+            let stream = if has_nodes {
+                log_stream(job_definition, ONLY_CONTAINER, &job_id.node(index), attempt)
+            } else {
+                log_stream(job_definition, &one.name, job_id, attempt)
+            };
+            one.container.log_stream_name = Some(stream);
+            one.container.exit_code = None;
+            one.container.reason = None;
+        }
+    }
+
+    /// Writes down how each container ended, and returns the end that is the whole task's.
+    pub(crate) fn conclude(&mut self, ends: Vec<ContainerEnd>) -> ContainerEnd {
+        let decisive = self.decisive(&ends);
+        for (one, end) in self.containers.iter_mut().zip(ends) {
+            one.container.exit_code = end.exit_code;
+            one.container.reason = end.reason;
+        }
+        decisive
+    }
+
+    /// All of its containers ended alike.
+    pub(crate) fn all_ended(&self, exit_code: i32) -> Vec<ContainerEnd> {
+        let end = ContainerEnd { exit_code: Some(exit_code), ..ContainerEnd::default() };
+        vec![end; self.containers.len()]
+    }
+
     /// The end that is the whole task's: of an essential container that ended by itself, the first that failed.
-    pub(crate) fn decisive(&self, ends: &[ContainerEnd]) -> ContainerEnd {
+    fn decisive(&self, ends: &[ContainerEnd]) -> ContainerEnd {
         let by_itself =
             || self.containers.iter().zip(ends).filter(|(one, end)| one.essential && !end.was_stopped);
         let failed = by_itself().find(|(_, end)| end.exit_code != Some(0));

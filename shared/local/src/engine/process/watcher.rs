@@ -18,7 +18,7 @@ use super::identity::{self, Identity};
 use super::{Site, executable, misplaced};
 use crate::domain::Timestamp;
 use crate::domain::ids::hex_digest;
-use crate::engine::core::{AttemptEnd, AttemptId, Image, Launch, LaunchedContainer, Signal};
+use crate::engine::core::{AttemptEnd, AttemptId, ContainerEnd, Image, Launch, LaunchedContainer, Signal};
 use crate::engine::logs::{Follower, Pumped};
 use crate::engine::runner::{Report, Reports};
 use crate::ports::Clock;
@@ -249,6 +249,14 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     fn ended(&self, ends: Vec<UnitEnd>) -> AttemptEnd {
+        if self.launch.is_task {
+            let ends = ends.into_iter().map(|end| ContainerEnd {
+                exit_code: end.code,
+                reason: end.reason,
+                was_stopped: end.was_stopped,
+            });
+            return AttemptEnd::Task(ends.collect());
+        }
         let only = ends.into_iter().next().unwrap_or_default();
         let exit_code = match (only.code, only.reason) {
             (None, reason) => return reason.map_or(AttemptEnd::HostLost, AttemptEnd::StartFailure),

@@ -101,7 +101,12 @@ fn attend(folder: &Folder) -> io::Result<()> {
     let noted = folder.note_ends(&task.ends());
     match &order.runtime {
         None => remains::end_all(task.commands()),
-        Some(runtime) => order.containers().for_each(|name| drop(runtime.remove(name))),
+        Some(runtime) => {
+            for name in order.containers() {
+                // One that can't be removed now is removed when an engine starts on the folder.
+                let _ = runtime.remove(name);
+            }
+        }
     }
     noted.and_then(|()| folder.confirm_ends())
 }
