@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use batchwright::domain::RuntimeChoice;
 use batchwright::engine::ContainerRuntime;
 
-/// An image whose programs are `/bin/sh` and `/bin/busybox`.
+/// An image whose programs are `sh`, `sleep` and `busybox`.
 pub const IMAGE: &str = "localhost/batchwright-test-busybox";
 
 /// The same image, which says itself what it runs.
@@ -51,10 +51,10 @@ impl Podman {
         let podman = Self { environment };
         podman.runtime()?;
         let context = tempfile::tempdir()?;
-        for name in ["busybox", "sh"] {
+        for name in ["busybox", "sh", "sleep"] {
             fs::copy(busybox, context.path().join(name))?;
         }
-        let plain = "FROM scratch\nCOPY busybox sh /bin/\nENV PATH=/bin\n";
+        let plain = "FROM scratch\nCOPY busybox sh sleep /bin/\nENV PATH=/bin\n";
         let speaking =
             format!("{plain}ENTRYPOINT [\"/bin/busybox\"]\nCMD [\"echo\", \"the image speaks\"]\n");
         for (image, text) in [(IMAGE, plain), (SPEAKING_IMAGE, &speaking)] {

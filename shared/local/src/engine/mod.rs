@@ -34,8 +34,8 @@ mod virtual_clock;
 pub(crate) use self::core::arn;
 
 pub use self::core::{
-    AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch, LaunchedContainer,
-    MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause,
+    AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch,
+    LaunchedContainer, MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause,
 };
 pub use books::{Books, BooksError, MemoryBooks};
 pub use books::{Durability, SqliteBooks};

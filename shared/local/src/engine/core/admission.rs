@@ -87,7 +87,8 @@ pub(crate) fn describe(
     let has = |member: &str| definition.is_some_and(|definition| definition.more.contains_key(member));
     let name = || arn::definition_name(&spec.job_definition);
     if has("eksProperties") {
-        let why = format!("job definition {:?} is for EKS, and such jobs don't run on the embedded engine", name());
+        let why =
+            format!("job definition {:?} is for EKS, and such jobs don't run on the embedded engine", name());
         return Err(Refusal::new(&spec.job_name, why));
     }
     for (given, overrides, properties) in [
@@ -156,14 +157,22 @@ pub(crate) fn check_commands(
         Some(program) => program.is_empty(),
         None => !(runs_images && has_image),
     };
-    let lacking = if task.is_some() { several.map(lacks_command).any(|one| one) } else { only.map(lacks_command).any(|one| one) };
+    let lacking = if task.is_some() {
+        several.map(lacks_command).any(|one| one)
+    } else {
+        only.map(lacks_command).any(|one| one)
+    };
     if !lacking {
         return Ok(());
     }
     let name = arn::definition_name(&spec.job_definition);
     let why = match task {
-        None => format!("there is no command to run: give containerOverrides.command, or define {name:?} with a command"),
-        Some(_) => format!("a container of {name:?} has no command to run: give it one, or run images with --containers"),
+        None => format!(
+            "there is no command to run: give containerOverrides.command, or define {name:?} with a command"
+        ),
+        Some(_) => format!(
+            "a container of {name:?} has no command to run: give it one, or run images with --containers"
+        ),
     };
     Err(Refusal::new(&spec.job_name, why))
 }

@@ -1,8 +1,8 @@
 //! Attempts start, end and are retried; jobs end, and what follows from it for others.
 
+use super::launch::launch;
 use super::record::StopCause;
 use super::retry::{AttemptFailure, is_retried};
-use super::launch::launch;
 use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
 use crate::domain::ids::hex_digest;
 use crate::domain::reasons::{

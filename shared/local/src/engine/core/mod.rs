@@ -44,10 +44,10 @@ pub use effect::{AttemptEnd, ContainerEnd, Launch, LaunchedContainer, Signal, St
 pub use ids::JobIds;
 pub(crate) use ids::uuid_like;
 pub use image::Image;
-pub use task::{Task, TaskContainer};
 pub use record::{AttemptId, CurrentAttempt, JobRecord, Stop, StopCause};
 pub(crate) use stop::Reach;
 pub(crate) use submit::Finished;
+pub use task::{Task, TaskContainer};
 pub use vcpus::MilliVcpus;
 
 use crate::domain::{JobDefinition, JobId, JobStatus, Timestamp};
@@ -144,7 +144,9 @@ impl Core {
     /// The ids of all unfinished submissions, without children.
     pub(crate) fn unfinished_submissions(&self) -> Vec<JobId> {
         let open = self.jobs.values().filter(|record| !record.status().is_terminal());
-        open.filter(|record| record.job_id().parent().is_none()).map(|record| record.job_id().clone()).collect()
+        open.filter(|record| record.job_id().parent().is_none())
+            .map(|record| record.job_id().clone())
+            .collect()
     }
 
     /// When [`Core::tick`] has something to do next.

@@ -109,7 +109,8 @@ impl JobRecord {
 
     /// Nodes, of a multi-node job.
     pub fn nodes(&self) -> u32 {
-        let nodes = self.task.as_ref().filter(|task| task.has_nodes()).map_or(0, |task| task.containers.len());
+        let nodes =
+            self.task.as_ref().filter(|task| task.has_nodes()).map_or(0, |task| task.containers.len());
         u32::try_from(nodes).unwrap_or(u32::MAX)
     }
 

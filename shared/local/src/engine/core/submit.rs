@@ -200,7 +200,8 @@ fn with_task(mut detail: JobDetail, task: Option<&Task>) -> JobDetail {
 /// The nodes of a job, each a record of its own, which only the job moves.
 fn nodes_of(job: &JobRecord) -> Vec<JobRecord> {
     let task = job.task.as_ref().filter(|task| task.has_nodes());
-    let nodes = task.iter().flat_map(|task| task.containers.iter().zip(0_u32..).map(|node| (task.main_node, node)));
+    let nodes =
+        task.iter().flat_map(|task| task.containers.iter().zip(0_u32..).map(|node| (task.main_node, node)));
     let node = |(main_node, (node, index)): (Option<u32>, (&TaskContainer, u32))| {
         let mut detail = job.detail.clone();
         detail.job_id = job.job_id().node(index);

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::capacity::Need;
 use super::effect::{ContainerEnd, StartsAfter};
-use super::lifecycle::{ONLY_CONTAINER, log_stream};
 use super::image::{Image, is_fargate, without_nulls};
+use super::lifecycle::{ONLY_CONTAINER, log_stream};
 use super::vcpus::MilliVcpus;
 use crate::domain::command::{overlay, substitute};
 use crate::domain::spec::{ContainerOverrides, KeyValuePair, ResourceRequirement, ResourceType};
@@ -151,15 +151,20 @@ impl Task {
         let task = task.ok_or("ecsProperties.taskProperties: needs one entry")?;
         let listed = task.get("containers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         if listed.is_empty() || listed.len() > CONTAINERS_MAX {
-            return Err(format!("{WHERE}.containers: has {} entries, allowed are 1 to {CONTAINERS_MAX}", listed.len()));
+            return Err(format!(
+                "{WHERE}.containers: has {} entries, allowed are 1 to {CONTAINERS_MAX}",
+                listed.len()
+            ));
         }
-        let overrides = spec.ecs_properties_override.iter().flat_map(|all| all.task_properties.iter().take(1));
+        let overrides =
+            spec.ecs_properties_override.iter().flat_map(|all| all.task_properties.iter().take(1));
         let overrides: Vec<_> = overrides.flat_map(|task| &task.containers).collect();
         let mut containers: Vec<TaskContainer> = Vec::new();
         for (index, members) in listed.iter().enumerate() {
             let failed = |why: String| format!("{WHERE}.containers[{index}]: {why}");
             let members = without_nulls(members.clone());
-            let place: Place = serde_json::from_value(members.clone()).map_err(|error| failed(error.to_string()))?;
+            let place: Place =
+                serde_json::from_value(members.clone()).map_err(|error| failed(error.to_string()))?;
             let name = place.name.unwrap_or_else(|| format!("container-{index}"));
             if containers.iter().any(|known| known.name == name) {
                 return Err(failed(format!("the name {name:?} is given already")));
@@ -173,8 +178,14 @@ impl Task {
             // The task's volumes are there for each of its containers.
             members.extend(task.get("volumes").map(|volumes| ("volumes".to_owned(), volumes.clone())));
             let is_fargate = is_fargate(&definition.more);
-            let made = container(&members, change.unwrap_or_default(), parameters, is_fargate).map_err(failed)?;
-            containers.push(TaskContainer { name, essential: place.essential, depends_on: place.depends_on, ..made });
+            let made =
+                container(&members, change.unwrap_or_default(), parameters, is_fargate).map_err(failed)?;
+            containers.push(TaskContainer {
+                name,
+                essential: place.essential,
+                depends_on: place.depends_on,
+                ..made
+            });
         }
         let task = Self { containers, main_node: None };
         task.check_order().map_err(|why| format!("{WHERE}.containers: {why}"))?;
@@ -190,7 +201,12 @@ impl Task {
         let mut startable: Vec<&str> = Vec::new();
         loop {
             let known = startable.len();
-            for container in self.containers.iter().filter(|one| !startable.contains(&one.name.as_str())).collect::<Vec<_>>() {
+            for container in self
+                .containers
+                .iter()
+                .filter(|one| !startable.contains(&one.name.as_str()))
+                .collect::<Vec<_>>()
+            {
                 let mut needed = container.depends_on.iter().map(|after| after.container_name.as_str());
                 if needed.all(|name| startable.contains(&name)) {
                     startable.push(&container.name);
@@ -227,9 +243,12 @@ impl Task {
         let is_fargate = is_fargate(&definition.more);
         let containers = (0..count).map(|index| {
             let range = narrowest(&nodes.node_range_properties, |range| &range.target_nodes, index, count);
-            let range = range.ok_or_else(|| format!("nodeProperties: no nodeRangeProperties are for node {index}"))?;
+            let range = range
+                .ok_or_else(|| format!("nodeProperties: no nodeRangeProperties are for node {index}"))?;
             let members = range.container.as_ref().ok_or_else(|| {
-                format!("nodeProperties: node {index} has no container; others don't run on the embedded engine")
+                format!(
+                    "nodeProperties: node {index} has no container; others don't run on the embedded engine"
+                )
             })?;
             let own = narrowest(&overrides.node_property_overrides, |one| &one.target_nodes, index, count);
             let own = own.and_then(|own| own.container_overrides.as_ref());
@@ -268,7 +287,9 @@ impl Task {
             log_stream_name: one.container.log_stream_name.clone(),
             log_configuration: one.container.log_configuration.clone(),
         });
-        Some(EcsPropertiesDetail { task_properties: vec![EcsTaskDetails { containers: containers.collect() }] })
+        Some(EcsPropertiesDetail {
+            task_properties: vec![EcsTaskDetails { containers: containers.collect() }],
+        })
     }
 
     /// The same of an attempt that has ended.
@@ -361,8 +382,8 @@ fn container(
     parameters: &BTreeMap<String, String>,
     is_fargate: bool,
 ) -> Result<TaskContainer, String> {
-    let read: Members =
-        serde_json::from_value(without_nulls(Value::Object(members.clone()))).map_err(|error| error.to_string())?;
+    let read: Members = serde_json::from_value(without_nulls(Value::Object(members.clone())))
+        .map_err(|error| error.to_string())?;
     let mut image = Image::read(members).map_err(|error| error.to_string())?;
     image.is_fargate = is_fargate;
     let mut requirements = read.resource_requirements;
@@ -433,7 +454,10 @@ mod tests {
         })
         .unwrap();
         let [a, b] = task.containers.as_slice() else { panic!("{task:?}") };
-        assert_eq!((a.container.command.as_slice(), a.essential), (["echo".to_owned(), "hi".into()].as_slice(), true));
+        assert_eq!(
+            (a.container.command.as_slice(), a.essential),
+            (["echo".to_owned(), "hi".into()].as_slice(), true)
+        );
         assert_eq!((b.container.command.as_slice(), b.essential), (["other".to_owned()].as_slice(), false));
         assert_eq!(a.image.as_ref().unwrap().volumes[0].name, "v");
         let need = task.need();
@@ -497,9 +521,13 @@ mod tests {
 
     #[test]
     fn the_essential_container_that_failed_by_itself_decides() {
-        let task = task(ecs(json!([plain("a"), plain("b"), {"name": "c", "image": "i", "essential": false}])), |_| ());
+        let task = task(
+            ecs(json!([plain("a"), plain("b"), {"name": "c", "image": "i", "essential": false}])),
+            |_| (),
+        );
         let task = task.unwrap();
-        let end = |code: i32, was_stopped: bool| ContainerEnd { exit_code: Some(code), was_stopped, reason: None };
+        let end =
+            |code: i32, was_stopped: bool| ContainerEnd { exit_code: Some(code), was_stopped, reason: None };
         for (ends, expected) in [
             ([end(0, false), end(143, true), end(1, false)], Some(0)),
             ([end(0, false), end(3, false), end(0, false)], Some(3)),
