@@ -259,7 +259,8 @@ fn the_plan_says_what_would_be_a_process_and_what_a_container() {
     // A runtime that answers is all that a plan asks for.
     std::os::unix::fs::symlink("/bin/true", folder.path("bin/podman")).unwrap();
     let plan = planned(&["plan", "jobs.json", "--local"]);
-    let expected = "2 jobs to submit (1 in podman containers, 1 as processes of this machine), 0 to skip, 0 to reject\n";
+    let expected =
+        "2 jobs to submit (1 in podman containers, 1 as processes of this machine), 0 to skip, 0 to reject\n";
     assert!(plan.stdout.ends_with(expected), "{plan:?}");
     let rows = planned(&["plan", "jobs.json", "--local", "--output", "json"]).json();
     let runs_by = |row: usize| rows["plan"][row]["runsBy"].clone();
