@@ -68,8 +68,8 @@ impl Bench {
         self.engine.describe_jobs(std::slice::from_ref(job)).await.unwrap().remove(0)
     }
 
-    async fn log(&self, name: &Option<String>) -> Vec<String> {
-        let stream = LogStream { group: None, name: name.clone().unwrap(), container: None, region: None };
+    async fn log(&self, name: Option<&str>) -> Vec<String> {
+        let stream = LogStream { group: None, name: name.unwrap().to_owned(), container: None, region: None };
         let page = self.engine.log_events(&stream, None).await.unwrap();
         page.events.into_iter().map(|event| event.message).collect()
     }
@@ -111,8 +111,8 @@ async fn a_container_starts_when_what_it_waits_for_has_come() {
                 (detail.status, main.exit_code, first.exit_code),
                 (JobStatus::Succeeded, Some(0), Some(code))
             );
-            assert_eq!(bench.log(&main.log_stream_name).await, ["two"]);
-            assert_eq!(bench.log(&first.log_stream_name).await, ["one"]);
+            assert_eq!(bench.log(main.log_stream_name.as_deref()).await, ["two"]);
+            assert_eq!(bench.log(first.log_stream_name.as_deref()).await, ["one"]);
         }
     }
 }
@@ -163,7 +163,7 @@ async fn the_main_node_ends_all_nodes_and_decides() {
         let main = bench.describe(&detail.job_id.node(0)).await;
         let main_container = main.container.as_ref().unwrap();
         assert_eq!((main.status, main_container.exit_code), (JobStatus::Failed, Some(5)));
-        assert_eq!(bench.log(&main_container.log_stream_name).await, ["main"]);
+        assert_eq!(bench.log(main_container.log_stream_name.as_deref()).await, ["main"]);
         let other = bench.describe(&detail.job_id.node(2)).await;
         assert!(other.container.unwrap().exit_code.is_some(), "it ran, and was ended");
     }

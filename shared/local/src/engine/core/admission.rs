@@ -150,18 +150,14 @@ pub(crate) fn check_commands(
     task: Option<&Task>,
     runs_images: bool,
 ) -> Result<(), Refusal> {
-    let only = detail.container.iter().map(|container| (container, image.is_some()));
+    let mut only = detail.container.iter().map(|container| (container, image.is_some()));
     let several = task.into_iter().flat_map(|task| &task.containers);
-    let several = several.map(|one| (&one.container, one.image.is_some()));
+    let mut several = several.map(|one| (&one.container, one.image.is_some()));
     let lacks_command = |(container, has_image): (&ContainerDetail, bool)| match container.command.first() {
         Some(program) => program.is_empty(),
         None => !(runs_images && has_image),
     };
-    let lacking = if task.is_some() {
-        several.map(lacks_command).any(|one| one)
-    } else {
-        only.map(lacks_command).any(|one| one)
-    };
+    let lacking = if task.is_some() { several.any(lacks_command) } else { only.any(lacks_command) };
     if !lacking {
         return Ok(());
     }
