@@ -8,7 +8,8 @@ class Hello(BatchTask):
     job_definition = luigi.Parameter(default="hello")
     job_queue = luigi.OptionalParameter(default="q")
     poll_time = luigi.IntParameter(default=1)
-    parameters = luigi.DictParameter(default={"word": "from luigi"})
+    # Luigi's own parameter freezes the dict, and boto3 takes no frozen one.
+    parameters = {"word": "from luigi"}
 
 
 if __name__ == "__main__":
