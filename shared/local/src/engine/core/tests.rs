@@ -631,7 +631,7 @@ fn nodes_go_where_their_job_goes_and_the_main_node_decides() {
     let mut bench = Bench::with_vcpus(3);
     let spec = three_nodes(&mut bench);
     let job = bench.submit(spec.clone());
-    assert_eq!(bench.core.unfinished_submissions(), [job.clone()]);
+    assert_eq!(bench.core.unfinished_submissions(), std::slice::from_ref(&job));
     assert_eq!(bench.record(&job).detail.node_properties.as_ref().unwrap().num_nodes, Some(3));
     bench.end(&job, ended(&[(143, true), (0, false), (1, false)]));
     for id in [job.clone(), job.node(0), job.node(1), job.node(2)] {
