@@ -71,7 +71,7 @@ impl Bench {
     async fn new() -> Option<Self> {
         let podman = Podman::find()?;
         let state = tempfile::tempdir().unwrap();
-        let caller = vec![("FROM_CALLER".into(), "yes".into()), ("SECRET".into(), "no".into())];
+        let caller = [("FROM_CALLER".into(), "yes".into()), ("SECRET".into(), "no".into())];
         let settings = ProcessSettings {
             containers: Some(podman.runtime().unwrap()),
             container_environment: passed_environment(&caller, &["FROM_CALLER".into()]),
