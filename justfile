@@ -8,12 +8,12 @@ default:
 test:
     cargo test --workspace --locked
 
-# fmt, clippy, doc, the library without any feature, licences and bans
+# fmt, clippy, doc, the library with each feature alone, licences and bans
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-    cargo check -p batchwright --no-default-features --locked --target-dir target/no-features
+    .ci/outside
     .ci/deny
 
 # What CI does
@@ -36,6 +36,10 @@ once *parameters="":
 prove:
     python3 benches/prove.py
     python3 benches/once.py
+
+# Clients too heavy for CI (redun, airflow, luigi) from their packages against `serve`: see docs/clients.md
+clients *names="":
+    python3 tests/clients/heavy {{names}}
 
 # The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":

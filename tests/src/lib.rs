@@ -1,5 +1,6 @@
 //! What the suites under `tests/` share.
 
+pub mod aio_aws;
 pub mod broken_s3;
 pub mod contract;
 pub mod crash;
@@ -10,11 +11,13 @@ pub mod invoke;
 pub mod loopback;
 pub mod model;
 pub mod npm;
+pub mod podman;
 pub mod processes;
 pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
 pub mod shifted_clock;
+pub mod slow_link;
 pub mod small_stack;
 pub mod stack;
 pub mod template;
