@@ -1,6 +1,7 @@
 //! One fan-out, as far as an invocation gets.
 
 use batchwright::domain::S3Uri;
+use batchwright::fan_out::limits::HELD_RESULTS_MAX_BYTES;
 use batchwright::fan_out::{Checkpoint, Continuation, Counts, Progress};
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::ports::{
@@ -87,6 +88,7 @@ where
         owner: &invocation.request_id,
         first: job.first,
         end: job.end,
+        held_max_bytes: HELD_RESULTS_MAX_BYTES,
         stop_starting: now + invocation.time_left(&ports.clock, config.stop_margin),
         stop_waiting: now + invocation.time_left(&ports.clock, config.give_up_margin()),
     };
