@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use batchwright::domain::{JobName, JobStatus};
-use batchwright::engine::{Ending, FaultPlan, FaultyEngine, Outcome, Scene};
+use batchwright::engine::{AttemptOutcome, Ending, FaultPlan, FaultyEngine, Scene};
 use batchwright::function::Metric;
 use batchwright::ports::{JobQueries as _, Unpaced};
 use batchwright::use_cases::record_state::Recorder;
@@ -44,8 +44,8 @@ async fn events_that_come_twice_and_backwards_end_in_the_same_state() {
     }
 }
 
-fn lost_once(scene: &Scene<'_>) -> Outcome {
-    let outcome = Outcome::success_after(Duration::from_secs(5));
+fn lost_once(scene: &Scene<'_>) -> AttemptOutcome {
+    let outcome = AttemptOutcome::success_after(Duration::from_secs(5));
     if scene.submission == 1 { outcome.ending(Ending::HostLost) } else { outcome }
 }
 
