@@ -45,6 +45,18 @@ def aio_aws_python():
     return venv / "bin" / "python"
 
 
+def venv_python(name, requirements):
+    """The Python of an environment with the given requirements, which are installed where they are missing."""
+    venv = ROOT / ".venv" / name
+    installed = venv / "installed.txt"
+    wanted = "\n".join(requirements)
+    if not installed.exists() or installed.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", *requirements], check=True)
+        installed.write_text(wanted)
+    return venv / "bin" / "python"
+
+
 def aws_environment(**more):
     """An environment in which an AWS client finds credentials, a Region, and nothing of this machine's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
