@@ -34,10 +34,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) struct Http {
     roots: Roots,
     /// One pool a connect time-out: the providers of credentials ask for a shorter one than the services.
-    pools: Arc<Mutex<Vec<(Option<Duration>, Pool)>>>,
+    pools: Arc<Mutex<Pools>>,
 }
 
 type Pool = Client<Connect, SdkBody>;
+type Pools = Vec<(Option<Duration>, Pool)>;
 
 impl Http {
     pub(super) fn new(roots: Roots) -> Self {
