@@ -15,6 +15,7 @@ pub mod recorded;
 pub mod runtime_api;
 pub mod schema;
 pub mod shifted_clock;
+pub mod slow_link;
 pub mod small_stack;
 pub mod stack;
 pub mod template;

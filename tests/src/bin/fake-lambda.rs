@@ -1,4 +1,4 @@
-//! The tests' Lambda endpoint as a process, for `benches/beside.py`. It prints its URL, and then does what each line of
+//! The tests' Lambda endpoint as a process, for `benches/fates.py`. It prints its URL, and then does what each line of
 //! its input says, until that ends:
 //!
 //! - `room N`: so many functions may run at once from now on.
