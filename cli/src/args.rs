@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::s3_uri::Pattern;
-use batchwright::domain::{Cause, JobStatus};
+use batchwright::domain::{Cause, JobStatus, RuntimeChoice};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -258,14 +258,22 @@ impl EngineArgs {
     }
 }
 
+fn runtime(text: &str) -> Result<RuntimeChoice, &'static str> {
+    RuntimeChoice::parse(text).ok_or("docker, podman and auto are known")
+}
+
 /// What jobs get of this machine, beyond what a container would have.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ProcessArgs {
     /// Run jobs in this folder [default: local.workdir of the job file, else an empty folder for each attempt]
     #[arg(long, value_name = "DIR")]
     pub(crate) workdir: Option<PathBuf>,
+    /// Run the images of job definitions that have one in containers of this runtime, and all else as processes
+    /// [default: local.containers of the job file, else processes alone]
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime)]
+    pub(crate) containers: Option<RuntimeChoice>,
     /// Pass an environment variable on to jobs, or set it; may be given more than once. Without it jobs see
-    /// PATH, locale and time zone
+    /// PATH, locale and time zone, and containers nothing
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<OsString>,
     /// Keep the folders of attempts that have ended, and tell where they are
@@ -326,6 +334,9 @@ pub(crate) struct PlanArgs {
     /// Run again what SUCCEEDED
     #[arg(long)]
     pub(crate) rerun: bool,
+    /// As of `run`: what runs the images of job definitions that have one, on this machine
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime)]
+    pub(crate) containers: Option<RuntimeChoice>,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ pub mod invoke;
 pub mod loopback;
 pub mod model;
 pub mod npm;
+pub mod podman;
 pub mod processes;
 pub mod recorded;
 pub mod runtime_api;
