@@ -34,7 +34,7 @@ where
         (Part::Complete(checkpoint), new) => {
             // Nobody reads the answer of an invocation that goes on: the results are to be found.
             let asked = job.order.results.clone().or_else(|| job.is_stored.then(|| own_results(place)));
-            let branches = [(place.clone(), checkpoint)];
+            let branches = [(place.clone(), *checkpoint)];
             Ok((complete(ports, place, asked.as_ref(), &branches).await?, new))
         }
         (Part::Open(state, progress), new) => Ok((Response::open(place, state, &progress), new)),
@@ -63,7 +63,7 @@ where
 
 /// How far an invocation brought a fan-out or a branch.
 pub(crate) enum Part {
-    Complete(Checkpoint),
+    Complete(Box<Checkpoint>),
     Open(AnswerState, Progress),
 }
 
@@ -95,7 +95,7 @@ where
     let (end, new) =
         run_fan_out(&ports.caller, &ports.objects, &ports.clock, &fan_out).await.map_err(failed)?;
     let part = match end {
-        End::Complete(checkpoint) => Part::Complete(checkpoint),
+        End::Complete(checkpoint) => Part::Complete(Box::new(checkpoint)),
         End::Elsewhere(checkpoint) if checkpoint.owner == invocation.request_id => {
             let why =
                 format!("the fan-out {} may still be run by this request's first delivery", job.place.run_id);
