@@ -24,7 +24,7 @@ check:
 histories n="100000":
     HISTORIES={{n}} cargo test --workspace --locked --test histories -- --nocapture
 
-# A measurement: scale (of `run`), invoke, objects, convert or pack, the last four beside others' programs
+# A measurement: scale (of `run`), invoke, fates, objects, convert or pack, the last five beside others' programs
 bench what="scale" *options="":
     python3 benches/{{what}}.py {{options}}
 

@@ -35,6 +35,7 @@ impl Stack {
             region: args.region.clone(),
             profile: args.profile.clone(),
             endpoint_url: args.endpoint_url.clone(),
+            ..Connection::default()
         };
         let config = connect(&connection).await;
         let name = args.stack.as_deref().unwrap_or_default();

@@ -48,6 +48,7 @@ struct State {
     seen: Seen,
     running: usize,
     room: usize,
+    refuses_objects: bool,
 }
 
 /// The endpoint. It ends when it is dropped.
@@ -63,7 +64,12 @@ impl FakeLambda {
     pub async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint_url = format!("http://{}", listener.local_addr()?);
-        let state = Arc::new(Mutex::new(State { seen: Seen::default(), running: 0, room: usize::MAX }));
+        let state = Arc::new(Mutex::new(State {
+            seen: Seen::default(),
+            running: 0,
+            room: usize::MAX,
+            refuses_objects: false,
+        }));
         let shared = Arc::clone(&state);
         let server = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
@@ -82,6 +88,11 @@ impl FakeLambda {
     /// How many functions may run at once from now on.
     pub fn set_room(&self, room: usize) {
         lock(&self.state).room = room;
+    }
+
+    /// Whether objects are refused from now on, once they have come whole.
+    pub fn refuse_objects(&self, refuses: bool) {
+        lock(&self.state).refuses_objects = refuses;
     }
 
     /// What was seen so far.
@@ -185,7 +196,7 @@ async fn invoked(request: &Request, state: &Arc<Mutex<State>>) -> Option<Answer>
     };
     let (act, running) = {
         let mut state_now = lock(state);
-        let State { seen, running, room } = &mut *state_now;
+        let State { seen, running, room, .. } = &mut *state_now;
         seen.requests += 1;
         seen.bodies.push(request.body.clone());
         seen.paths.push(request.line.clone());
@@ -211,6 +222,9 @@ async fn invoked(request: &Request, state: &Arc<Mutex<State>>) -> Option<Answer>
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
     drop(running);
+    if request.header("x-amz-invocation-type") == Some("Event") && name == "ok" {
+        return Some(Answer::new(202, "").with("x-amzn-requestid", "1"));
+    }
     let well = |body: Vec<u8>| Answer::new(200, body).with("x-amz-executed-version", "$LATEST");
     match name {
         "error" => {
@@ -254,6 +268,10 @@ fn stored(request: &Request, state: &Arc<Mutex<State>>) -> Option<Answer> {
             Some(_) => Answer::new(200, "").with("etag", "\"1\""),
             None => Answer::new(404, ""),
         },
+        "PUT" if state.refuses_objects => {
+            let body = "<Error><Code>AccessDenied</Code><Message>the key may not be used</Message></Error>";
+            Answer::new(403, body)
+        }
         "PUT" => {
             state.seen.objects.insert(path.to_owned(), request.body.clone());
             Answer::new(200, "").with("etag", "\"1\"")

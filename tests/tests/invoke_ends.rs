@@ -119,6 +119,32 @@ async fn a_closed_pipe_and_a_full_disk_lose_no_result() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_file_of_results_that_fails_is_gone_on_with_once_it_is_whole_again() -> anyhow::Result<()> {
+    let lines = (0..1_000).map(|id| json!({"id": id, "do": ["big:2000"]}).to_string());
+    let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);
+    let (list, file) = (folder.name("list.jsonl"), folder.name("results.jsonl"));
+    let args = ["task", "--payloads", &list, "--results", &file, "--concurrency", "10"];
+    // No file may grow past 64 KiB, as on a disk that is full.
+    let mut full = program(server.endpoint_url(), "trap '' XFSZ; ulimit -f 128;", &args)?;
+    let full = ended(full.current_dir(folder.folder()).spawn()?).await?;
+    assert_eq!(full.code, Some(4), "{}", full.stderr);
+    assert!(full.stderr.contains(&format!("{file} can't be written: File too large")), "{}", full.stderr);
+    assert!(full.stderr.contains("results.jsonl.rest-1.jsonl: put them at its end"), "{}", full.stderr);
+    let (before, rest) = (folder.text("results.jsonl")?, folder.text("results.jsonl.rest-1.jsonl")?);
+    let kept = [results(&before)?, results(&rest)?].concat();
+    all_have_lines(&server.seen(), &kept, 0);
+    assert!(kept.len() > 30 && kept.len() < 100, "it has stopped: {}", kept.len());
+
+    std::fs::write(&file, before + &rest)?;
+    let ended = run(server.endpoint_url(), &args).await?;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let whole = results(&folder.text("results.jsonl")?)?;
+    assert_eq!(whole.iter().map(index).collect::<Vec<_>>(), (0..1_000).collect::<Vec<_>>());
+    assert!(server.seen().ran.values().all(|runs| *runs == 1), "nothing ran twice");
+    Ok(())
+}
+
+#[tokio::test]
 async fn killed_and_started_again_it_goes_on_and_only_what_was_in_flight_is_unknown() -> anyhow::Result<()> {
     let lines = (0..2_000).map(|id| json!({"id": id, "do": ["ok:20"]}).to_string());
     let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);
@@ -261,5 +287,33 @@ async fn an_object_of_results_is_put_at_the_end_and_not_replaced_unasked() -> an
     assert_eq!(refused.code, Some(3), "{}", refused.stderr);
     assert!(refused.stderr.contains("is there already"), "{}", refused.stderr);
     assert_eq!((over(&["--overwrite"]).await?.code, server.seen().requests), (Some(0), 100));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_object_that_is_refused_at_the_end_is_put_by_the_same_command() -> anyhow::Result<()> {
+    let server = FakeLambda::start().await?;
+    let folder = Folder::with_list((0..50).map(|id| id.to_string()))?;
+    let list = folder.name("list.jsonl");
+    let over = || {
+        let args = ["task", "--payloads", &list, "--results", "s3://bucket/results.jsonl"];
+        let mut command = program(server.endpoint_url(), "", &args)?;
+        Ok::<_, anyhow::Error>(command.current_dir(folder.folder()).spawn()?)
+    };
+    server.refuse_objects(true);
+    let refused = ended(over()?).await?;
+    assert_eq!((refused.code, server.seen().requests), (Some(4), 50), "{}", refused.stderr);
+    assert!(refused.stderr.contains("the key may not be used"), "{}", refused.stderr);
+    let name =
+        refused.stderr.split_once("the results are in ").and_then(|(_, rest)| rest.split_once(": the same"));
+    let (name, _) = name.expect("the file is named");
+    assert_eq!(count(&results(&folder.text(name)?)?, "SUCCEEDED"), 50);
+
+    server.refuse_objects(false);
+    let put = ended(over()?).await?;
+    assert_eq!((put.code, server.seen().requests), (Some(0), 50), "{}", put.stderr);
+    let object = String::from_utf8_lossy(&server.seen().objects["/bucket/results.jsonl"]).into_owned();
+    assert_eq!(count(&results(&object)?, "SUCCEEDED"), 50);
+    assert!(!folder.path(name).exists(), "it is needed no more");
     Ok(())
 }

@@ -28,6 +28,7 @@ impl Remote {
             region: args.region.clone(),
             profile: args.profile.clone(),
             endpoint_url: args.endpoint_url.clone(),
+            ..Connection::default()
         };
         let journal = state_folder().map(|folder| {
             let endpoint_url = args.endpoint_url.clone().or_else(|| environment("AWS_ENDPOINT_URL"));

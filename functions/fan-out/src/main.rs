@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
-    let aws = connect(&Connection::default()).await;
+    let aws = connect(&Connection::of_function(&environment)).await;
     let ports = Ports {
         caller: LambdaCaller::new(&aws),
         objects: S3ObjectStore::new(s3_client(&aws), &config.bucket),

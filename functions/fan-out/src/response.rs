@@ -34,7 +34,8 @@ pub struct Response {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<batchwright::fan_out::ItemResult>>"))]
     pub results: Option<Vec<Box<RawValue>>>,
-    /// Where the results are, as JSON Lines in the order of the list.
+    /// Where the results are, as JSON Lines in the order of the list, but for results that came after 64 MiB of those
+    /// behind them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub results_uri: Option<String>,
     /// Where this answer is, or will be, without results.

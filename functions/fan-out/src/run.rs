@@ -1,6 +1,7 @@
 //! One fan-out, as far as an invocation gets.
 
 use batchwright::domain::S3Uri;
+use batchwright::fan_out::limits::HELD_RESULTS_MAX_BYTES;
 use batchwright::fan_out::{Checkpoint, Continuation, Counts, Progress};
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::ports::{
@@ -33,7 +34,7 @@ where
         (Part::Complete(checkpoint), new) => {
             // Nobody reads the answer of an invocation that goes on: the results are to be found.
             let asked = job.order.results.clone().or_else(|| job.is_stored.then(|| own_results(place)));
-            let branches = [(place.clone(), checkpoint)];
+            let branches = [(place.clone(), *checkpoint)];
             Ok((complete(ports, place, asked.as_ref(), &branches).await?, new))
         }
         (Part::Open(state, progress), new) => Ok((Response::open(place, state, &progress), new)),
@@ -62,7 +63,7 @@ where
 
 /// How far an invocation brought a fan-out or a branch.
 pub(crate) enum Part {
-    Complete(Checkpoint),
+    Complete(Box<Checkpoint>),
     Open(AnswerState, Progress),
 }
 
@@ -87,13 +88,14 @@ where
         owner: &invocation.request_id,
         first: job.first,
         end: job.end,
+        held_max_bytes: HELD_RESULTS_MAX_BYTES,
         stop_starting: now + invocation.time_left(&ports.clock, config.stop_margin),
         stop_waiting: now + invocation.time_left(&ports.clock, config.give_up_margin()),
     };
     let (end, new) =
         run_fan_out(&ports.caller, &ports.objects, &ports.clock, &fan_out).await.map_err(failed)?;
     let part = match end {
-        End::Complete(checkpoint) => Part::Complete(checkpoint),
+        End::Complete(checkpoint) => Part::Complete(Box::new(checkpoint)),
         End::Elsewhere(checkpoint) if checkpoint.owner == invocation.request_id => {
             let why =
                 format!("the fan-out {} may still be run by this request's first delivery", job.place.run_id);

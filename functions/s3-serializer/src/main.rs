@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
-    let aws = connect(&Connection::default()).await;
+    let aws = connect(&Connection::of_function(&environment)).await;
     let buckets = S3Buckets::new(s3_client(&aws));
     serve(async |event, invocation| handle(&buckets, &SystemClock, &config, event, &invocation).await).await
 }

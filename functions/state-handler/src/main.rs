@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
-    let aws = connect(&Connection::default()).await;
+    let aws = connect(&Connection::of_function(&environment)).await;
     let tables = Tables { jobs: config.jobs_table.clone(), runs: config.runs_table.clone() };
     let recorder = Recorder {
         store: &DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables),

@@ -71,6 +71,7 @@ impl Config {
                     region: self.region.clone(),
                     profile: self.profile.clone(),
                     endpoint_url: self.endpoint_url.clone(),
+                    ..Connection::default()
                 };
                 connect(&connection).await
             }

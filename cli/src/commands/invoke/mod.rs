@@ -43,6 +43,7 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<Exit, Failure> {
         region: args.region.clone(),
         profile: args.profile.clone(),
         endpoint_url: args.endpoint_url.clone(),
+        ..Connection::default()
     };
     let aws = connect(&connection).await;
     let list = List::of(args, &call, &aws)?;

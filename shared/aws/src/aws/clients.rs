@@ -5,7 +5,8 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use super::http::{Http, Roots};
 
 /// From the start of an attempt until its connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,10 +18,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Attempts of one call, by the SDK's standard retries. `SubmitJob` alone is called with none.
 const ATTEMPTS: u32 = 5;
 
-/// How long a connection that nobody uses is kept. The services close theirs later: a call on one that
-/// is closed already ends as a lost answer, which costs a `SubmitJob` its claim.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// What a person or a function's environment says of the way to AWS. What is absent is found as every
 /// AWS program finds it.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +28,15 @@ pub struct Connection {
     pub profile: Option<String>,
     /// `--endpoint-url`, `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
+    /// Whom TLS trusts.
+    pub roots: Roots,
+}
+
+impl Connection {
+    /// For a function of Lambda, whose environment says the rest.
+    pub fn of_function(look_up: &impl Fn(&str) -> Option<String>) -> Self {
+        Self { roots: Roots::of_function(look_up), ..Self::default() }
+    }
 }
 
 /// The configuration from which every client is made.
@@ -43,17 +49,13 @@ pub async fn connect(connection: &Connection) -> SdkConfig {
 }
 
 fn loader(connection: &Connection) -> ConfigLoader {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .app_name(AppName::new("batchwright").expect("the name holds letters only"))
-        .http_client(http_client)
+        .http_client(Http::new(connection.roots))
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
     if let Some(profile) = &connection.profile {
@@ -154,6 +156,7 @@ mod tests {
             region: Some("eu-west-1".into()),
             profile: None,
             endpoint_url: Some("http://127.0.0.1:9".into()),
+            roots: Roots::Machine,
         };
         let config = connect(&connection).await;
         assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));

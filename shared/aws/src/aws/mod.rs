@@ -3,7 +3,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `batch` | `BatchJobEngine`: the jobs |
-//! | `clients` | the one place where clients are configured: behaviour version, TLS, time-outs, retries, endpoints |
+//! | `clients` | the one place where clients are configured: behaviour version, time-outs, retries, endpoints |
+//! | `http` | what their requests go over: connections, keep-alive, TLS and whom it trusts |
 //! | `lambda` | `LambdaInvoker`, `LambdaCaller`: the functions |
 //! | `logs` | `CloudWatchLogSource`: the jobs' logs |
 //! | `s3` | `S3ObjectStore`: archives, reports and job files; `S3Buckets`: any object |
@@ -16,6 +17,7 @@ mod clients;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod error;
+mod http;
 #[cfg(feature = "lambda")]
 mod lambda;
 #[cfg(feature = "logs")]
@@ -28,6 +30,7 @@ pub use batch::BatchJobEngine;
 pub use clients::{Connection, connect};
 #[cfg(feature = "s3")]
 pub use clients::{accelerated_s3_client, connect_unsigned, s3_client};
+pub use http::Roots;
 #[cfg(feature = "lambda")]
 pub use lambda::{Answer, LambdaCaller, LambdaInvoker};
 #[cfg(feature = "logs")]

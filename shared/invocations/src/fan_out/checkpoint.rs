@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::indices::Indices;
 use super::latencies::Latencies;
 use super::reorder::Settled;
 use super::retry::Ran;
@@ -29,6 +30,10 @@ pub struct Checkpoint {
     pub end: Option<u64>,
     /// Every item before it has its result in a part.
     pub next: u64,
+    /// Every item that has its result in a part: those before `next`, and some behind it.
+    pub done: Indices,
+    /// Parts that are written.
+    pub parts: u64,
     /// No item from here on was started. Those from `next` to here may have been.
     pub started: u64,
     /// Of those, the ones that may be started: they only waited for another attempt.
@@ -37,9 +42,9 @@ pub struct Checkpoint {
     pub early: Vec<Early>,
     /// Counts the saves, for the keys of such objects.
     pub saves: u64,
-    /// From which item on the parts bear which generation in their keys.
+    /// From which part on they bear which generation in their keys.
     pub generations: Vec<(u64, u64)>,
-    /// What the items before `next` came to.
+    /// What the items that have their result in a part came to.
     pub progress: Progress,
     /// How long it has run since anything got through: that has a bound.
     #[serde(default)]
@@ -51,8 +56,8 @@ pub struct Checkpoint {
 pub struct Early {
     /// Its key.
     pub key: String,
-    /// The last item that has its result there.
-    pub last: u64,
+    /// The items that have their result there.
+    pub of: Indices,
 }
 
 /// An item that waits for another attempt.
@@ -128,6 +133,8 @@ impl Checkpoint {
             first,
             end,
             next: first,
+            done: Indices::below(first),
+            parts: 0,
             started: first,
             open: Vec::new(),
             early: Vec::new(),
@@ -156,16 +163,16 @@ impl Checkpoint {
         self.owner = owner.to_owned();
         self.leased_until = leased_until;
         self.open.clear();
-        if self.generations.last().is_some_and(|(from, _)| *from == self.next) {
+        if self.generations.last().is_some_and(|(from, _)| *from == self.parts) {
             self.generations.pop();
         }
-        self.generations.push((self.next, self.generation));
+        self.generations.push((self.parts, self.generation));
         self
     }
 
-    /// The generation of the part that begins with an item.
-    pub fn generation_of(&self, from: u64) -> u64 {
-        let known = self.generations.iter().rev().find(|(first, _)| *first <= from);
+    /// The generation that wrote a part.
+    pub fn generation_of(&self, part: u64) -> u64 {
+        let known = self.generations.iter().rev().find(|(first, _)| *first <= part);
         known.map_or(self.generation, |(_, generation)| *generation)
     }
 }
@@ -179,7 +186,7 @@ mod tests {
         let later = Timestamp::from_millis(1);
         let first = Checkpoint::new("d".to_owned(), 0, None).taken_over("a", later);
         let second = Checkpoint {
-            next: 10,
+            parts: 10,
             open: vec![Open { index: 12, attempts: 1, refused: 0, ran: Ran::No }],
             ..first
         }
@@ -187,8 +194,8 @@ mod tests {
         assert_eq!((second.generation, second.open.len()), (2, 0));
         let third = second.taken_over("c", later);
         assert_eq!(third.generations, [(0, 1), (10, 3)], "the second wrote no part");
-        for (from, generation) in [(0, 1), (9, 1), (10, 3), (11, 3)] {
-            assert_eq!(third.generation_of(from), generation, "{from}");
+        for (part, generation) in [(0, 1), (9, 1), (10, 3), (11, 3)] {
+            assert_eq!(third.generation_of(part), generation, "{part}");
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Places in a list, as ranges: from the first to before the end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Indices(BTreeMap<u64, u64>);
 
 impl Indices {
@@ -25,6 +27,13 @@ impl Indices {
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// Whether all of them are among others.
+    pub fn is_within(&self, others: &Indices) -> bool {
+        self.0.iter().all(|(start, end)| {
+            others.0.range(..=start).next_back().is_some_and(|(_, others_end)| end <= others_end)
+        })
     }
 
     /// Adds one; whether it is new.
@@ -83,6 +92,27 @@ mod tests {
                 prop_assert!(apart, "ranges that touch are one: {:?}", indices);
             }
         }
+    }
+
+    #[test]
+    fn what_is_within_others_is_known_by_its_ranges() {
+        let of = |indices: &[u64]| {
+            let mut set = Indices::default();
+            indices.iter().for_each(|index| _ = set.insert(*index));
+            set
+        };
+        let others = of(&[0, 1, 2, 5, 6, 9]);
+        for (some, is_within) in [
+            (&[][..], true),
+            (&[0, 2], true),
+            (&[5, 6, 9], true),
+            (&[2, 3], false),
+            (&[4], false),
+            (&[9, 10], false),
+        ] {
+            assert_eq!(of(some).is_within(&others), is_within, "{some:?}");
+        }
+        assert_eq!(serde_json::to_string(&others).unwrap(), r#"{"0":3,"5":7,"9":10}"#);
     }
 
     #[test]

@@ -11,8 +11,8 @@ pub const INLINE_RESULTS_MAX_BYTES: u64 = SYNC_PAYLOAD_MAX_BYTES as u64 - 64 * 1
 /// Bytes of an answer's payload that stands in its result; a longer one gets an object of its own. Ours.
 pub const RESULT_PAYLOAD_MAX_BYTES: usize = 256 * 1024;
 
-/// Bytes of results that are held for those before them. Past it a program gives them out of order; the function,
-/// which must keep the order, starts nothing more until the one before them is there. Ours.
+/// Bytes of results that are held for those before them. Past it they are given out of order, because one slow item
+/// would else hold up all others. Ours.
 pub const HELD_RESULTS_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long a fan-out goes on that Lambda refuses without a break, where the call does not say. Ours.

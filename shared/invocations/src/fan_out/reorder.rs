@@ -62,6 +62,11 @@ impl Reorder {
         self.next
     }
 
+    /// The items whose result was given out.
+    pub fn given(&self) -> &Indices {
+        &self.given
+    }
+
     /// Bytes that are held.
     pub fn bytes(&self) -> usize {
         self.bytes

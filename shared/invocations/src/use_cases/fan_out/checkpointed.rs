@@ -5,9 +5,10 @@ use tokio::sync::Mutex;
 
 use super::ledger::{Kept, Ledger, Note, Step};
 use super::place::Place;
+use super::take_up::FanOut;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::Timestamp;
-use crate::fan_out::{Checkpoint, Early, ResultOrder, Settled, State};
+use crate::fan_out::{Checkpoint, Early, Indices, ResultOrder, Settled, State};
 use crate::ports::{CheckpointStore, Clock, ObjectStore, ObjectWriter, PortError, Version};
 
 /// Bytes of results that make a part, unless one is due before: an object goes up in pieces of so many.
@@ -19,12 +20,19 @@ pub(super) struct Checkpointed<'a, O, T> {
     objects: &'a O,
     clock: &'a T,
     place: &'a Place,
+    held_max_bytes: usize,
     saved: Mutex<(Checkpoint, Version)>,
 }
 
 impl<'a, O: ObjectStore + CheckpointStore, T: Clock> Checkpointed<'a, O, T> {
-    pub(super) fn new(objects: &'a O, clock: &'a T, place: &'a Place, saved: (Checkpoint, Version)) -> Self {
-        Self { objects, clock, place, saved: Mutex::new(saved) }
+    pub(super) fn new(
+        objects: &'a O,
+        clock: &'a T,
+        fan_out: &FanOut<'a>,
+        saved: (Checkpoint, Version),
+    ) -> Self {
+        let FanOut { place, held_max_bytes, .. } = *fan_out;
+        Self { objects, clock, place, held_max_bytes, saved: Mutex::new(saved) }
     }
 
     pub(super) fn into_checkpoint(self) -> Checkpoint {
@@ -38,8 +46,7 @@ impl<O: ObjectStore + CheckpointStore, T: Clock> Ledger for Checkpointed<'_, O, 
     }
 
     fn order(&self) -> ResultOrder {
-        // Parts are put together by their first index, and so keep the order of the list.
-        ResultOrder::List { held_max_bytes: usize::MAX }
+        ResultOrder::List { held_max_bytes: self.held_max_bytes }
     }
 
     fn is_handed_on(&self) -> bool {
@@ -58,17 +65,23 @@ impl<O: ObjectStore + CheckpointStore, T: Clock> Ledger for Checkpointed<'_, O, 
         let mut saved = self.saved.lock().await;
         let mut next = saved.0.clone();
         if !step.lines.is_empty() {
-            put(self.objects, &self.place.part(step.from, next.generation), &step.lines).await?;
+            put(self.objects, &self.place.part(next.parts, next.generation), &step.lines).await?;
+            next.parts += 1;
         }
-        next.early.retain(|early| early.last >= step.next);
-        if let Some(last) = step.early.iter().map(|(index, _)| *index).max() {
+        next.early.retain(|early| !early.of.is_within(&step.done));
+        if !step.early.is_empty() {
             let key = self.place.early(next.generation, next.saves);
             put(self.objects, &key, &early_lines(&step.early)).await?;
-            next.early.push(Early { key, last });
+            let mut of = Indices::default();
+            for (index, _) in &step.early {
+                of.insert(*index);
+            }
+            next.early.push(Early { key, of });
         }
         next.saves += 1;
         next.quiet_ms = step.quiet_ms;
         next.next = step.next;
+        next.done = step.done;
         next.started = step.started;
         next.progress = step.progress;
         next.leased_until = self.clock.now().plus_millis(LEASE_MS);
@@ -131,7 +144,7 @@ pub(super) async fn read_early<O: ObjectStore>(
         let failed = |error: &dyn std::fmt::Display| PortError::retryable(READ, format!("{key}: {error}"));
         while let Some(line) = lines.next_line().await.map_err(|error| failed(&error))? {
             let settled: (u64, Settled) = serde_json::from_str(&line).map_err(|error| failed(&error))?;
-            if settled.0 >= checkpoint.next {
+            if !checkpoint.done.contains(settled.0) {
                 results.push(settled);
             }
         }

@@ -14,9 +14,9 @@ const READ: &str = "read results";
 /// Where the results are.
 #[derive(Debug)]
 pub enum Results {
-    /// Here, in the order of the list.
+    /// Here, in the order of the list as far as memory allowed.
     Inline(Vec<Box<RawValue>>),
-    /// There, as JSON Lines in the order of the list.
+    /// There, as JSON Lines in the same order.
     At(String),
 }
 
@@ -47,7 +47,7 @@ pub async fn finish<O: ObjectStore>(
     Ok(Results::At(place.uri(&key)))
 }
 
-/// Reads part after part: each begins with the item behind the last of the one before.
+/// Reads part after part.
 async fn each_line<O: ObjectStore>(
     objects: &O,
     branches: &[(Place, Checkpoint)],
@@ -55,12 +55,10 @@ async fn each_line<O: ObjectStore>(
 ) -> Result<(), PortError> {
     let mut line = Vec::new();
     for (place, checkpoint) in branches {
-        let mut from = checkpoint.first;
-        while from < checkpoint.next {
-            let key = place.part(from, checkpoint.generation_of(from));
+        for number in 0..checkpoint.parts {
+            let key = place.part(number, checkpoint.generation_of(number));
             let part = objects.open_object(&key).await?;
             let mut part = part.ok_or_else(|| PortError::permanent(READ, format!("{key} is gone")))?;
-            let first = from;
             loop {
                 line.clear();
                 let read = part.read_until(b'\n', &mut line).await;
@@ -68,10 +66,6 @@ async fn each_line<O: ObjectStore>(
                     break;
                 }
                 each(&line).await?;
-                from += 1;
-            }
-            if from == first {
-                return Err(PortError::permanent(READ, format!("{key} is empty")));
             }
         }
     }

@@ -7,18 +7,20 @@ use tokio::sync::Mutex;
 
 use super::FanOutError;
 use crate::fan_out::limits::HELD_RESULTS_MAX_BYTES;
-use crate::fan_out::{Open, Progress, ResultOrder, Settled};
+use crate::fan_out::{Indices, Open, Progress, ResultOrder, Settled};
 use crate::ports::PortError;
 
 /// How far the loop has come since it last said so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Step {
-    /// The index of the first result of `lines`, where results keep the order of the list.
+    /// What `next` was in the last step that had lines.
     pub from: u64,
     /// Results as lines.
     pub lines: Vec<u8>,
     /// Every item before it has its result in lines, of this step or an earlier one.
     pub next: u64,
+    /// All items that have their result in lines, where the ledger is handed on.
+    pub done: Indices,
     /// No item from here on is started before the next step.
     pub started: u64,
     /// What the items that have their result in lines came to.

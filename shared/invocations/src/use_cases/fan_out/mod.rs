@@ -16,7 +16,8 @@
 //! # How a fan-out survives being killed
 //!
 //! Its objects lie under `fan-out/runs/<runId>/`: a checkpoint, parts with results, and what an order needs
-//! to be gone on with. The checkpoint divides the list by two indices:
+//! to be gone on with. The checkpoint divides the list by two indices, and knows which items between
+//! them have their result in a part too (`done`):
 //!
 //! ```text
 //!   0 ........ next ............ started ........ end
@@ -25,9 +26,9 @@
 //! ```
 //!
 //! 1. Before an item is invoked, a checkpoint whose `started` lies behind it is saved.
-//! 2. Results are brought into order. A part with those of `next`..`n` is written, then the checkpoint whose
-//!    `next` is `n`. A part's key is made of its first index and the generation, so that a part without
-//!    a checkpoint is never read.
+//! 2. Results are brought into order as far as memory allows. A part with some is written, then the checkpoint that
+//!    counts it. A part's key is made of its number and the generation, so that a part without a checkpoint is never
+//!    read.
 //! 3. Whoever takes a fan-out up saves the checkpoint with a generation of its own first. Every save is on
 //!    condition that nobody else has saved since: an invocation that was believed dead and is not fails
 //!    at its next save, before it starts anything more. So no item is started by two of them.

@@ -44,9 +44,9 @@ impl Place {
         self.key("checkpoint.json")
     }
 
-    /// Results from an item on, as one generation wrote them.
-    pub(super) fn part(&self, from: u64, generation: u64) -> String {
-        self.key(&format!("results/{from:012}-{generation}.jsonl"))
+    /// Some of the results, as one generation wrote them.
+    pub(super) fn part(&self, number: u64, generation: u64) -> String {
+        self.key(&format!("results/{number:06}-{generation}.jsonl"))
     }
 
     /// Results that were in no part yet when a checkpoint of a generation was saved.
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn objects_of_a_branch_lie_beside_those_of_its_fan_out() {
         let root = Place { bucket: "b".to_owned(), run_id: RunId::parse("r").unwrap(), branch: None };
-        assert_eq!(root.part(7, 2), "fan-out/runs/r/results/000000000007-2.jsonl");
+        assert_eq!(root.part(7, 2), "fan-out/runs/r/results/000007-2.jsonl");
         assert_eq!(root.branch(3).checkpoint(), "fan-out/runs/r/branches/003/checkpoint.json");
         assert_eq!(root.uri(&root.results()), "s3://b/fan-out/runs/r/results.jsonl");
     }

@@ -13,7 +13,7 @@ use super::tree::Tree;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::S3Uri;
 use crate::fan_out::limits::started_ahead;
-use crate::fan_out::{Checkpoint, Counts, FanOutCall, Indices, Json, Order, Source, State, Terms};
+use crate::fan_out::{Checkpoint, Counts, FanOutCall, Json, Order, Source, State, Terms};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore, PortError, Version};
 
 /// What is run, by whom, and until when.
@@ -31,6 +31,8 @@ pub struct FanOut<'a> {
     pub first: u64,
     /// The one behind the last; `None`: all of the list.
     pub end: Option<u64>,
+    /// Bytes of results that are held for those before them in the list.
+    pub held_max_bytes: usize,
     /// From then on nothing is started.
     pub stop_starting: Instant,
     /// From then on nothing is waited for.
@@ -75,7 +77,7 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
     clock: &T,
     fan_out: &FanOut<'_>,
 ) -> Result<(End, Counts), FanOutError> {
-    let FanOut { order, place, .. } = fan_out;
+    let FanOut { order, .. } = fan_out;
     let terms = &order.terms;
     let (before, ours, version) = match take_up(objects, clock, fan_out).await? {
         TakenUp::Ours(taken) => *taken,
@@ -86,7 +88,7 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
     let early = read_early(objects, &before).await?;
     let early_before = early.len();
     let start = Start {
-        done: Indices::below(before.next),
+        done: before.done.clone(),
         suspect_until: before.started,
         started: ours.started,
         early,
@@ -95,7 +97,7 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
         quiet: Duration::from_millis(before.quiet_ms),
         tolerated,
     };
-    let ledger = Checkpointed::new(objects, clock, place, (ours, version));
+    let ledger = Checkpointed::new(objects, clock, fan_out, (ours, version));
     let stop = Stop {
         starting: sleep_until(fan_out.stop_starting),
         waiting: sleep_until(fan_out.stop_waiting),
@@ -111,7 +113,7 @@ pub async fn run_fan_out<C: FunctionCaller, O: ObjectStore + CheckpointStore, T:
     }
     let early_after = read_early(objects, &checkpoint).await?.len();
     // One that was refused all the time is gone on with as long as its call allows.
-    let came_further = checkpoint.next > before.next || early_after > early_before || was_refused;
+    let came_further = new.total() > 0 || early_after > early_before || was_refused;
     Ok((End::ToBeContinued { checkpoint, came_further }, new))
 }
 

@@ -41,6 +41,9 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         if with_lines {
             lines = std::mem::take(&mut self.lines);
             self.lines_from = self.reorder.next();
+            if self.ledger.is_handed_on() {
+                self.lines_done = self.reorder.given().clone();
+            }
             self.written = self.progress.clone();
             self.new_early.retain(|(index, _)| self.reorder.holds(*index));
         }
@@ -49,6 +52,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
             from,
             lines,
             next: self.lines_from,
+            done: self.lines_done.clone(),
             started,
             progress: self.written.clone(),
             early: std::mem::take(&mut self.new_early),

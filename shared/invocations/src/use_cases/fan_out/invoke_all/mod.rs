@@ -19,7 +19,7 @@ use super::attempt::{Landed, Sendable, Tickets, attempt};
 use super::items::Items;
 use super::ledger::{Kept, Ledger};
 use super::{FanOutError, HEARTBEAT};
-use crate::fan_out::limits::started_ahead;
+use crate::fan_out::limits::started_ahead_after;
 use crate::fan_out::{FunctionName, Indices, Open, Progress, Reorder, Settled, Terms};
 use crate::ports::{FunctionCaller, PortError};
 
@@ -142,6 +142,8 @@ struct Run<'a, L, F, S> {
     /// Results that are not written down yet.
     lines: Vec<u8>,
     lines_from: u64,
+    /// The items whose lines are written or taken, where that is handed on.
+    lines_done: Indices,
     /// Results that are neither in lines nor kept as early.
     new_early: Vec<(u64, Settled)>,
     progress: Progress,
@@ -192,6 +194,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             peak: 0,
             lines: Vec::new(),
             lines_from: reorder.next(),
+            lines_done: reorder.given().clone(),
             new_early: Vec::new(),
             failures: start.progress.counts.failures(),
             wall_time_before_ms: start.progress.wall_time_ms,
@@ -202,7 +205,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             open: start.open.into_iter().map(|open| (open.index, open)).collect(),
             next_start: 0,
             started: if ledger.is_handed_on() { start.started } else { u64::MAX },
-            ahead: started_ahead(terms.ceiling),
+            ahead: started_ahead_after(terms.ceiling, 0),
             next_start_at_save: 0,
             saving: None,
             saving_bytes: 0,

@@ -17,13 +17,9 @@ use crate::ports::PortError;
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
     /// Whether the next item of the list may be taken.
     pub(super) fn may_read(&mut self) -> bool {
-        let held = self.reorder.bytes() + self.lines.len() + self.saving_bytes;
         let goes_on = !self.stopping && !self.has_read_all && self.next_start < self.started;
-        // A stream takes results out of order rather than hold more, but it must take them.
-        let has_memory = match self.ledger.is_handed_on() {
-            true => held < HELD_RESULTS_MAX_BYTES,
-            false => self.lines.len() + self.saving_bytes < HELD_RESULTS_MAX_BYTES,
-        };
+        // The ledger takes results out of order rather than have more held, but it must take them.
+        let has_memory = self.lines.len() + self.saving_bytes < HELD_RESULTS_MAX_BYTES;
         goes_on && has_memory && (self.is_over() || self.may_take_one())
     }
 

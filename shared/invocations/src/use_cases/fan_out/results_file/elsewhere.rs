@@ -15,8 +15,12 @@ const STANDARD_ERROR: &str = "/dev/stderr";
 /// A file that takes the place of another.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
+    /// Whose place it takes.
+    of: PathBuf,
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines.
+    length: u64,
 }
 
 impl Elsewhere {
@@ -35,7 +39,7 @@ impl Elsewhere {
             let opened = OpenOptions::new().append(true).create_new(is_new).open(&path);
             let written = opened.and_then(|mut file| file.write_all(lines).map(|()| file));
             match written {
-                Ok(file) => return Ok(Self { path, file }),
+                Ok(file) => return Ok(Self { of: place.to_owned(), path, file, length: lines.len() as u64 }),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     let _left_empty = if is_new { std::fs::remove_file(&path) } else { Ok(()) };
@@ -50,8 +54,19 @@ impl Elsewhere {
         &self.path
     }
 
+    /// Writes lines, into yet another place where this one fails too.
     pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), FanOutError> {
-        self.file.write_all(lines).map_err(|error| failed(&self.path, &error))
+        let Err(error) = self.file.write_all(lines) else {
+            self.length += lines.len() as u64;
+            return Ok(());
+        };
+        // A part of a line is no result.
+        let _if_it_can = self.file.set_len(self.length);
+        let next = Self::holding(&self.of, lines)?;
+        let (path, next_path) = (self.path.display(), next.path.display());
+        tracing::warn!("{path} can't be written either: {error}; what is missing there is in {next_path}");
+        *self = next;
+        Ok(())
     }
 }
 
@@ -105,4 +120,25 @@ fn write_counted(mut file: &File, bytes: &[u8]) -> Result<(), (usize, std::io::E
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_place_fails_too_there_is_another_and_whole_lines_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().file_name().unwrap();
+        let first = Elsewhere::holding(Path::new(name), b"1\n").unwrap();
+        // It can't be written any more.
+        let mut elsewhere = Elsewhere { file: File::open(&first.path).unwrap(), ..first };
+        let before = elsewhere.path.clone();
+        elsewhere.write(b"2\n").unwrap();
+        elsewhere.write(b"3\n").unwrap();
+        assert_ne!(elsewhere.path, before);
+        let read = [&before, &elsewhere.path].map(|path| std::fs::read_to_string(path).unwrap());
+        assert_eq!(read, ["1\n", "2\n3\n"]);
+        [&before, &elsewhere.path].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    }
 }

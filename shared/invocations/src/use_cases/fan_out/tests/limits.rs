@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::world::{FOREVER, TestClock, call, outcomes, results, run_for, well};
+use super::world::{FOREVER, TestClock, call, outcomes, results, results_as_given, run_for, well};
 use crate::fan_out::limits::HELD_RESULTS_MAX_BYTES;
 use crate::fan_out::{Order, ResultOrder, Targets, read_call};
 use crate::memory::{InMemoryFunctions, InMemoryObjectStore, Reply};
@@ -121,6 +121,24 @@ async fn a_slow_item_holds_up_no_other_whatever_the_order_of_results() {
         assert_eq!((lines.len(), is_in_order), (2_000, order != ResultOrder::Completion));
         assert_eq!(lines.first() == Some(&0), is_in_order);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_function_goes_on_past_what_it_can_hold_for_a_slow_item() {
+    let answer = format!("\"{}\"", "x".repeat(200_000));
+    let functions = InMemoryFunctions::new(move |payload: &str, _| match payload {
+        "0" => well(600_000),
+        _ => Reply::well(Duration::from_millis(100), answer.clone()),
+    });
+    // All together are more than twice what is held.
+    let order = call(700, json!({"concurrency": 5}));
+    let (objects, begun) = (InMemoryObjectStore::default(), tokio::time::Instant::now());
+    let end = run_for(&functions, &objects, &TestClock::new(), &order, FOREVER).await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::from_secs(600), "nothing is left to do when the slow one comes");
+    let results = results_as_given(&objects, &order, end).await;
+    let at = results.iter().position(|result| result["index"] == 0);
+    assert!(at > Some(300), "{at:?}");
+    assert!(functions.seen().runs.values().all(|runs| *runs == 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::world::{FOREVER, TestClock, call, outcomes, place, results_of, run_for, well};
+use super::world::{
+    FOREVER, TestClock, call, outcomes, place, results_as_given, results_of, run_for, run_holding, well,
+};
 use crate::domain::SourceVersion;
 use crate::fan_out::{Checkpoint, Order};
 use crate::memory::{InMemoryFunctions, InMemoryObjectStore, Reply};
@@ -17,6 +19,10 @@ use crate::ports::{
     PortError, Stored, Version,
 };
 use crate::use_cases::fan_out::{End, FanOutError};
+
+/// Bytes that are held where memory is no matter, and where there is next to none.
+const ALL: usize = usize::MAX;
+const FEW: usize = 600;
 
 /// Kills whoever makes a certain call: before it takes effect, or after that.
 #[derive(Clone)]
@@ -107,6 +113,7 @@ async fn checkpoint(objects: &InMemoryObjectStore) -> Option<Checkpoint> {
 
 /// Runs until death or the end; whether it died.
 async fn run_until_death<C: FunctionCaller + Clone>(
+    held: usize,
     functions: &C,
     objects: &InMemoryObjectStore,
     clock: &TestClock,
@@ -118,14 +125,15 @@ async fn run_until_death<C: FunctionCaller + Clone>(
     tokio::select! {
         biased;
         () = death.comes.notified() => true,
-        end = run_for(&functions, &objects, clock, order, FOREVER) => {
+        end = run_holding(held, &functions, &objects, clock, order, FOREVER) => {
             end.unwrap();
             false
         }
     }
 }
 
-async fn killed_at_every_call_and_resumed(idempotent: bool, takes_effect: bool) -> i64 {
+/// Results that wait for an item are held, or given out past a few bytes of them.
+async fn killed_at_every_call_and_resumed(held: usize, idempotent: bool, takes_effect: bool) -> i64 {
     let order = call(100, json!({"concurrency": 4, "idempotent": idempotent}));
     for number in 1.. {
         let functions = InMemoryFunctions::new(|payload: &str, tries| {
@@ -138,20 +146,20 @@ async fn killed_at_every_call_and_resumed(idempotent: bool, takes_effect: bool) 
         });
         let (objects, clock) = (InMemoryObjectStore::default(), TestClock::new());
         let death = Death::at_call(number, takes_effect);
-        if !run_until_death(&functions, &objects, &clock, &order, &death).await {
+        if !run_until_death(held, &functions, &objects, &clock, &order, &death).await {
             return number;
         }
         tokio::time::advance(Duration::from_secs(60)).await;
         let (before, tries_before) = (checkpoint(&objects).await, functions.seen().tries);
         // Killed once more on the way, then left alone.
         let again = Death::at_call(1 + number % 23, !takes_effect);
-        run_until_death(&functions, &objects, &clock, &order, &again).await;
+        run_until_death(held, &functions, &objects, &clock, &order, &again).await;
         tokio::time::advance(Duration::from_secs(60)).await;
-        let end = run_for(&functions, &objects, &clock, &order, FOREVER).await.unwrap();
-        let results = results_of(&objects, &order, end).await;
+        let end = run_holding(held, &functions, &objects, &clock, &order, FOREVER).await.unwrap();
+        let results = results_as_given(&objects, &order, end).await;
         assert_eq!(results.len(), 100, "call {number}");
         let seen = functions.seen();
-        let settled = before.map_or(0, |checkpoint| checkpoint.next);
+        let settled = before.map(|checkpoint| checkpoint.done).unwrap_or_default();
         for result in &results {
             let (index, outcome) = (result["index"].to_string(), result["outcome"].as_str().unwrap());
             let runs = seen.runs.get(&index).copied().unwrap_or(0);
@@ -161,7 +169,7 @@ async fn killed_at_every_call_and_resumed(idempotent: bool, takes_effect: bool) 
                 (false, "UNKNOWN") => assert!(runs <= 1, "call {number}: {result}"),
                 _ => panic!("call {number}: {result}"),
             }
-            if result["index"].as_u64().unwrap() < settled {
+            if settled.contains(result["index"].as_u64().unwrap()) {
                 assert_eq!(outcome, "SUCCEEDED", "call {number}: {result}");
                 assert_eq!(seen.tries[&index], tries_before[&index], "call {number}: {index} had its result");
             }
@@ -172,16 +180,35 @@ async fn killed_at_every_call_and_resumed(idempotent: bool, takes_effect: bool) 
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_call_it_is_resumed_and_no_item_runs_twice() {
-    for takes_effect in [false, true] {
-        let calls = killed_at_every_call_and_resumed(false, takes_effect).await;
+    for (held, takes_effect) in [(ALL, false), (ALL, true), (FEW, false), (FEW, true)] {
+        let calls = killed_at_every_call_and_resumed(held, false, takes_effect).await;
         assert!(calls > 115, "100 invocations, the throttled ones twice, and what is written down: {calls}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_call_it_is_resumed_and_what_is_idempotent_all_succeeds() {
-    for takes_effect in [false, true] {
-        killed_at_every_call_and_resumed(true, takes_effect).await;
+    for (held, takes_effect) in [(ALL, false), (FEW, true)] {
+        killed_at_every_call_and_resumed(held, true, takes_effect).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_it_doubts_what_was_in_flight_and_little_more() {
+    const CEILING: usize = 40;
+    let order = call(1_000, json!({"concurrency": CEILING}));
+    // From the first calls, while it rises, to the last.
+    for number in (1..1_100).step_by(37) {
+        let functions =
+            InMemoryFunctions::new(|payload: &str, _| well(10 + payload.parse::<u64>().unwrap() * 37 % 90));
+        let (objects, clock) = (InMemoryObjectStore::default(), TestClock::new());
+        let death = Death::at_call(number, true);
+        let has_died = run_until_death(ALL, &functions, &objects, &clock, &order, &death).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let end = run_for(&functions, &objects, &clock, &order, FOREVER).await.unwrap();
+        let results = results_of(&objects, &order, end).await;
+        let unknown = outcomes(&results).into_iter().filter(|outcome| *outcome == "UNKNOWN").count();
+        assert!(unknown <= if has_died { CEILING + CEILING / 2 } else { 0 }, "call {number}: {unknown}");
     }
 }
 
@@ -293,6 +320,7 @@ async fn an_id_is_one_calls_alone() {
         owner: "request",
         first: 0,
         end: None,
+        held_max_bytes: ALL,
         stop_starting: tokio::time::Instant::now(),
         stop_waiting: tokio::time::Instant::now(),
     };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::domain::{RunId, Timestamp};
+use crate::fan_out::limits::HELD_RESULTS_MAX_BYTES;
 use crate::fan_out::{Order, Targets, read_call};
 use crate::memory::{InMemoryObjectStore, Reply};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore};
@@ -45,6 +46,18 @@ pub(super) async fn run_for<C: FunctionCaller, O: ObjectStore + CheckpointStore>
     objects: &O,
     clock: &TestClock,
     order: &Order,
+    time: (Duration, Duration),
+) -> Result<End, FanOutError> {
+    run_holding(HELD_RESULTS_MAX_BYTES, caller, objects, clock, order, time).await
+}
+
+/// The same, with so many bytes of results held for those before them.
+pub(super) async fn run_holding<C: FunctionCaller, O: ObjectStore + CheckpointStore>(
+    held_max_bytes: usize,
+    caller: &C,
+    objects: &O,
+    clock: &TestClock,
+    order: &Order,
     (starting, waiting): (Duration, Duration),
 ) -> Result<End, FanOutError> {
     let fan_out = FanOut {
@@ -54,6 +67,7 @@ pub(super) async fn run_for<C: FunctionCaller, O: ObjectStore + CheckpointStore>
         owner: "request",
         first: 0,
         end: None,
+        held_max_bytes,
         stop_starting: Instant::now() + starting,
         stop_waiting: Instant::now() + waiting,
     };
@@ -69,8 +83,15 @@ pub(super) async fn results<C: FunctionCaller>(caller: &C, order: &Order) -> Vec
     results_of(&objects, order, end).await
 }
 
-/// The results of a fan-out that is complete.
+/// The results of a fan-out that is complete, and has held as much as there was.
 pub(super) async fn results_of(objects: &InMemoryObjectStore, order: &Order, end: End) -> Vec<Value> {
+    let results = results_as_given(objects, order, end).await;
+    assert!(results.is_sorted_by_key(|result| result["index"].as_u64()), "in order");
+    results
+}
+
+/// The results of a fan-out that is complete, one for each item.
+pub(super) async fn results_as_given(objects: &InMemoryObjectStore, order: &Order, end: End) -> Vec<Value> {
     let End::Complete(checkpoint) = end else { panic!("{end:?}") };
     let total = checkpoint.progress.counts.total();
     assert_eq!(total, checkpoint.next, "each result is counted once");
@@ -85,8 +106,9 @@ pub(super) async fn results_of(objects: &InMemoryObjectStore, order: &Order, end
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
         }
     };
-    let indices: Vec<u64> = results.iter().map(|result| result["index"].as_u64().unwrap()).collect();
-    assert_eq!(indices, (0..total).collect::<Vec<_>>(), "one result for each item, in order");
+    let mut indices: Vec<u64> = results.iter().map(|result| result["index"].as_u64().unwrap()).collect();
+    indices.sort_unstable();
+    assert_eq!(indices, (0..total).collect::<Vec<_>>(), "one result for each item");
     results
 }
 
