@@ -140,7 +140,8 @@ async fn whole(
         .customize()
         .interceptor(sent.clone())
         .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts));
-    let answer = call.send().await.map(|done| done.copy_object_result.and_then(|result| result.e_tag));
+    let answer =
+        Box::pin(call.send()).await.map(|done| done.copy_object_result.and_then(|result| result.e_tag));
     let ours = Fingerprint {
         size_bytes: source.size_bytes,
         etag: source.etag.clone(),
@@ -153,7 +154,7 @@ async fn whole(
 /// The tags of an object, which a copy in parts has only where they are told.
 async fn tags(from: &Object, version_id: Option<&str>) -> Result<BTreeMap<String, String>, PortError> {
     let call = from.client.get_object_tagging().bucket(&from.bucket).key(from.sent_key());
-    let answer = call.set_version_id(version_id.map(str::to_owned)).send().await;
+    let answer = Box::pin(call.set_version_id(version_id.map(str::to_owned)).send()).await;
     let found = answer.map_err(|error| from.failed("GetObjectTagging", &error))?;
     Ok(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }

@@ -144,7 +144,7 @@ async fn etag_of(object: &Object, ours: &Fingerprint) -> Option<String> {
     let Object { client, bucket, .. } = object;
     let call =
         client.head_object().bucket(bucket).key(object.sent_key()).checksum_mode(ChecksumMode::Enabled);
-    let found = call.send().await.ok()?;
+    let found = Box::pin(call.send()).await.ok()?;
     let has_same = |ours: &Option<String>, found: &Option<String>| ours.is_some() && ours == found;
     if size(found.content_length) != ours.size_bytes {
         return None;

@@ -96,7 +96,8 @@ impl S3Buckets {
             .encoding_type(EncodingType::Url)
             .set_upload_id_marker(id.map(str::to_owned))
             .set_key_marker(key.map(str::to_owned));
-        let listed = call.send().await.map_err(|error| object.failed("ListMultipartUploads", &error))?;
+        let listed =
+            Box::pin(call.send()).await.map_err(|error| object.failed("ListMultipartUploads", &error))?;
         let encoding = listed.encoding_type.clone();
         let next = match (listed.is_truncated, listed.next_key_marker, listed.next_upload_id_marker) {
             (Some(true), Some(key), id) => {
@@ -123,7 +124,7 @@ impl S3Buckets {
 pub(super) async fn abort(object: &Object, id: &str) -> Result<(), PortError> {
     let Object { client, bucket, .. } = object;
     let call = client.abort_multipart_upload().bucket(bucket).key(object.sent_key()).upload_id(id);
-    match call.send().await {
+    match Box::pin(call.send()).await {
         Ok(_) => Ok(()),
         Err(error) if error.as_service_error().is_some_and(AbortMultipartUploadError::is_no_such_upload) => {
             Ok(())

@@ -70,7 +70,9 @@ impl S3ObjectWriter {
             .set_if_match(if_match)
             .body(ByteStream::from(bytes.clone()));
         let call = with_settings!(call, &self.wanted.settings);
-        let answer = call.customize().interceptor(sent.clone()).send().await.map(|done| done.e_tag);
+        // In a box, as each write of this folder: a future of the SDK is nested so deep that the compiler refuses
+        // a caller's own around it at the default recursion limit.
+        let answer = Box::pin(call.customize().interceptor(sent.clone()).send()).await.map(|done| done.e_tag);
         // Only for a failure: a digest of what went well would be for nothing.
         let ours = if answer.is_err() { Fingerprint::of_bytes(&bytes) } else { Fingerprint::default() };
         written(&self.object, "PutObject", &self.wanted.condition, answer, &sent, &ours).await
