@@ -88,7 +88,7 @@ impl Buckets for S3Buckets {
     }
 
     async fn look_at_bucket(&self, bucket: &str) -> Result<Look<BucketInfo>, PortError> {
-        let answer = self.client.head_bucket().bucket(bucket).send().await;
+        let answer = Box::pin(self.client.head_bucket().bucket(bucket).send()).await;
         let look: Look<_> = seen(&self.place(bucket, ""), "HeadBucket", answer)?.into();
         Ok(look.map(|head| BucketInfo { region: head.bucket_region }))
     }
@@ -109,8 +109,9 @@ impl Buckets for S3Buckets {
             .set_delimiter((depth == Depth::Folder).then(|| "/".to_owned()))
             .set_start_after(after)
             .set_continuation_token(token);
-        let listed =
-            call.send().await.map_err(|error| self.place(bucket, prefix).failed("ListObjectsV2", &error))?;
+        let listed = Box::pin(call.send())
+            .await
+            .map_err(|error| self.place(bucket, prefix).failed("ListObjectsV2", &error))?;
         let encoding = listed.encoding_type;
         let folders = listed.common_prefixes.into_iter().flatten();
         let objects = listed.contents.into_iter().flatten();

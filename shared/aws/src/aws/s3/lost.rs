@@ -150,7 +150,11 @@ async fn etag_of(object: &Object, ours: &Fingerprint) -> Option<String> {
         return None;
     }
     let is_ours = has_same(&ours.etag, &found.e_tag) || has_same(&ours.crc32, &found.checksum_crc32);
-    if is_ours || is_copy(object, found.version_id.as_deref(), ours).await { found.e_tag } else { None }
+    if is_ours || Box::pin(is_copy(object, found.version_id.as_deref(), ours)).await {
+        found.e_tag
+    } else {
+        None
+    }
 }
 
 /// Whether an object holds the bytes of what it should have been copied from. Both are read: no figure that S3 tells

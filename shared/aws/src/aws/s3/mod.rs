@@ -109,8 +109,9 @@ impl S3ObjectStore {
             .prefix(prefix)
             .encoding_type(EncodingType::Url)
             .set_continuation_token(page.map(|cursor| cursor.0.clone()));
-        let listed =
-            call.send().await.map_err(|error| self.object(prefix).failed("ListObjectsV2", &error))?;
+        let listed = Box::pin(call.send())
+            .await
+            .map_err(|error| self.object(prefix).failed("ListObjectsV2", &error))?;
         let encoding = listed.encoding_type;
         let items = listed.contents.into_iter().flatten();
         let items = items.map(|object| listed_object(object, encoding.as_ref()));
@@ -265,7 +266,7 @@ async fn head_version(
         .bucket(bucket)
         .key(object.sent_key())
         .set_version_id(version_id.map(str::to_owned));
-    seen(object, "HeadObject", call.send().await)
+    seen(object, "HeadObject", Box::pin(call.send()).await)
 }
 
 fn listed_object(object: aws_sdk_s3::types::Object, encoding: Option<&EncodingType>) -> ObjectInfo {

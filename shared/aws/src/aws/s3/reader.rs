@@ -157,14 +157,13 @@ async fn get(
     version_id: Option<String>,
     from: Option<(u64, &str)>,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
-    object
+    let call = object
         .client
         .get_object()
         .bucket(&object.bucket)
         .key(object.sent_key())
         .set_version_id(version_id)
         .set_range(from.map(|(offset, _)| format!("bytes={offset}-")))
-        .set_if_match(from.map(|(_, etag)| etag.to_owned()))
-        .send()
-        .await
+        .set_if_match(from.map(|(_, etag)| etag.to_owned()));
+    Box::pin(call.send()).await
 }
