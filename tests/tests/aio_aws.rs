@@ -25,6 +25,10 @@ fn rows() -> Vec<Row> {
     let mut module = String::new();
     let mut rows = Vec::new();
     for line in page.lines() {
+        // The table of sums stands before the first module, under a heading of its own.
+        if line.starts_with("## ") {
+            module.clear();
+        }
         if let Some(name) = line.strip_prefix("### ") {
             module = name.to_owned();
         }
