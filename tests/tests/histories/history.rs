@@ -11,7 +11,7 @@ use batchwright::engine::{
     VirtualClock,
 };
 use batchwright::function::Invocation;
-use batchwright::ports::{Clock, JobStore, RunStore, Unpaced};
+use batchwright::ports::{Clock, JobStore, RunStore, Unpaced, WorkLists as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
@@ -119,7 +119,10 @@ impl<S: JobStore + RunStore> History<S> {
             }
             self.pass(PASS).await?;
             last = self.reconcile().await?;
-            quiet = if last == Reconciled::default() { quiet + 1 } else { 0 };
+            // A pass that only decides what follows from an end counts nothing, and leaves the next one its parts.
+            let unsettled = self.store.inner.unsettled_ends(None).await?.items;
+            let is_quiet = last == Reconciled::default() && unsettled.is_empty();
+            quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet >= quiet_passes && number > STORMY_PASSES && self.queue.is_empty() {
                 return Ok(());
             }
