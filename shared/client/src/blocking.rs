@@ -10,6 +10,7 @@ use futures_util::TryStreamExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+#[cfg(any(feature = "aws", feature = "local"))]
 use crate::config::Config;
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts};
 #[cfg(feature = "serializer")]

@@ -17,11 +17,18 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Config {
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a connection to AWS reads it"))]
     pub(crate) region: Option<String>,
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a connection to AWS reads it"))]
     pub(crate) profile: Option<String>,
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a connection to AWS reads it"))]
     pub(crate) endpoint_url: Option<String>,
     #[cfg(feature = "aws")]
     pub(crate) sdk_config: Option<aws_config::SdkConfig>,
+    #[cfg_attr(
+        not(any(feature = "aws", feature = "local")),
+        expect(dead_code, reason = "who makes a client by itself brings the store")
+    )]
     pub(crate) store: String,
     pub(crate) calls_at_once: usize,
     pub(crate) submissions_per_second: f64,

@@ -22,6 +22,7 @@ mod any;
 pub mod blocking;
 mod client;
 mod config;
+#[cfg(any(feature = "aws", feature = "local"))]
 mod connect;
 pub mod dates;
 #[cfg(feature = "serializer")]

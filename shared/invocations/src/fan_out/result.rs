@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// What became of an item.
@@ -70,7 +69,7 @@ pub struct ItemResult {
 pub struct Payload {
     /// JSON, digit by digit as the function gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Value>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
     pub payload: Option<Box<RawValue>>,
     /// A text that is no JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(bytes: &[u8]) -> Value {
+    fn shown(bytes: &[u8]) -> serde_json::Value {
         serde_json::to_value(Payload::of(bytes.to_vec())).unwrap()
     }
 
