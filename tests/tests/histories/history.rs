@@ -11,7 +11,7 @@ use batchwright::engine::{
     VirtualClock,
 };
 use batchwright::function::Invocation;
-use batchwright::ports::{Clock, JobStore, RunStore, Unpaced, WorkLists as _};
+use batchwright::ports::{Clock, JobStore, RunStore, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
