@@ -275,3 +275,21 @@ async fn a_streamed_answer_comes_back_whole_or_is_lost() -> anyhow::Result<()> {
     assert_eq!(error.kind, ErrorKind::Throttled { retry_after: None });
     Ok(())
 }
+
+#[tokio::test]
+async fn an_answer_of_twenty_megabytes_comes_back_whole() -> anyhow::Result<()> {
+    let part = "x".repeat(1_000_000);
+    let mut parts = vec![("PayloadChunk", part.as_str()); 20];
+    parts.push(("InvokeComplete", "{}"));
+    let streamed = FunctionCall { response_stream: true, ..plain() };
+    for (asked, body, content_type) in [
+        (streamed, framed(&parts)?, "application/vnd.amazon.eventstream"),
+        (plain(), part.repeat(20).into_bytes(), "application/json"),
+    ] {
+        let server = Loopback::start([Reply::new(200, body).with("content-type", content_type)]).await?;
+        let answer = call(&server, &asked).await??;
+        assert_eq!(answer.payload.len(), 20_000_000, "{content_type}");
+        assert!(answer.payload.iter().all(|byte| *byte == b'x'), "{content_type}");
+    }
+    Ok(())
+}
