@@ -7,18 +7,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use batchwright::domain::spec::{ContainerOverrides, KeyValuePair};
-use batchwright::domain::{JobDefinition, JobId, JobName, JobSpec, JobStatus, LogStream, SubmitJobRequest};
-use batchwright::engine::{
-    Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessSettings, SqliteBooks, passed_environment,
-};
+use batchwright::domain::{JobDefinition, JobId, JobName, JobSpec, JobStatus, SubmitJobRequest};
+use batchwright::engine::{EngineConfig, LocalEngine, ProcessSettings, passed_environment};
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::job_file::check_definition;
-use batchwright::ports::{JobEngine, LogSource, SystemClock};
+use batchwright::ports::JobEngine;
 use batchwright_tests::podman::{IMAGE, Podman, SPEAKING_IMAGE};
-use batchwright_tests::processes::settings;
+use batchwright_tests::processes::{describe, log_lines, open, settings, until};
 use rustix::process::{Pid, Signal as UnixSignal, kill_process};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// What a job may use where the test says nothing.
 const SMALL: &str = "32";
@@ -31,28 +29,8 @@ struct Bench {
     events: UnboundedReceiver<JobStateChange>,
 }
 
-/// Waits until a condition holds that no event tells of.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let waited = tokio::time::timeout(Duration::from_secs(60), async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "waited in vain until {what}");
-}
-
-async fn open(state: &Path, settings: &ProcessSettings) -> (LocalEngine, UnboundedReceiver<JobStateChange>) {
-    let (sender, events) = unbounded_channel();
-    let mut runner = None;
-    until("the engine before this one has let go of its files", || {
-        runner = ProcessRunner::open(state, settings.clone(), SystemClock).ok();
-        runner.is_some()
-    })
-    .await;
-    let books = SqliteBooks::open(&state.join("state.db"), Durability::Program).unwrap();
-    let config = EngineConfig { kill_grace: Duration::from_secs(20), ..EngineConfig::with_vcpus(8) };
-    let engine = LocalEngine::start(config, books, runner.unwrap(), SystemClock, sender).await.unwrap();
-    (engine, events)
+fn config() -> EngineConfig {
+    EngineConfig { kill_grace: Duration::from_secs(20), ..EngineConfig::with_vcpus(8) }
 }
 
 fn definition(name: &str, image: &str, properties: Value) -> JobDefinition {
@@ -77,7 +55,7 @@ impl Bench {
             container_environment: passed_environment(&caller, &["FROM_CALLER".into()]),
             ..settings(state.path(), None).unwrap()
         };
-        let (engine, events) = open(state.path(), &settings).await;
+        let (engine, events) = open(state.path(), &settings, config()).await.unwrap();
         let bench = Self { podman, state, settings, engine: Some(engine), events };
         bench.define("plain", IMAGE, json!({})).await;
         Some(bench)
@@ -90,7 +68,7 @@ impl Bench {
     /// The engine dies without a word, and another takes its place.
     async fn replace_engine(&mut self) {
         drop(self.engine.take());
-        let (engine, events) = open(self.state.path(), &self.settings).await;
+        let (engine, events) = open(self.state.path(), &self.settings, config()).await.unwrap();
         (self.engine, self.events) = (Some(engine), events);
     }
 
@@ -113,7 +91,7 @@ impl Bench {
 
     async fn wait_for(&mut self, job_id: &JobId, status: JobStatus) -> JobDetail {
         loop {
-            let detail = self.engine().describe_jobs(std::slice::from_ref(job_id)).await.unwrap().remove(0);
+            let detail = describe(self.engine(), job_id).await.unwrap();
             if detail.status == status || detail.status.is_terminal() {
                 assert_eq!(detail.status, status, "{detail:?}");
                 return detail;
@@ -124,17 +102,19 @@ impl Bench {
     }
 
     async fn log(&self, detail: &JobDetail) -> Vec<String> {
-        let name = detail.container.as_ref().unwrap().log_stream_name.clone().unwrap();
-        let stream = LogStream { group: None, name, container: None, region: None };
-        let (mut messages, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = self.engine().log_events(&stream, cursor.as_ref()).await.unwrap();
-            messages.extend(page.events.into_iter().map(|event| event.message));
-            cursor = page.next;
-            if cursor.is_none() {
-                return messages;
-            }
-        }
+        let name = detail.container.as_ref().unwrap().log_stream_name.as_deref().unwrap();
+        log_lines(self.engine(), name).await.unwrap()
+    }
+
+    /// The gate of a job that waits is opened, and the job ends as if nothing had happened to those around it.
+    async fn goes_on_to_its_end(&mut self, job_id: &JobId, gate: &Path) {
+        fs::write(gate.join("open"), "").unwrap();
+        let detail = self.wait_for(job_id, JobStatus::Failed).await;
+        assert_eq!(
+            (exit_code(&detail), self.log(&detail).await),
+            (Some(5), vec!["before".into(), "after".into()])
+        );
+        self.assert_nothing_is_left();
     }
 
     fn assert_nothing_is_left(&self) {
@@ -295,7 +275,8 @@ async fn a_terminated_container_may_tidy_up() {
             .map(|folder| fs::read(folder.path().join("output")).unwrap_or_default())
             .any(|text| text == b"up\n")
     })
-    .await;
+    .await
+    .unwrap();
     bench.engine().terminate_job(&job, "enough").await.unwrap();
     let detail = bench.wait_for(&job, JobStatus::Failed).await;
     assert_eq!((exit_code(&detail), detail.status_reason.as_deref()), (Some(9), Some("enough")));
@@ -325,13 +306,7 @@ async fn a_container_outlives_its_engine_and_is_found_again() {
     let job = waiting(&bench, gate.path()).await;
     bench.wait_for(&job, JobStatus::Running).await;
     bench.replace_engine().await;
-    fs::write(gate.path().join("open"), "").unwrap();
-    let detail = bench.wait_for(&job, JobStatus::Failed).await;
-    assert_eq!(
-        (exit_code(&detail), bench.log(&detail).await),
-        (Some(5), vec!["before".into(), "after".into()])
-    );
-    bench.assert_nothing_is_left();
+    bench.goes_on_to_its_end(&job, gate.path()).await;
 }
 
 #[tokio::test]
@@ -344,13 +319,7 @@ async fn a_container_outlives_its_attendant_and_is_found_by_its_name() {
     drop(bench.engine.take());
     kill_process(attendant, UnixSignal::KILL).unwrap();
     bench.replace_engine().await;
-    fs::write(gate.path().join("open"), "").unwrap();
-    let detail = bench.wait_for(&job, JobStatus::Failed).await;
-    assert_eq!(
-        (exit_code(&detail), bench.log(&detail).await),
-        (Some(5), vec!["before".into(), "after".into()])
-    );
-    bench.assert_nothing_is_left();
+    bench.goes_on_to_its_end(&job, gate.path()).await;
 }
 
 #[tokio::test]

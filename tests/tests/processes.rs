@@ -10,16 +10,15 @@ use std::time::Duration;
 use batchwright::domain::spec::{
     ArrayProperties, ContainerOverrides, JobTimeout, KeyValuePair, RetryStrategy,
 };
-use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, LogStream, SubmitJobRequest};
+use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, SubmitJobRequest};
 use batchwright::engine::{
-    Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings, SqliteBooks,
-    job_environment,
+    EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings, job_environment,
 };
 use batchwright::events::{JobDetail, JobStateChange};
-use batchwright::ports::{JobEngine, LogSource, LogSourceError, SystemClock};
-use batchwright_tests::processes::settings;
+use batchwright::ports::{JobEngine, LogSourceError, SystemClock};
+use batchwright_tests::processes::{describe, log_lines, open, settings, until};
 use rustix::process::{Pid, Signal as UnixSignal, kill_process, kill_process_group};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 struct Bench {
     state: tempfile::TempDir,
@@ -28,28 +27,8 @@ struct Bench {
     events: UnboundedReceiver<JobStateChange>,
 }
 
-/// Waits until a condition holds that no event tells of.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let waited = tokio::time::timeout(Duration::from_secs(60), async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "waited in vain until {what}");
-}
-
-async fn open(state: &Path, settings: &ProcessSettings) -> (LocalEngine, UnboundedReceiver<JobStateChange>) {
-    let (sender, events) = unbounded_channel();
-    let mut runner = None;
-    until("the engine before this one has let go of its files", || {
-        runner = ProcessRunner::open(state, settings.clone(), SystemClock).ok();
-        runner.is_some()
-    })
-    .await;
-    let books = SqliteBooks::open(&state.join("state.db"), Durability::Program).unwrap();
-    let config = EngineConfig { kill_grace: Duration::from_millis(200), ..EngineConfig::with_vcpus(4) };
-    let engine = LocalEngine::start(config, books, runner.unwrap(), SystemClock, sender).await.unwrap();
-    (engine, events)
+fn config() -> EngineConfig {
+    EngineConfig { kill_grace: Duration::from_millis(200), ..EngineConfig::with_vcpus(4) }
 }
 
 impl Bench {
@@ -61,14 +40,14 @@ impl Bench {
     async fn with(settings: impl FnOnce(&Path) -> ProcessSettings) -> Self {
         let state = tempfile::tempdir().unwrap();
         let settings = settings(state.path());
-        let (engine, events) = open(state.path(), &settings).await;
+        let (engine, events) = open(state.path(), &settings, config()).await.unwrap();
         Self { state, settings, engine: Some(engine), events }
     }
 
     /// The engine dies without a word, and another takes its place.
     async fn replace_engine(&mut self) {
         drop(self.engine.take());
-        let (engine, events) = open(self.state.path(), &self.settings).await;
+        let (engine, events) = open(self.state.path(), &self.settings, config()).await.unwrap();
         (self.engine, self.events) = (Some(engine), events);
     }
 
@@ -94,7 +73,7 @@ impl Bench {
     }
 
     async fn describe(&self, job_id: &JobId) -> JobDetail {
-        self.engine().describe_jobs(std::slice::from_ref(job_id)).await.unwrap().remove(0)
+        describe(self.engine(), job_id).await.unwrap()
     }
 
     /// The job's description once no job is left.
@@ -105,16 +84,7 @@ impl Bench {
 
     async fn log(&self, job_id: &JobId) -> Result<Vec<String>, LogSourceError> {
         let name = self.describe(job_id).await.container.unwrap().log_stream_name.unwrap();
-        let stream = LogStream { group: None, name, container: None, region: None };
-        let (mut messages, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = self.engine().log_events(&stream, cursor.as_ref()).await?;
-            messages.extend(page.events.into_iter().map(|event| event.message));
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(messages);
-            }
-        }
+        log_lines(self.engine(), &name).await
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -165,7 +135,8 @@ async fn exit_codes_are_those_of_a_container_runtime() {
     until("the files of ended attempts are gone", || {
         fs::read_dir(bench.path("attempts")).unwrap().count() == 0
     })
-    .await;
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -212,7 +183,7 @@ async fn all_of_the_log_is_there_when_the_job_has_ended() {
 async fn terminate_reaches_every_process_of_the_job() {
     let bench = Bench::new().await;
     let job = bench.sh("trap '' TERM; sh -c 'echo $$ >child.new; mv child.new child; while :; do sleep 1; done' & wait; wait").await;
-    until("the grandchild runs", || bench.path("child").exists()).await;
+    until("the grandchild runs", || bench.path("child").exists()).await.unwrap();
     let child = fs::read_to_string(bench.path("child")).unwrap();
     assert!(alive(&child));
     bench.engine().terminate_job(&job, "enough").await.unwrap();
@@ -222,7 +193,7 @@ async fn terminate_reaches_every_process_of_the_job() {
         (detail.status, detail.status_reason.as_deref(), detail.is_terminated, exit_code(&detail)),
         (JobStatus::Failed, Some("enough"), Some(true), Some(137))
     );
-    until("the grandchild is gone", || !alive(&child)).await;
+    until("the grandchild is gone", || !alive(&child)).await.unwrap();
 }
 
 #[tokio::test]
@@ -231,7 +202,7 @@ async fn what_a_job_leaves_behind_ends_with_it() {
     let job = bench.sh("sleep 600 & echo $! >left; exit 3").await;
     assert_eq!(exit_code(&bench.end(&job).await), Some(3));
     let left = fs::read_to_string(bench.path("left")).unwrap();
-    until("the background process is gone", || !alive(&left)).await;
+    until("the background process is gone", || !alive(&left)).await.unwrap();
 }
 
 #[tokio::test]
@@ -298,7 +269,7 @@ async fn a_killed_attendant_is_a_lost_host_and_its_command_is_ended() {
     for by_a_later_engine in [false, true] {
         let mut bench = Bench::new().await;
         let job = bench.sh("echo $PPID $$ >pids.new; mv pids.new pids; while :; do sleep 0.1; done").await;
-        until("the command runs", || bench.path("pids").exists()).await;
+        until("the command runs", || bench.path("pids").exists()).await.unwrap();
         let pids = fs::read_to_string(bench.path("pids")).unwrap();
         let (attendant, own) = pids.trim().split_once(' ').unwrap();
         let attendant = Pid::from_raw(attendant.parse().unwrap()).unwrap();
@@ -318,7 +289,7 @@ async fn a_killed_attendant_is_a_lost_host_and_its_command_is_ended() {
 async fn a_later_engine_terminates_what_an_earlier_one_started() {
     let mut bench = Bench::new().await;
     let job = bench.sh("trap '' TERM; echo up >>up; while :; do sleep 0.05; done").await;
-    until("the command runs", || bench.lines("up") == 1).await;
+    until("the command runs", || bench.lines("up") == 1).await.unwrap();
     bench.replace_engine().await;
     bench.engine().terminate_all("shutting down").await.unwrap();
     let detail = bench.end(&job).await;
@@ -353,7 +324,9 @@ async fn attempts_at_once_do_not_see_each_others_files() {
         folders.extend(bench.log(job).await.unwrap());
     }
     assert_eq!(folders.len(), 4, "{folders:?}");
-    until("their folders are gone", || fs::read_dir(bench.path("attempts")).unwrap().count() == 0).await;
+    until("their folders are gone", || fs::read_dir(bench.path("attempts")).unwrap().count() == 0)
+        .await
+        .unwrap();
     assert!(folders.iter().all(|folder| !folder.contains(':') && !Path::new(folder).exists()));
 }
 
@@ -364,7 +337,7 @@ async fn folders_are_kept_where_that_is_asked_for() {
     let job = bench.sh("echo made >made").await;
     bench.end(&job).await;
     let kept = batchwright::local::StateDir::new(bench.state.path()).kept_workdir(&job, 1);
-    until("the folder is kept", || kept.join("made").exists()).await;
+    until("the folder is kept", || kept.join("made").exists()).await.unwrap();
     assert_eq!(fs::read_dir(bench.path("attempts")).unwrap().count(), 0);
 }
 
@@ -498,7 +471,7 @@ async fn sigterm_reaches_the_first_process_alone() {
         .sh("sh -c 'trap \"echo child told\" TERM; echo $$ >child; while :; do sleep 0.02; done' & \
              trap 'echo first told; sleep 0.1; exit 5' TERM; wait")
         .await;
-    until("the child runs", || bench.lines("child") == 1).await;
+    until("the child runs", || bench.lines("child") == 1).await.unwrap();
     bench.engine().terminate_job(&job, "enough").await.unwrap();
     assert_eq!(exit_code(&bench.end(&job).await), Some(5));
     assert_eq!(bench.log(&job).await.unwrap(), ["first told"]);

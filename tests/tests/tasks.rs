@@ -5,17 +5,15 @@
 
 use std::time::Duration;
 
-use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, LogStream, SubmitJobRequest};
-use batchwright::engine::{
-    Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessSettings, SqliteBooks,
-};
+use batchwright::domain::{JobName, JobSpec, JobStatus, SubmitJobRequest};
+use batchwright::engine::{EngineConfig, LocalEngine, ProcessSettings};
 use batchwright::events::{JobDetail, JobStateChange, TaskContainerDetails};
 use batchwright::job_file::check_definition;
-use batchwright::ports::{JobEngine, LogSource, SystemClock};
+use batchwright::ports::JobEngine;
 use batchwright_tests::podman::{IMAGE, Podman};
-use batchwright_tests::processes::settings;
+use batchwright_tests::processes::{describe, log_lines, open, settings};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 struct Bench {
     state: tempfile::TempDir,
@@ -38,11 +36,7 @@ impl Bench {
         let state = tempfile::tempdir().unwrap();
         let containers = podman.as_ref().map(|podman| podman.runtime().unwrap());
         let settings = ProcessSettings { containers, ..settings(state.path(), None).unwrap() };
-        let (sender, events) = unbounded_channel();
-        let runner = ProcessRunner::open(state.path(), settings, SystemClock).unwrap();
-        let books = SqliteBooks::open(&state.path().join("state.db"), Durability::Program).unwrap();
-        let config = EngineConfig::with_vcpus(8);
-        let engine = LocalEngine::start(config, books, runner, SystemClock, sender).await.unwrap();
+        let (engine, events) = open(state.path(), &settings, EngineConfig::with_vcpus(8)).await.unwrap();
         Self { state, podman, engine, events }
     }
 
@@ -52,7 +46,7 @@ impl Bench {
         let spec = JobSpec::new(JobName::parse("a").unwrap(), "queue", "d");
         let job = self.engine.submit_job(&SubmitJobRequest::verbatim(spec)).await.unwrap();
         loop {
-            let detail = self.describe(&job).await;
+            let detail = describe(&self.engine, &job).await.unwrap();
             if detail.status.is_terminal() {
                 if let Some(podman) = &self.podman {
                     assert_eq!(podman.containers_of(self.state.path()).unwrap(), Vec::<String>::new());
@@ -64,14 +58,8 @@ impl Bench {
         }
     }
 
-    async fn describe(&self, job: &JobId) -> JobDetail {
-        self.engine.describe_jobs(std::slice::from_ref(job)).await.unwrap().remove(0)
-    }
-
     async fn log(&self, name: Option<&str>) -> Vec<String> {
-        let stream = LogStream { group: None, name: name.unwrap().to_owned(), container: None, region: None };
-        let page = self.engine.log_events(&stream, None).await.unwrap();
-        page.events.into_iter().map(|event| event.message).collect()
+        log_lines(&self.engine, name.unwrap()).await.unwrap()
     }
 }
 
@@ -160,11 +148,11 @@ async fn the_main_node_ends_all_nodes_and_decides() {
         let detail = bench.run(definition).await;
         assert_eq!(detail.status, JobStatus::Failed);
         assert_eq!(detail.attempts[0].container.as_ref().unwrap().exit_code, Some(5));
-        let main = bench.describe(&detail.job_id.node(0)).await;
+        let main = describe(&bench.engine, &detail.job_id.node(0)).await.unwrap();
         let main_container = main.container.as_ref().unwrap();
         assert_eq!((main.status, main_container.exit_code), (JobStatus::Failed, Some(5)));
         assert_eq!(bench.log(main_container.log_stream_name.as_deref()).await, ["main"]);
-        let other = bench.describe(&detail.job_id.node(2)).await;
+        let other = describe(&bench.engine, &detail.job_id.node(2)).await.unwrap();
         assert!(other.container.unwrap().exit_code.is_some(), "it ran, and was ended");
     }
 }
