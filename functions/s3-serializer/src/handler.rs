@@ -25,7 +25,7 @@ pub async fn handle<B: Buckets, C: Clock>(
     let call = Call::parse(event.get()).map_err(FunctionError::Refused)?;
     drop(event);
     let end = Instant::now() + invocation.time_left(clock, config.stop_margin);
-    let response = Box::pin(run(buckets, config, call, end)).await?;
+    let response = run(buckets, config, call, end).await?;
     info!(objects.succeeded = response.succeeded, objects.failed = response.failed, "done");
     Ok(Answer { metrics: metrics(&response), body: response })
 }

@@ -126,10 +126,7 @@ where
     W: ConditionalWriter,
 {
     let work = async {
-        // In a box: with the writer's own futures inside, it is nested deeper than the compiler follows in a
-        // caller's crate at the default recursion limit.
-        let passed =
-            Box::pin(convert_stream(reader, formats.0, &mut writer, formats.1, &request.options)).await;
+        let passed = convert_stream(reader, formats.0, &mut writer, formats.1, &request.options).await;
         passed.map_err(|error| named(from, error.into()))
     };
     let worked = many::by(request.end, work).await;
