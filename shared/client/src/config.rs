@@ -27,7 +27,7 @@ pub struct Config {
     pub(crate) sdk_config: Option<aws_config::SdkConfig>,
     #[cfg_attr(
         not(any(feature = "aws", feature = "local")),
-        expect(dead_code, reason = "who makes a client by itself brings the store")
+        expect(dead_code, reason = "a client that is made from parts brings its own store")
     )]
     pub(crate) store: String,
     pub(crate) calls_at_once: usize,

@@ -119,7 +119,8 @@ impl<S: JobStore + RunStore> History<S> {
             }
             self.pass(PASS).await?;
             last = self.reconcile().await?;
-            // A pass that only decides what follows from an end counts nothing, and leaves the next one its parts.
+            // A pass that only decides what follows from an end counts nothing, and the end's children and nodes are
+            // the next pass's work.
             let unsettled = self.store.inner.unsettled_ends(None).await?.items;
             let is_quiet = last == Reconciled::default() && unsettled.is_empty();
             quiet = if is_quiet { quiet + 1 } else { 0 };

@@ -40,7 +40,7 @@ pub enum Skip {
     Taken,
     /// Somebody has cancelled the run that asks: it submits nothing more.
     RunCancelled,
-    /// It was to be tried again after the end of a submission, and another has done what followed from that.
+    /// It was to be tried again because a submission ended, and what follows from that end has been done already.
     Overtaken,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Skip {
             Self::Claimed => f.write_str("another submitter holds its claim"),
             Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
             Self::RunCancelled => f.write_str("its run was cancelled"),
-            Self::Overtaken => f.write_str("what followed from its end was done meanwhile"),
+            Self::Overtaken => f.write_str("what follows from its end has been done already"),
         }
     }
 }
