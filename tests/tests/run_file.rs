@@ -301,6 +301,15 @@ impl batchwright::ports::JobEngine for Away<'_> {
         self.engine.list_jobs(queue, name, page).await
     }
 
+    async fn list_jobs_since(
+        &self,
+        queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&batchwright::ports::Cursor>,
+    ) -> Result<batchwright::ports::Page<batchwright::ports::JobSummary>, PortError> {
+        self.engine.list_jobs_since(queue, since, page).await
+    }
+
     async fn cancel_job(&self, id: &JobId, reason: &str) -> Result<(), PortError> {
         self.engine.cancel_job(id, reason).await
     }

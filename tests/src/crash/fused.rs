@@ -112,6 +112,7 @@ impl<E: JobEngine> JobEngine for Fused<E> {
         submit_job(request: &SubmitJobRequest) -> Answer<JobId>;
         describe_jobs(job_ids: &[JobId]) -> Answer<Vec<JobDetail>>;
         list_jobs(job_queue: &str, job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<JobSummary>>;
+        list_jobs_since(job_queue: &str, since: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobSummary>>;
         cancel_job(job_id: &JobId, reason: &str) -> Answer<()>;
         terminate_job(job_id: &JobId, reason: &str) -> Answer<()>;
     }
