@@ -53,3 +53,7 @@ deploy name="batchwright" *parameters="": build-functions
 # The templates, by sam and cfn-lint
 templates:
     .ci/templates
+
+# The templates, by checkov: what does not hold stands in infra/checkov.yaml, with its reason
+checkov:
+    .ci/checkov
