@@ -172,14 +172,16 @@ async fn a_list_holds_the_exact_name_alone_and_goes_on_where_a_page_has_none() -
 }
 
 #[tokio::test]
-async fn a_queue_is_listed_by_the_time_of_creation_without_names_that_are_none_of_ours() -> anyhow::Result<()> {
+async fn a_queue_is_listed_by_the_time_of_creation_without_names_that_are_none_of_ours() -> anyhow::Result<()>
+{
     let entry =
         |name: &str, id: &str| json!({"jobName": name, "jobId": id, "status": "FAILED", "createdAt": 5});
     let page = json!({"jobSummaryList": [entry("a", "1"), entry("no name!", "2")], "nextToken": "t"});
     let server = Loopback::start([Reply::new(200, page.to_string())]).await?;
     let engine = engine(&server).await?;
     let page = engine.list_jobs_since("queue", Timestamp::from_millis(4), None).await?;
-    let found: Vec<_> = page.items.iter().map(|item| (item.job_name.as_str(), item.job_id.as_str())).collect();
+    let found: Vec<_> =
+        page.items.iter().map(|item| (item.job_name.as_str(), item.job_id.as_str())).collect();
     assert_eq!((found, page.next), (vec![("a", "1")], Some(Cursor("t".into()))));
     let filter = json!([{"name": "AFTER_CREATED_AT", "values": ["4"]}]);
     let sent = server.requests()[0].json()?;

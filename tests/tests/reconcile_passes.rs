@@ -19,8 +19,13 @@ use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::world::{World, run_id, spec, succeeds};
 
-const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 100, listed_from: 20 };
+const POLICY: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 1_000,
+    silence_ms: 1_000,
+    lost_after_ms: 60_000,
+    asked_max: 100,
+    listed_from: 20,
+};
 
 const CLAIM_MS: i64 = 5_000;
 

@@ -82,6 +82,7 @@ impl<S: JobQueries> JobQueries for Fused<S> {
         job(job_name: &JobName) -> Answer<Option<Job>>;
         jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;
         submission(job_id: &JobId) -> Answer<Option<Submission>>;
+        submission_of(job_name: &JobName, job_id: &JobId) -> Answer<Option<Submission>>;
         submissions(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         submissions_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         jobs(run_id: Option<&RunId>, page: Option<&Cursor>) -> Answer<Page<Job>>;

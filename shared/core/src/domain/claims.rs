@@ -293,7 +293,10 @@ mod tests {
             assert_eq!((known.tries_in_all(), known.tries_used()), (u64::from(number), 1));
         }
         let head = head.unwrap();
-        assert_eq!((head.job_tries.len(), head.tries.len()), (JobHead::TRIES_KEPT + 1, JobHead::TRIES_KEPT + 1));
+        assert_eq!(
+            (head.job_tries.len(), head.tries.len()),
+            (JobHead::TRIES_KEPT + 1, JobHead::TRIES_KEPT + 1)
+        );
         assert_eq!(head.job_id, head.job_tries.last().cloned());
         let bytes = serde_json::to_string(&head).unwrap().len();
         assert!(bytes < 30_000, "{bytes}");

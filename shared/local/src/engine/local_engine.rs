@@ -238,9 +238,9 @@ impl JobEngine for LocalEngine {
         let next = (all_new && records.len() == LIST_PAGE).then(|| records.last()).flatten();
         let next = next.map(|last| Cursor(last.sequence.to_string()));
         let queue = arn::resource_name(job_queue);
-        let in_queue = records.into_iter().filter(|record| {
-            is_new(&record) && arn::resource_name(&record.detail.job_queue) == queue
-        });
+        let in_queue = records
+            .into_iter()
+            .filter(|record| is_new(&record) && arn::resource_name(&record.detail.job_queue) == queue);
         Ok(Page::new(in_queue.map(summary).collect(), next))
     }
 

@@ -52,6 +52,9 @@ pub(super) async fn a_head_names_the_latest_hundred_of_its_tries_and_counts_the_
     assert_eq!((known.job_tries.len(), known.earlier_tries, known.tries_used()), (rounds - 2, 2, 1));
     assert_eq!(known.job_tries.first(), Some(&id("a-2")));
     assert!(store.submission(&id("a-0")).await?.is_some(), "its item stays");
+    assert!(store.submission_of(&name("a"), &id("a-0")).await?.is_some());
+    assert_eq!(store.submission_of(&name("b"), &id("a-0")).await?, None, "it is another job's");
+    assert_eq!(store.submission_of(&name("a"), &id("none")).await?, None);
     Ok(())
 }
 

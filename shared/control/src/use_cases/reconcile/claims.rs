@@ -36,9 +36,8 @@ where
             match self.recorder.store.jobs_named(&names).await {
                 Ok(jobs) => {
                     let heads = jobs.into_iter().flatten().map(|job| job.head);
-                    let still = |head: &JobHead| {
-                        head.claim.as_ref().is_some_and(|claim| claim.expires_at < before)
-                    };
+                    let still =
+                        |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
                     self.look_into(heads.filter(still).collect(), &mut listing).await;
                 }
                 Err(error) => names.iter().for_each(|name| self.postpone(name, &error)),

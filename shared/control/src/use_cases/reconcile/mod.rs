@@ -31,7 +31,13 @@ pub struct ReconcilePolicy {
 
 impl Default for ReconcilePolicy {
     fn default() -> Self {
-        Self { quarantine_ms: 300_000, silence_ms: 900_000, lost_after_ms: 86_400_000, asked_max: 10_000, listed_from: 20 }
+        Self {
+            quarantine_ms: 300_000,
+            silence_ms: 900_000,
+            lost_after_ms: 86_400_000,
+            asked_max: 10_000,
+            listed_from: 20,
+        }
     }
 }
 

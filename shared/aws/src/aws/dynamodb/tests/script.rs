@@ -66,7 +66,8 @@ impl HttpConnector for Script {
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         let written = body["Item"].clone();
         self.asked.lock().unwrap().push((operation, body));
-        let (status, mut answer) = self.answers.lock().unwrap().pop_front().expect("one answer for each request");
+        let (status, mut answer) =
+            self.answers.lock().unwrap().pop_front().expect("one answer for each request");
         if answer["Item"] == OWN_ITEM {
             answer["Item"] = written;
         }
