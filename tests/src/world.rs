@@ -17,7 +17,7 @@ use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-pub use batchwright::engine::{Ending, Outcome as Ends};
+pub use batchwright::engine::{AttemptOutcome as Ends, Ending};
 
 /// The moment at which every world begins.
 pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -7,8 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, s3_client};
 use batchwright::domain::{JobId, JobName, JobSpec, LogStream, SubmitJobRequest};
 use batchwright::ports::{
-    ErrorKind, FunctionInvoker as _, JobEngine as _, LogSource as _, LogSourceError, ObjectStore as _,
-    PortError,
+    AsyncInvoker as _, ErrorKind, JobEngine as _, LogSource as _, LogSourceError, ObjectStore as _, PortError,
 };
 use batchwright_tests::emulators::{process::free_port, sdk_config};
 use batchwright_tests::loopback::{Loopback, Reply};

@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::Client;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::domain::{JobId, JobName, JobSpec, JobState, JobStatus, RunId, SubmitJobRequest};
 use batchwright::engine::{
-    Ending, EngineConfig, EventFaults, FaultPlan, FaultyEngine, FaultyEvents, JobIds, LocalEngine,
-    MemoryBooks, Outcome as Ends, Scene, SimulatedRunner,
+    AttemptOutcome as Ends, Ending, EngineConfig, EventFaults, FaultPlan, FaultyEngine, FaultyEvents, JobIds,
+    LocalEngine, MemoryBooks, Scene, SimulatedRunner,
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{

@@ -16,7 +16,7 @@ use batchwright::domain::{JobStatus, LogsRecord};
 use batchwright::function::Invocation;
 use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
 use batchwright::ports::{
-    Clock, FunctionInvoker, JobQueries as _, PortError, StateStore as _, SystemClock, Unpaced,
+    AsyncInvoker, Clock, JobQueries as _, PortError, StateStore as _, SystemClock, Unpaced,
 };
 use batchwright::use_cases::reconcile::Reconciled;
 use batchwright_tests::contract::fixtures::{id, state, submit};
@@ -78,7 +78,7 @@ impl Intercept for Meter {
 
 struct Nobody;
 
-impl FunctionInvoker for Nobody {
+impl AsyncInvoker for Nobody {
     async fn invoke_later(&self, function: &str, _: &[u8]) -> Result<(), PortError> {
         Err(PortError::permanent("Invoke", format!("{function} is not to be called")))
     }

@@ -8,7 +8,7 @@ use batchwright::domain::{
     Cause, ClaimOutcome, JobId, JobName, JobState, JobStatus, NewClaim, NewSubmission, Nonce,
     SubmitJobRequest,
 };
-use batchwright::engine::{FaultPlan, LocalEngine, Outcome as Ends};
+use batchwright::engine::{AttemptOutcome as Ends, FaultPlan, LocalEngine};
 use batchwright::events::JobDetail;
 use batchwright::ports::{
     ClaimStore as _, Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, StateStore as _,

@@ -1,15 +1,18 @@
 //! Which ends are followed by another try, in which budget, and in which queue.
 
 use anyhow::Context as _;
+use batchwright::domain::plan::Skip;
 use batchwright::domain::spec::{FallbackQueue, RetryOn};
 use batchwright::domain::{
-    Cause, ClaimOutcome, JobName, JobSpec, JobState, JobStatus, NewClaim, SubmitJobRequest,
+    Cause, ClaimOutcome, Job, JobName, JobSpec, JobState, JobStatus, NewClaim, SubmitJobRequest,
 };
 use batchwright::engine::Scene;
-use batchwright::ports::{ClaimStore as _, JobEngine, JobQueries as _, StateStore as _, WorkLists as _};
+use batchwright::ports::{
+    ClaimStore as _, JobEngine, JobQueries as _, StateStore as _, Unpaced, WorkLists as _,
+};
 use batchwright::use_cases::reconcile::ReconcilePolicy;
 use batchwright::use_cases::record_state::Recorded;
-use batchwright::use_cases::submit::SubmitOutcome;
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
 const POLICY: ReconcilePolicy = ReconcilePolicy {
@@ -68,6 +71,24 @@ async fn a_failure_that_the_job_names_is_followed_by_another_try_and_each_says_w
     let queue = || "queue".to_owned();
     let exit = Some(Cause::ExitCode);
     assert_eq!(tries(&world, "job").await?, [(queue(), exit), (queue(), exit), (queue(), None)]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_look_at_a_lost_host_does_not_try_again_what_has_failed_by_itself_since()
+-> anyhow::Result<()> {
+    let mut world = World::new(one_by_one(&[loses_host, || exits(1)])).await?;
+    world.submit(&retried("job", &[], 4)).await?;
+    world.settle().await?;
+    let Job { head, .. } = world.job("job").await?.unwrap();
+    assert_eq!(head.job_tries.len(), 2);
+    // What a slow delivery of the first end decided before the second submission was made.
+    let asked = Asked::ByRetry { ended: &head.job_tries[0] };
+    let order = Order { spec: &head.spec, run_id: &head.run_id, asked };
+    let policy = SubmitPolicy::default();
+    let outcome = submit(&world.store, &world.engine, &Unpaced, &world.clock, &policy, &order).await?;
+    assert_eq!(outcome, SubmitOutcome::Skipped(Skip::Overtaken));
+    assert_eq!(world.job("job").await?.unwrap().head.job_tries.len(), 2);
     Ok(())
 }
 

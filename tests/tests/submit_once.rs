@@ -37,7 +37,7 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
 ) -> anyhow::Result<(LocalEngine, StatusCounts)> {
     let (sender, _events) = tokio::sync::mpsc::unbounded_channel();
     let runner = SimulatedRunner::new(|_: &batchwright::engine::Scene<'_>| {
-        batchwright::engine::Outcome::success_after(std::time::Duration::from_secs(3_600))
+        batchwright::engine::AttemptOutcome::success_after(std::time::Duration::from_secs(3_600))
     });
     let config = EngineConfig::with_vcpus(1);
     let engine = LocalEngine::start(config, MemoryBooks::default(), runner, SystemClock, sender).await?;

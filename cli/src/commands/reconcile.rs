@@ -38,7 +38,7 @@ pub(crate) async fn of_folder(dir: &StateDir, output: Output) -> Result<Exit, Fa
 /// Wakes the stack's reconciler.
 #[cfg(feature = "aws")]
 pub(crate) async fn of_stack(args: &StackArgs) -> Result<Exit, Failure> {
-    use batchwright::ports::FunctionInvoker as _;
+    use batchwright::ports::AsyncInvoker as _;
     let stack = Stack::find(args).await?;
     let function = format!("{}-reconciler", args.stack.as_deref().unwrap_or_default());
     stack.invoker.invoke_later(&function, b"{}").await.context("the reconciler can't be called")?;

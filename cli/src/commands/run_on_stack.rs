@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use batchwright::domain::{JobStatus, Run, RunId, RunState};
 use batchwright::events::Continuation;
-use batchwright::ports::{Clock, FunctionInvoker, ObjectStore, ObjectWriter, RunStore, SystemClock};
+use batchwright::ports::{AsyncInvoker, Clock, ObjectStore, ObjectWriter, RunStore, SystemClock};
 use batchwright::use_cases::run_file::{ReportLine, report_key};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::time::Instant;

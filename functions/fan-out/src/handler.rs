@@ -2,7 +2,7 @@
 
 use batchwright::fan_out::Counts;
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
-use batchwright::ports::{CheckpointStore, Clock, FunctionCaller, FunctionInvoker, ObjectStore};
+use batchwright::ports::{AsyncInvoker, CheckpointStore, Clock, FunctionCaller, ObjectStore};
 use batchwright::use_cases::fan_out::FanOutError;
 use serde_json::value::RawValue;
 
@@ -38,7 +38,7 @@ where
     F: FunctionCaller,
     O: ObjectStore + CheckpointStore,
     C: Clock,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let (body, new) = match read(event, config, invocation)? {
         Request::Call(job) => match start_tree(ports, invocation, &job).await? {

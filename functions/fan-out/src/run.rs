@@ -4,7 +4,7 @@ use batchwright::domain::S3Uri;
 use batchwright::fan_out::{Checkpoint, Continuation, Counts, Progress};
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::ports::{
-    CheckpointStore, Clock, FunctionCaller, FunctionInvoker, ObjectStore, ObjectWriter, PortError,
+    AsyncInvoker, CheckpointStore, Clock, FunctionCaller, ObjectStore, ObjectWriter, PortError,
 };
 use batchwright::use_cases::fan_out::{End, FanOut, Place, finish, load_order, run_fan_out, store_order};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ where
     F: FunctionCaller,
     O: ObjectStore + CheckpointStore,
     C: Clock,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let place = &job.place;
     match run_part(ports, config, invocation, job).await? {
@@ -51,7 +51,7 @@ where
     F: FunctionCaller,
     O: ObjectStore + CheckpointStore,
     C: Clock,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let place = Place { bucket: config.bucket.clone(), run_id: asked.run_id.clone(), branch: None };
     let stored = load_order(&ports.objects, &place).await?;
@@ -77,7 +77,7 @@ where
     F: FunctionCaller,
     O: ObjectStore + CheckpointStore,
     C: Clock,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let now = Instant::now();
     let fan_out = FanOut {
@@ -113,7 +113,7 @@ where
 }
 
 /// Has another invocation go on with the rest.
-async fn hand_on<F, O: ObjectStore, C, I: FunctionInvoker>(
+async fn hand_on<F, O: ObjectStore, C, I: AsyncInvoker>(
     ports: &Ports<F, O, C, I>,
     invocation: &Invocation,
     job: &Job,

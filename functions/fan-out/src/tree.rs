@@ -2,7 +2,7 @@
 
 use batchwright::fan_out::{Continuation, Counts};
 use batchwright::function::{FunctionError, Invocation};
-use batchwright::ports::{CheckpointStore, Clock, FunctionCaller, FunctionInvoker, ObjectStore};
+use batchwright::ports::{AsyncInvoker, CheckpointStore, Clock, FunctionCaller, ObjectStore};
 use batchwright::use_cases::fan_out::{Place, StoredOrder, Tree, load_order, plan_tree, store_order};
 use tracing::info;
 
@@ -22,7 +22,7 @@ pub(crate) async fn start_tree<F, O, C, I>(
 where
     O: ObjectStore + CheckpointStore,
     C: Clock,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     if !job.order.tree {
         return Ok(None);
@@ -68,7 +68,7 @@ where
     F: FunctionCaller,
     O: ObjectStore + CheckpointStore,
     C: Clock,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let root = Place { bucket: config.bucket.clone(), run_id: asked.run_id.clone(), branch: None };
     let mut stored = load_order(&ports.objects, &root).await?.ok_or_else(|| unknown(asked))?;

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
-    CheckpointStore, Clock, FunctionInvoker, JobEngine, JobStore, LogSource, ObjectStore, PortError,
-    RunStore, SubmissionPace,
+    AsyncInvoker, CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore,
+    SubmissionPace,
 };
 use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
@@ -74,7 +74,7 @@ where
     C: Clock,
     L: LogSource,
     O: ObjectStore + CheckpointStore,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     check(&event)?;
     let Ports { store, engine, pace, clock, source, archive, invoker } = ports;

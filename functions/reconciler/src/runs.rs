@@ -2,9 +2,7 @@
 
 use batchwright::domain::{Run, RunState};
 use batchwright::events::Continuation;
-use batchwright::ports::{
-    Clock, Cursor, FunctionInvoker, JobEngine, JobStore, OneByOne, PortError, RunStore,
-};
+use batchwright::ports::{AsyncInvoker, Clock, Cursor, JobEngine, JobStore, OneByOne, PortError, RunStore};
 use batchwright::use_cases::stop::stop_run;
 use tracing::{info, warn};
 
@@ -22,7 +20,7 @@ pub(crate) struct Continued {
 
 /// Has the submitter go on with every run that has not moved for a while, and stops the jobs of those that were
 /// cancelled.
-pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: FunctionInvoker>(
+pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: AsyncInvoker>(
     store: &S,
     engine: &E,
     invoker: &I,
@@ -52,7 +50,7 @@ pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: Funct
     }
 }
 
-async fn go_on<I: FunctionInvoker>(
+async fn go_on<I: AsyncInvoker>(
     invoker: &I,
     submitter: &str,
     run: &Run,

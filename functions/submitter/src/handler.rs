@@ -3,9 +3,7 @@
 use batchwright::domain::RunCounts;
 use batchwright::events::{BatchResponse, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
-use batchwright::ports::{
-    Clock, FunctionInvoker, JobEngine, JobStore, ObjectStore, RunStore, SubmissionPace,
-};
+use batchwright::ports::{AsyncInvoker, Clock, JobEngine, JobStore, ObjectStore, RunStore, SubmissionPace};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -55,7 +53,7 @@ where
     P: SubmissionPace,
     C: Clock,
     O: ObjectStore,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     if let Some(messages) = QueueMessage::batch(&event)? {
         // The runs themselves stop before the margin; this is for what does not.
@@ -82,7 +80,7 @@ where
     P: SubmissionPace,
     C: Clock,
     O: ObjectStore,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let mut summaries = Vec::new();
     for request in requests(event, &config.bucket, &invocation.request_id)? {

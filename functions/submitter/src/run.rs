@@ -5,8 +5,7 @@ use batchwright::events::Continuation;
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::job_file::{self, JobFileError, Problem};
 use batchwright::ports::{
-    Clock, FunctionInvoker, JobEngine, JobStore, ObjectStore, ObjectWriter, PortError, RunStore,
-    SubmissionPace,
+    AsyncInvoker, Clock, JobEngine, JobStore, ObjectStore, ObjectWriter, PortError, RunStore, SubmissionPace,
 };
 use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
@@ -66,7 +65,7 @@ where
     P: SubmissionPace,
     C: Clock,
     O: ObjectStore,
-    I: FunctionInvoker,
+    I: AsyncInvoker,
 {
     let (run_id, uri, version, rerun) = match request {
         Request::File { run_id, uri, version, rerun } => (run_id, uri, version, rerun),
@@ -212,7 +211,7 @@ fn shown(error: &JobFileError) -> Vec<String> {
 
 /// Has another invocation go on with the run. One that came no further is left to the reconciler, which
 /// looks after a while: what holds it up may be gone by then, and no invocation calls the next for ever.
-async fn go_on<S, E, P, C, O, I: FunctionInvoker>(
+async fn go_on<S, E, P, C, O, I: AsyncInvoker>(
     ports: &Ports<S, E, P, C, O, I>,
     invocation: &Invocation,
     order: &RunFile,

@@ -14,7 +14,7 @@ use batchwright::domain::{
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Applied, CheckpointStore, ClaimStore, Cursor, FunctionInvoker, JobEngine, JobQueries, JobRemoval,
+    Applied, AsyncInvoker, CheckpointStore, ClaimStore, Cursor, JobEngine, JobQueries, JobRemoval,
     JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore,
     StateStore, Stored, SubmissionPace, Version, WorkLists,
 };
@@ -135,7 +135,7 @@ impl<P: SubmissionPace> SubmissionPace for Fused<P> {
     }
 }
 
-impl<I: FunctionInvoker> FunctionInvoker for Fused<I> {
+impl<I: AsyncInvoker> AsyncInvoker for Fused<I> {
     fused! {
         invoke_later(function: &str, payload: &[u8]) -> Answer<()>;
     }

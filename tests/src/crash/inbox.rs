@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use batchwright::domain::Timestamp;
-use batchwright::ports::{FunctionInvoker, PortError};
+use batchwright::ports::{AsyncInvoker, PortError};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -96,7 +96,7 @@ pub struct Invoker {
     pub refused: Arc<Mutex<usize>>,
 }
 
-impl FunctionInvoker for Invoker {
+impl AsyncInvoker for Invoker {
     async fn invoke_later(&self, function: &str, payload: &[u8]) -> Result<(), PortError> {
         let failed =
             |why: &dyn std::fmt::Display| PortError::permanent("Invoke", format!("{function}: {why}"));

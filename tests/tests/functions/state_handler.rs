@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use batchwright::domain::{JobName, JobStatus};
-use batchwright::engine::{Ending, FaultPlan, FaultyEngine, Outcome, Scene};
+use batchwright::engine::{AttemptOutcome, Ending, FaultPlan, FaultyEngine, Scene};
 use batchwright::function::Metric;
 use batchwright::ports::{JobQueries as _, Unpaced};
 use batchwright::use_cases::record_state::Recorder;
@@ -71,8 +71,8 @@ async fn events_of_another_account_or_region_are_left_alone() {
     }
 }
 
-fn lost_once(scene: &Scene<'_>) -> Outcome {
-    let outcome = Outcome::success_after(Duration::from_secs(5));
+fn lost_once(scene: &Scene<'_>) -> AttemptOutcome {
+    let outcome = AttemptOutcome::success_after(Duration::from_secs(5));
     if scene.submission == 1 { outcome.ending(Ending::HostLost) } else { outcome }
 }
 

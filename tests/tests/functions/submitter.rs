@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use batchwright::domain::{Checkpoint, JobStatus, Run, RunState, SourceVersion, Timestamp};
-use batchwright::engine::{LocalEngine, Outcome, Scene, VirtualClock};
+use batchwright::engine::{AttemptOutcome, LocalEngine, Scene, VirtualClock};
 use batchwright::events::JobStateChange;
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore, InMemoryObjectWriter};
@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, BufReader, ReadBuf};
 
 use crate::world::{BUCKET, Invocations, World, batch, handed_back, job, uploaded};
 
-pub(crate) fn quick(_: &Scene<'_>) -> Outcome {
-    Outcome::success_after(Duration::from_secs(5))
+pub(crate) fn quick(_: &Scene<'_>) -> AttemptOutcome {
+    AttemptOutcome::success_after(Duration::from_secs(5))
 }
 
 pub(crate) fn config() -> Config {

@@ -10,7 +10,7 @@ use batchwright::engine::{
 use batchwright::events::JobStateChange;
 use batchwright::function::Invocation;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{Clock, FunctionInvoker, JobQueries as _, PortError, SubmissionPace};
+use batchwright::ports::{AsyncInvoker, Clock, JobQueries as _, PortError, SubmissionPace};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ impl Invocations {
     }
 }
 
-impl FunctionInvoker for Invocations {
+impl AsyncInvoker for Invocations {
     async fn invoke_later(&self, function: &str, payload: &[u8]) -> Result<(), PortError> {
         self.0.lock().unwrap().push((function.to_owned(), serde_json::from_slice(payload).unwrap()));
         Ok(())

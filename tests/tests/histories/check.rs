@@ -139,7 +139,11 @@ async fn goes_on_with_its_dependencies<S: JobStore>(store: &S, job: &Job) -> any
     let dependencies = store.jobs_named(&names).await?;
     let all = dependencies.iter().flatten().all(|job| job.status() == Some(JobStatus::Succeeded));
     let used = job.head.tries_used();
-    ensure!(!all || used == job.head.spec.max_tries, "{} was forgotten after {used} tries", job.name());
+    ensure!(
+        !all || used == job.head.spec.max_tries,
+        "{} was forgotten after {used} tries: {job:?}, which depends on {dependencies:?}",
+        job.name()
+    );
     Ok(())
 }
 

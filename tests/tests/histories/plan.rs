@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use batchwright::domain::JobSpec;
 use batchwright::domain::spec::{ArrayProperties, Dependency, RetryStrategy};
-use batchwright::engine::{Ending, EventFaults, FaultPlan, Outcome, Scene};
+use batchwright::engine::{AttemptOutcome, Ending, EventFaults, FaultPlan, Scene};
 use batchwright_tests::world::{after, spec};
 
 use crate::dice::Dice;
@@ -69,7 +69,7 @@ impl Plan {
 }
 
 /// How attempts end: often by the loss of their host, which leads to another submission.
-pub(crate) fn script(seed: u64) -> impl FnMut(&Scene<'_>) -> Outcome + Send + 'static {
+pub(crate) fn script(seed: u64) -> impl FnMut(&Scene<'_>) -> AttemptOutcome + Send + 'static {
     move |scene: &Scene<'_>| {
         let add = |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte));
         let name = scene.job_name.as_str().bytes().fold(0, add);
@@ -77,7 +77,7 @@ pub(crate) fn script(seed: u64) -> impl FnMut(&Scene<'_>) -> Outcome + Send + 's
             [name, scene.array_index.map_or(0, u64::from), scene.submission.into(), scene.attempt.into()];
         let mut dice =
             Dice::new(seed, parts.iter().fold(2, |hash: u64, part| hash.wrapping_mul(1_009) + part));
-        let outcome = Outcome::success_after(Duration::from_secs(1 + dice.below(120)));
+        let outcome = AttemptOutcome::success_after(Duration::from_secs(1 + dice.below(120)));
         match dice.below(10) {
             0..=3 => outcome.ending(Ending::HostLost),
             4 => outcome.ending(Ending::Exit(1)),

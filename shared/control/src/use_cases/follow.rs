@@ -114,7 +114,7 @@ where
                 }
                 return Ok(Some(recorded));
             }
-            Next::Resubmit(again) => self.submit_again(&job, again).await?,
+            Next::Resubmit(again) => self.submit_again(&job, &ended.job_id, again).await?,
             Next::Done if job.head.has_recovered() => Recorded::Ended(JobStatus::Succeeded, None),
             Next::Done => Recorded::Ended(ended.status, ended.cause()),
         };
@@ -194,8 +194,8 @@ where
         self.store.save_follow_up(&ended.job_name, &ended.job_id, &follow_up).await
     }
 
-    async fn submit_again(&self, job: &Job, again: Again) -> Result<Recorded, PortError> {
-        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry };
+    async fn submit_again(&self, job: &Job, ended: &JobId, again: Again) -> Result<Recorded, PortError> {
+        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry { ended } };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
             SubmitOutcome::Submitted(job_id) => {
                 let job_queue = fallback(job).map(str::to_owned);

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::dependencies::{Resolved, resolve};
 use crate::domain::backoff::backoff;
-use crate::domain::plan::{Plan, Skip, plan, plan_child};
+use crate::domain::plan::{Plan, Skip, plan, plan_child, plan_retry};
 use crate::domain::{
     ClaimOutcome, Job, JobId, JobName, JobSpec, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId,
     SubmitJobRequest, Timestamp, TryEnd, retry,
@@ -35,14 +35,17 @@ impl Default for SubmitPolicy {
 
 /// Who wants a job submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum Asked<'a> {
     /// A person, with a job file. `rerun`: also where it SUCCEEDED.
     ByPerson {
         /// Run again what SUCCEEDED.
         rerun: bool,
     },
     /// batchwright itself, because a submission ended in a way that deserves another.
-    ByRetry,
+    ByRetry {
+        /// The submission that ended.
+        ended: &'a JobId,
+    },
     /// batchwright itself, because a child of an array lost its host: once for each of the array's
     /// submissions.
     ByArray,
@@ -83,7 +86,7 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
         let known = store.job(&order.spec.job_name).await?;
         let planned = match order.asked {
             Asked::ByPerson { rerun } => plan(order.spec, known.as_ref(), rerun, Some(order.run_id)),
-            Asked::ByRetry => plan(order.spec, known.as_ref(), false, None),
+            Asked::ByRetry { ended } => plan_retry(known.as_ref(), ended),
             Asked::ByArray => plan_child(order.spec, known.as_ref()),
         };
         let replaces = match planned {
@@ -106,7 +109,7 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
             replaced_end: known.as_ref().and_then(Job::state).and_then(TryEnd::of),
             job_queue: job_queue.clone(),
             takes_over: None,
-            resets_budget: order.asked != Asked::ByRetry,
+            resets_budget: !order.is_retry(),
             now,
             expires_at,
         };
@@ -135,14 +138,17 @@ pub struct Order<'a> {
     /// The run it belongs to.
     pub run_id: &'a RunId,
     /// Who wants it.
-    pub asked: Asked,
+    pub asked: Asked<'a>,
 }
 
 impl Order<'_> {
+    const fn is_retry(&self) -> bool {
+        matches!(self.asked, Asked::ByRetry { .. })
+    }
+
     /// Where the submission goes, where that is not the spec's own queue: a person always gets that.
     fn queue(&self, known: Option<&Job>) -> Option<String> {
-        let by_retry = self.asked == Asked::ByRetry;
-        known.filter(|_| by_retry).and_then(retry::fallback).map(str::to_owned)
+        known.filter(|_| self.is_retry()).and_then(retry::fallback).map(str::to_owned)
     }
 }
 

@@ -40,6 +40,8 @@ pub enum Skip {
     Taken,
     /// Somebody has cancelled the run that asks: it submits nothing more.
     RunCancelled,
+    /// It was to be tried again after the end of a submission, and another has done what followed from that.
+    Overtaken,
 }
 
 impl Skip {
@@ -53,6 +55,7 @@ impl Skip {
             Self::SubmittedBefore => "SUBMITTED_BEFORE",
             Self::Taken => "TAKEN",
             Self::RunCancelled => "RUN_CANCELLED",
+            Self::Overtaken => "OVERTAKEN",
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for Skip {
             Self::Claimed => f.write_str("another submitter holds its claim"),
             Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
             Self::RunCancelled => f.write_str("its run was cancelled"),
+            Self::Overtaken => f.write_str("what followed from its end was done meanwhile"),
         }
     }
 }
@@ -93,6 +97,26 @@ pub fn plan(spec: &JobSpec, known: Option<&Job>, rerun: bool, run: Option<&RunId
             Plan::Skip(Skip::SubmittedBefore)
         }
         _ => Plan::Submit { replaces: job.head.job_id.clone() },
+    }
+}
+
+/// Decides for a job that is tried again because its submission `ended` FAILED. The decision to try again is
+/// about that submission alone: it says nothing of the next one, which may have FAILED since for a cause that
+/// is not tried again.
+pub fn plan_retry(known: Option<&Job>, ended: &JobId) -> Plan {
+    let Some(job) = known else { return Plan::Skip(Skip::Overtaken) };
+    if job.head.claim.is_some() {
+        return Plan::Skip(Skip::Claimed);
+    }
+    let is_latest = job.head.job_id.as_ref() == Some(ended);
+    if !is_latest || job.head.refusal.is_some() || job.is_recovering() {
+        return Plan::Skip(Skip::Overtaken);
+    }
+    match job.status() {
+        Some(JobStatus::Failed) => Plan::Submit { replaces: job.head.job_id.clone() },
+        Some(JobStatus::Succeeded) => Plan::Skip(Skip::Succeeded),
+        Some(status) => Plan::Skip(Skip::InFlight(status)),
+        None => Plan::Skip(Skip::Overtaken),
     }
 }
 
@@ -139,6 +163,21 @@ mod tests {
         });
         let head = JobHead::submitted_as(spec("definition"), status.map(|_| id()).into_iter().collect());
         Job { head, latest }
+    }
+
+    #[test]
+    fn a_retry_is_for_the_end_that_asked_for_it() {
+        let (failed, other) = (known(Some(JobStatus::Failed)), "9d7a9e4c-0000-4000-8000-000000000001");
+        let replaces = Some(id());
+        assert_eq!(plan_retry(Some(&failed), &id()), Plan::Submit { replaces });
+        let overtaken = Plan::Skip(Skip::Overtaken);
+        assert_eq!(plan_retry(Some(&failed), &JobId::parse(other).unwrap()), overtaken, "it has a later one");
+        assert_eq!(plan_retry(None, &id()), overtaken, "it was removed");
+        let mut refused = failed;
+        refused.head.refusal = Some("no such queue".to_owned());
+        assert_eq!(plan_retry(Some(&refused), &id()), overtaken, "the next try was refused");
+        let running = known(Some(JobStatus::Running));
+        assert_eq!(plan_retry(Some(&running), &id()), Plan::Skip(Skip::InFlight(JobStatus::Running)));
     }
 
     #[test]

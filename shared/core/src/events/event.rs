@@ -3,8 +3,9 @@
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::Value;
 
+use super::envelope::envelope;
 use super::s3_notification::{self, S3Object};
-use super::{EventError, JobStateChange, QueueBlocked, envelope, notification};
+use super::{EventError, JobStateChange, QueueBlocked, notification};
 
 /// An event that is read.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,26 +4,33 @@
 //! The envelopes are those of `aws_lambda_events`. Batch's `detail` is ours: the crate's type for it refuses an
 //! event for fields that are not read here.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde::Deserialize as _;
-use serde_json::Value;
-
 mod continuation;
+#[cfg(feature = "envelopes")]
+mod envelope;
+#[cfg(feature = "envelopes")]
 mod error;
+#[cfg(feature = "envelopes")]
 mod event;
 mod job_detail;
 mod job_state;
 mod job_state_change;
 mod lenient;
+#[cfg(feature = "envelopes")]
 mod notification;
+#[cfg(feature = "envelopes")]
 mod queue;
+#[cfg(feature = "envelopes")]
 mod queue_blocked;
+#[cfg(feature = "envelopes")]
 mod s3_notification;
+#[cfg(feature = "envelopes")]
 #[cfg(test)]
 mod tests;
 
 pub use continuation::Continuation;
+#[cfg(feature = "envelopes")]
 pub use error::EventError;
+#[cfg(feature = "envelopes")]
 pub use event::Event;
 pub use job_detail::{
     ArrayPropertiesDetail, AttemptContainerDetail, AttemptDetail, AttemptEcsTaskDetails,
@@ -33,11 +40,9 @@ pub use job_detail::{
     TaskContainerDetails,
 };
 pub use job_state_change::JobStateChange;
+#[cfg(feature = "envelopes")]
 pub use queue::{BatchResponse, QueueMessage};
+#[cfg(feature = "envelopes")]
 pub use queue_blocked::QueueBlocked;
+#[cfg(feature = "envelopes")]
 pub use s3_notification::S3Object;
-
-/// The envelope of an event of EventBridge.
-fn envelope(event: Value) -> Result<EventBridgeEvent, EventError> {
-    EventBridgeEvent::deserialize(event).map_err(|error| EventError::malformed("EventBridge event", &error))
-}

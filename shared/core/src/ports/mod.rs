@@ -1,12 +1,12 @@
 //! What the use cases need of the world. Each port is small and speaks in our own types.
 
+mod async_invoker;
 mod buckets;
 mod checkpoint_store;
 mod claim_store;
 mod clock;
 mod error;
 mod function_caller;
-mod function_invoker;
 mod job_engine;
 mod job_queries;
 mod job_removal;
@@ -22,6 +22,7 @@ mod submission_pace;
 mod submission_shares;
 mod work_lists;
 
+pub use async_invoker::AsyncInvoker;
 pub use buckets::{
     BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look,
     NewObject, ObjectInfo, WriteCondition, Written,
@@ -34,7 +35,6 @@ pub use function_caller::{
     CONNECTION_FAILED, CallAnswer, CallError, FunctionCall, FunctionCaller, InvocationType, LogType,
     NO_CREDENTIALS,
 };
-pub use function_invoker::FunctionInvoker;
 pub use job_engine::{JobEngine, JobSummary};
 pub use job_queries::JobQueries;
 pub use job_removal::JobRemoval;

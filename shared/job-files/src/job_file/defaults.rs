@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::job_schema::JOB;
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::nothing::prune;
 use super::problem::Problem;
 use super::rules;
@@ -14,7 +14,7 @@ use crate::domain::limits::SUBMIT_PAYLOAD_MAX_BYTES;
 const MERGED: [&str; 3] = ["containerOverrides", "parameters", "tags"];
 
 /// Checks a file's `defaults`: any field of a job but its name.
-pub(super) fn check(defaults: &Node) -> Vec<Problem> {
+pub(super) fn check(defaults: &LinedValue) -> Vec<Problem> {
     let mut check = Check::at("defaults");
     let mut saying = defaults.clone();
     prune(&mut saying, &JOB);
@@ -34,7 +34,7 @@ pub(super) fn check(defaults: &Node) -> Vec<Problem> {
 }
 
 /// Fills in what a job leaves out.
-pub(super) fn fill_in(job: &mut Node, defaults: &Node) {
+pub(super) fn fill_in(job: &mut LinedValue, defaults: &LinedValue) {
     let own_command = job.get("command").is_some();
     let own_override = job.get("containerOverrides").is_some_and(|own| own.get("command").is_some());
     for (key, value) in defaults.members() {
@@ -57,7 +57,7 @@ pub(super) fn fill_in(job: &mut Node, defaults: &Node) {
     }
 }
 
-fn merge(own: &mut Node, defaults: &Node, own_command: bool) {
+fn merge(own: &mut LinedValue, defaults: &LinedValue, own_command: bool) {
     for (key, value) in defaults.members() {
         match own.get(key) {
             None if key == "command" && own_command => {}
@@ -72,12 +72,12 @@ fn merge(own: &mut Node, defaults: &Node, own_command: bool) {
 }
 
 /// The defaults' variables that the job does not set, and then the job's own.
-fn by_name(own: &Node, defaults: &Node) -> Node {
+fn by_name(own: &LinedValue, defaults: &LinedValue) -> LinedValue {
     let Data::List(variables) = &own.data else { return own.clone() };
     let set: HashSet<_> = variables.iter().filter_map(|variable| variable.text_of("name")).collect();
-    let unset = |variable: &&Node| !variable.text_of("name").is_some_and(|name| set.contains(name));
+    let unset = |variable: &&LinedValue| !variable.text_of("name").is_some_and(|name| set.contains(name));
     let merged = defaults.items().iter().filter(unset).chain(variables).cloned().collect();
-    Node::new(own.line, Data::List(merged))
+    LinedValue::new(own.line, Data::List(merged))
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn filled(job: Value, defaults: Value) -> Value {
-        let mut job = Node::from(job);
+        let mut job = LinedValue::from(job);
         fill_in(&mut job, &defaults.into());
         job.to_json()
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::format::Format;
 use super::job_schema::DEFINITION;
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::nothing::{prune, strip_unknown};
 use super::problem::{JobFileError, Problem};
 use super::rules::SHORT_FORM;
@@ -28,7 +28,7 @@ pub fn read_definitions(content: &[u8], name: &str) -> Result<Vec<JobDefinition>
     let root = root.map_err(|problem| refuse(vec![problem]))?;
     let (nodes, path) = match (&root.data, root.get("jobDefinitions")) {
         (Data::List(items), _) => (items.iter().collect(), ""),
-        (_, Some(Node { data: Data::List(items), .. }))
+        (_, Some(LinedValue { data: Data::List(items), .. }))
             if root
                 .members()
                 .iter()
@@ -38,7 +38,7 @@ pub fn read_definitions(content: &[u8], name: &str) -> Result<Vec<JobDefinition>
         }
         _ => return read_all(&[&root], |_| String::new()).map_err(refuse),
     };
-    let nodes: Vec<&Node> = nodes;
+    let nodes: Vec<&LinedValue> = nodes;
     if nodes.is_empty() {
         return Err(refuse(vec![Problem::of_file("the file has no job definitions")]));
     }
@@ -65,7 +65,7 @@ pub fn check_registration(request: Value) -> Result<JobDefinition, Vec<Problem>>
 
 /// Reads definitions, each with the path by which its problems are told.
 pub(super) fn read_all(
-    nodes: &[&Node],
+    nodes: &[&LinedValue],
     path: impl Fn(usize) -> String,
 ) -> Result<Vec<JobDefinition>, Vec<Problem>> {
     let mut definitions = Vec::new();
@@ -99,7 +99,7 @@ pub(super) fn read_all(
 }
 
 /// The definition without what says nothing.
-fn saying(node: &Node) -> Node {
+fn saying(node: &LinedValue) -> LinedValue {
     let mut saying = node.clone();
     prune(&mut saying, &DEFINITION);
     saying
@@ -107,12 +107,12 @@ fn saying(node: &Node) -> Node {
 
 /// The definition with those `containerProperties` among its own fields that the engine reads, and `vcpus` and
 /// `memory` as the requirements that took their place.
-fn flat(node: &Node) -> Node {
+fn flat(node: &LinedValue) -> LinedValue {
     let mut flat = node.clone();
     if flat.text_of("type") == Some("container") {
         flat.take("type");
     }
-    let Some(Node { line, data: Data::Object(members) }) = flat.take("containerProperties") else {
+    let Some(LinedValue { line, data: Data::Object(members) }) = flat.take("containerProperties") else {
         return flat;
     };
     let (own, mut rest): (Vec<_>, Vec<_>) =
@@ -123,14 +123,15 @@ fn flat(node: &Node) -> Node {
     for (field, kind) in [("vcpus", "VCPU"), ("memory", "MEMORY")] {
         let Some(at) = rest.iter().position(|(key, _)| key == field) else { continue };
         let amount = rest.remove(at).1.to_json().to_string();
-        let mut required =
-            flat.take("resourceRequirements").unwrap_or_else(|| Node::new(line, Data::List(Vec::new())));
+        let mut required = flat
+            .take("resourceRequirements")
+            .unwrap_or_else(|| LinedValue::new(line, Data::List(Vec::new())));
         if let Data::List(entries) = &mut required.data {
             entries.push(serde_json::json!({"type": kind, "value": amount}).into());
         }
         flat.put("resourceRequirements", required);
     }
-    flat.put("containerProperties", Node::new(line, Data::Object(rest)));
+    flat.put("containerProperties", LinedValue::new(line, Data::Object(rest)));
     flat
 }
 

@@ -5,9 +5,9 @@ use super::file::Entry;
 use super::format::Format;
 use super::job;
 use super::json;
+use super::lined_value::{Data, LinedValue};
 use super::local::{self, LocalSettings};
 use super::nearest;
-use super::node::{Data, Node};
 use super::order;
 use super::problem::Problem;
 use super::schema::Check;
@@ -36,7 +36,7 @@ struct Beside {
 
 /// A job before it is checked.
 struct Unchecked {
-    node: Node,
+    node: LinedValue,
     path: String,
 }
 
@@ -77,14 +77,14 @@ fn read_lines(text: &str) -> Result<Document, Vec<Problem>> {
 }
 
 /// Parses one line of a JSON Lines file.
-pub(super) fn parse_line(text: &str, line: u64) -> Result<Node, Problem> {
+pub(super) fn parse_line(text: &str, line: u64) -> Result<LinedValue, Problem> {
     if let Ok(Some(_)) = json::more_after_first(text) {
         return Err(Problem::at_line(line, "has more than one value; put each job on a line of its own"));
     }
     json::parse(text, line)
 }
 
-fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
+fn read_root(mut root: LinedValue) -> Result<Document, Vec<Problem>> {
     match root.data {
         Data::List(items) => {
             let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("[{index}]") });
@@ -103,7 +103,7 @@ fn read_root(mut root: Node) -> Result<Document, Vec<Problem>> {
 }
 
 /// Reads `{defaults, dependsOnKnown, jobs, local}`.
-fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
+fn read_parts(root: &mut LinedValue) -> Result<Document, Vec<Problem>> {
     let mut check = Check::default();
     known_members(root, &PARTS, &mut check);
     match root.get("jobs") {
@@ -140,13 +140,13 @@ fn read_parts(root: &mut Node) -> Result<Document, Vec<Problem>> {
         problems.extend(wrong_defaults);
         return Err(problems);
     }
-    let Some(Node { data: Data::List(items), .. }) = root.take("jobs") else { return Err(problems) };
+    let Some(LinedValue { data: Data::List(items), .. }) = root.take("jobs") else { return Err(problems) };
     let jobs = (0..).zip(items).map(|(index, node)| Unchecked { node, path: format!("jobs[{index}]") });
     check_jobs(jobs.collect(), defaults.as_ref(), problems, Beside { local, depends_on_known })
 }
 
 /// Says which members of an object are none of the known ones.
-pub(super) fn known_members(node: &Node, known: &[&str], check: &mut Check) {
+pub(super) fn known_members(node: &LinedValue, known: &[&str], check: &mut Check) {
     if !node.is_object() {
         return check.problem(node, format!("must be an object, not {}", node.kind()));
     }
@@ -161,7 +161,7 @@ pub(super) fn known_members(node: &Node, known: &[&str], check: &mut Check) {
 
 fn check_jobs(
     jobs: Vec<Unchecked>,
-    defaults: Option<&Node>,
+    defaults: Option<&LinedValue>,
     mut problems: Vec<Problem>,
     beside: Beside,
 ) -> Result<Document, Vec<Problem>> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::job_schema::JOB;
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::nothing::{prune, strip_unknown};
 use super::problem::Problem;
 use super::schema::Check;
@@ -38,14 +38,18 @@ pub fn check_request(request: Value) -> Result<JobSpec, Vec<Problem>> {
 }
 
 /// Checks the job at a path and makes it a spec. The definitions are those that stand beside it.
-pub(super) fn read(job: Node, path: &str, definitions: &[JobDefinition]) -> Result<JobSpec, Vec<Problem>> {
+pub(super) fn read(
+    job: LinedValue,
+    path: &str,
+    definitions: &[JobDefinition],
+) -> Result<JobSpec, Vec<Problem>> {
     let mut check = Check::at(path);
     let (job, spec) = checked(job, &mut check)?;
     sizes(&job, &spec, find_definition(definitions, &spec.job_definition), &mut check);
     if check.problems.is_empty() { Ok(spec) } else { Err(check.problems) }
 }
 
-fn checked(mut job: Node, check: &mut Check) -> Result<(Node, JobSpec), Vec<Problem>> {
+fn checked(mut job: LinedValue, check: &mut Check) -> Result<(LinedValue, JobSpec), Vec<Problem>> {
     prune(&mut job, &JOB);
     check.object(&job, &JOB);
     if !check.problems.is_empty() {
@@ -59,23 +63,24 @@ fn checked(mut job: Node, check: &mut Check) -> Result<(Node, JobSpec), Vec<Prob
     Ok((job, spec))
 }
 
-fn write_out_command(job: &mut Node) {
+fn write_out_command(job: &mut LinedValue) {
     let Some(command) = job.take("command") else { return };
-    let mut overrides =
-        job.take("containerOverrides").unwrap_or_else(|| Node::new(command.line, Data::Object(Vec::new())));
+    let mut overrides = job
+        .take("containerOverrides")
+        .unwrap_or_else(|| LinedValue::new(command.line, Data::Object(Vec::new())));
     overrides.put("command", command);
     job.put("containerOverrides", overrides);
 }
 
 /// What can only be measured once the job is whole.
-fn sizes(job: &Node, spec: &JobSpec, definition: Option<&JobDefinition>, check: &mut Check) {
-    let container = |check: &mut Check, node: Option<&Node>, overrides: &Option<ContainerOverrides>| {
+fn sizes(job: &LinedValue, spec: &JobSpec, definition: Option<&JobDefinition>, check: &mut Check) {
+    let container = |check: &mut Check, node: Option<&LinedValue>, overrides: &Option<ContainerOverrides>| {
         if let (Some(node), Some(overrides)) = (node, overrides) {
             let chars = container_override_chars(spec, overrides, None);
             check.member("containerOverrides", |check| override_chars(node, chars, check));
         }
     };
-    let ecs = |check: &mut Check, node: Option<&Node>, overrides: &Option<EcsPropertiesOverride>| {
+    let ecs = |check: &mut Check, node: Option<&LinedValue>, overrides: &Option<EcsPropertiesOverride>| {
         if let (Some(node), Some(overrides)) = (node, overrides) {
             let chars = task_override_chars(spec, overrides);
             check.member("ecsPropertiesOverride", |check| override_chars(node, chars, check));
@@ -90,7 +95,9 @@ fn sizes(job: &Node, spec: &JobSpec, definition: Option<&JobDefinition>, check: 
     ecs(check, job.get("ecsPropertiesOverride"), &spec.ecs_properties_override);
     let nodes = job.get("nodeOverrides").and_then(|nodes| nodes.get("nodePropertyOverrides"));
     let ranges = spec.node_overrides.iter().flat_map(|nodes| &nodes.node_property_overrides);
-    for (index, (node, range)) in nodes.map(Node::items).unwrap_or_default().iter().zip(ranges).enumerate() {
+    for (index, (node, range)) in
+        nodes.map(LinedValue::items).unwrap_or_default().iter().zip(ranges).enumerate()
+    {
         check.member("nodeOverrides", |check| {
             check.member("nodePropertyOverrides", |check| {
                 check.item(index, |check| {
@@ -105,7 +112,7 @@ fn sizes(job: &Node, spec: &JobSpec, definition: Option<&JobDefinition>, check: 
 
 /// A job of one container: its own overrides, or the definition's command once the job's parameters are in it.
 fn single_container(
-    job: &Node,
+    job: &LinedValue,
     spec: &JobSpec,
     widest: &JobSpec,
     definition: Option<&JobDefinition>,
@@ -128,7 +135,7 @@ fn single_container(
     }
 }
 
-fn payload(job: &Node, bytes: usize, check: &mut Check) {
+fn payload(job: &LinedValue, bytes: usize, check: &mut Check) {
     if bytes > SUBMIT_PAYLOAD_MAX_BYTES {
         check.problem(
             job,
@@ -139,7 +146,7 @@ fn payload(job: &Node, bytes: usize, check: &mut Check) {
     }
 }
 
-fn override_chars(node: &Node, chars: usize, check: &mut Check) {
+fn override_chars(node: &LinedValue, chars: usize, check: &mut Check) {
     if chars > CONTAINER_OVERRIDES_MAX_CHARS {
         check.problem(
             node,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::problem::Problem;
 
 /// How deeply lists and objects may be nested: a job needs 8.
@@ -24,7 +24,7 @@ pub(super) fn more_after_first(text: &str) -> Result<Option<usize>, serde_json::
 }
 
 /// Parses one value whose text begins on `line`.
-pub(super) fn parse(text: &str, line: u64) -> Result<Node, Problem> {
+pub(super) fn parse(text: &str, line: u64) -> Result<LinedValue, Problem> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| syntax(&error, line))?;
     let lines = Lines::new(text, line);
     lines.node(raw, 0)
@@ -56,7 +56,7 @@ impl Lines {
         self.first + self.ends.partition_point(|&end| end < offset) as u64
     }
 
-    fn node(&self, raw: &RawValue, depth: usize) -> Result<Node, Problem> {
+    fn node(&self, raw: &RawValue, depth: usize) -> Result<LinedValue, Problem> {
         let text = raw.get();
         let line = self.of(text);
         let wrong = |error: serde_json::Error| syntax(&error, line);
@@ -88,7 +88,7 @@ impl Lines {
             }
             _ => Data::Number(serde_json::from_str(text).map_err(wrong)?),
         };
-        Ok(Node::new(Some(line), data))
+        Ok(LinedValue::new(Some(line), data))
     }
 }
 

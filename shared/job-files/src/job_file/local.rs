@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::definitions::read_all;
 use super::document::known_members;
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::problem::Problem;
 use super::schema::Check;
 use crate::domain::JobDefinition;
@@ -19,7 +19,7 @@ pub struct LocalSettings {
 }
 
 /// Reads it. Errs with all that is wrong.
-pub(super) fn read(local: &Node) -> Result<LocalSettings, Vec<Problem>> {
+pub(super) fn read(local: &LinedValue) -> Result<LocalSettings, Vec<Problem>> {
     let mut check = Check::at("local");
     known_members(local, &["jobDefinitions", "workdir"], &mut check);
     let definitions = local.get("jobDefinitions");
@@ -35,7 +35,7 @@ pub(super) fn read(local: &Node) -> Result<LocalSettings, Vec<Problem>> {
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
-    let nodes: Vec<&Node> = definitions.map(Node::items).unwrap_or_default().iter().collect();
+    let nodes: Vec<&LinedValue> = definitions.map(LinedValue::items).unwrap_or_default().iter().collect();
     let job_definitions = read_all(&nodes, |index| format!("local.jobDefinitions[{index}]"))?;
     Ok(LocalSettings { job_definitions, workdir: workdir.map(PathBuf::from) })
 }

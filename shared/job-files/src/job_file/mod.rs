@@ -25,8 +25,8 @@ mod job_schema;
 mod json;
 #[cfg(feature = "schema")]
 mod json_schema;
+mod lined_value;
 mod local;
-mod node;
 mod nothing;
 mod order;
 mod problem;

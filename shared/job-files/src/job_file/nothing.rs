@@ -1,12 +1,12 @@
 //! Members that say nothing: Batch takes `null`, `{}` and `[]` wherever a member is optional, and clients send them
 //! (`arrayProperties: {}` of Airflow's operator). They are taken out before a job is checked.
 
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::schema::{Kind, Object};
 use crate::domain::spec::JobField;
 
 /// Takes optional members out that say nothing, at any depth.
-pub(super) fn prune(node: &mut Node, object: &Object) {
+pub(super) fn prune(node: &mut LinedValue, object: &Object) {
     each_known(node, object, is_ours, &|value, is_ours| {
         let is_empty = match &value.data {
             Data::Null => true,
@@ -26,13 +26,13 @@ pub(super) fn is_ours(name: &str) -> bool {
 
 /// Takes members out that the schema does not know, at any depth, and our own fields: AWS leaves unknown members of a
 /// request alone, because newer clients send newer ones.
-pub(super) fn strip_unknown(node: &mut Node, object: &Object) {
+pub(super) fn strip_unknown(node: &mut LinedValue, object: &Object) {
     let Data::Object(members) = &mut node.data else { return };
     members.retain(|(key, _)| !is_ours(key) && object.fields.iter().any(|field| field.name == key));
     strip_parts(members, object);
 }
 
-fn strip_parts(members: &mut [(String, Node)], object: &Object) {
+fn strip_parts(members: &mut [(String, LinedValue)], object: &Object) {
     for (key, value) in members {
         if let Some(field) = object.fields.iter().find(|field| field.name == key) {
             each_object(value, &field.kind, &mut |part, object| {
@@ -46,10 +46,10 @@ fn strip_parts(members: &mut [(String, Node)], object: &Object) {
 
 /// Goes through the known members of an object, innermost first, and keeps the optional ones that `keep` says.
 fn each_known(
-    node: &mut Node,
+    node: &mut LinedValue,
     object: &Object,
     is_ours: fn(&str) -> bool,
-    keep: &impl Fn(&Node, bool) -> bool,
+    keep: &impl Fn(&LinedValue, bool) -> bool,
 ) {
     let Data::Object(members) = &mut node.data else { return };
     members.retain_mut(|(key, value)| {
@@ -60,7 +60,7 @@ fn each_known(
 }
 
 /// The objects that a value is or holds as a list.
-fn each_object(node: &mut Node, kind: &Kind, look: &mut impl FnMut(&mut Node, &Object)) {
+fn each_object(node: &mut LinedValue, kind: &Kind, look: &mut impl FnMut(&mut LinedValue, &Object)) {
     match kind {
         Kind::Object(object) | Kind::TextOrObject(_, object) if node.is_object() => look(node, object),
         Kind::List(item, ..) => {
@@ -79,8 +79,8 @@ mod tests {
     use super::super::job_schema::JOB;
     use super::*;
 
-    fn after(change: impl Fn(&mut Node, &Object), job: Value) -> Value {
-        let mut node = Node::from(job);
+    fn after(change: impl Fn(&mut LinedValue, &Object), job: Value) -> Value {
+        let mut node = LinedValue::from(job);
         change(&mut node, &JOB);
         node.to_json()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::schema::Check;
 use crate::domain::Nonce;
 use crate::domain::children::{CHILD_MARK, is_child_name};
@@ -16,7 +16,7 @@ const OVERRIDES: [&str; 4] =
 pub(super) const SHORT_FORM: [&str; 4] = ["image", "command", "environment", "resourceRequirements"];
 
 /// How a job, or the defaults of jobs, may say what their definitions' containers change.
-pub(super) fn overrides(job: &Node, check: &mut Check) {
+pub(super) fn overrides(job: &LinedValue, check: &mut Check) {
     if let (Some(command), Some(overrides)) = (job.get("command"), job.get("containerOverrides")) {
         if overrides.get("command").is_some() {
             let message = "is given twice: it is short for containerOverrides.command; remove one of the two";
@@ -35,7 +35,7 @@ pub(super) fn overrides(job: &Node, check: &mut Check) {
 }
 
 /// What a job that is complete must keep to.
-pub(super) fn job(job: &Node, check: &mut Check) {
+pub(super) fn job(job: &LinedValue, check: &mut Check) {
     overrides(job, check);
     let array = job.get("arrayProperties");
     if let (Some(array), Some(_)) = (array, job.get("nodeOverrides")) {
@@ -56,7 +56,7 @@ pub(super) fn job(job: &Node, check: &mut Check) {
 }
 
 /// What an array must keep to whose children are run again as jobs of their own.
-fn resubmitted_children(job: &Node, check: &mut Check) {
+fn resubmitted_children(job: &LinedValue, check: &mut Check) {
     let Some(flag) = job.get("resubmitChildren").filter(|flag| flag.data == Data::Bool(true)) else { return };
     let mut problem =
         |message: String| check.member("resubmitChildren", |check| check.problem(flag, message));
@@ -70,7 +70,7 @@ fn resubmitted_children(job: &Node, check: &mut Check) {
             ));
         }
     }
-    let entries = job.get("dependsOn").map(Node::items).unwrap_or_default();
+    let entries = job.get("dependsOn").map(LinedValue::items).unwrap_or_default();
     if entries.iter().any(|entry| entry.text_of("type") == Some("SEQUENTIAL")) {
         problem("can't be combined with SEQUENTIAL: the children behind a lost one fail with it".to_owned());
     }
@@ -82,7 +82,7 @@ fn resubmitted_children(job: &Node, check: &mut Check) {
 }
 
 /// At most one kind of overrides.
-pub(super) fn one_platform(node: &Node, check: &mut Check) {
+pub(super) fn one_platform(node: &LinedValue, check: &mut Check) {
     let mut given = OVERRIDES.iter().filter_map(|name| Some((name, node.get(name)?)));
     let Some((first, _)) = given.next() else { return };
     for (name, overrides) in given {
@@ -91,7 +91,7 @@ pub(super) fn one_platform(node: &Node, check: &mut Check) {
     }
 }
 
-fn array_dependencies(job: &Node, check: &mut Check) {
+fn array_dependencies(job: &LinedValue, check: &mut Check) {
     each_dependency(job, check, |dependency, check| {
         if let Some(kind @ ("N_TO_N" | "SEQUENTIAL")) = dependency.text_of("type") {
             let message = format!("{kind} needs an array job; give arrayProperties.size or remove the type");
@@ -100,7 +100,7 @@ fn array_dependencies(job: &Node, check: &mut Check) {
     });
 }
 
-fn self_dependencies(job: &Node, check: &mut Check) {
+fn self_dependencies(job: &LinedValue, check: &mut Check) {
     let name = job.text_of("jobName");
     each_dependency(job, check, |dependency, check| {
         if name.is_some() && dependency.text_of("jobName") == name {
@@ -109,8 +109,8 @@ fn self_dependencies(job: &Node, check: &mut Check) {
     });
 }
 
-fn each_dependency(job: &Node, check: &mut Check, look: impl Fn(&Node, &mut Check)) {
-    let entries = job.get("dependsOn").map(Node::items).unwrap_or_default();
+fn each_dependency(job: &LinedValue, check: &mut Check, look: impl Fn(&LinedValue, &mut Check)) {
+    let entries = job.get("dependsOn").map(LinedValue::items).unwrap_or_default();
     check.member("dependsOn", |check| {
         for (index, entry) in entries.iter().enumerate() {
             check.item(index, |check| look(entry, check));
@@ -118,7 +118,7 @@ fn each_dependency(job: &Node, check: &mut Check, look: impl Fn(&Node, &mut Chec
     });
 }
 
-pub(super) fn dependency(entry: &Node, check: &mut Check) {
+pub(super) fn dependency(entry: &LinedValue, check: &mut Check) {
     let (by_id, by_name) = (entry.get("jobId").is_some(), entry.get("jobName").is_some());
     match (by_id, by_name, entry.text_of("type")) {
         (true, true, _) => check.problem(entry, "has both jobId and jobName; keep one"),
@@ -130,7 +130,7 @@ pub(super) fn dependency(entry: &Node, check: &mut Check) {
     }
 }
 
-pub(super) fn parameters(parameters: &Node, check: &mut Check) {
+pub(super) fn parameters(parameters: &LinedValue, check: &mut Check) {
     if let Some(nonce) = parameters.get(Nonce::PARAMETER) {
         check.member(Nonce::PARAMETER, |check| {
             check.problem(nonce, "is reserved: it marks the job's submissions; give it another name");
@@ -138,7 +138,7 @@ pub(super) fn parameters(parameters: &Node, check: &mut Check) {
     }
 }
 
-pub(super) fn tags(tags: &Node, check: &mut Check) {
+pub(super) fn tags(tags: &LinedValue, check: &mut Check) {
     let members = tags.members();
     if members.len() > TAGS_MAX {
         check.problem(tags, format!("has {} tags, at most {TAGS_MAX} are allowed", members.len()));
@@ -163,20 +163,20 @@ pub(super) fn tags(tags: &Node, check: &mut Check) {
     }
 }
 
-pub(super) fn environment(variables: &Node, check: &mut Check) {
+pub(super) fn environment(variables: &LinedValue, check: &mut Check) {
     distinct(variables, "name", check, |name| format!("the variable {name:?} is given twice; remove one"));
 }
 
-pub(super) fn resources(resources: &Node, check: &mut Check) {
+pub(super) fn resources(resources: &LinedValue, check: &mut Check) {
     distinct(resources, "type", check, |kind| format!("{kind} is given twice; remove one"));
 }
 
-pub(super) fn distinct_names(containers: &Node, check: &mut Check) {
+pub(super) fn distinct_names(containers: &LinedValue, check: &mut Check) {
     distinct(containers, "name", check, |name| format!("the container {name:?} is given twice; remove one"));
 }
 
 /// A cause stands alone or in an object.
-pub(super) fn distinct_causes(entries: &Node, check: &mut Check) {
+pub(super) fn distinct_causes(entries: &LinedValue, check: &mut Check) {
     let mut seen = HashSet::new();
     for (index, entry) in entries.items().iter().enumerate() {
         let Some(cause) = entry.text().or_else(|| entry.text_of("cause")) else { continue };
@@ -187,7 +187,7 @@ pub(super) fn distinct_causes(entries: &Node, check: &mut Check) {
     }
 }
 
-fn distinct(list: &Node, key: &str, check: &mut Check, message: impl Fn(&str) -> String) {
+fn distinct(list: &LinedValue, key: &str, check: &mut Check, message: impl Fn(&str) -> String) {
     let mut seen = HashSet::new();
     for (index, entry) in list.items().iter().enumerate() {
         if let Some(text) = entry.text_of(key)
@@ -199,7 +199,7 @@ fn distinct(list: &Node, key: &str, check: &mut Check, message: impl Fn(&str) ->
 }
 
 /// Source: `ResourceRequirement` API reference.
-pub(super) fn resource(resource: &Node, check: &mut Check) {
+pub(super) fn resource(resource: &LinedValue, check: &mut Check) {
     let (Some(value), Some(kind)) = (resource.get("value"), resource.text_of("type")) else { return };
     let Some(text) = value.text().filter(|text| !text.is_empty()) else { return };
     let whole = text.bytes().all(|byte| byte.is_ascii_digit())
@@ -221,8 +221,8 @@ pub(super) fn resource(resource: &Node, check: &mut Check) {
     }
 }
 
-pub(super) fn container_overrides(overrides: &Node, check: &mut Check) {
-    let required = overrides.get("resourceRequirements").map(Node::items).unwrap_or_default();
+pub(super) fn container_overrides(overrides: &LinedValue, check: &mut Check) {
+    let required = overrides.get("resourceRequirements").map(LinedValue::items).unwrap_or_default();
     for (field, kind) in [("vcpus", "VCPU"), ("memory", "MEMORY")] {
         let Some(given) = overrides.get(field) else { continue };
         if required.iter().any(|resource| resource.text_of("type") == Some(kind)) {
@@ -235,28 +235,28 @@ pub(super) fn container_overrides(overrides: &Node, check: &mut Check) {
 }
 
 /// Source: `RetryStrategy` API reference.
-pub(super) fn retry_strategy(strategy: &Node, check: &mut Check) {
-    let rules = strategy.get("evaluateOnExit").map(Node::items).unwrap_or_default();
+pub(super) fn retry_strategy(strategy: &LinedValue, check: &mut Check) {
+    let rules = strategy.get("evaluateOnExit").map(LinedValue::items).unwrap_or_default();
     if !rules.is_empty() && strategy.get("attempts").is_none() {
         check.problem(strategy, "evaluateOnExit needs attempts beside it; say how many there may be");
     }
 }
 
-pub(super) fn evaluate_on_exit(rule: &Node, check: &mut Check) {
+pub(super) fn evaluate_on_exit(rule: &LinedValue, check: &mut Check) {
     if ["onStatusReason", "onReason", "onExitCode"].iter().all(|field| rule.get(field).is_none()) {
         check.problem(rule, "has no condition; give onStatusReason, onReason or onExitCode");
     }
 }
 
 /// Source: `EcsPropertiesOverride` API reference.
-pub(super) fn one_task(tasks: &Node, check: &mut Check) {
+pub(super) fn one_task(tasks: &LinedValue, check: &mut Check) {
     if tasks.items().is_empty() {
         check.problem(tasks, "has no entries, 1 is needed");
     }
 }
 
 /// The short form has some of `containerProperties` beside the definition's own fields.
-pub(super) fn definition(definition: &Node, check: &mut Check) {
+pub(super) fn definition(definition: &LinedValue, check: &mut Check) {
     let Some(nested) = definition.get("containerProperties") else { return };
     for (field, value) in nested.members() {
         if SHORT_FORM.contains(&field.as_str()) && definition.get(field).is_some() {

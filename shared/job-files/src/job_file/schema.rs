@@ -1,7 +1,7 @@
 //! The language in which the fields of a job file are described, and the check against it.
 
+use super::lined_value::{Data, LinedValue};
 use super::nearest;
-use super::node::{Data, Node};
 use super::problem::Problem;
 
 /// A field of an object.
@@ -31,7 +31,7 @@ pub(super) struct TextRule {
 }
 
 /// A rule that looks at several fields or items at once.
-pub(super) type Rule = fn(&Node, &mut Check);
+pub(super) type Rule = fn(&LinedValue, &mut Check);
 
 /// What a field may hold.
 pub(super) enum Kind {
@@ -62,7 +62,7 @@ pub(super) struct Object {
 }
 
 /// No rule.
-pub(super) fn anything(_: &Node, _: &mut Check) {}
+pub(super) fn anything(_: &LinedValue, _: &mut Check) {}
 
 /// Collects the problems of one value, each with its path.
 #[derive(Default)]
@@ -78,7 +78,7 @@ impl Check {
     }
 
     /// Says what is wrong with the value that is looked at.
-    pub(super) fn problem(&mut self, node: &Node, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, node: &LinedValue, message: impl Into<String>) {
         let field = Some(self.path.clone()).filter(|path| !path.is_empty());
         self.problems.push(Problem { line: node.line, field, message: message.into() });
     }
@@ -103,13 +103,13 @@ impl Check {
     }
 
     /// Checks an object: its fields, and then what must hold between them.
-    pub(super) fn object(&mut self, node: &Node, object: &Object) {
+    pub(super) fn object(&mut self, node: &LinedValue, object: &Object) {
         self.fields(node, object.fields, true);
         (object.rule)(node, self);
     }
 
     /// Checks the fields of an object alone; `complete` asks for those that are required.
-    pub(super) fn fields(&mut self, node: &Node, fields: &'static [Field], complete: bool) {
+    pub(super) fn fields(&mut self, node: &LinedValue, fields: &'static [Field], complete: bool) {
         if !node.is_object() {
             return self.problem(node, format!("must be an object, not {}", node.kind()));
         }
@@ -131,7 +131,7 @@ impl Check {
         }
     }
 
-    fn value(&mut self, node: &Node, kind: &Kind) {
+    fn value(&mut self, node: &LinedValue, kind: &Kind) {
         match (kind, &node.data) {
             (Kind::Anything, _) => {}
             (_, Data::Null) => self.problem(node, "is null; give it a value"),
@@ -199,7 +199,7 @@ fn one_of(words: &[&str]) -> String {
     }
 }
 
-fn wrong_kind(kind: &Kind, node: &Node) -> String {
+fn wrong_kind(kind: &Kind, node: &LinedValue) -> String {
     let (expected, remedy) = match (kind, &node.data) {
         (Kind::Text(_) | Kind::AnyText, Data::Number(_) | Data::Bool(_)) => {
             ("a string".to_owned(), "; put it in quotes")

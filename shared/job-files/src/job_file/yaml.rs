@@ -10,7 +10,7 @@ use serde_json::Number;
 use serde_saphyr::Spanned;
 
 use super::json::DEPTH_MAX;
-use super::node::{Data, Node};
+use super::lined_value::{Data, LinedValue};
 use super::problem::Problem;
 use crate::domain::limits::WHOLE_FILE_MAX_BYTES;
 
@@ -22,7 +22,7 @@ const REMEDIES: Remedies = Remedies {
 };
 
 /// Parses the one document of a text.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(super) fn parse(text: &str) -> Result<LinedValue, Problem> {
     let options = options(WHOLE_FILE_MAX_BYTES, DEPTH_MAX);
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     }
 }
 
-fn node(tree: Spanned<Tree>) -> Node {
+fn node(tree: Spanned<Tree>) -> LinedValue {
     let line = Some(tree.referenced.line()).filter(|&line| line > 0);
     let data = match tree.value {
         Tree::Leaf(data) => data,
@@ -45,7 +45,7 @@ fn node(tree: Spanned<Tree>) -> Node {
             Data::Object(members.into_iter().map(|(key, value)| (key, node(value))).collect())
         }
     };
-    Node::new(line, data)
+    LinedValue::new(line, data)
 }
 
 enum Tree {

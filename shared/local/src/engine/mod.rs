@@ -49,5 +49,5 @@ pub use process::{
 };
 pub(crate) use process::{kept_folders, kept_workdir};
 pub use runner::{Report, Reports, Runner};
-pub use simulated::{Ending, Outcome, Scene, Script, SeededScript, SimulatedRunner};
+pub use simulated::{AttemptOutcome, Ending, Scene, Script, SeededScript, SimulatedRunner};
 pub use virtual_clock::VirtualClock;

@@ -42,8 +42,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn succeed(_: &Scene<'_>) -> Outcome {
-    Outcome::success_after(seconds(60))
+fn succeed(_: &Scene<'_>) -> AttemptOutcome {
+    AttemptOutcome::success_after(seconds(60))
 }
 
 async fn submit(engine: &impl JobEngine, spec: JobSpec) -> Result<JobId, PortError> {
@@ -68,8 +68,11 @@ fn settle(events: &[JobStateChange]) -> HashMap<JobId, JobState> {
 
 #[tokio::test(start_paused = true)]
 async fn hours_pass_at_once_and_events_tell_of_every_change() {
-    let script =
-        |_: &Scene<'_>| Outcome { start_delay: seconds(90), duration: seconds(3_600), end: Ending::Exit(0) };
+    let script = |_: &Scene<'_>| AttemptOutcome {
+        start_delay: seconds(90),
+        duration: seconds(3_600),
+        end: Ending::Exit(0),
+    };
     let (engine, mut events) = engine(1, MemoryBooks::default(), script).await;
     let job = submit(&engine, spec("a")).await.unwrap();
     engine.idle().await;
@@ -148,7 +151,7 @@ async fn a_script_knows_submission_attempt_and_index() {
     let noted = Arc::clone(&seen);
     let script = move |scene: &Scene<'_>| {
         noted.lock().unwrap().push((scene.submission, scene.array_index, scene.attempt));
-        Outcome::success_after(seconds(1)).ending(Ending::Exit(i32::from(scene.attempt == 1)))
+        AttemptOutcome::success_after(seconds(1)).ending(Ending::Exit(i32::from(scene.attempt == 1)))
     };
     let (engine, _events) = engine(1, MemoryBooks::default(), script).await;
     let strategy = Some(RetryStrategy { attempts: Some(2), ..RetryStrategy::default() });

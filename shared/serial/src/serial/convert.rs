@@ -12,13 +12,13 @@ use super::layout::Layout;
 use super::limits::Limits;
 use super::load::read_text;
 use super::output::{Output, Written};
-use super::place::{Fault, Place};
 use super::records::Records;
 use super::sequence::SequenceCutter;
 use super::sink::Memory;
+use super::text_position::{Fault, TextPosition};
 use super::wanted::Wanted;
 use super::way::{Way, shape, way};
-use super::{tree, yaml};
+use super::{exact_value, yaml};
 use crate::ports::ObjectWriter;
 
 /// How a conversion is done.
@@ -110,7 +110,7 @@ where
                 }
                 passed => passed?,
             };
-            let text = yaml::write(&tree::parse_unique(&memory.bytes, Place::START)?)?;
+            let text = yaml::write(&exact_value::parse_unique(&memory.bytes, TextPosition::START)?)?;
             let written = copy_text(&text, sink, to, options).await?.written;
             (Passed { written, ..passed }, bytes_in)
         }

@@ -2,8 +2,8 @@
 
 use super::document::DocumentCutter;
 use super::header::Header;
-use super::place::{Fault, Place};
 use super::sequence::SequenceCutter;
+use super::text_position::{Fault, TextPosition};
 
 /// What comes of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Cutter {
     }
 
     /// The record that was whole last, and where it begins.
-    pub(super) fn record(&self) -> (&[u8], Place) {
+    pub(super) fn record(&self) -> (&[u8], TextPosition) {
         let piece = match self {
             Self::Document(cutter) => cutter.record(),
             Self::Sequence(cutter) => cutter.record(),
@@ -86,20 +86,20 @@ impl Cutter {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
-    pub(super) start: Place,
+    pub(super) start: TextPosition,
     max_bytes: usize,
 }
 
 impl Piece {
     pub(super) fn up_to(max_bytes: usize) -> Self {
-        Self { bytes: Vec::new(), start: Place::START, max_bytes }
+        Self { bytes: Vec::new(), start: TextPosition::START, max_bytes }
     }
 
     /// Begins anew with a byte that stands before `next`.
-    pub(super) fn begin(&mut self, byte: u8, next: Place) {
+    pub(super) fn begin(&mut self, byte: u8, next: TextPosition) {
         self.bytes.clear();
         self.bytes.push(byte);
-        self.start = Place { offset: next.offset - 1, line: next.line, column: next.column - 1 };
+        self.start = TextPosition { offset: next.offset - 1, line: next.line, column: next.column - 1 };
     }
 
     pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<(), Fault> {

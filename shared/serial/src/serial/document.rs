@@ -2,8 +2,8 @@
 
 use super::cutter::{Cut, Piece};
 use super::header::{FEATURES, Header, Members};
-use super::place::{Fault, Place};
 use super::scanner::{Scanner, Signal};
+use super::text_position::{Fault, TextPosition};
 
 /// The JSON Pointer of a collection's features, with a `/` behind it.
 pub(super) const FEATURES_PATH: &str = "/features/";
@@ -57,7 +57,7 @@ pub(super) struct DocumentCutter {
 }
 
 impl DocumentCutter {
-    pub(super) fn new(start: Place, shape: Shape, record_max_bytes: usize) -> Self {
+    pub(super) fn new(start: TextPosition, shape: Shape, record_max_bytes: usize) -> Self {
         Self {
             shape,
             scanner: Scanner::new(start),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::place::Fault;
+use super::text_position::Fault;
 use crate::ports::PortError;
 
 /// An operation that failed. What it has written by then is not whole.

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::cutter::{Cut, Piece};
 use super::document::{DocumentCutter, Shape};
-use super::place::{Fault, Place};
+use super::text_position::{Fault, TextPosition};
 
 pub(super) const TYPE: &str = "type";
 pub(super) const FEATURES: &str = "features";
@@ -39,7 +39,7 @@ impl Header {
     /// it is none.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let mut cutter =
-            DocumentCutter::new(Place::START, Shape::Features { or_array: false }, HEADER_MAX_BYTES);
+            DocumentCutter::new(TextPosition::START, Shape::Features { or_array: false }, HEADER_MAX_BYTES);
         let rest = match cutter.push(text.as_bytes())? {
             Cut::Record(taken) => &text.as_bytes()[taken..],
             Cut::More => &[],
@@ -138,7 +138,7 @@ impl Members {
     }
 
     /// The features come. Errs where the object is known to be no FeatureCollection.
-    pub(super) fn features(&mut self, place: Place) -> Result<(), Fault> {
+    pub(super) fn features(&mut self, place: TextPosition) -> Result<(), Fault> {
         self.features_at = Some(self.members.len());
         self.key = None;
         match self.text(TYPE) {
@@ -175,7 +175,7 @@ impl Members {
     }
 
     /// Checks the object as a whole, which ends at a place.
-    pub(super) fn check(&self, place: Place) -> Result<(), Fault> {
+    pub(super) fn check(&self, place: TextPosition) -> Result<(), Fault> {
         let has_features = self.features_at.is_some();
         match self.text(TYPE) {
             Some(COLLECTION) if has_features => Ok(()),
@@ -206,7 +206,7 @@ impl Members {
     }
 }
 
-fn not_a_collection(place: Place, name: &str) -> Fault {
+fn not_a_collection(place: TextPosition, name: &str) -> Fault {
     Fault::at(place, format!("an object of the type {name:?} has \"features\"; only a FeatureCollection may"))
 }
 

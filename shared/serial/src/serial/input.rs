@@ -14,7 +14,7 @@ use super::error::SerialError;
 use super::format::Compression;
 use super::gzip::GzipMembers;
 use super::limits::SPACE_MAX_BYTES;
-use super::place::{Fault, Place};
+use super::text_position::{Fault, TextPosition};
 
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -34,7 +34,7 @@ pub(super) struct Input<R> {
     /// The packing that was found.
     pub(super) compression: Compression,
     /// Where the next byte stands, as long as no chunk was consumed: behind a byte order mark, say.
-    pub(super) start: Place,
+    pub(super) start: TextPosition,
 }
 
 enum Bytes<R> {
@@ -74,7 +74,7 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
                 Bytes::Zstd(buffered(decoder))
             }
         };
-        let mut input = Self { held: Vec::new(), bytes, compression, start: Place::START };
+        let mut input = Self { held: Vec::new(), bytes, compression, start: TextPosition::START };
         input.skip_bom().await?;
         Ok(input)
     }
@@ -164,7 +164,7 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
 }
 
 /// White space that nobody writes: a few packed bytes would otherwise keep a reader busy for hours.
-pub(super) fn too_much_space(place: Place) -> Fault {
+pub(super) fn too_much_space(place: TextPosition) -> Fault {
     let message = format!("more than {SPACE_MAX_BYTES} bytes of white space end here; write it without them");
     Fault::at(place, message)
 }

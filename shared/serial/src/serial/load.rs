@@ -13,12 +13,12 @@ use super::input::Input;
 use super::layout::Layout;
 use super::limits::Limits;
 use super::output::Output;
-use super::place::{Fault, Place};
 use super::records::Records;
 use super::sequence::SequenceCutter;
 use super::sink::Memory;
+use super::text_position::{Fault, TextPosition};
 use super::wanted::Wanted;
-use super::{tree, yaml};
+use super::{exact_value, yaml};
 
 const REMEDY: &str = "raise the bound, or convert it to a sequence and read that";
 
@@ -41,7 +41,7 @@ impl Loaded {
     /// As a value. Errs where a key stands twice in an object, where a number is too large for a double,
     /// and where half a surrogate pair stands in a text. Digits beyond a double's are lost.
     pub fn value(&self) -> Result<Value, Fault> {
-        tree::parse_unique(self.json.get().as_bytes(), Place::START)?.to_value()
+        exact_value::parse_unique(self.json.get().as_bytes(), TextPosition::START)?.to_value()
     }
 }
 

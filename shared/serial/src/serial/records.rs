@@ -6,7 +6,7 @@ use super::cutter::{Cut, Cutter};
 use super::error::SerialError;
 use super::header::Header;
 use super::input::Input;
-use super::place::Place;
+use super::text_position::TextPosition;
 
 /// Reads the records of an input.
 pub(super) struct Records<R> {
@@ -64,7 +64,7 @@ impl<R: AsyncBufRead + Send + Unpin> Records<R> {
     }
 
     /// The record that was read last, and where it begins.
-    pub(super) fn record(&self) -> (&[u8], Place) {
+    pub(super) fn record(&self) -> (&[u8], TextPosition) {
         self.cutter.record()
     }
 

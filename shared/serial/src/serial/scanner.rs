@@ -4,7 +4,7 @@
 
 use super::input::too_much_space;
 use super::limits::{DEPTH_MAX, SPACE_MAX_BYTES};
-use super::place::{Fault, Place};
+use super::text_position::{Fault, TextPosition};
 
 /// What a byte has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +59,12 @@ pub(super) struct Scanner {
     one_line: bool,
     /// Bytes of white space side by side.
     space: usize,
-    place: Place,
+    place: TextPosition,
 }
 
 impl Scanner {
     /// Begins with the byte at a place.
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(place: TextPosition) -> Self {
         Self { state: State::Value, is_key: false, depth: 0, objects: 0, one_line: false, space: 0, place }
     }
 
@@ -76,7 +76,7 @@ impl Scanner {
     }
 
     /// The next byte's place.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> TextPosition {
         self.place
     }
 

@@ -1,8 +1,8 @@
 //! Cuts JSON Lines and GeoJSON text sequences into records.
 
 use super::cutter::{Cut, Piece};
-use super::place::{Fault, Place};
 use super::scanner::{Scanner, Signal};
+use super::text_position::{Fault, TextPosition};
 
 /// RFC 8142 and RFC 7464: what stands before each text.
 pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
@@ -22,7 +22,7 @@ pub(super) struct SequenceCutter {
 
 impl SequenceCutter {
     /// `takes_separators` where record separators may stand between records.
-    pub(super) fn new(start: Place, takes_separators: bool, record_max_bytes: usize) -> Self {
+    pub(super) fn new(start: TextPosition, takes_separators: bool, record_max_bytes: usize) -> Self {
         Self {
             scanner: Scanner::new(start),
             piece: Piece::up_to(record_max_bytes),

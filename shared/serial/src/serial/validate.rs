@@ -5,15 +5,15 @@ use tokio::io::AsyncBufRead;
 use super::cutter::Cutter;
 use super::document::{DocumentCutter, Shape};
 use super::error::SerialError;
+use super::exact_value::{self, Duplicate, ExactValue};
 use super::format::{Format, Syntax};
 use super::geojson::{self, Check, Finding, Findings, Severity};
 use super::input::Input;
 use super::limits::Limits;
 use super::load::read_text;
-use super::place::Place;
 use super::records::Records;
 use super::sequence::SequenceCutter;
-use super::tree::{self, Duplicate, Tree};
+use super::text_position::TextPosition;
 use super::yaml;
 
 /// How an input is validated.
@@ -175,7 +175,7 @@ impl Judge {
             && let Some(header) = records.into_header()
         {
             let json = header.to_json();
-            match tree::parse(json.as_bytes(), Place::START) {
+            match exact_value::parse(json.as_bytes(), TextPosition::START) {
                 Ok((tree, duplicates)) => {
                     let mut check = self.check(None, None, String::new());
                     geojson::collection_header(&mut check, &tree);
@@ -189,8 +189,8 @@ impl Judge {
         Ok(counts)
     }
 
-    fn record(&mut self, record: &[u8], index: u64, place: Place) {
-        let (tree, duplicates) = match tree::parse(record, place) {
+    fn record(&mut self, record: &[u8], index: u64, place: TextPosition) {
+        let (tree, duplicates) = match exact_value::parse(record, place) {
             Ok(parsed) => parsed,
             Err(fault) => return self.findings.add_fault(fault.in_record(index)),
         };
@@ -207,14 +207,20 @@ impl Judge {
         }
     }
 
-    fn geojson(&mut self, tree: &Tree, index: u64, place: Place, pointer: String) {
+    fn geojson(&mut self, tree: &ExactValue, index: u64, place: TextPosition, pointer: String) {
         let is_feature = !self.prefix.is_empty();
         let mut check = self.check(Some(index), Some(place), pointer);
         if is_feature { geojson::feature(&mut check, tree) } else { geojson::object(&mut check, tree) }
     }
 
     /// A key that stands twice is JSON, but each reader takes another of its values.
-    fn duplicate(&mut self, duplicate: &Duplicate, record: Option<u64>, prefix: &str, place: Option<Place>) {
+    fn duplicate(
+        &mut self,
+        duplicate: &Duplicate,
+        record: Option<u64>,
+        prefix: &str,
+        place: Option<TextPosition>,
+    ) {
         if !self.warns {
             return;
         }
@@ -229,7 +235,7 @@ impl Judge {
         });
     }
 
-    fn check(&mut self, record: Option<u64>, place: Option<Place>, pointer: String) -> Check<'_> {
+    fn check(&mut self, record: Option<u64>, place: Option<TextPosition>, pointer: String) -> Check<'_> {
         Check::new(&mut self.findings, record, place, pointer, self.warns)
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::header;
-use super::place::{Fault, Place};
+use super::text_position::{Fault, TextPosition};
 
 /// A kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ struct Kind<'a> {
 
 impl Wanted {
     /// Errs where the record is something else. Looks at its `type` alone.
-    pub(super) fn check(self, record: &[u8], place: Place) -> Result<(), Fault> {
+    pub(super) fn check(self, record: &[u8], place: TextPosition) -> Result<(), Fault> {
         let kind =
             if record.starts_with(b"{") { serde_json::from_slice::<Kind<'_>>(record).ok() } else { None };
         let name = kind.and_then(|kind| kind.name);

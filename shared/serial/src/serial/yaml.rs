@@ -9,9 +9,9 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
+use super::exact_value::ExactValue;
 use super::limits::YAML_DEPTH_MAX;
-use super::place::{Fault, Place};
-use super::tree::Tree;
+use super::text_position::{Fault, TextPosition};
 
 const REMEDIES: Remedies = Remedies {
     merge_keys: "write the members out",
@@ -21,7 +21,7 @@ const REMEDIES: Remedies = Remedies {
 };
 
 /// Reads the one document of a text; nothing at all is null.
-pub(super) fn read(text: &str, max_bytes: usize) -> Result<Tree, Fault> {
+pub(super) fn read(text: &str, max_bytes: usize) -> Result<ExactValue, Fault> {
     let options = options(max_bytes, YAML_DEPTH_MAX as usize);
     let tree = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
@@ -69,7 +69,7 @@ fn second_document(text: &str) -> Option<usize> {
 
 /// Writes a document. Members keep their order; texts that look like something else are quoted. Errs
 /// where a number can't be held.
-pub(super) fn write(tree: &Tree) -> Result<String, Fault> {
+pub(super) fn write(tree: &ExactValue) -> Result<String, Fault> {
     if tree.depth() > YAML_DEPTH_MAX {
         let message = format!(
             "nested more than {YAML_DEPTH_MAX} deep, which YAML is not written; flatten it, or write JSON"
@@ -81,17 +81,17 @@ pub(super) fn write(tree: &Tree) -> Result<String, Fault> {
 }
 
 /// The byte at a line and a column of characters, both from 1.
-fn place_of(text: &str, line: u64, column: u64) -> Option<Place> {
+fn place_of(text: &str, line: u64, column: u64) -> Option<TextPosition> {
     let (line_index, column_index) = (line.checked_sub(1)?, column.saturating_sub(1));
     let start = match line_index {
         0 => 0,
         _ => text.match_indices('\n').nth(line_index as usize - 1)?.0 + 1,
     };
     let bytes: usize = text[start..].chars().take(column_index as usize).map(char::len_utf8).sum();
-    Some(Place { offset: (start + bytes) as u64, line, column: bytes as u64 + 1 })
+    Some(TextPosition { offset: (start + bytes) as u64, line, column: bytes as u64 + 1 })
 }
 
-impl<'de> Deserialize<'de> for Tree {
+impl<'de> Deserialize<'de> for ExactValue {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Build)
     }
@@ -100,68 +100,68 @@ impl<'de> Deserialize<'de> for Tree {
 struct Build;
 
 impl<'de> Visitor<'de> for Build {
-    type Value = Tree;
+    type Value = ExactValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value that JSON has too")
     }
 
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
+    fn visit_unit<E>(self) -> Result<ExactValue, E> {
+        Ok(ExactValue::Null)
     }
 
-    fn visit_none<E: serde::de::Error>(self) -> Result<Tree, E> {
+    fn visit_none<E: serde::de::Error>(self) -> Result<ExactValue, E> {
         self.visit_unit()
     }
 
-    fn visit_some<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
+    fn visit_some<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<ExactValue, D::Error> {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool(flag))
+    fn visit_bool<E>(self, flag: bool) -> Result<ExactValue, E> {
+        Ok(ExactValue::Bool(flag))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
-        Ok(Tree::Number(number.to_string().into()))
+    fn visit_i64<E>(self, number: i64) -> Result<ExactValue, E> {
+        Ok(ExactValue::Number(number.to_string().into()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
-        Ok(Tree::Number(number.to_string().into()))
+    fn visit_u64<E>(self, number: u64) -> Result<ExactValue, E> {
+        Ok(ExactValue::Number(number.to_string().into()))
     }
 
-    fn visit_i128<E>(self, number: i128) -> Result<Tree, E> {
-        Ok(Tree::Number(number.to_string().into()))
+    fn visit_i128<E>(self, number: i128) -> Result<ExactValue, E> {
+        Ok(ExactValue::Number(number.to_string().into()))
     }
 
-    fn visit_u128<E>(self, number: u128) -> Result<Tree, E> {
-        Ok(Tree::Number(number.to_string().into()))
+    fn visit_u128<E>(self, number: u128) -> Result<ExactValue, E> {
+        Ok(ExactValue::Number(number.to_string().into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Tree, E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<ExactValue, E> {
         let number =
             serde_json::Number::from_f64(number).ok_or_else(|| E::custom("numbers must be finite"))?;
-        Ok(Tree::Number(number.to_string().into()))
+        Ok(ExactValue::Number(number.to_string().into()))
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Tree, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ExactValue, E> {
         self.visit_string(text.to_owned())
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Tree, E> {
-        Ok(Tree::Text(text))
+    fn visit_string<E>(self, text: String) -> Result<ExactValue, E> {
+        Ok(ExactValue::Text(text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ExactValue, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element()? {
             items.push(item);
         }
-        Ok(Tree::List(items))
+        Ok(ExactValue::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-        let mut members: Vec<(String, Tree)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ExactValue, A::Error> {
+        let mut members: Vec<(String, ExactValue)> = Vec::new();
         let mut seen = HashSet::new();
         while let Some((key, value)) = map.next_entry::<String, _>()? {
             if !seen.insert(key.clone()) {
@@ -169,6 +169,6 @@ impl<'de> Visitor<'de> for Build {
             }
             members.push((key, value));
         }
-        Ok(Tree::Object(members))
+        Ok(ExactValue::Object(members))
     }
 }

@@ -10,7 +10,7 @@ use aws_sdk_lambda::types::InvocationType;
 
 use super::super::error::{Effect, port_error};
 use crate::domain::limits::{EVENT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
-use crate::ports::{FunctionInvoker, PortError};
+use crate::ports::{AsyncInvoker, PortError};
 
 const OPERATION: &str = "Invoke";
 
@@ -36,7 +36,7 @@ pub struct Answer {
 }
 
 impl LambdaInvoker {
-    /// Over a client, whose retries hold for [`FunctionInvoker::invoke_later`] alone.
+    /// Over a client, whose retries hold for [`AsyncInvoker::invoke_later`] alone.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
@@ -72,7 +72,7 @@ impl LambdaInvoker {
     }
 }
 
-impl FunctionInvoker for LambdaInvoker {
+impl AsyncInvoker for LambdaInvoker {
     async fn invoke_later(&self, function: &str, payload: &[u8]) -> Result<(), PortError> {
         check(function, payload, EVENT_PAYLOAD_MAX_BYTES)?;
         let call = self

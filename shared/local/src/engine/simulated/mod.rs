@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio::task::{AbortHandle, JoinSet};
 
-pub use script::{Ending, Outcome, Scene, Script, SeededScript};
+pub use script::{AttemptOutcome, Ending, Scene, Script, SeededScript};
 
 use super::LogDirectory;
 use super::core::{AttemptEnd, AttemptId, Launch, Signal};
@@ -88,7 +88,7 @@ impl<S: Script> Runner for SimulatedRunner<S> {
     }
 }
 
-async fn play(attempt: AttemptId, outcome: Outcome, reports: Reports) {
+async fn play(attempt: AttemptId, outcome: AttemptOutcome, reports: Reports) {
     tokio::time::sleep(outcome.start_delay).await;
     let end = match outcome.end {
         Ending::StartFailure(reason) => AttemptEnd::StartFailure(reason),

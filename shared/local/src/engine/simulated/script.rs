@@ -20,7 +20,7 @@ pub struct Scene<'a> {
 
 /// What an attempt does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct AttemptOutcome {
     /// From STARTING to RUNNING, or to the failure to start.
     pub start_delay: Duration,
     /// From RUNNING to the end.
@@ -40,7 +40,7 @@ pub enum Ending {
     StartFailure(String),
 }
 
-impl Outcome {
+impl AttemptOutcome {
     /// Runs so long and succeeds.
     pub fn success_after(duration: Duration) -> Self {
         Self { start_delay: Duration::ZERO, duration, end: Ending::Exit(0) }
@@ -56,11 +56,11 @@ impl Outcome {
 /// Says how attempts end. Closures are scripts.
 pub trait Script: Send + 'static {
     /// What the attempt does.
-    fn outcome(&mut self, scene: &Scene<'_>) -> Outcome;
+    fn outcome(&mut self, scene: &Scene<'_>) -> AttemptOutcome;
 }
 
-impl<F: FnMut(&Scene<'_>) -> Outcome + Send + 'static> Script for F {
-    fn outcome(&mut self, scene: &Scene<'_>) -> Outcome {
+impl<F: FnMut(&Scene<'_>) -> AttemptOutcome + Send + 'static> Script for F {
+    fn outcome(&mut self, scene: &Scene<'_>) -> AttemptOutcome {
         self(scene)
     }
 }
@@ -85,7 +85,7 @@ impl SeededScript {
 }
 
 impl Script for SeededScript {
-    fn outcome(&mut self, scene: &Scene<'_>) -> Outcome {
+    fn outcome(&mut self, scene: &Scene<'_>) -> AttemptOutcome {
         let index = scene.array_index.map_or(String::new(), |index| index.to_string());
         let numbers = format!("{}/{}", scene.submission, scene.attempt);
         let mut dice = Dice::for_parts(self.seed, &[scene.job_name.as_str(), &index, &numbers]);
@@ -99,7 +99,7 @@ impl Script for SeededScript {
         } else {
             Ending::Exit(0)
         };
-        Outcome { start_delay, duration, end }
+        AttemptOutcome { start_delay, duration, end }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Bounding boxes.
 
 use super::check::Check;
-use crate::serial::tree::Tree;
+use crate::serial::exact_value::ExactValue;
 
 /// RFC 7946, 5: the lowest of all axes, then the highest. West may lie east of east, across the antimeridian.
-pub(super) fn bbox(check: &mut Check<'_>, tree: &Tree) {
-    let numbers: Option<Vec<f64>> = tree.as_list().and_then(|items| items.iter().map(Tree::as_f64).collect());
+pub(super) fn bbox(check: &mut Check<'_>, tree: &ExactValue) {
+    let numbers: Option<Vec<f64>> =
+        tree.as_list().and_then(|items| items.iter().map(ExactValue::as_f64).collect());
     let Some(numbers) = numbers else {
         return check.error("a bbox must be an array of numbers");
     };

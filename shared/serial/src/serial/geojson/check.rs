@@ -1,14 +1,14 @@
 //! The object under the eye.
 
 use super::findings::{Finding, Findings, Severity};
-use crate::serial::place::Place;
-use crate::serial::tree::push_step;
+use crate::serial::exact_value::push_step;
+use crate::serial::text_position::TextPosition;
 
 /// Where in an input rules are being checked.
 pub(in crate::serial) struct Check<'a> {
     findings: &'a mut Findings,
     record: Option<u64>,
-    place: Option<Place>,
+    place: Option<TextPosition>,
     pointer: String,
     warns: bool,
 }
@@ -18,7 +18,7 @@ impl<'a> Check<'a> {
     pub(in crate::serial) fn new(
         findings: &'a mut Findings,
         record: Option<u64>,
-        place: Option<Place>,
+        place: Option<TextPosition>,
         pointer: String,
         warns: bool,
     ) -> Self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::serial::place::{Fault, Place};
+use crate::serial::text_position::{Fault, TextPosition};
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Finding {
     /// In which record, from 0, as far as it is in one.
     pub record: Option<u64>,
     /// Of a fault of syntax the byte, else where the record begins.
-    pub place: Option<Place>,
+    pub place: Option<TextPosition>,
     /// JSON Pointer (RFC 6901): in a document from its root, in a sequence from the record's.
     pub pointer: String,
     /// What, and the remedy.

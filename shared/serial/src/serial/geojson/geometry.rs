@@ -3,7 +3,7 @@
 use robust::{Coord, orient2d};
 
 use super::check::Check;
-use crate::serial::tree::Tree;
+use crate::serial::exact_value::ExactValue;
 
 /// Positions of a closed ring. RFC 7946, 3.1.6.
 const RING_POSITIONS_MIN: usize = 4;
@@ -12,8 +12,8 @@ const RING_POSITIONS_MIN: usize = 4;
 type Position = (f64, f64);
 
 /// The coordinates of a geometry with a type that has them.
-pub(super) fn coordinates(check: &mut Check<'_>, name: &str, tree: &Tree) {
-    if tree.as_list().is_some_and(<[Tree]>::is_empty) {
+pub(super) fn coordinates(check: &mut Check<'_>, name: &str, tree: &ExactValue) {
+    if tree.as_list().is_some_and(<[ExactValue]>::is_empty) {
         return check.warn(
             "the coordinates are empty, which readers may take for no geometry; write null for the geometry",
         );
@@ -28,7 +28,12 @@ pub(super) fn coordinates(check: &mut Check<'_>, name: &str, tree: &Tree) {
     }
 }
 
-fn each(check: &mut Check<'_>, tree: &Tree, what: &str, mut then: impl FnMut(&mut Check<'_>, &Tree)) {
+fn each(
+    check: &mut Check<'_>,
+    tree: &ExactValue,
+    what: &str,
+    mut then: impl FnMut(&mut Check<'_>, &ExactValue),
+) {
     match tree.as_list() {
         Some(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -39,11 +44,11 @@ fn each(check: &mut Check<'_>, tree: &Tree, what: &str, mut then: impl FnMut(&mu
     }
 }
 
-fn point(check: &mut Check<'_>, tree: &Tree) {
+fn point(check: &mut Check<'_>, tree: &ExactValue) {
     position(check, tree);
 }
 
-fn position(check: &mut Check<'_>, tree: &Tree) -> Option<Position> {
+fn position(check: &mut Check<'_>, tree: &ExactValue) -> Option<Position> {
     let Some(items) = tree.as_list() else {
         check.error("a position must stand here: an array of longitude, latitude and perhaps height");
         return None;
@@ -67,7 +72,7 @@ fn position(check: &mut Check<'_>, tree: &Tree) -> Option<Position> {
 }
 
 /// All positions of a line or ring, `None` where one is wrong.
-fn positions(check: &mut Check<'_>, items: &[Tree]) -> Option<Vec<Position>> {
+fn positions(check: &mut Check<'_>, items: &[ExactValue]) -> Option<Vec<Position>> {
     let mut found = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         check.at_index(index, |check| found.extend(position(check, item)));
@@ -78,7 +83,7 @@ fn positions(check: &mut Check<'_>, items: &[Tree]) -> Option<Vec<Position>> {
     (found.len() == items.len()).then_some(found)
 }
 
-fn line(check: &mut Check<'_>, tree: &Tree) {
+fn line(check: &mut Check<'_>, tree: &ExactValue) {
     let Some(items) = tree.as_list() else {
         return check.error("an array of positions must stand here");
     };
@@ -88,7 +93,7 @@ fn line(check: &mut Check<'_>, tree: &Tree) {
     positions(check, items);
 }
 
-fn polygon(check: &mut Check<'_>, tree: &Tree) {
+fn polygon(check: &mut Check<'_>, tree: &ExactValue) {
     let Some(rings) = tree.as_list() else {
         return check.error("an array of rings must stand here, the outer one first");
     };
@@ -97,7 +102,7 @@ fn polygon(check: &mut Check<'_>, tree: &Tree) {
     }
 }
 
-fn ring(check: &mut Check<'_>, tree: &Tree, is_outer: bool) {
+fn ring(check: &mut Check<'_>, tree: &ExactValue, is_outer: bool) {
     let Some(items) = tree.as_list() else {
         return check.error("a ring must stand here: an array of positions");
     };
@@ -123,9 +128,9 @@ fn ring(check: &mut Check<'_>, tree: &Tree, is_outer: bool) {
 }
 
 /// Whether the first and the last position are the same numbers, however they are written.
-fn is_closed(items: &[Tree]) -> bool {
-    let numbers = |item: Option<&Tree>| -> Vec<Option<f64>> {
-        item.and_then(Tree::as_list).unwrap_or_default().iter().map(Tree::as_f64).collect()
+fn is_closed(items: &[ExactValue]) -> bool {
+    let numbers = |item: Option<&ExactValue>| -> Vec<Option<f64>> {
+        item.and_then(ExactValue::as_list).unwrap_or_default().iter().map(ExactValue::as_f64).collect()
     };
     numbers(items.first()) == numbers(items.last())
 }

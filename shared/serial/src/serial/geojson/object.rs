@@ -3,8 +3,8 @@
 use super::bbox::bbox;
 use super::check::Check;
 use super::geometry;
+use crate::serial::exact_value::ExactValue;
 use crate::serial::header::{COLLECTION, FEATURES, TYPES};
-use crate::serial::tree::Tree;
 
 const FEATURE: &str = "Feature";
 
@@ -14,12 +14,12 @@ const FOREIGN_TO_FEATURE: &[&str] = &["coordinates", "geometries", FEATURES];
 const FOREIGN_TO_GEOMETRY: &[&str] = &["geometry", "properties", FEATURES];
 
 /// Any GeoJSON object.
-pub(in crate::serial) fn object(check: &mut Check<'_>, tree: &Tree) {
+pub(in crate::serial) fn object(check: &mut Check<'_>, tree: &ExactValue) {
     match type_of(check, tree) {
         Some(FEATURE) => feature_members(check, tree),
         Some(COLLECTION) => {
             collection_header(check, tree);
-            match tree.get(FEATURES).map(Tree::as_list) {
+            match tree.get(FEATURES).map(ExactValue::as_list) {
                 Some(Some(features)) => check.at(FEATURES, |check| {
                     for (index, item) in features.iter().enumerate() {
                         check.at_index(index, |check| feature(check, item));
@@ -35,7 +35,7 @@ pub(in crate::serial) fn object(check: &mut Check<'_>, tree: &Tree) {
 }
 
 /// What must be a Feature.
-pub(in crate::serial) fn feature(check: &mut Check<'_>, tree: &Tree) {
+pub(in crate::serial) fn feature(check: &mut Check<'_>, tree: &ExactValue) {
     match type_of(check, tree) {
         Some(FEATURE) => feature_members(check, tree),
         Some(name) => check.error(format!("a Feature must stand here, not a {name}; make a Feature of it")),
@@ -44,33 +44,33 @@ pub(in crate::serial) fn feature(check: &mut Check<'_>, tree: &Tree) {
 }
 
 /// A FeatureCollection's members beside its features.
-pub(in crate::serial) fn collection_header(check: &mut Check<'_>, tree: &Tree) {
+pub(in crate::serial) fn collection_header(check: &mut Check<'_>, tree: &ExactValue) {
     common_members(check, tree);
     foreign(check, tree, COLLECTION, FOREIGN_TO_COLLECTION);
 }
 
-fn feature_members(check: &mut Check<'_>, tree: &Tree) {
+fn feature_members(check: &mut Check<'_>, tree: &ExactValue) {
     common_members(check, tree);
     foreign(check, tree, FEATURE, FOREIGN_TO_FEATURE);
     match tree.get("geometry") {
         None => check.error("a Feature must have a \"geometry\"; write null where it has no place"),
-        Some(Tree::Null) => {}
+        Some(ExactValue::Null) => {}
         Some(tree) => check.at("geometry", |check| geometry(check, tree, false)),
     }
     match tree.get("properties") {
         None => check.error("a Feature must have \"properties\"; write null where it has none"),
-        Some(Tree::Null | Tree::Object(_)) => {}
+        Some(ExactValue::Null | ExactValue::Object(_)) => {}
         Some(_) => check.at("properties", |check| check.error("properties must be an object or null")),
     }
     if let Some(id) = tree.get("id")
-        && !matches!(id, Tree::Text(_) | Tree::Number(_))
+        && !matches!(id, ExactValue::Text(_) | ExactValue::Number(_))
     {
         check.at("id", |check| check.error("an id must be a text or a number"));
     }
 }
 
 /// What must be a geometry.
-fn geometry(check: &mut Check<'_>, tree: &Tree, is_nested: bool) {
+fn geometry(check: &mut Check<'_>, tree: &ExactValue, is_nested: bool) {
     match type_of(check, tree) {
         Some(name @ (FEATURE | COLLECTION)) => {
             check.error(format!("a geometry must stand here, not a {name}"));
@@ -80,7 +80,7 @@ fn geometry(check: &mut Check<'_>, tree: &Tree, is_nested: bool) {
     }
 }
 
-fn geometry_members(check: &mut Check<'_>, name: &str, tree: &Tree, is_nested: bool) {
+fn geometry_members(check: &mut Check<'_>, name: &str, tree: &ExactValue, is_nested: bool) {
     common_members(check, tree);
     foreign(check, tree, name, FOREIGN_TO_GEOMETRY);
     if name != "GeometryCollection" {
@@ -95,7 +95,7 @@ fn geometry_members(check: &mut Check<'_>, name: &str, tree: &Tree, is_nested: b
     if is_nested {
         check.warn("a GeometryCollection stands inside another; RFC 7946 advises against it");
     }
-    match tree.get("geometries").map(Tree::as_list) {
+    match tree.get("geometries").map(ExactValue::as_list) {
         Some(Some(geometries)) => check.at("geometries", |check| {
             for (index, item) in geometries.iter().enumerate() {
                 check.at_index(index, |check| geometry(check, item, true));
@@ -106,7 +106,7 @@ fn geometry_members(check: &mut Check<'_>, name: &str, tree: &Tree, is_nested: b
     }
 }
 
-fn common_members(check: &mut Check<'_>, tree: &Tree) {
+fn common_members(check: &mut Check<'_>, tree: &ExactValue) {
     if let Some(tree) = tree.get("bbox") {
         check.at("bbox", |check| bbox(check, tree));
     }
@@ -119,7 +119,7 @@ fn common_members(check: &mut Check<'_>, tree: &Tree) {
     }
 }
 
-fn foreign(check: &mut Check<'_>, tree: &Tree, name: &str, members: &[&str]) {
+fn foreign(check: &mut Check<'_>, tree: &ExactValue, name: &str, members: &[&str]) {
     for member in members.iter().filter(|member| tree.get(member).is_some()) {
         check.at(member, |check| {
             check.error(format!("a {name} must not have {member:?}: another type is told by it"));
@@ -127,8 +127,8 @@ fn foreign(check: &mut Check<'_>, tree: &Tree, name: &str, members: &[&str]) {
     }
 }
 
-fn type_of<'a>(check: &mut Check<'_>, tree: &'a Tree) -> Option<&'a str> {
-    if !matches!(tree, Tree::Object(_)) {
+fn type_of<'a>(check: &mut Check<'_>, tree: &'a ExactValue) -> Option<&'a str> {
+    if !matches!(tree, ExactValue::Object(_)) {
         check.error("a GeoJSON object must stand here");
         return None;
     }

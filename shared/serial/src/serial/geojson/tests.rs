@@ -1,12 +1,12 @@
 //! RFC 7946's rules, and its own examples.
 
 use super::{Check, Findings, Severity, object};
-use crate::serial::place::Place;
-use crate::serial::tree;
+use crate::serial::exact_value;
+use crate::serial::text_position::TextPosition;
 
 /// Severity, pointer and the beginning of the message of all that is found.
 fn found(json: &str) -> Vec<(Severity, String, String)> {
-    let (tree, _) = tree::parse(json.as_bytes(), Place::START).unwrap();
+    let (tree, _) = exact_value::parse(json.as_bytes(), TextPosition::START).unwrap();
     let mut findings = Findings::up_to(100);
     object(&mut Check::new(&mut findings, None, None, String::new(), true), &tree);
     findings

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
 use crate::serial::limits::DEPTH_MAX;
-use crate::serial::place::Place;
 use crate::serial::scanner::{Scanner, Signal};
+use crate::serial::text_position::TextPosition;
 
 /// Whether all bytes are one value, taken in chunks.
 fn accepts(text: &[u8], chunk_bytes: usize) -> bool {
-    let mut scanner = Scanner::new(Place::START);
+    let mut scanner = Scanner::new(TextPosition::START);
     for chunk in text.chunks(chunk_bytes) {
         let mut at = 0;
         while at < chunk.len() {
@@ -128,7 +128,7 @@ fn nesting_is_bounded_where_serde_json_bounds_it() {
 
 #[test]
 fn values_and_keys_are_told_with_the_containers_around_them() {
-    let mut scanner = Scanner::new(Place::START);
+    let mut scanner = Scanner::new(TextPosition::START);
     let text = b"{\"a\": [1, \"b\"], \"c\": null} ";
     let mut told = Vec::new();
     let mut at = 0;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A byte of the unpacked text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct TextPosition {
     /// From the start of the text, from 0.
     pub offset: u64,
     /// From 1.
@@ -13,7 +13,7 @@ pub struct Place {
     pub column: u64,
 }
 
-impl Place {
+impl TextPosition {
     pub(super) const START: Self = Self { offset: 0, line: 1, column: 1 };
 
     /// Goes on behind a byte.
@@ -27,7 +27,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TextPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {} (byte {})", self.line, self.column, self.offset)
     }
@@ -37,7 +37,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Where, as far as it can be told.
-    pub place: Option<Place>,
+    pub place: Option<TextPosition>,
     /// In or before which record, from 0.
     pub record: Option<u64>,
     /// What, and the remedy.
@@ -49,7 +49,7 @@ impl Fault {
         Self { place: None, record: None, message: message.into() }
     }
 
-    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn at(place: TextPosition, message: impl Into<String>) -> Self {
         Self { place: Some(place), record: None, message: message.into() }
     }
 

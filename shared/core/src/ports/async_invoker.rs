@@ -5,7 +5,7 @@ use std::future::Future;
 use super::PortError;
 
 /// Starts functions.
-pub trait FunctionInvoker: Send + Sync {
+pub trait AsyncInvoker: Send + Sync {
     /// Hands a function a JSON payload and does not wait for it. At least once: the function may get the
     /// payload twice, so it must bear that.
     fn invoke_later(

@@ -4,7 +4,7 @@ use serde_json::{Number, Value};
 
 /// A value and the line it begins on; `None` where it did not come from a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(super) struct LinedValue {
     pub(super) line: Option<u64>,
     pub(super) data: Data,
 }
@@ -16,22 +16,22 @@ pub(super) enum Data {
     Bool(bool),
     Number(Number),
     Text(String),
-    List(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    List(Vec<LinedValue>),
+    Object(Vec<(String, LinedValue)>),
 }
 
-impl Node {
+impl LinedValue {
     pub(super) fn new(line: Option<u64>, data: Data) -> Self {
         Self { line, data }
     }
 
     /// The member of an object.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(super) fn get(&self, key: &str) -> Option<&LinedValue> {
         self.members().iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
     /// The members of an object; none where it is no object.
-    pub(super) fn members(&self) -> &[(String, Node)] {
+    pub(super) fn members(&self) -> &[(String, LinedValue)] {
         match &self.data {
             Data::Object(members) => members,
             _ => &[],
@@ -39,7 +39,7 @@ impl Node {
     }
 
     /// The items of a list; none where it is no list.
-    pub(super) fn items(&self) -> &[Node] {
+    pub(super) fn items(&self) -> &[LinedValue] {
         match &self.data {
             Data::List(items) => items,
             _ => &[],
@@ -59,18 +59,18 @@ impl Node {
 
     /// The text of a member.
     pub(super) fn text_of(&self, key: &str) -> Option<&str> {
-        self.get(key).and_then(Node::text)
+        self.get(key).and_then(LinedValue::text)
     }
 
     /// Takes a member out of an object.
-    pub(super) fn take(&mut self, key: &str) -> Option<Node> {
+    pub(super) fn take(&mut self, key: &str) -> Option<LinedValue> {
         let Data::Object(members) = &mut self.data else { return None };
         let at = members.iter().position(|(name, _)| name == key)?;
         Some(members.remove(at).1)
     }
 
     /// Puts a member into an object, in place of one of the same name.
-    pub(super) fn put(&mut self, key: &str, node: Node) {
+    pub(super) fn put(&mut self, key: &str, node: LinedValue) {
         let Data::Object(members) = &mut self.data else { return };
         match members.iter_mut().find(|(name, _)| name == key) {
             Some((_, old)) => *old = node,
@@ -96,7 +96,7 @@ impl Node {
             Data::Bool(flag) => Value::Bool(*flag),
             Data::Number(number) => Value::Number(number.clone()),
             Data::Text(text) => Value::String(text.clone()),
-            Data::List(items) => items.iter().map(Node::to_json).collect(),
+            Data::List(items) => items.iter().map(LinedValue::to_json).collect(),
             Data::Object(members) => {
                 members.iter().map(|(key, node)| (key.clone(), node.to_json())).collect()
             }
@@ -104,16 +104,16 @@ impl Node {
     }
 }
 
-impl From<Value> for Node {
+impl From<Value> for LinedValue {
     fn from(value: Value) -> Self {
         let data = match value {
             Value::Null => Data::Null,
             Value::Bool(flag) => Data::Bool(flag),
             Value::Number(number) => Data::Number(number),
             Value::String(text) => Data::Text(text),
-            Value::Array(items) => Data::List(items.into_iter().map(Node::from).collect()),
+            Value::Array(items) => Data::List(items.into_iter().map(LinedValue::from).collect()),
             Value::Object(members) => {
-                Data::Object(members.into_iter().map(|(key, value)| (key, Node::from(value))).collect())
+                Data::Object(members.into_iter().map(|(key, value)| (key, LinedValue::from(value))).collect())
             }
         };
         Self::new(None, data)

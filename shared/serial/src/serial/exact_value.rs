@@ -5,25 +5,25 @@ use std::collections::HashSet;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::place::{Fault, Place};
 use super::scanner::{Scanner, Signal};
+use super::text_position::{Fault, TextPosition};
 
 /// A value. Members stand in their order, also those whose key has come before.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Tree {
+pub(super) enum ExactValue {
     Null,
     Bool(bool),
     /// As it was written.
     Number(Box<str>),
     Text(String),
-    List(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
+    List(Vec<ExactValue>),
+    Object(Vec<(String, ExactValue)>),
 }
 
 /// A key that has come before in its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Duplicate {
-    pub(super) place: Place,
+    pub(super) place: TextPosition,
     pub(super) key: String,
     /// The object's JSON Pointer.
     pub(super) pointer: String,
@@ -36,7 +36,7 @@ impl Duplicate {
 }
 
 /// Parses one value whose text begins at a place, with the keys that stand twice.
-pub(super) fn parse(text: &[u8], start: Place) -> Result<(Tree, Vec<Duplicate>), Fault> {
+pub(super) fn parse(text: &[u8], start: TextPosition) -> Result<(ExactValue, Vec<Duplicate>), Fault> {
     let mut scanner = Scanner::new(start);
     let mut builder = Builder { open: Vec::new(), done: None, duplicates: Vec::new() };
     let mut at = 0;
@@ -50,12 +50,12 @@ pub(super) fn parse(text: &[u8], start: Place) -> Result<(Tree, Vec<Duplicate>),
                 begun = (at - 1, back(scanner.place()));
                 match text[at - 1] {
                     b'[' => builder.open.push(Open {
-                        value: Tree::List(Vec::new()),
+                        value: ExactValue::List(Vec::new()),
                         key: None,
                         keys: HashSet::new(),
                     }),
                     b'{' => builder.open.push(Open {
-                        value: Tree::Object(Vec::new()),
+                        value: ExactValue::Object(Vec::new()),
                         key: None,
                         keys: HashSet::new(),
                     }),
@@ -75,7 +75,7 @@ pub(super) fn parse(text: &[u8], start: Place) -> Result<(Tree, Vec<Duplicate>),
 }
 
 /// Parses one value. Errs where a key stands twice.
-pub(super) fn parse_unique(text: &[u8], start: Place) -> Result<Tree, Fault> {
+pub(super) fn parse_unique(text: &[u8], start: TextPosition) -> Result<ExactValue, Fault> {
     let (tree, duplicates) = parse(text, start)?;
     match duplicates.first() {
         None => Ok(tree),
@@ -83,25 +83,25 @@ pub(super) fn parse_unique(text: &[u8], start: Place) -> Result<Tree, Fault> {
     }
 }
 
-fn back(next: Place) -> Place {
-    Place { offset: next.offset - 1, line: next.line, column: next.column - 1 }
+fn back(next: TextPosition) -> TextPosition {
+    TextPosition { offset: next.offset - 1, line: next.line, column: next.column - 1 }
 }
 
 /// Containers that are open.
 struct Builder {
     open: Vec<Open>,
-    done: Option<Tree>,
+    done: Option<ExactValue>,
     duplicates: Vec<Duplicate>,
 }
 
 struct Open {
-    value: Tree,
+    value: ExactValue,
     key: Option<String>,
     keys: HashSet<String>,
 }
 
 impl Builder {
-    fn key(&mut self, key: String, place: Place) {
+    fn key(&mut self, key: String, place: TextPosition) {
         let Some(open) = self.open.last_mut() else { return };
         if !open.keys.insert(key.clone()) {
             let pointer = self.pointer();
@@ -112,13 +112,13 @@ impl Builder {
         }
     }
 
-    fn add(&mut self, value: Tree) {
+    fn add(&mut self, value: ExactValue) {
         match self.open.last_mut() {
             None => self.done = Some(value),
-            Some(Open { value: Tree::Object(members), key, .. }) => {
+            Some(Open { value: ExactValue::Object(members), key, .. }) => {
                 members.push((key.take().unwrap_or_default(), value));
             }
-            Some(Open { value: Tree::List(items), .. }) => items.push(value),
+            Some(Open { value: ExactValue::List(items), .. }) => items.push(value),
             Some(_) => {}
         }
     }
@@ -134,7 +134,7 @@ impl Builder {
         let mut pointer = String::new();
         for open in self.open.iter().take(self.open.len().saturating_sub(1)) {
             match &open.value {
-                Tree::List(items) => push_step(&mut pointer, &items.len().to_string()),
+                ExactValue::List(items) => push_step(&mut pointer, &items.len().to_string()),
                 _ => push_step(&mut pointer, open.key.as_deref().unwrap_or_default()),
             }
         }
@@ -148,17 +148,17 @@ pub(super) fn push_step(pointer: &mut String, step: &str) {
     pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
 }
 
-fn scalar(text: &[u8], place: Place) -> Result<Tree, Fault> {
+fn scalar(text: &[u8], place: TextPosition) -> Result<ExactValue, Fault> {
     Ok(match text.first() {
-        Some(b'n') => Tree::Null,
-        Some(b't') => Tree::Bool(true),
-        Some(b'f') => Tree::Bool(false),
-        Some(b'"') => Tree::Text(decode(text, place)?),
-        _ => Tree::Number(String::from_utf8_lossy(text).trim_ascii_end().into()),
+        Some(b'n') => ExactValue::Null,
+        Some(b't') => ExactValue::Bool(true),
+        Some(b'f') => ExactValue::Bool(false),
+        Some(b'"') => ExactValue::Text(decode(text, place)?),
+        _ => ExactValue::Number(String::from_utf8_lossy(text).trim_ascii_end().into()),
     })
 }
 
-fn decode(text: &[u8], place: Place) -> Result<String, Fault> {
+fn decode(text: &[u8], place: TextPosition) -> Result<String, Fault> {
     serde_json::from_slice(text).map_err(|_| {
         Fault::at(
             place,
@@ -167,9 +167,9 @@ fn decode(text: &[u8], place: Place) -> Result<String, Fault> {
     })
 }
 
-impl Tree {
+impl ExactValue {
     /// A member's value; of several the last.
-    pub(super) fn get(&self, name: &str) -> Option<&Tree> {
+    pub(super) fn get(&self, name: &str) -> Option<&ExactValue> {
         match self {
             Self::Object(members) => {
                 members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
@@ -182,7 +182,7 @@ impl Tree {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    pub(super) fn as_list(&self) -> Option<&[Tree]> {
+    pub(super) fn as_list(&self) -> Option<&[ExactValue]> {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
@@ -248,7 +248,7 @@ fn push_quoted(text: &str, out: &mut String) {
     out.push_str(&Value::from(text).to_string());
 }
 
-impl Serialize for Tree {
+impl Serialize for ExactValue {
     /// For YAML: whole numbers as such, others as doubles. Errs where neither holds the number.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -291,23 +291,23 @@ mod tests {
             "7",
             "-0",
         ] {
-            let tree = parse_unique(text.as_bytes(), Place::START).unwrap();
+            let tree = parse_unique(text.as_bytes(), TextPosition::START).unwrap();
             let value: Value = serde_json::from_str(text).unwrap();
             assert_eq!(tree.to_value().unwrap(), value, "{text}");
             let mut json = String::new();
             tree.write_json(&mut json);
-            assert_eq!(parse_unique(json.as_bytes(), Place::START).unwrap(), tree, "{json}");
+            assert_eq!(parse_unique(json.as_bytes(), TextPosition::START).unwrap(), tree, "{json}");
         }
     }
 
     #[test]
     fn a_key_that_stands_twice_is_told_with_its_place_and_its_objects_pointer() {
         let text = "{\"a/b\": [0,\n {\"k\": 1, \"x\": 2, \"\\u006b\": 3}]}";
-        let (tree, duplicates) = parse(text.as_bytes(), Place::START).unwrap();
-        let place = Place { offset: 30, line: 2, column: 19 };
+        let (tree, duplicates) = parse(text.as_bytes(), TextPosition::START).unwrap();
+        let place = TextPosition { offset: 30, line: 2, column: 19 };
         assert_eq!(duplicates, [Duplicate { place, key: "k".into(), pointer: "/a~1b/1".into() }]);
         assert_eq!(tree.get("a/b").unwrap().as_list().unwrap()[1].get("k").unwrap().as_f64(), Some(3.0));
-        let error = parse_unique(text.as_bytes(), Place::START).unwrap_err().to_string();
+        let error = parse_unique(text.as_bytes(), TextPosition::START).unwrap_err().to_string();
         assert_eq!(
             error,
             "line 2, column 19 (byte 30): the key \"k\" stands twice in the object; remove one"
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_is_no_text() {
-        let error = parse(br#"{"a": "\ud800"}"#, Place::START).unwrap_err().to_string();
+        let error = parse(br#"{"a": "\ud800"}"#, TextPosition::START).unwrap_err().to_string();
         assert!(error.starts_with("line 1, column 7 (byte 6): half a surrogate pair"), "{error}");
     }
 }
