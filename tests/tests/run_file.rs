@@ -144,9 +144,9 @@ async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_
         assert_eq!(counts.total(), 2_500, "{stop_after}");
         let lines = report(&world)?;
         // A job that was stopped between its claim and its record is nobody's yet.
-        let claimed = lines.iter().filter(|line| {
-            line.reason.as_deref().is_some_and(|reason| reason.contains("holds its claim"))
-        });
+        let claimed = lines
+            .iter()
+            .filter(|line| line.reason.as_deref().is_some_and(|reason| reason.contains("holds its claim")));
         let claimed = claimed.count();
         let own = lines.iter().filter(|line| line.outcome == ReportOutcome::Submitted).count();
         assert_eq!((own + claimed, counts.submitted), (2_500, own as u64), "{stop_after}");

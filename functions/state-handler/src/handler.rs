@@ -110,8 +110,8 @@ where
 {
     match Event::from_value(event)? {
         Event::JobStateChange(change) if !config.is_from_here(&change.account, &change.region) => {
-            warn!(event.account = change.account, event.region = change.region, job.id = %change.detail.job_id,
-                "an event from elsewhere is left alone");
+            let (account, region) = (&change.account, &change.region);
+            warn!(job.id = %change.detail.job_id, "an event of account {account:?} in {region:?} is left alone");
             Ok(Taken::of(Outcome::NotOurs))
         }
         Event::JobStateChange(change) => record(recorder, &change).await,

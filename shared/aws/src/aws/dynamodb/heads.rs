@@ -7,7 +7,7 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
-use super::call::{Written, transacted, unusable, written};
+use super::call::{Written, transacted, unique_mark, unusable, written};
 use super::item::{self, Item};
 use super::table::PLACE;
 use super::{DynamoDbJobStore, keys};
@@ -131,7 +131,7 @@ impl DynamoDbJobStore {
     async fn write_head(&self, head: &JobHead, revision: Option<u64>) -> Result<bool, PortError> {
         const OPERATION: &str = "PutItem";
         let mut write = HeadWrite::new(head, revision)?;
-        let writer = uuid::Uuid::new_v4().to_string();
+        let writer = unique_mark();
         write.item.insert(item::WRITER.to_owned(), item::text(&writer));
         let put = self.client.put_item().table_name(&self.tables.jobs).set_item(Some(write.item));
         let put = put.condition_expression(write.condition).set_expression_attribute_values(write.values);

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use tokio::sync::Mutex;
 
-use super::call::failed;
+use super::call::{failed, unique_mark};
 use super::item;
 use crate::domain::Timestamp;
 use crate::ports::{PortError, SubmissionShares};
@@ -31,7 +31,7 @@ pub struct DynamoDbShares {
 impl DynamoDbShares {
     /// For this program, in the table of jobs.
     pub fn new(client: Client, jobs_table: impl Into<String>) -> Self {
-        let holder = format!("{HOLDER}{}", uuid::Uuid::new_v4());
+        let holder = format!("{HOLDER}{}", unique_mark());
         Self { client, table: jobs_table.into(), holder, expired: Mutex::default() }
     }
 }
