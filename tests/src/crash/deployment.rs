@@ -448,8 +448,6 @@ fn setting(name: &str) -> Option<String> {
     let value = match name {
         "BATCHWRIGHT_BUCKET" => BUCKET,
         "BATCHWRIGHT_SUBMITTER" => "the-submitter",
-        // Few jobs, and still listed by their queue.
-        "BATCHWRIGHT_LISTED_FROM" => "2",
         name if name.ends_with("_TABLE") => "table",
         _ => return None,
     };
