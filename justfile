@@ -37,6 +37,10 @@ prove:
     python3 benches/prove.py
     python3 benches/once.py
 
+# Clients too heavy for CI (redun, airflow, luigi) from their packages against `serve`: see docs/clients.md
+clients *names="":
+    python3 tests/clients/heavy {{names}}
+
 # The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":
     infra/build {{platform}}

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""A FeatureCollection to a GeoJSON text sequence: by batchwright, and by Python's json beside it.
+"""A FeatureCollection to a GeoJSON text sequence: by batchwright, and by Python's json, jq and ogr2ogr beside it.
 
 Builds the release program, writes a FeatureCollection of the given size into target/bench (ignored by
-git), converts it both ways plain and gzipped, checks that both say the same of every feature, and prints wall
-time, CPU time and peak memory. In brackets: how often the program's goes into Python's.
+git), converts it, by Python also gzipped, checks that the program, Python and jq say the same of every feature, and prints
+wall time, CPU time and peak memory. In brackets: how often the program's goes into the other's. ogr2ogr rounds
+coordinates, and so is not compared. Programs that this machine does not have are left out.
 
-    python3 benches/convert.py [--mb MEGABYTES] [--keep]       default: 1000
+    python3 benches/convert.py [--mb MEGABYTES] [--keep] [--program PATH]       default: 1000
 """
 
 import argparse
 import json
+import pathlib
 import random
+import shutil
 import sys
 
 from processes import ROOT, release_program, run
@@ -48,6 +51,12 @@ def write_collection(path, megabytes):
         file.write('\n], "numberReturned": %d}\n' % number)
 
 
+PEERS = {
+    "jq": lambda source, target: (["jq", "-c", ".features[]", source], target),
+    "ogr2ogr": lambda source, target: (["ogr2ogr", "-f", "GeoJSONSeq", target, source], None),
+}
+
+
 def same(ours, theirs):
     with open(ours, encoding="utf-8") as left, open(theirs, encoding="utf-8") as right:
         for number, (one, other) in enumerate(zip(left, right, strict=True)):
@@ -55,29 +64,44 @@ def same(ours, theirs):
                 sys.exit(f"feature {number} differs")
 
 
+def row(suffix, name, theirs, ours):
+    """What another took, and how often the program's goes into it."""
+    figures = zip(theirs, theirs.over(ours), strict=True)
+    print(f"| {suffix} | {name} | {' | '.join(f'{value:,.1f} ({ratio:.1f})' for value, ratio in figures)} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=float, default=1000, help="megabytes of the collection")
     parser.add_argument("--keep", action="store_true", help="leave the files where they are")
+    parser.add_argument("--program", type=pathlib.Path, help="this one, and none is built")
     arguments = parser.parse_args()
-    program = release_program("-p", "batchwright-cli")
+    program = release_program("-p", "batchwright-cli", given=arguments.program)
     FOLDER.mkdir(parents=True, exist_ok=True)
     source = FOLDER / "collection.geojson"
     write_collection(source, arguments.mb)
     print(f"{source.stat().st_size / 1e6:,.0f} MB\n")
-    print("| to | program: wall s | CPU s | peak MiB | Python: wall s | CPU s | peak MiB |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| to | by | wall s | CPU s | peak MiB |")
+    print("| --- | --- | ---: | ---: | ---: |")
     files = [source]
     for suffix in ("geojsonl", "geojsonl.gz"):
         ours, theirs = FOLDER / f"ours.{suffix}", FOLDER / f"theirs.{suffix}"
         files += [ours, theirs]
-        ours_taken = run([program, "s3", "convert", source, ours])
-        theirs_taken = run([sys.executable, "-c", PYTHON, source, theirs])
-        ratios = zip(theirs_taken, theirs_taken.over(ours_taken), strict=True)
-        cells = [f"{value:,.1f}" for value in ours_taken] + [f"{value:,.1f} ({ratio:.1f})" for value, ratio in ratios]
-        print(f"| {suffix} | {' | '.join(cells)} |", flush=True)
-        if suffix == "geojsonl":
-            same(ours, theirs)
+        taken = run([program, "s3", "convert", source, ours])
+        print(f"| {suffix} | batchwright | {' | '.join(f'{value:,.1f}' for value in taken)} |", flush=True)
+        row(suffix, "Python", run([sys.executable, "-c", PYTHON, source, theirs]), taken)
+        if suffix != "geojsonl":
+            continue
+        same(ours, theirs)
+        for name, peer in PEERS.items():
+            if not shutil.which(name):
+                print(f"skipped: there is no {name} on this machine", file=sys.stderr)
+                continue
+            theirs.unlink()
+            command, stdout = peer(source, theirs)
+            row(suffix, name, run(command, stdout=stdout), taken)
+            if name == "jq":
+                same(ours, theirs)
     if not arguments.keep:
         for path in files:
             path.unlink()

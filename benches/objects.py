@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""HEAD of many objects and buckets: by `batchwright s3 access`, and by aio-aws beside it.
+"""HEAD of many objects and buckets: by `batchwright s3 access`, and by aio-aws, s5cmd and obstore beside it.
 
-Both ask one server on this machine, a process of its own, that answers every HEAD after a fixed time: 404 for
+All ask one server on this machine, a process of its own, that answers every HEAD after a fixed time: 404 for
 names that hold "none", else 200. Builds the release program, starts each client as a process, checks that
-both say the same of every name, and prints wall time, CPU time and peak memory, the start of the process
-and its imports included. In brackets: how often the program's goes into aio-aws's. aio-aws is installed into
-.venv/aio-aws where it is missing; its own limits on connections stand (40), and the program is shown with as
-many and with its own default.
+all say the same of every name, and prints wall time, CPU time and peak memory, the start of the process
+and its imports included. In brackets: how often each one's goes into aio-aws's. aio-aws is installed into
+.venv/aio-aws and the others into .venv/peers where they are missing; aio-aws's own limits on connections stand (40), the
+others have 64 at once, and the program is shown with both. s5cmd and obstore are asked for objects alone.
 
     python3 benches/objects.py [--objects N] [--buckets N] [--latency-ms MS] [--program PATH]
 
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 
-from processes import aio_aws_python, aws_environment, release_program, run
+from processes import aio_aws_python, aws_environment, peers_python, release_program, run
 
 AIO_AWS = """
 import asyncio, json, sys
@@ -43,13 +43,54 @@ asyncio.run(main())
 """
 
 
+OBSTORE = """
+import asyncio, json, sys
+import obstore
+from obstore.store import S3Store
+
+async def main():
+    names = open(sys.argv[1], encoding="utf-8").read().split()
+    room, stores, found = asyncio.Semaphore(64), {}, {}
+
+    async def look(name):
+        bucket, key = name[5:].split("/", 1)
+        if bucket not in stores:
+            stores[bucket] = S3Store(bucket, endpoint=sys.argv[2], virtual_hosted_style_request=False,
+                                     client_options={"allow_http": True})
+        async with room:
+            try:
+                await obstore.head_async(stores[bucket], key)
+                found[name] = True
+            except FileNotFoundError:
+                found[name] = False
+
+    await asyncio.gather(*map(look, names))
+    json.dump(found, open(sys.argv[3], "w", encoding="utf-8"))
+
+asyncio.run(main())
+"""
+
+
+def by_s5cmd(peers, url, names, folder):
+    """`s5cmd run` with a command for each name; it tells what is there on standard output."""
+    commands, found = folder / "commands", folder / "s5cmd"
+    commands.write_text("".join(f"head {name}\n" for name in names), encoding="utf-8")
+    command = [peers.with_name("s5cmd"), "--endpoint-url", url, "--numworkers", "64", "--json", "run", commands]
+    taken = run(command, (0, 1), aws_environment(), stdout=found)
+    there = {json.loads(line)["key"] for line in found.read_text().splitlines() if '"key"' in line}
+    return taken, {name: name in there for name in names}
+
+
+HEADERS = b"\r\nContent-Length: 0\r\nETag: \"e\"\r\nLast-Modified: Tue, 24 Nov 2026 00:00:00 GMT\r\n\r\n"
+
+
 async def answer(reader, writer, latency):
     """Answers the requests of one connection."""
     try:
         while request := await reader.readuntil(b"\r\n\r\n"):
             await asyncio.sleep(latency)
             status = b"404 Not Found" if b"none" in request.split(b"\r\n", 1)[0] else b"200 OK"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nETag: \"e\"\r\n\r\n")
+            writer.write(b"HTTP/1.1 " + status + HEADERS)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
@@ -60,6 +101,9 @@ async def serve(latency):
     server = await asyncio.start_server(lambda reader, writer: answer(reader, writer, latency), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+CLIENTS = ("batchwright, 40 at once", "batchwright, 64 at once", "aio-aws", "s5cmd, 64 at once", "obstore, 64 at once")
 
 
 def measured(program, python, url, names, folder):
@@ -76,6 +120,14 @@ def measured(program, python, url, names, folder):
     taken.append(run([python, "-c", AIO_AWS, listed, url, theirs], env=aws_environment()))
     if ours != json.loads(theirs.read_text()):
         sys.exit("the program and aio-aws do not say the same")
+    if names[0].count("/") > 2:
+        peers = peers_python()
+        s5cmd_taken, s5cmd_says = by_s5cmd(peers, url, names, folder)
+        found = folder / "obstore"
+        obstore_taken = run([peers, "-c", OBSTORE, listed, url, found], env=aws_environment())
+        if ours != json.loads(found.read_text()) or ours != s5cmd_says:
+            sys.exit("s5cmd, obstore and the program do not say the same")
+        taken += [s5cmd_taken, obstore_taken]
     if list(ours.values()) != ["none" not in name for name in names]:
         sys.exit("what they say is wrong")
     return taken
@@ -91,7 +143,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.serve:
         return asyncio.run(serve(arguments.latency_ms / 1000))
-    program = arguments.program or release_program("-p", "batchwright-cli", "--features", "aws")
+    program = release_program("-p", "batchwright-cli", "--features", "aws", given=arguments.program)
     python = aio_aws_python()
     server = subprocess.Popen([sys.executable, __file__, "--serve", "--latency-ms", str(arguments.latency_ms)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -104,11 +156,12 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             for what, names in (("objects", objects), ("buckets", buckets)):
-                *ours, theirs = measured(program, python, url, names, pathlib.Path(folder))
-                for client, taken in zip(("batchwright, 40 at once", "batchwright, 64 at once"), ours, strict=True):
-                    cells = (f"{mine:.2f} ({other / mine:.1f})" for mine, other in zip(taken, theirs, strict=True))
+                all_taken = measured(program, python, url, names, pathlib.Path(folder))
+                # Buckets are asked for by the first three alone.
+                for client, taken in zip(CLIENTS, all_taken):
+                    figures = zip(taken, all_taken[2].over(taken), strict=True)
+                    cells = (f"{mine:.2f} ({ratio:.1f})" for mine, ratio in figures)
                     print(f"| {len(names):,} {what} | {client} | {' | '.join(cells)} |", flush=True)
-                print(f"| {len(names):,} {what} | aio-aws | {' | '.join(f'{value:.2f}' for value in theirs)} |", flush=True)
     finally:
         server.stdin.close()
         server.wait()

@@ -24,25 +24,37 @@ class Taken(typing.NamedTuple):
         return Taken(*(mine / its for mine, its in zip(self, other, strict=True)))
 
 
-def release_program(*build):
-    """The release program, built with more arguments for cargo than the usual ones."""
+def release_program(*build, given=None):
+    """The program that was given; else the release program, built with more arguments for cargo than the usual ones."""
+    if given:
+        return given
     command = ["cargo", "build", "--release", "--locked", "--quiet", *build]
     subprocess.run(command, cwd=ROOT, check=True)
     return RELEASE / "batchwright"
 
 
-def aio_aws_python():
-    """The Python of the environment that has aio-aws, which is installed where it is missing."""
-    requirements = ROOT / "tests" / "requirements" / "aio-aws.txt"
-    venv = ROOT / ".venv" / "aio-aws"
+def python_of(name, requirements):
+    """The Python of an environment that has what a file names, which is installed where it is missing."""
+    venv = ROOT / ".venv" / name
     installed = venv / "installed.txt"
     if not installed.exists() or installed.read_text() != requirements.read_text():
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--requirement", requirements]
-        constraints = str(requirements.with_suffix(".constraints"))
-        subprocess.run(pip, check=True, env={**os.environ, "PIP_CONSTRAINT": constraints})
+        constraints = requirements.with_suffix(".constraints")
+        env = {**os.environ, "PIP_CONSTRAINT": str(constraints)} if constraints.exists() else None
+        subprocess.run(pip, check=True, env=env)
         installed.write_text(requirements.read_text())
     return venv / "bin" / "python"
+
+
+def aio_aws_python():
+    """The Python of the environment that has aio-aws."""
+    return python_of("aio-aws", ROOT / "tests" / "requirements" / "aio-aws.txt")
+
+
+def peers_python():
+    """The Python of the environment that has obstore, and beside it the program s5cmd."""
+    return python_of("peers", ROOT / "benches" / "peers.txt")
 
 
 def aws_environment(**more):

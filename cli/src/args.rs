@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use batchwright::domain::s3_uri::Pattern;
-use batchwright::domain::{Cause, JobStatus};
+use batchwright::domain::{Cause, JobStatus, RuntimeChoice};
 use batchwright::local::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "aws")]
+use crate::environment;
+use crate::exit::Failure;
 use crate::selection::check_word;
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
@@ -108,7 +111,7 @@ pub(crate) enum Command {
 pub(crate) struct Deployment {
     /// Run on this machine, with the embedded engine
     #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
-    #[cfg_attr(feature = "aws", arg(long, required_unless_present = "stack", conflicts_with = "stack"))]
+    #[cfg_attr(feature = "aws", arg(long, conflicts_with = "stack"))]
     local: bool,
     /// The folder of the embedded engine's state [default: .batchwright]
     #[arg(long, value_name = "DIR")]
@@ -122,17 +125,17 @@ pub(crate) struct Deployment {
 #[cfg(feature = "aws")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StackArgs {
-    /// The Name of a deployed stack
+    /// The Name of a deployed stack [default: the variable BATCHWRIGHT_STACK]
     #[arg(long, value_name = "NAME")]
     pub(crate) stack: Option<String>,
     /// The profile of the AWS configuration
-    #[arg(long, requires = "stack")]
+    #[arg(long)]
     pub(crate) profile: Option<String>,
     /// The AWS Region
-    #[arg(long, requires = "stack")]
+    #[arg(long)]
     pub(crate) region: Option<String>,
     /// Another endpoint than AWS's
-    #[arg(long, value_name = "URL", requires = "stack")]
+    #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
 }
 
@@ -146,20 +149,40 @@ pub(crate) enum Target {
     Stack(StackArgs),
 }
 
+#[cfg(feature = "aws")]
+impl StackArgs {
+    /// With the stack's name: the option's, else the environment's. Errs where neither names one.
+    pub(crate) fn named(&self) -> Result<StackArgs, Failure> {
+        let stack = self.stack.clone().or_else(environment::stack);
+        let none = || {
+            let why = "no stack is named: give --stack NAME, or set BATCHWRIGHT_STACK; on this machine jobs run by --local";
+            Failure::Usage(why.to_owned())
+        };
+        Ok(StackArgs { stack: Some(stack.ok_or_else(none)?), ..self.clone() })
+    }
+}
+
 impl Deployment {
-    /// Where the command looks.
-    pub(crate) fn target(&self) -> Target {
+    /// Where the command looks: on this machine where `--local` says so, whatever the environment names. Errs where
+    /// nothing says where, and where options of AWS stand beside `--local`.
+    pub(crate) fn target(&self) -> Result<Target, Failure> {
         #[cfg(feature = "aws")]
-        if self.stack.stack.is_some() {
-            return Target::Stack(self.stack.clone());
+        if !self.local {
+            return Ok(Target::Stack(self.stack.named()?));
         }
-        Target::Local(self.state_dir())
+        #[cfg(feature = "aws")]
+        if self.stack.profile.is_some() || self.stack.region.is_some() || self.stack.endpoint_url.is_some() {
+            let why =
+                "--profile, --region and --endpoint-url are for a stack: give --stack in place of --local";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        Ok(Target::Local(self.state_dir()))
     }
 
     /// The options that say so, for commands that are shown.
     pub(crate) fn as_options(&self) -> String {
         #[cfg(feature = "aws")]
-        if let Some(stack) = &self.stack.stack {
+        if let Some(stack) = self.stack.named().ok().filter(|_| !self.local).and_then(|named| named.stack) {
             return format!("--stack {stack}");
         }
         match &self.state_dir {
@@ -235,14 +258,22 @@ impl EngineArgs {
     }
 }
 
+fn runtime(text: &str) -> Result<RuntimeChoice, &'static str> {
+    RuntimeChoice::parse(text).ok_or("docker, podman and auto are known")
+}
+
 /// What jobs get of this machine, beyond what a container would have.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ProcessArgs {
     /// Run jobs in this folder [default: local.workdir of the job file, else an empty folder for each attempt]
     #[arg(long, value_name = "DIR")]
     pub(crate) workdir: Option<PathBuf>,
+    /// Run the images of job definitions that have one in containers of this runtime, and all else as processes
+    /// [default: local.containers of the job file, else processes alone]
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime)]
+    pub(crate) containers: Option<RuntimeChoice>,
     /// Pass an environment variable on to jobs, or set it; may be given more than once. Without it jobs see
-    /// PATH, locale and time zone
+    /// PATH, locale and time zone, and containers nothing
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<OsString>,
     /// Keep the folders of attempts that have ended, and tell where they are
@@ -303,6 +334,9 @@ pub(crate) struct PlanArgs {
     /// Run again what SUCCEEDED
     #[arg(long)]
     pub(crate) rerun: bool,
+    /// As of `run`: what runs the images of job definitions that have one, on this machine
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime)]
+    pub(crate) containers: Option<RuntimeChoice>,
 }
 
 #[derive(Debug, Args)]

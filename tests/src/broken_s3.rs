@@ -102,6 +102,12 @@ fn hex(digest: &[u8]) -> String {
     })
 }
 
+fn etag_of_parts<'a>(parts: impl ExactSizeIterator<Item = &'a [u8]>) -> String {
+    let count = parts.len();
+    let digests: Vec<u8> = parts.flat_map(Md5::digest).collect();
+    format!("\"{}-{count}\"", hex(&Md5::digest(&digests)))
+}
+
 impl BrokenS3 {
     /// Starts it, with nothing in it.
     pub async fn start() -> anyhow::Result<Self> {
@@ -136,6 +142,13 @@ impl BrokenS3 {
     /// Puts an object there, by `/bucket/key`.
     pub fn put(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.lock().put(path, bytes.into(), None);
+    }
+
+    /// Puts an object there that was written in parts, which its etag tells.
+    pub fn put_in_parts(&self, path: &str, bytes: impl Into<Vec<u8>>) {
+        let bytes = bytes.into();
+        let etag = etag_of_parts([bytes.as_slice()].into_iter());
+        self.lock().put(path, bytes, Some(etag));
     }
 
     /// The bytes of an object.
@@ -253,25 +266,20 @@ impl State {
         match operation {
             Operation::Get | Operation::Head => self.read(path, request, fault),
             Operation::Put => self.write(path, request.body.clone(), request),
-            Operation::Copy => {
-                let source = request.header("x-amz-copy-source").unwrap_or_default();
-                match self.objects.get(&format!("/{}", source.split('?').next().unwrap_or_default())).cloned()
-                {
-                    Some(source) => {
-                        let written = self.write(path, source.bytes, request);
-                        let etag =
-                            self.objects.get(path).map(|object| object.etag.clone()).unwrap_or_default();
-                        match written.status {
-                            200 => Answer::new(
-                                200,
-                                format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>"),
-                            ),
-                            _ => written,
-                        }
+            Operation::Copy => match self.copied(request) {
+                Some(source) => {
+                    let written = self.write(path, source, request);
+                    let etag = self.objects.get(path).map(|object| object.etag.clone()).unwrap_or_default();
+                    match written.status {
+                        200 => Answer::new(
+                            200,
+                            format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>"),
+                        ),
+                        _ => written,
                     }
-                    None => Answer::error(404, "NoSuchKey"),
                 }
-            }
+                None => Answer::error(404, "NoSuchKey"),
+            },
             Operation::Create => {
                 self.begun += 1;
                 let id = format!("upload-{}", self.begun);
@@ -286,10 +294,19 @@ impl State {
             Operation::Part => {
                 let number =
                     parameter(query, "partNumber").and_then(|number| number.parse().ok()).unwrap_or(0);
+                let copied = self.copied(request);
+                let part = copied.clone().unwrap_or_else(|| request.body.clone());
+                let etag = format!("\"{}\"", hex(&Md5::digest(&part)));
                 match self.uploads.get_mut(parameter(query, "uploadId").unwrap_or_default()) {
                     Some(upload) => {
-                        upload.parts.insert(number, request.body.clone());
-                        Answer::new(200, "").with("etag", format!("\"{}\"", hex(&Md5::digest(&request.body))))
+                        upload.parts.insert(number, part);
+                        match copied {
+                            Some(_) => Answer::new(
+                                200,
+                                format!("<CopyPartResult><ETag>{etag}</ETag></CopyPartResult>"),
+                            ),
+                            None => Answer::new(200, "").with("etag", etag),
+                        }
                     }
                     None => Answer::error(404, "NoSuchUpload"),
                 }
@@ -306,6 +323,19 @@ impl State {
                 }).collect();
                 Answer::new(200, format!("<ListMultipartUploadsResult>{listed}</ListMultipartUploadsResult>"))
             }
+        }
+    }
+
+    /// The bytes that a request wants copied: of an object, or of a range of it.
+    fn copied(&self, request: &Request) -> Option<Vec<u8>> {
+        let source = request.header("x-amz-copy-source")?;
+        let object = self.objects.get(&format!("/{}", source.split('?').next()?))?;
+        match request.header("x-amz-copy-source-range") {
+            Some(range) => {
+                let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+                object.bytes.get(first.parse().ok()?..=last.parse().ok()?).map(<[u8]>::to_vec)
+            }
+            None => Some(object.bytes.clone()),
         }
     }
 
@@ -365,8 +395,7 @@ impl State {
             return refused;
         }
         let Some(upload) = self.uploads.remove(id) else { return Answer::error(404, "NoSuchUpload") };
-        let digests: Vec<u8> = upload.parts.values().flat_map(Md5::digest).collect();
-        let etag = format!("\"{}-{}\"", hex(&Md5::digest(&digests)), upload.parts.len());
+        let etag = etag_of_parts(upload.parts.values().map(Vec::as_slice));
         self.put(path, upload.parts.into_values().flatten().collect(), Some(etag.clone()));
         Answer::new(
             200,

@@ -1,5 +1,5 @@
-//! Packages of npm that hold nothing but data, one folder for each group of requirements, in the
-//! workspace's `.tools`. None of their scripts is run.
+//! Packages of npm that hold data, or that make it of others', one folder for each group of requirements, in the
+//! workspace's `.tools`. None of their install scripts is run.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,14 @@ impl Packages {
     /// A package's folder.
     pub fn folder(&self, package: &str) -> PathBuf {
         self.root.join("node_modules").join(package)
+    }
+
+    /// What a script prints that `node` runs in the folder of these packages.
+    pub fn printed(&self, script: &str, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+        let mut node = Command::new("node");
+        let output = node.current_dir(&self.root).args(["-e", script]).args(arguments).output()?;
+        ensure!(output.status.success(), "node: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.stdout)
     }
 
     /// The value that a generated module of a package exports, where that is JSON behind a comment.

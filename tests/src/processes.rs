@@ -16,6 +16,8 @@ pub fn settings(caller: &Path, workdir: Option<&Path>) -> anyhow::Result<Process
         attendant: attendant()?,
         workdir: workdir.map(Path::to_owned),
         caller_folder: caller.to_owned(),
+        containers: None,
+        container_environment: Vec::new(),
         environment: job_environment(std::env::vars_os(), &[]),
         keep_workdirs: false,
     })

@@ -12,6 +12,7 @@ use batchwright::ports::{
 use batchwright::use_cases::collect_logs::{
     ArchiveState, CollectPolicy, Look, Manifest, PartLimits, collect_in_parts, collect_logs,
 };
+use batchwright::use_cases::follow_logs::FollowedLogs;
 use batchwright::use_cases::read_logs::read_logs;
 use batchwright_tests::world::{START, spec};
 
@@ -517,5 +518,51 @@ async fn a_stream_that_can_not_be_read_keeps_none_of_the_others_out() -> anyhow:
     let error = read_logs(&odd, &bench.archive, &submission, |_, _| read += 1).await.unwrap_err();
     assert_eq!(read, 1_234, "the streams after it are shown");
     assert!(error.to_string().contains("AccessDenied"), "{error}");
+    Ok(())
+}
+
+/// A source that counts the events it hands out, and forgets its tokens when it is told to.
+struct Counted {
+    source: InMemoryLogSource,
+    handed_out: AtomicU32,
+    forgets: AtomicU32,
+}
+
+impl LogSource for Counted {
+    async fn log_events(&self, s: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
+        if page.is_some() && self.forgets.swap(0, Ordering::Relaxed) > 0 {
+            return Err(LogSourceError::CursorInvalid(s.name.clone()));
+        }
+        let page = self.source.log_events(s, page).await?;
+        self.handed_out.fetch_add(page.events.len() as u32, Ordering::Relaxed);
+        Ok(page)
+    }
+}
+
+#[tokio::test]
+async fn what_is_followed_comes_once_and_is_not_read_from_its_start_again() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+    let source = InMemoryLogSource::new(100, 2);
+    let counted =
+        Counted { source: source.clone(), handed_out: AtomicU32::new(0), forgets: AtomicU32::new(0) };
+    let (mut followed, mut messages) = (FollowedLogs::default(), Vec::new());
+    assert!(!followed.has(&submission), "no stream is there yet");
+    let mut written = Vec::new();
+    for round in 0..50 {
+        if round == 30 {
+            counted.forgets.store(1, Ordering::Relaxed);
+        }
+        let new = events(round % 7 * 10, &format!("round {round}"));
+        source.append(&stream("succeeded"), new.clone());
+        written.extend(new);
+        followed.read_on(&counted, &submission, |_, event| messages.push(event.clone())).await?;
+        assert_eq!(messages.len(), written.len(), "round {round}");
+    }
+    assert!(followed.has(&submission));
+    assert_eq!(messages, written);
+    // 1,470 events: at each look at most a page of them again, and once all of them.
+    let handed_out = counted.handed_out.load(Ordering::Relaxed) as usize;
+    assert!(handed_out < 2 * written.len() + 50 * 100, "{handed_out} for {}", written.len());
     Ok(())
 }

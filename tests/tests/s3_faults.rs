@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use batchwright::aws::{S3Buckets, s3_client};
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use batchwright::aws::{CopyLimits, S3Buckets, s3_client};
 use batchwright::domain::S3Uri;
 use batchwright::objects::{ConvertRequest, Converted, Failure, FailureCode, Target, convert, copy, info};
-use batchwright::ports::{Buckets as _, Caller, WriteCondition};
+use batchwright::ports::{Buckets as _, Caller, NewObject, ObjectWriter as _, WriteCondition};
 use batchwright_tests::broken_s3::{BrokenS3, Fault, Operation};
 use batchwright_tests::emulators::sdk_config;
+use batchwright_tests::slow_link::SlowLink;
 
 async fn buckets(s3: &BrokenS3) -> anyhow::Result<S3Buckets> {
     Ok(S3Buckets::new(s3_client(&sdk_config(s3.endpoint_url()).await?)))
@@ -133,6 +137,79 @@ async fn a_copy_whose_answer_was_lost_is_known_for_its_own() -> anyhow::Result<(
     Ok(())
 }
 
+/// Its etag is that of its parts, and the copy's is not.
+#[tokio::test]
+async fn a_copy_of_what_was_written_in_parts_is_known_for_its_own_by_its_bytes() -> anyhow::Result<()> {
+    for (fault, is_ours) in [(Fault::AnswerLost, true), (Fault::AnswerLostAndReplaced, false)] {
+        let s3 = BrokenS3::start().await?;
+        // As long as what somebody else writes.
+        s3.put_in_parts("/b/a", "somebody's else");
+        let target = Target { condition: WriteCondition::Absent, ..Target::at(uri("s3://b/copy")) };
+        s3.breaks(Operation::Copy, fault.clone());
+        let copied = copy(&buckets(&s3).await?, &uri("s3://b/a"), None, &target).await;
+        assert_eq!(s3.seen(Operation::Get).len(), 2, "{fault:?}: both were read");
+        match copied {
+            Ok(copied) => assert!(is_ours && copied.etag.is_some(), "{fault:?}"),
+            Err(failure) => assert!(!is_ours && failure.code == FailureCode::ConditionFailed, "{failure}"),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_copy_in_parts_whose_answer_was_lost_is_known_for_its_own() -> anyhow::Result<()> {
+    let s3 = BrokenS3::start().await?;
+    s3.put_in_parts("/b/a", "0123456789");
+    let limits = CopyLimits { whole_max_bytes: 4, part_bytes: 4 };
+    let target = Target { condition: WriteCondition::Absent, ..Target::at(uri("s3://b/copy")) };
+    s3.breaks(Operation::Complete, Fault::AnswerLost);
+    let buckets = buckets(&s3).await?.with_copy_limits(limits);
+    let copied = copy(&buckets, &uri("s3://b/a"), None, &target).await.unwrap();
+    assert!(copied.etag.is_some_and(|etag| etag.ends_with("-3\"")));
+    assert_eq!((s3.seen(Operation::Part).len(), s3.uploads()), (3, 0));
+    assert_eq!(s3.bytes("/b/copy").unwrap(), b"0123456789");
+    Ok(())
+}
+
+/// A client that gives an attempt up when for so long nothing moves.
+async fn behind(link: &SlowLink, patience: Duration) -> anyhow::Result<S3Buckets> {
+    let client = s3_client(&sdk_config(link.endpoint_url()).await?);
+    let timeouts = TimeoutConfig::builder().read_timeout(patience).build();
+    let config = client.config().to_builder().timeout_config(timeouts).build();
+    Ok(S3Buckets::new(aws_sdk_s3::Client::from_conf(config)))
+}
+
+/// The object takes the link longer than the client's patience. What the system and HTTP hold of its end, 1 MB, takes it
+/// half as long, after the last byte was taken.
+#[tokio::test]
+async fn a_slow_link_passes_an_object_at_the_first_attempt() -> anyhow::Result<()> {
+    let s3 = BrokenS3::start().await?;
+    let (text, rate, patience) = (lines(200_000), 230_000, 9);
+    assert!(text.len() > rate * patience);
+    let link = SlowLink::start(s3.endpoint_url(), rate, None).await?;
+    let buckets = behind(&link, Duration::from_secs(patience as u64)).await?;
+    let mut writer = buckets.create(&uri("s3://b/a.jsonl"), NewObject::of_type("text/plain")).await?;
+    writer.write(text.as_bytes()).await?;
+    writer.finish().await?;
+    assert!(s3.bytes("/b/a.jsonl").unwrap() == text.as_bytes());
+    assert_eq!((link.connections(), s3.seen(Operation::Put).len()), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_link_that_comes_to_a_stand_is_given_up_and_another_tried() -> anyhow::Result<()> {
+    let s3 = BrokenS3::start().await?;
+    let text = lines(200_000);
+    let link = SlowLink::start(s3.endpoint_url(), 10_000_000, Some(300_000)).await?;
+    let buckets = behind(&link, Duration::from_secs(4)).await?;
+    let mut writer = buckets.create(&uri("s3://b/a.jsonl"), NewObject::of_type("text/plain")).await?;
+    writer.write(text.as_bytes()).await?;
+    writer.finish().await?;
+    assert_eq!((link.connections(), s3.seen(Operation::Put).len()), (2, 1));
+    assert!(s3.bytes("/b/a.jsonl").unwrap() == text.as_bytes());
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_bucket_is_followed_to_its_region_once() -> anyhow::Result<()> {
     let s3 = BrokenS3::start().await?;
@@ -147,6 +224,17 @@ async fn a_bucket_is_followed_to_its_region_once() -> anyhow::Result<()> {
     let counts = [Operation::Get, Operation::Create, Operation::Complete, Operation::Head]
         .map(|operation| s3.seen(operation).len());
     assert_eq!(counts, [2, 1, 1, 1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_access_point_of_several_regions_is_refused_with_what_to_name_instead() -> anyhow::Result<()> {
+    let s3 = BrokenS3::start().await?;
+    let point = uri("s3://arn:aws:s3::111122223333:accesspoint/mfzwi23gnjvgw.mrap/a.jsonl");
+    let failure = info(&buckets(&s3).await?, &point, None).await.unwrap_err();
+    assert!(failure.message.contains("name the bucket or the access point of one Region"), "{failure}");
+    assert_eq!(failure.code, FailureCode::Refused);
+    assert_eq!(s3.seen(Operation::Head).len(), 0);
     Ok(())
 }
 

@@ -192,11 +192,7 @@ async fn maps_of_the_web_go_through_every_format_and_back() {
         let Some(features) = value["features"].as_array().map(|features| features.len() as u64) else {
             continue;
         };
-        let (sequence, report) = converted(&text, "geojson", "geojsonl.zst").await.unwrap();
-        assert_eq!(report.records, features, "{}", path.display());
-        let options = ConvertOptions { header: report.header, ..ConvertOptions::default() };
-        let (back, _) = converted_by(&sequence, "geojsonl", "geojson", &options).await.unwrap();
-        assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), value, "{}", path.display());
+        assert_eq!(there_and_back(&text, &value).await, features, "{}", path.display());
     }
     for (package, name, is_small) in [
         ("world-atlas", "countries-110m.json", true),
@@ -217,6 +213,42 @@ async fn maps_of_the_web_go_through_every_format_and_back() {
             let values = [&text, &back].map(|json| serde_json::from_slice::<Value>(json).unwrap());
             assert_eq!(values[0], values[1], "{name}");
         }
+    }
+}
+
+/// By way of a packed sequence. How many features there are.
+async fn there_and_back(text: &[u8], value: &Value) -> u64 {
+    let (sequence, report) = converted(text, "geojson", "geojsonl.zst").await.unwrap();
+    let records = report.records;
+    let options = ConvertOptions { header: report.header, ..ConvertOptions::default() };
+    let (back, _) = converted_by(&sequence, "geojsonl", "geojson", &options).await.unwrap();
+    assert!(serde_json::from_slice::<Value>(&back).unwrap() == *value);
+    records
+}
+
+/// An object of a topology as GeoJSON, by the library that web maps do it by.
+const TO_GEOJSON: &str = "
+    const [file, name] = process.argv.slice(1);
+    const topology = JSON.parse(require('fs').readFileSync('node_modules/' + file));
+    process.stdout.write(JSON.stringify(require('topojson-client').feature(topology, topology.objects[name])));
+";
+
+/// Natural Earth's countries and the Census Bureau's counties, as GeoJSON of some megabytes.
+#[tokio::test]
+async fn natural_earth_and_the_census_go_to_a_sequence_and_back() {
+    let Some(packages) = Packages::of_group("maps").unwrap() else { return };
+    for (file, name, least) in [
+        ("world-atlas/countries-10m.json", "countries", 250),
+        ("world-atlas/countries-110m.json", "countries", 170),
+        ("us-atlas/states-10m.json", "states", 50),
+        ("us-atlas/counties-10m.json", "counties", 3_000),
+    ] {
+        let text = packages.printed(TO_GEOJSON, &[file, name]).unwrap();
+        let value: Value = serde_json::from_slice(&text).unwrap();
+        let found = validate(text.as_slice(), format("geojson"), &ValidateOptions::default()).await.unwrap();
+        assert_eq!(found.errors, 0, "{file}: {:?}", found.findings);
+        let features = there_and_back(&text, &value).await;
+        assert!(features >= least && features == found.records, "{file}: {features}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `batchwright logs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -11,6 +11,7 @@ use batchwright::domain::{Job, JobId, JobName, JobStatus, LogStream, Submission,
 use batchwright::ports::{
     Clock, Cursor, JobQueries, LogEvent, LogSource, ObjectStore, RunStore, SystemClock,
 };
+use batchwright::use_cases::follow_logs::FollowedLogs;
 use batchwright::use_cases::read_logs::read_logs;
 use serde::Serialize;
 
@@ -43,8 +44,8 @@ pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>
     let mut chosen = chosen(store, args).await?;
     let since = args.since.map(|seconds| SystemClock.now().plus_millis(-i64::from(seconds) * 1_000));
     let mut printer = Printer::new(args, since, chosen.len() > 1);
-    // Of what has ended nothing more comes; of what has not, so many lines were printed.
-    let (mut ended, mut printed) = (BTreeSet::new(), BTreeMap::new());
+    // Of what has ended nothing more comes; what has not is read on from where it was.
+    let (mut ended, mut read, mut followed) = (BTreeSet::new(), BTreeSet::new(), FollowedLogs::default());
     loop {
         let mut is_open = false;
         for job in &chosen {
@@ -55,17 +56,20 @@ pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>
                     continue;
                 }
                 printer.open(job.name(), job_id)?;
-                let mut lines: u64 = 0;
-                let before: u64 = printed.get(job_id).copied().unwrap_or_default();
-                let read = read_logs(source, archive, &submission, |stream, event| {
-                    lines += 1;
-                    if lines > before && is_of_attempt(&submission, stream, args.attempt) {
+                let print = |stream: &LogStream, event: &LogEvent| {
+                    if is_of_attempt(&submission, stream, args.attempt) {
                         printer.print(job.name(), job_id, stream, event);
                     }
-                });
-                read.await.with_context(|| format!("the log of {job_id} can't be read"))?;
-                printed.insert(job_id.clone(), lines);
-                if submission.state.status.is_terminal() {
+                };
+                let is_over = submission.state.status.is_terminal();
+                let done = if followed.has(&submission) || args.follow && !is_over {
+                    followed.read_on(source, &submission, print).await
+                } else {
+                    read_logs(source, archive, &submission, print).await.map(drop)
+                };
+                done.with_context(|| format!("the log of {job_id} can't be read"))?;
+                read.insert(job_id.clone());
+                if is_over {
                     ended.insert(job_id.clone());
                 }
             }
@@ -80,7 +84,7 @@ pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>
             *job = known.ok_or_else(|| super::no_such_job(job.name()))?;
         }
     }
-    printer.finish(&chosen, printed.len())?;
+    printer.finish(&chosen, read.len())?;
     Ok(Exit::Well)
 }
 

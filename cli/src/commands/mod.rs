@@ -49,12 +49,12 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         .context("the runtime can't be started")?;
     let ended = runtime.block_on(async {
         match &cli.command {
-            Command::Run(args) => match args.place.target() {
+            Command::Run(args) => match args.place.target()? {
                 Target::Local(_) => run::run(args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => run_on_stack::run(&Stack::find(&stack).await?, args).await,
             },
-            Command::Plan(args) => match args.place.target() {
+            Command::Plan(args) => match args.place.target()? {
                 Target::Local(dir) if !dir.database().exists() => {
                     plan::plan(&InMemoryJobStore::default(), args, Some(this_machine())).await
                 }
@@ -62,7 +62,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args, None).await,
             },
-            Command::Runs(args) => match args.place.target() {
+            Command::Runs(args) => match args.place.target()? {
                 Target::Local(dir) => runs::runs(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => runs::runs(&Stack::find(&stack).await?.store, args).await,
@@ -70,7 +70,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::Cancel(args) => stop(args, Stop::Cancel).await,
             Command::Terminate(args) => stop(args, Stop::Terminate).await,
             Command::Rerun(args) => rerun(args).await,
-            Command::Explain(args) => match args.place.target() {
+            Command::Explain(args) => match args.place.target()? {
                 Target::Local(dir) => {
                     let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
                     explain::explain(&open_state(&dir)?, &NoQueues, &logs, dir.is_in_use(), args).await
@@ -83,31 +83,25 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 }
             },
             #[cfg(feature = "aws")]
-            Command::Submit(args) if args.stack.stack.is_some() => {
-                run_on_stack::submit(&Stack::find(&args.stack).await?, args).await
+            Command::Submit(args) => {
+                run_on_stack::submit(&Stack::find(&args.stack.named()?).await?, args).await
             }
-            #[cfg(feature = "aws")]
-            Command::Submit(_) => {
-                let why =
-                    "submit hands a file to a stack: name it with --stack; on this machine use run --local";
-                Err(Failure::Usage(why.to_owned()))
-            }
-            Command::Reconcile(args) => match args.place.target() {
+            Command::Reconcile(args) => match args.place.target()? {
                 Target::Local(dir) => reconcile::of_folder(&dir, args.shown.output).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => reconcile::of_stack(&stack).await,
             },
-            Command::Doctor(args) => match args.place.target() {
+            Command::Doctor(args) => match args.place.target()? {
                 Target::Local(dir) => doctor::of_folder(&dir, args.shown.output).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => doctor::of_stack(&stack, args.shown.output).await,
             },
-            Command::Store(StoreCommand::Export(args)) => match args.place.target() {
+            Command::Store(StoreCommand::Export(args)) => match args.place.target()? {
                 Target::Local(dir) => store::export(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => store::export(&Stack::find(&stack).await?.store, args).await,
             },
-            Command::Store(StoreCommand::Remove(args)) => match args.place.target() {
+            Command::Store(StoreCommand::Remove(args)) => match args.place.target()? {
                 Target::Local(dir) => {
                     let opened = SqliteStore::open_to_change(&dir.database());
                     store::remove(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
@@ -117,12 +111,12 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             },
             Command::Completions { shell } => Ok(shell::completions(*shell)),
             Command::Man { dir } => shell::man(dir),
-            Command::Watch(args) => match args.place.target() {
+            Command::Watch(args) => match args.place.target()? {
                 Target::Local(dir) => watch::watch(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => watch::watch(&Stack::find(&stack).await?.store, args).await,
             },
-            Command::Report(args) => match args.place.target() {
+            Command::Report(args) => match args.place.target()? {
                 Target::Local(dir) => {
                     let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
                     report::report(&open_state(&dir)?, &logs, args).await
@@ -133,17 +127,17 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     report::report(&store, &Logs { source: &logs, archive: &bucket }, args).await
                 }
             },
-            Command::Jobs(args) => match args.place.target() {
+            Command::Jobs(args) => match args.place.target()? {
                 Target::Local(dir) => jobs::jobs(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => jobs::jobs(&Stack::find(&stack).await?.store, args).await,
             },
-            Command::Status(args) => match args.place.target() {
+            Command::Status(args) => match args.place.target()? {
                 Target::Local(dir) => status::status(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => status::status(&Stack::find(&stack).await?.store, args).await,
             },
-            Command::Logs(args) => match args.place.target() {
+            Command::Logs(args) => match args.place.target()? {
                 Target::Local(dir) => logs::logs(&open_state(&dir)?, &dir.logs(), &dir.bucket(), args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => {
@@ -151,12 +145,18 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                     logs::logs(&stack.store, &stack.logs, &stack.bucket, args).await
                 }
             },
-            Command::Forget(args) => match args.place.target() {
+            Command::Forget(args) => match args.place.target()? {
                 Target::Local(dir) => forget::forget(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => forget::forget(&Stack::find(&stack).await?.store, args).await,
             },
-            Command::Serve(args) => serve::serve(args).await,
+            Command::Serve(args) => match args.place.target()? {
+                Target::Local(dir) => serve::serve(dir, args).await,
+                #[cfg(feature = "aws")]
+                Target::Stack(_) => {
+                    Err(Failure::Usage("serve runs jobs on this machine: give --local".to_owned()))
+                }
+            },
             #[cfg(feature = "aws")]
             Command::Invoke(args) => invoke::invoke(args).await,
             Command::S3(args) => crate::s3::run(args).await,
@@ -181,7 +181,7 @@ async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {
         println!("no job is to be run again");
         Ok(Exit::Well)
     };
-    match args.place.target() {
+    match args.place.target()? {
         Target::Local(dir) => {
             let folder = dir.root().join("reruns");
             match rerun::chosen(&open_state(&dir)?, args, &folder).await? {
@@ -202,7 +202,7 @@ async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {
 }
 
 async fn stop(args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
-    match args.place.target() {
+    match args.place.target()? {
         Target::Local(dir) => stop::stop_locally(&dir, args, stop).await,
         #[cfg(feature = "aws")]
         Target::Stack(stack) => {

@@ -3,19 +3,23 @@
 use std::io::{self, BufWriter};
 
 use anyhow::Context;
-use batchwright::domain::JobSpec;
 use batchwright::domain::definition::find_definition;
 use batchwright::domain::plan::{Plan, Skip};
+use batchwright::domain::{JobDefinition, JobSpec};
 use batchwright::engine::Capacity;
 use batchwright::ports::JobQueries;
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
 
+use super::processes;
 use super::summary::open_job_file;
 use crate::args::{Output, PlanArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::{human, table};
+
+/// How a job runs that runs in no container.
+const PROCESS: &str = "process";
 
 /// One line of a plan.
 #[derive(Debug, Serialize)]
@@ -28,16 +32,24 @@ struct Row {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<String>,
+    /// Of a job that would run on this machine: `process`, or the runtime of its container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs_by: Option<&'static str>,
 }
 
 impl Row {
-    fn of(line: u64, planned: Planned, too_large: impl Fn(&JobSpec) -> Option<String>) -> Row {
+    fn of(
+        line: u64,
+        planned: Planned,
+        too_large: impl Fn(&JobSpec) -> Option<String>,
+        runs_by: impl Fn(&JobSpec) -> Option<&'static str>,
+    ) -> Row {
         let (spec, decided) = match planned {
             Planned::Job(spec, decided) => (spec, decided),
             Planned::Invalid(problems) => {
                 let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 let reason = Some(reasons.join("; "));
-                return Row { line, job_name: None, action: "REJECT", reason, replaces: None };
+                return Row { line, job_name: None, action: "REJECT", reason, replaces: None, runs_by: None };
             }
         };
         let (action, reason, replaces) = match decided {
@@ -53,7 +65,9 @@ impl Row {
             Some(lack) => format!("{reason}; it will stay RUNNABLE: {lack}"),
             None => reason,
         };
-        Row { line, job_name, action, reason: Some(reason), replaces: replaces.map(|id| id.to_string()) }
+        let runs_by = runs_by(&spec).filter(|_| action == "SUBMIT");
+        let replaces = replaces.map(|id| id.to_string());
+        Row { line, job_name, action, reason: Some(reason), replaces, runs_by }
     }
 }
 
@@ -67,12 +81,25 @@ pub(crate) async fn plan<S: JobQueries>(
     let definitions = file.local().job_definitions.clone();
     let too_large =
         |spec: &JobSpec| capacity?.too_small_for(spec, find_definition(&definitions, &spec.job_definition));
+    let runtime = match args.containers.or(file.local().containers).filter(|_| capacity.is_some()) {
+        Some(choice) => Some(processes::runtime(choice)?.name()),
+        None => None,
+    };
+    let has_image = |spec: &JobSpec| {
+        find_definition(&definitions, &spec.job_definition).is_some_and(JobDefinition::has_image)
+    };
+    let runs_by = |spec: &JobSpec| {
+        capacity?;
+        Some(runtime.filter(|_| has_image(spec)).unwrap_or(PROCESS))
+    };
+    let mut in_containers = 0;
     let (mut submit, mut skip, mut reject) = (0, 0, 0);
     let mut rows = table::table(&["JOB", "ACTION", "WHY"]);
     let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "plan");
     let mut printed = Ok(());
     let planned = plan_file(store, &mut file, args.rerun, |line, planned| {
-        let row = Row::of(line, planned, too_large);
+        let row = Row::of(line, planned, too_large, runs_by);
+        in_containers += u64::from(row.runs_by.is_some_and(|by| by != PROCESS));
         *(match row.action {
             "SUBMIT" => &mut submit,
             "SKIP" => &mut skip,
@@ -92,7 +119,15 @@ pub(crate) async fn plan<S: JobQueries>(
     printed.context("stdout")?;
     if args.shown.output == Output::Table {
         println!("{}", table::rendered(rows));
-        println!("{} to submit, {skip} to skip, {reject} to reject", human::count(submit, "job"));
+        let how = match runtime {
+            _ if capacity.is_none() => String::new(),
+            Some(runtime) if in_containers > 0 => format!(
+                " ({in_containers} in {runtime} containers, {} as processes of this machine)",
+                submit - in_containers
+            ),
+            _ => " (as processes of this machine)".to_owned(),
+        };
+        println!("{} to submit{how}, {skip} to skip, {reject} to reject", human::count(submit, "job"));
     } else {
         let counts = serde_json::json!({"submit": submit, "skip": skip, "reject": reject});
         records.finish(counts.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;

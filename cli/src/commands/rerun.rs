@@ -83,5 +83,8 @@ async fn local_of(path: &Path) -> Result<Value, Failure> {
             std::path::absolute(&beside).with_context(|| format!("{} has no path", beside.display()))?;
         local["workdir"] = json!(absolute);
     }
+    if let Some(containers) = settings.containers {
+        local["containers"] = json!(containers.as_str());
+    }
     Ok(local)
 }

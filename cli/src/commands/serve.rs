@@ -1,6 +1,7 @@
 //! `batchwright serve`.
 
 use anyhow::Context;
+use batchwright::local::StateDir;
 use batchwright::ports::SystemClock;
 use batchwright::wire::{Access, EventTarget, InvalidTarget, ServeOptions, WireError, WireServer};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,9 +12,10 @@ use crate::args::{Output, ServeArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 
-pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+pub(crate) async fn serve(dir: StateDir, args: &ServeArgs) -> Result<Exit, Failure> {
+    let kept = dir.kept();
     let options = ServeOptions {
-        state_dir: args.place.state_dir(),
+        state_dir: dir,
         host: args.host,
         port: args.port,
         access: Access { hosts: args.allow_host.clone(), token: args.token.clone() },
@@ -46,7 +48,6 @@ pub(crate) async fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
         );
     }
     if args.processes.keep_workdirs {
-        let kept = args.place.state_dir().kept();
         eprintln!("the folders of attempts that have ended are kept in {}", kept.display());
     }
     let unfinished = server.serve(stop).await?;

@@ -69,7 +69,10 @@ fn only_chosen_jobs_are_run_again_and_their_history_stays() {
     assert_eq!(ran(&folder).last().unwrap(), "new", "in the folder that the file names");
     assert_eq!(ran(&folder).len(), 5);
     let plan = folder.run(&["plan", "jobs.yaml", "--local"]);
-    assert!(plan.stdout.ends_with("1 job to submit, 4 to skip, 0 to reject\n"), "{plan:?}");
+    assert!(
+        plan.stdout.ends_with("1 job to submit (as processes of this machine), 4 to skip, 0 to reject\n"),
+        "{plan:?}"
+    );
 }
 
 #[test]

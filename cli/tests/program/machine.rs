@@ -183,7 +183,8 @@ fn a_state_on_a_read_only_medium_can_be_looked_at() {
         Ok(ended) if ended.code != Some(77) && !ended.stderr.contains("unshare: ") => {
             assert_eq!(ended.code, Some(0), "{ended:?}");
             assert!(
-                ended.stdout.contains("hello\n") && ended.stdout.contains("0 jobs to submit"),
+                ended.stdout.contains("hello\n")
+                    && ended.stdout.contains("0 jobs to submit (as processes of this machine)"),
                 "{ended:?}"
             );
             assert!(ended.stderr.contains("Read-only file system"), "{ended:?}");
@@ -231,4 +232,40 @@ fn an_arrays_progress_can_be_seen_while_it_runs() {
     let ended = Ended::from(running.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(folder.job("tiles")["children"]["counts"]["SUCCEEDED"], 3);
+}
+
+#[test]
+fn the_plan_says_what_would_be_a_process_and_what_a_container() {
+    let folder = Folder::new();
+    let definition = json!({"jobDefinitionName": "imaged", "image": "busybox"});
+    let imaged = json!({"jobName": "b", "jobQueue": "q", "jobDefinition": "imaged", "command": ["true"]});
+    let file = |containers: &str| {
+        let plain: serde_json::Value = serde_json::from_str(&job("a", "true")).unwrap();
+        json!({"local": {"containers": containers, "jobDefinitions": [definition]}, "jobs": [plain, imaged]})
+            .to_string()
+    };
+    folder.write("jobs.json", file("auto"));
+    fs::create_dir(folder.path("bin")).unwrap();
+    let planned = |args: &[&str]| -> Ended {
+        let mut command = folder.command(args);
+        command.env("PATH", folder.path("bin"));
+        command.output().unwrap().into()
+    };
+    for args in [&["plan", "jobs.json", "--local"][..], &["run", "jobs.json", "--local"]] {
+        let absent = planned(args);
+        assert_eq!(absent.code, Some(3), "{absent:?}");
+        assert!(absent.stderr.contains("docker is not in PATH; podman is not in PATH"), "{absent:?}");
+    }
+    // A runtime that answers is all that a plan asks for.
+    std::os::unix::fs::symlink("/bin/true", folder.path("bin/podman")).unwrap();
+    let plan = planned(&["plan", "jobs.json", "--local"]);
+    let expected =
+        "2 jobs to submit (1 in podman containers, 1 as processes of this machine), 0 to skip, 0 to reject\n";
+    assert!(plan.stdout.ends_with(expected), "{plan:?}");
+    let rows = planned(&["plan", "jobs.json", "--local", "--output", "json"]).json();
+    let runs_by = |row: usize| rows["plan"][row]["runsBy"].clone();
+    assert_eq!((runs_by(0), runs_by(1)), (json!("process"), json!("podman")), "{rows}");
+    folder.write("jobs.json", file("rkt"));
+    let wrong = planned(&["plan", "jobs.json", "--local"]);
+    assert!(wrong.stderr.contains("local.containers: must be docker, podman or auto"), "{wrong:?}");
 }

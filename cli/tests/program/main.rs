@@ -10,6 +10,8 @@ mod interrupted;
 mod looks;
 mod machine;
 mod page;
+#[cfg(feature = "aws")]
+mod place;
 mod s3;
 mod stop;
 mod support;

@@ -9,7 +9,7 @@
 //! - [`stop`]: jobs stopped on request, and runs cancelled.
 //! - [`queries`], [`array_counts`]: what the job database answers.
 //! - [`select`]: runs and jobs, by the words with which people name them.
-//! - [`explain`], [`read_logs`], [`plan_file`]: what people ask for.
+//! - [`explain`], [`read_logs`], [`follow_logs`], [`plan_file`]: what people ask for.
 
 mod array_children;
 pub mod array_counts;
@@ -17,6 +17,7 @@ pub mod collect_logs;
 mod dependencies;
 pub mod explain;
 mod follow;
+pub mod follow_logs;
 pub mod plan_file;
 pub mod queries;
 pub mod read_logs;

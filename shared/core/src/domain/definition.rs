@@ -16,7 +16,7 @@ pub struct JobDefinition {
     pub job_definition_name: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Shown in descriptions; the embedded engine runs the command on this machine.
+    /// Run where the embedded engine runs containers. Otherwise the command runs on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -50,6 +50,11 @@ impl JobDefinition {
             _ => last,
         };
         self.job_definition_name == name || self.job_definition_name == last
+    }
+
+    /// Whether it names an image, which containers can be made of.
+    pub fn has_image(&self) -> bool {
+        self.image.as_ref().is_some_and(|image| !image.is_empty())
     }
 
     /// Its revision, where its name or what was printed of it tells.

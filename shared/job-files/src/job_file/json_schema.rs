@@ -57,6 +57,10 @@ impl JsonSchema for JobDocument {
                     "type": "object",
                     "properties": {
                         "jobDefinitions": {"type": "array", "items": definition},
+                        "containers": {
+                            "description": "what runs the images of jobs; without it jobs are processes",
+                            "enum": ["docker", "podman", "auto"],
+                        },
                         "workdir": {
                             "description": "the folder in which jobs run; without it each attempt has an empty one",
                             "type": "string",

@@ -63,6 +63,9 @@ impl LocalEngine {
         if !config.starts_jobs {
             core.start_nothing();
         }
+        if runner.runs_images() {
+            core.run_images();
+        }
         config.definitions.into_iter().for_each(|definition| core.define(definition));
         let (reporter, reports) = mpsc::unbounded_channel();
         let logs = runner.logs();

@@ -34,8 +34,8 @@ mod virtual_clock;
 pub(crate) use self::core::arn;
 
 pub use self::core::{
-    AttemptEnd, AttemptId, Capacity, CurrentAttempt, JobIds, JobRecord, Launch, MilliVcpus, Signal, Stop,
-    StopCause,
+    AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch,
+    LaunchedContainer, MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause, Task, TaskContainer,
 };
 pub use books::{Books, BooksError, MemoryBooks};
 pub use books::{Durability, SqliteBooks};
@@ -44,8 +44,8 @@ pub use faults::{EventCounts, EventFaults, FaultPlan, FaultyEngine, FaultyEvents
 pub use local_engine::LocalEngine;
 pub use logs::LogDirectory;
 pub use process::{
-    AttendantProgram, ProcessRunner, ProcessRunnerError, ProcessSettings, Variable, attend_if_asked,
-    job_environment,
+    AttendantProgram, ContainerRuntime, NoRuntime, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    Variable, attend_if_asked, job_environment, passed_environment,
 };
 pub(crate) use process::{kept_folders, kept_workdir};
 pub use runner::{Report, Reports, Runner};

@@ -30,6 +30,11 @@ pub trait Runner: Send + 'static {
     /// attempts that matter still.
     fn resume(&mut self, launches: Vec<Launch>, reports: &Reports);
 
+    /// Whether it runs the images of jobs that have one. An image may say what it runs; otherwise a job needs a command.
+    fn runs_images(&self) -> bool {
+        false
+    }
+
     /// Where its attempts' logs are; `None` where they write none.
     fn logs(&self) -> Option<LogDirectory>;
 

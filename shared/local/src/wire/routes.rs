@@ -151,4 +151,11 @@ mod tests {
         let long = Body::from(vec![b' '; BODY_MAX + 1]);
         assert_eq!(members_of(long, Fault::client).await.unwrap_err(), Fault::too_large(BODY_MAX));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_is_given_up() {
+        let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let fault = members_of(Body::from_stream(never), Fault::client).await.unwrap_err();
+        assert_eq!(fault.message(), "the request's body did not come within 20 s");
+    }
 }

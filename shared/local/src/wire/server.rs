@@ -131,7 +131,9 @@ impl WireServer {
         let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
         let mut processes = options.processes;
         let address = listener.local_addr().map_err(WireError::Serve)?;
-        processes.environment.splice(0..0, client_environment(address, options.access.token.as_deref()));
+        let clients = client_environment(address, options.access.token.as_deref());
+        processes.environment.splice(0..0, clients.iter().cloned());
+        processes.container_environment.splice(0..0, clients);
         let runner = ProcessRunner::open(dir.root(), processes, clock.clone())?;
         let (sender, events) = mpsc::unbounded_channel();
         let engine =

@@ -104,11 +104,12 @@ impl Compression {
         }
     }
 
-    /// The level that the packer's own program takes by itself.
+    /// The level where none is wanted: as small as what the packer's own program makes by itself, and no slower. zlib-rs
+    /// takes other ways than gzip, so that its level 7 is the one beside `gzip -6`.
     pub(super) fn usual_level(self) -> i32 {
         match self {
             Self::None => 0,
-            Self::Gzip => 6,
+            Self::Gzip => 7,
             Self::Zstd => 3,
         }
     }

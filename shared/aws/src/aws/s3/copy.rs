@@ -54,6 +54,8 @@ pub(super) async fn copy(
     let size_bytes = size(head.content_length);
     let source_version_id = head.version_id.clone().or_else(|| version_id.map(str::to_owned));
     let source = Source {
+        object: from.clone(),
+        version_id: source_version_id.clone(),
         name: source_name(from, source_version_id.as_deref()),
         etag: head.e_tag.clone(),
         size_bytes,
@@ -68,6 +70,8 @@ pub(super) async fn copy(
 
 /// What is copied.
 struct Source {
+    object: Object,
+    version_id: Option<String>,
     /// As `x-amz-copy-source` has it.
     name: String,
     /// What it must still be.
@@ -137,8 +141,12 @@ async fn whole(
         .interceptor(sent.clone())
         .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts));
     let answer = call.send().await.map(|done| done.copy_object_result.and_then(|result| result.e_tag));
-    let ours =
-        Fingerprint { size_bytes: source.size_bytes, etag: source.etag.clone(), ..Fingerprint::default() };
+    let ours = Fingerprint {
+        size_bytes: source.size_bytes,
+        etag: source.etag.clone(),
+        crc32: None,
+        copied_from: Some((source.object.clone(), source.version_id.clone())),
+    };
     written(to, "CopyObject", &wanted.condition, answer, &sent, &ours).await
 }
 

@@ -12,8 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
+use tokio::io::AsyncBufReadExt as _;
 
-use super::{Object, size};
+use super::{Object, Seen, reader, size};
 use crate::ports::{ErrorKind, PortError, WriteCondition, Written};
 
 /// Counts how often one call was sent.
@@ -49,6 +50,8 @@ pub(super) struct Fingerprint {
     pub(super) etag: Option<String>,
     /// As S3 tells it: of an upload in parts that of the parts' checksums.
     pub(super) crc32: Option<String>,
+    /// What it was copied from, and its version. A copy of what was written in parts has another etag than that.
+    pub(super) copied_from: Option<(Object, Option<String>)>,
 }
 
 impl Fingerprint {
@@ -59,6 +62,7 @@ impl Fingerprint {
             size_bytes: bytes.len() as u64,
             etag: Some(quoted(&Md5::digest(bytes), "")),
             crc32: Some(STANDARD.encode(crc32.to_be_bytes())),
+            copied_from: None,
         }
     }
 
@@ -77,7 +81,7 @@ impl Fingerprint {
             let crc32 = crc_fast::checksum(CrcAlgorithm::Crc32IsoHdlc, &checksums) as u32;
             STANDARD.encode(crc32.to_be_bytes()) + &suffix
         });
-        Self { size_bytes, etag, crc32 }
+        Self { size_bytes, etag, crc32, copied_from: None }
     }
 }
 
@@ -142,9 +146,32 @@ async fn etag_of(object: &Object, ours: &Fingerprint) -> Option<String> {
         client.head_object().bucket(bucket).key(object.sent_key()).checksum_mode(ChecksumMode::Enabled);
     let found = call.send().await.ok()?;
     let has_same = |ours: &Option<String>, found: &Option<String>| ours.is_some() && ours == found;
-    let is_ours = size(found.content_length) == ours.size_bytes
-        && (has_same(&ours.etag, &found.e_tag) || has_same(&ours.crc32, &found.checksum_crc32));
-    found.e_tag.filter(|_| is_ours)
+    if size(found.content_length) != ours.size_bytes {
+        return None;
+    }
+    let is_ours = has_same(&ours.etag, &found.e_tag) || has_same(&ours.crc32, &found.checksum_crc32);
+    if is_ours || is_copy(object, found.version_id.as_deref(), ours).await { found.e_tag } else { None }
+}
+
+/// Whether an object holds the bytes of what it should have been copied from. Both are read: no figure that S3 tells
+/// of an object that was written in parts need be the copy's. What can't be read is not taken for a copy.
+async fn is_copy(object: &Object, version_id: Option<&str>, ours: &Fingerprint) -> bool {
+    let Some((source, source_version_id)) = &ours.copied_from else { return false };
+    let one = reader::open(source.clone(), source_version_id.as_deref()).await;
+    let other = reader::open(object.clone(), version_id).await;
+    let (Ok(Seen::Found((mut one, _))), Ok(Seen::Found((mut other, _)))) = (one, other) else { return false };
+    loop {
+        let (Ok(left), Ok(right)) = (one.fill_buf().await, other.fill_buf().await) else { return false };
+        let bytes = left.len().min(right.len());
+        if left[..bytes] != right[..bytes] {
+            return false;
+        }
+        if bytes == 0 {
+            return left.len() == right.len();
+        }
+        one.consume(bytes);
+        other.consume(bytes);
+    }
 }
 
 #[cfg(test)]

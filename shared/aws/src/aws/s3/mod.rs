@@ -152,6 +152,14 @@ impl ObjectStore for S3ObjectStore {
     }
 }
 
+/// How the ARN of an access point of several Regions ends.
+const MULTI_REGION: &str = ".mrap";
+
+/// The SDK's `sigv4a` would bring 20 more crates, elliptic curves of their own among them, and half as much again to what
+/// compiling the signatures takes, for all programs and functions. The SDK's own message names none of this.
+const UNSIGNED: &str = "a Multi-Region access point takes signatures of SigV4A alone, and these are not built in; name \
+                        the bucket or the access point of one Region";
+
 /// One object, and the way to it.
 #[derive(Debug, Clone)]
 struct Object {
@@ -172,6 +180,10 @@ impl Object {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        if self.bucket.ends_with(MULTI_REGION) {
+            let message = format!("s3://{}/{}: {UNSIGNED}", self.bucket, self.key);
+            return PortError::permanent(operation, message);
+        }
         let mut failed = port_error(operation, Effect::Idempotent, error);
         failed.message = format!("s3://{}/{}: {}", self.bucket, self.key, failed.message);
         if let Some(region) = redirected(error) {

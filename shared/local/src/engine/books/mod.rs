@@ -56,7 +56,16 @@ pub(crate) mod contract {
         let mut detail = detail(id, name);
         detail.status = status;
         let need = MilliVcpus::ONE;
-        JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, verdict: None }
+        JobRecord {
+            sequence,
+            detail,
+            need,
+            waiting_on: Vec::new(),
+            attempt: None,
+            image: None,
+            task: None,
+            verdict: None,
+        }
     }
 
     pub(crate) fn books_keep_what_they_are_given(books: &impl Books) {

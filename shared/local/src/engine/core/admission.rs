@@ -1,6 +1,8 @@
 //! What a submission becomes, or why it is refused.
 
 use super::arn;
+use super::image::Image;
+use super::task::Task;
 use super::vcpus::{self, MilliVcpus};
 use crate::domain::command::{overlay, substitute};
 use crate::domain::limits::{ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPTS_MAX, DEPENDENCIES_MAX};
@@ -25,15 +27,11 @@ impl Refusal {
 /// Checks what a submission says on its own: nothing is asked of other jobs.
 pub(crate) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     let refuse = |why: String| Err(Refusal::new(&spec.job_name, why));
-    let foreign = [
-        (spec.node_overrides.is_some(), "nodeOverrides"),
-        (spec.eks_properties_override.is_some(), "eksPropertiesOverride"),
-        (spec.ecs_properties_override.is_some(), "ecsPropertiesOverride"),
-    ];
-    if let Some((_, field)) = foreign.iter().find(|(given, _)| *given) {
-        return refuse(format!(
-            "{field} is not supported on the embedded engine; give the command in containerOverrides"
-        ));
+    if spec.eks_properties_override.is_some() {
+        return refuse(
+            "eksPropertiesOverride is not supported on the embedded engine; give the command in containerOverrides"
+                .to_owned(),
+        );
     }
     if let Some(array) = &spec.array_properties
         && !(ARRAY_SIZE_MIN..=ARRAY_SIZE_MAX).contains(&i64::from(array.size))
@@ -86,24 +84,30 @@ pub(crate) fn describe(
         let why = format!("VCPU {text:?} is not a number above 0, as in \"1\" or \"0.25\"");
         Refusal::new(&spec.job_name, why)
     })?;
-    if let Some(kind) = definition.and_then(|definition| definition.kind.as_deref()) {
-        let why = format!(
-            "job definition {:?} is of type {kind}, and such jobs don't run on the embedded engine",
-            arn::definition_name(&spec.job_definition)
-        );
+    let has = |member: &str| definition.is_some_and(|definition| definition.more.contains_key(member));
+    let name = || arn::definition_name(&spec.job_definition);
+    if has("eksProperties") {
+        let why =
+            format!("job definition {:?} is for EKS, and such jobs don't run on the embedded engine", name());
+        return Err(Refusal::new(&spec.job_name, why));
+    }
+    for (given, overrides, properties) in [
+        (spec.node_overrides.is_some(), "nodeOverrides", "nodeProperties"),
+        (spec.ecs_properties_override.is_some(), "ecsPropertiesOverride", "ecsProperties"),
+    ] {
+        if given && !has(properties) {
+            let why = format!("{overrides} is given, and job definition {:?} has no {properties}", name());
+            return Err(Refusal::new(&spec.job_name, why));
+        }
+    }
+    if has("nodeProperties") && spec.array_properties.is_some() {
+        let why = "arrayProperties is given, and a multi-node job can't be an array".to_owned();
         return Err(Refusal::new(&spec.job_name, why));
     }
     let mut parameters = definition.map(|definition| definition.parameters.clone()).unwrap_or_default();
     parameters.extend(spec.parameters.clone());
     let mut container = container(spec, definition);
     container.command = substitute(&container.command, &parameters);
-    if container.command.first().is_none_or(String::is_empty) {
-        let why = format!(
-            "there is no command to run: give containerOverrides.command, or define {:?} with a command",
-            arn::definition_name(&spec.job_definition)
-        );
-        return Err(Refusal::new(&spec.job_name, why));
-    }
     let detail = JobDetail {
         job_arn: Some(arn::arn("job", job_id.as_str())),
         job_name: spec.job_name.clone(),
@@ -136,6 +140,37 @@ pub(crate) fn describe(
         is_terminated: None,
     };
     Ok((detail, need))
+}
+
+/// Every container needs a command, unless its image is run, which has one.
+pub(crate) fn check_commands(
+    spec: &JobSpec,
+    detail: &JobDetail,
+    image: Option<&Image>,
+    task: Option<&Task>,
+    runs_images: bool,
+) -> Result<(), Refusal> {
+    let mut only = detail.container.iter().map(|container| (container, image.is_some()));
+    let several = task.into_iter().flat_map(|task| &task.containers);
+    let mut several = several.map(|one| (&one.container, one.image.is_some()));
+    let lacks_command = |(container, has_image): (&ContainerDetail, bool)| match container.command.first() {
+        Some(program) => program.is_empty(),
+        None => !(runs_images && has_image),
+    };
+    let lacking = if task.is_some() { several.any(lacks_command) } else { only.any(lacks_command) };
+    if !lacking {
+        return Ok(());
+    }
+    let name = arn::definition_name(&spec.job_definition);
+    let why = match task {
+        None => format!(
+            "there is no command to run: give containerOverrides.command, or define {name:?} with a command"
+        ),
+        Some(_) => format!(
+            "a container of {name:?} has no command to run: give it one, or run images with --containers"
+        ),
+    };
+    Err(Refusal::new(&spec.job_name, why))
 }
 
 fn container(spec: &JobSpec, definition: Option<&JobDefinition>) -> ContainerDetail {

@@ -1,11 +1,15 @@
 //! What the core asks of its driver.
 
+use serde::{Deserialize, Serialize};
+
+use super::image::Image;
 use super::record::{AttemptId, JobRecord};
+use super::vcpus::MilliVcpus;
 use crate::domain::JobName;
 use crate::events::JobDetail;
 
 /// A command that is to be run, or was before the engine began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Launch {
     /// Which attempt of which job.
     pub attempt: AttemptId,
@@ -13,12 +17,59 @@ pub struct Launch {
     pub job_name: JobName,
     /// The index of an array child.
     pub array_index: Option<u32>,
-    /// The program and its arguments; never empty.
+    /// What it runs: one container of most jobs, never none.
+    pub containers: Vec<LaunchedContainer>,
+    /// Its end is told container by container.
+    pub is_task: bool,
+}
+
+/// One container of an attempt, or the process in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaunchedContainer {
+    /// Its name within the task.
+    pub name: String,
+    /// The others end when it ends.
+    pub essential: bool,
+    /// What must hold of other containers of the task before it starts.
+    pub depends_on: Vec<StartsAfter>,
+    /// The program and its arguments. Empty where the image says what it runs.
     pub command: Vec<String>,
     /// The job's own variables and Batch's; the last of equal names wins.
     pub environment: Vec<(String, String)>,
     /// Where its output goes.
     pub log_stream: String,
+    /// The image, where the definition has one.
+    pub image: Option<Box<Image>>,
+    /// What it may use.
+    pub vcpus: MilliVcpus,
+    /// MiB; 0 where nothing is said.
+    pub memory_mib: i64,
+    /// Devices.
+    pub gpus: i64,
+}
+
+/// What a container waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartsAfter {
+    /// The name of another container of the task.
+    pub container_name: String,
+    /// What must hold of it.
+    pub condition: StartCondition,
+}
+
+/// `dependsOn[].condition` of a task's container.
+///
+/// Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_TaskContainerDependency.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StartCondition {
+    /// It has started.
+    Start,
+    /// It has ended.
+    Complete,
+    /// It has ended with exit code 0.
+    Success,
 }
 
 /// How an attempt ended.
@@ -33,10 +84,41 @@ pub enum AttemptEnd {
         /// Which file, and what helps.
         reason: String,
     },
+    /// The command ended, and the container runtime says why.
+    Explained {
+        /// As of [`AttemptEnd::Exit`].
+        exit_code: i32,
+        /// In the words of ECS.
+        reason: String,
+    },
+    /// How each container of a task ended, in the task's order.
+    Task(Vec<ContainerEnd>),
     /// Nobody knows how it ended, only that it runs no longer.
     HostLost,
     /// The command could not be started, and why.
     StartFailure(String),
+}
+
+impl AttemptEnd {
+    /// Whether the command ran.
+    pub(crate) fn has_run(&self) -> bool {
+        match self {
+            Self::Exit(_) | Self::FileMisplaced { .. } | Self::Explained { .. } => true,
+            Self::Task(ends) => ends.iter().any(|end| end.exit_code.is_some()),
+            Self::HostLost | Self::StartFailure(_) => false,
+        }
+    }
+}
+
+/// How one container of a task ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerEnd {
+    /// As of [`AttemptEnd::Exit`]; `None` where it did not run.
+    pub exit_code: Option<i32>,
+    /// In the words of ECS.
+    pub reason: Option<String>,
+    /// It was ended because an essential container of the task had ended.
+    pub was_stopped: bool,
 }
 
 /// A signal to an attempt.

@@ -1,5 +1,6 @@
 //! Attempts start, end and are retried; jobs end, and what follows from it for others.
 
+use super::launch::launch;
 use super::record::StopCause;
 use super::retry::{AttemptFailure, is_retried};
 use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
@@ -34,7 +35,7 @@ impl Core {
 
     /// An attempt has ended. Told twice, it changes nothing.
     pub(crate) fn attempt_ended(&mut self, attempt: &AttemptId, end: AttemptEnd, now: Timestamp) {
-        if matches!(end, AttemptEnd::Exit(_) | AttemptEnd::FileMisplaced { .. }) {
+        if end.has_run() {
             self.attempt_started(attempt, now);
         }
         if !self.is_current(attempt) {
@@ -44,6 +45,8 @@ impl Core {
         self.effects.settled.push(attempt.clone());
         let job_id = &attempt.job_id;
         let next = self.change(job_id, |record| conclude(record, end, now));
+        let ended = self.jobs.get(job_id).and_then(|record| record.detail.attempts.last().cloned());
+        self.tell_nodes(job_id, ended);
         let freed = self.jobs.get(job_id).map(JobRecord::whole_need).unwrap_or_default();
         self.running.remove(freed);
         match next {
@@ -173,14 +176,39 @@ impl Core {
             record.attempt = Some(CurrentAttempt { number, started_at: None, stop: None, clock_jumps_ms: 0 });
             record.detail.status_reason = None;
             if let Some(container) = &mut record.detail.container {
-                container.log_stream_name = Some(log_stream(&record.detail.job_definition, job_id, number));
+                let definition = &record.detail.job_definition;
+                container.log_stream_name = Some(log_stream(definition, ONLY_CONTAINER, job_id, number));
                 container.exit_code = None;
                 container.reason = None;
             }
+            if let Some(task) = &mut record.task {
+                task.begin(&record.detail.job_definition, job_id, number);
+                record.detail.ecs_properties = task.ecs_properties();
+            }
             launch(record, array_size)
         });
+        self.tell_nodes(job_id, None);
         self.enter(job_id, JobStatus::Starting, now);
         self.effects.starts.extend(launch.flatten());
+    }
+
+    /// Writes down what each node of a job runs or how it ended, in an attempt that has.
+    fn tell_nodes(&mut self, job_id: &JobId, ended: Option<AttemptDetail>) {
+        let task = self.jobs.get(job_id).and_then(|record| record.task.clone());
+        let Some(task) = task.filter(|task| task.has_nodes()) else { return };
+        for (node, index) in task.containers.into_iter().zip(0_u32..) {
+            self.change(&job_id.node(index), |record| {
+                record.detail.attempts.extend(ended.clone().map(|ended| AttemptDetail {
+                    container: Some(AttemptContainerDetail {
+                        exit_code: node.container.exit_code,
+                        reason: node.container.reason.clone(),
+                        log_stream_name: node.container.log_stream_name.clone(),
+                    }),
+                    ..ended
+                }));
+                record.detail.container = Some(node.container);
+            });
+        }
     }
 
     /// How the current attempt of a job is to be run, or was begun.
@@ -204,12 +232,15 @@ impl Core {
     }
 }
 
+/// What Batch calls the container of a job that has but one.
+pub(super) const ONLY_CONTAINER: &str = "default";
+
 /// The longest name of a job definition in AWS Batch.
 const DEFINITION_NAME_MAX: usize = 128;
 
-/// `<definition>/default/<task id>`, as Batch names it. A definition's name that is too long for Batch may be too
+/// `<definition>/<container>/<task id>`, as Batch names it. A definition's name that is too long for Batch may be too
 /// long for a file too: its end is left out, and a digest tells it from others.
-fn log_stream(job_definition: &str, job_id: &JobId, attempt: u32) -> String {
+pub(super) fn log_stream(job_definition: &str, container: &str, job_id: &JobId, attempt: u32) -> String {
     let definition = arn::definition_name(job_definition);
     let mut name: String = definition
         .chars()
@@ -220,40 +251,17 @@ fn log_stream(job_definition: &str, job_id: &JobId, attempt: u32) -> String {
         name.truncate(DEFINITION_NAME_MAX - 1 - digest.len());
         name = format!("{name}-{digest}");
     }
-    format!("{name}/default/{}", ids::task_id(job_id, attempt))
-}
-
-/// How the current attempt is to be run, of a child of an array of a size; `None` where none is current.
-fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Launch> {
-    let number = record.attempt.as_ref()?.number;
-    let container = record.detail.container.as_ref()?;
-    let given = container.environment.iter();
-    let mut environment: Vec<_> =
-        given.filter_map(|pair| Some((pair.name.clone()?, pair.value.clone().unwrap_or_default()))).collect();
-    let mut tell = |name: &str, value: String| environment.push((name.to_owned(), value));
-    tell("AWS_BATCH_JOB_ID", record.job_id().to_string());
-    tell("AWS_BATCH_JOB_ATTEMPT", number.to_string());
-    tell("AWS_BATCH_JQ_NAME", arn::resource_name(&record.detail.job_queue).to_owned());
-    tell("AWS_BATCH_CE_NAME", arn::COMPUTE_ENVIRONMENT.to_owned());
-    if let Some(index) = record.array_index() {
-        tell("AWS_BATCH_JOB_ARRAY_INDEX", index.to_string());
-    }
-    if let Some(size) = array_size {
-        tell("AWS_BATCH_JOB_ARRAY_SIZE", size.to_string());
-    }
-    Some(Launch {
-        attempt: AttemptId { job_id: record.job_id().clone(), number },
-        job_name: record.detail.job_name.clone(),
-        array_index: record.array_index(),
-        command: container.command.clone(),
-        environment,
-        log_stream: container.log_stream_name.clone()?,
-    })
+    format!("{name}/{container}/{}", ids::task_id(job_id, attempt))
 }
 
 /// Writes an attempt's end down and tells the status that follows.
 fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatus {
     let Some(current) = record.attempt.take() else { return record.detail.status };
+    let end = match (&record.task, end) {
+        // A script tells of the whole task.
+        (Some(task), AttemptEnd::Exit(code)) => AttemptEnd::Task(task.all_ended(code)),
+        (_, end) => end,
+    };
     // It goes to people only: rules such as `evaluateOnExit` see what Batch would tell them.
     let mut hint = None;
     let (exit_code, reason, status_reason) = match end {
@@ -261,6 +269,15 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         AttemptEnd::FileMisplaced { exit_code, reason } => {
             hint = Some(reason);
             (Some(exit_code), None, CONTAINER_EXITED.to_owned())
+        }
+        AttemptEnd::Explained { exit_code, reason } => {
+            (Some(exit_code), Some(reason), CONTAINER_EXITED.to_owned())
+        }
+        AttemptEnd::Task(ends) => {
+            let has_run = ends.iter().any(|end| end.exit_code.is_some());
+            let decisive = record.task.as_mut().map(|task| task.conclude(ends)).unwrap_or_default();
+            let status_reason = if has_run { CONTAINER_EXITED } else { NOT_STARTED };
+            (decisive.exit_code, decisive.reason, status_reason.to_owned())
         }
         AttemptEnd::StartFailure(reason) => (None, Some(reason), NOT_STARTED.to_owned()),
         AttemptEnd::HostLost => {
@@ -274,21 +291,25 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         Some(StopCause::Terminated(why)) => why.clone(),
         None => status_reason,
     };
-    let container = record.detail.container.get_or_insert_default();
     let told = reason.clone().or(hint);
-    container.exit_code = exit_code;
-    container.reason.clone_from(&told);
+    let mut ended = AttemptContainerDetail { exit_code, reason: told, log_stream_name: None };
+    if let Some(container) = &mut record.detail.container {
+        container.exit_code = exit_code;
+        container.reason.clone_from(&ended.reason);
+        ended.log_stream_name.clone_from(&container.log_stream_name);
+    }
+    let tasks = record.task.as_ref().map(|task| task.ended_containers()).unwrap_or_default();
+    if let Some(task) = &record.task {
+        record.detail.ecs_properties = task.ecs_properties();
+    }
     record.detail.status_reason = Some(status_reason.clone());
     record.detail.attempts.push(AttemptDetail {
-        container: Some(AttemptContainerDetail {
-            exit_code,
-            reason: told,
-            log_stream_name: container.log_stream_name.clone(),
-        }),
+        // The containers of a task stand there alone.
+        container: Some(ended).filter(|_| tasks.is_empty()),
         started_at: current.started_at.map(Timestamp::as_millis),
         stopped_at: Some(now.as_millis()),
         status_reason: Some(status_reason.clone()),
-        task_properties: Vec::new(),
+        task_properties: tasks,
     });
     if stopped.is_some() {
         return JobStatus::Failed;

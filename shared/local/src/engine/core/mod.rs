@@ -6,9 +6,12 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `submit` | a submission becomes records |
+//! | `launch` | how an attempt is to be run |
 //! | `lifecycle` | attempts start, end and are retried; jobs end, and what follows from it |
 //! | `stop` | cancel, terminate, time out |
 //! | `resume` | the books' unfinished jobs after a restart |
+//! | `task` | several containers in one task, and nodes |
+//! | `image` | what a definition says of its container |
 //! | `admission`, `capacity`, `retry`, `vcpus`, `arn`, `ids` | pure rules |
 //! | `record`, `effect` | what is remembered, what is asked of the driver |
 
@@ -17,12 +20,15 @@ pub(crate) mod arn;
 mod capacity;
 mod effect;
 mod ids;
+pub(crate) mod image;
+mod launch;
 mod lifecycle;
 mod record;
 mod resume;
 mod retry;
 mod stop;
 mod submit;
+mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vcpus;
@@ -34,12 +40,14 @@ pub(crate) use admission::Refusal;
 pub use capacity::Capacity;
 use capacity::Need;
 pub(crate) use effect::Effects;
-pub use effect::{AttemptEnd, Launch, Signal};
+pub use effect::{AttemptEnd, ContainerEnd, Launch, LaunchedContainer, Signal, StartCondition, StartsAfter};
 pub use ids::JobIds;
 pub(crate) use ids::uuid_like;
+pub use image::Image;
 pub use record::{AttemptId, CurrentAttempt, JobRecord, Stop, StopCause};
 pub(crate) use stop::Reach;
 pub(crate) use submit::Finished;
+pub use task::{Task, TaskContainer};
 pub use vcpus::MilliVcpus;
 
 use crate::domain::{JobDefinition, JobId, JobStatus, Timestamp};
@@ -54,6 +62,8 @@ pub(crate) struct Core {
     running: Need,
     starts_jobs: bool,
     kill_grace_ms: i64,
+    /// Whether images are run, which may say what they run.
+    runs_images: bool,
     ids: JobIds,
     /// Submissions so far.
     sequence: u64,
@@ -83,6 +93,7 @@ impl Core {
             running: Need::default(),
             starts_jobs: true,
             kill_grace_ms,
+            runs_images: false,
             ids,
             sequence,
             definitions: Vec::new(),
@@ -102,6 +113,11 @@ impl Core {
     /// Starts no waiting job from now on.
     pub(crate) fn start_nothing(&mut self) {
         self.starts_jobs = false;
+    }
+
+    /// Runs images from now on: a job whose image says what it runs needs no command.
+    pub(crate) fn run_images(&mut self) {
+        self.runs_images = true;
     }
 
     /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.
@@ -128,7 +144,9 @@ impl Core {
     /// The ids of all unfinished submissions, without children.
     pub(crate) fn unfinished_submissions(&self) -> Vec<JobId> {
         let open = self.jobs.values().filter(|record| !record.status().is_terminal());
-        open.filter(|record| record.array_index().is_none()).map(|record| record.job_id().clone()).collect()
+        open.filter(|record| record.job_id().parent().is_none())
+            .map(|record| record.job_id().clone())
+            .collect()
     }
 
     /// When [`Core::tick`] has something to do next.
@@ -188,6 +206,26 @@ impl Core {
         }
         let detail = self.jobs.get(job_id).map(|record| record.detail.clone());
         self.effects.events.extend(detail);
+        for node in self.nodes(job_id) {
+            self.enter_with(&node, job_id, now);
+        }
+    }
+
+    /// Moves a node to where its job is.
+    fn enter_with(&mut self, node: &JobId, job_id: &JobId, now: Timestamp) {
+        let Some(job) = self.jobs.get(job_id) else { return };
+        let (status, reason, started_at) =
+            (job.status(), job.detail.status_reason.clone(), job.detail.started_at);
+        self.change(node, |record| {
+            record.detail.status_reason = reason;
+            record.detail.started_at = started_at;
+        });
+        self.enter(node, status, now);
+    }
+
+    /// The ids of the nodes of a multi-node job.
+    fn nodes(&self, job_id: &JobId) -> Vec<JobId> {
+        (0..self.jobs.get(job_id).map_or(0, JobRecord::nodes)).map(|index| job_id.node(index)).collect()
     }
 
     fn recount(&mut self, parent: &JobId, from: JobStatus, to: JobStatus) {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::capacity::Need;
+use super::image::Image;
+use super::task::Task;
 use super::vcpus::MilliVcpus;
 use crate::domain::{JobId, JobStatus, Timestamp};
 use crate::events::JobDetail;
@@ -33,6 +35,12 @@ pub struct JobRecord {
     /// The attempt that is STARTING or RUNNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<CurrentAttempt>,
+    /// The image of its definition, and how that is run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Box<Image>>,
+    /// Of a job with several containers or nodes: what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Box<Task>>,
     /// Of an array parent: why it FAILS, where not for its children alone. Of other jobs: why it FAILS instead of being
     /// started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,8 +107,23 @@ impl JobRecord {
         self.detail.array_properties.as_ref().and_then(|array| array.index)
     }
 
+    /// Nodes, of a multi-node job.
+    pub fn nodes(&self) -> u32 {
+        let nodes =
+            self.task.as_ref().filter(|task| task.has_nodes()).map_or(0, |task| task.containers.len());
+        u32::try_from(nodes).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it is a node: it goes where its multi-node job goes.
+    pub fn is_node(&self) -> bool {
+        self.detail.node_details.is_some()
+    }
+
     /// What must be free for it to start.
     pub(crate) fn whole_need(&self) -> Need {
+        if let Some(task) = &self.task {
+            return task.need();
+        }
         Need::of(self.need, self.detail.container.as_ref())
     }
 

@@ -22,7 +22,8 @@ impl Core {
     }
 
     fn resume_one(&mut self, job_id: &JobId, now: Timestamp) -> Option<Launch> {
-        let record = self.jobs.get(job_id)?;
+        // A node goes where its job goes.
+        let record = self.jobs.get(job_id).filter(|record| !record.is_node())?;
         match record.status() {
             JobStatus::Runnable => match self.capacity.refuse(record.whole_need()) {
                 None => self.queue(job_id),

@@ -46,6 +46,10 @@ impl Core {
         mark: fn(&mut JobRecord),
         one: fn(&mut Self, &JobId, &str, Timestamp),
     ) -> Reach {
+        let Some(record) = self.jobs.get(job_id) else { return Reach::Absent };
+        // A node ends with its job.
+        let whole = if record.is_node() { record.job_id().root() } else { job_id.clone() };
+        let job_id = &whole;
         let Some(status) = self.status(job_id) else { return Reach::Absent };
         if status.is_terminal() {
             return Reach::Held;

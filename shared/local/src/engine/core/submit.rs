@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::admission::{self, Refusal};
-use super::{Core, JobRecord};
+use super::{Core, Image, JobRecord, MilliVcpus, Task, TaskContainer};
 use crate::domain::definition::find_definition;
 use crate::domain::limits::CONTAINER_OVERRIDES_MAX_CHARS;
 use crate::domain::overrides::container_override_chars;
 use crate::domain::reasons::{DEPENDENCY_FAILED, OVERRIDES_TOO_LONG};
 use crate::domain::spec::DependencyType;
 use crate::domain::{JobId, JobSpec, JobStatus, SubmitJobRequest, Timestamp};
-use crate::events::ArrayPropertiesDetail;
+use crate::events::{ArrayPropertiesDetail, JobDetail, NodeDetails};
 
 /// Jobs of the books that a submission depends on.
 pub(crate) type Finished = HashMap<JobId, JobRecord>;
@@ -57,14 +57,22 @@ impl Core {
         let sequence = self.sequence + 1;
         let job_id = self.ids.nth(sequence);
         let (detail, need) = admission::describe(spec, definition, job_id.clone(), now)?;
+        let refuse = |why: String| Refusal::new(&spec.job_name, format!("job definition: {why}"));
+        let image = definition.map_or(Ok(None), Image::of).map_err(refuse)?;
+        let task = Task::of(spec, definition, &detail.parameters).map_err(refuse)?;
+        admission::check_commands(spec, &detail, image.as_deref(), task.as_deref(), self.runs_images)?;
+        let detail = with_task(detail, task.as_deref());
         self.sequence = sequence;
         let overrides = spec.container_overrides.clone().unwrap_or_default();
         let chars = container_override_chars(spec, &overrides, definition);
         let verdict = (chars > CONTAINER_OVERRIDES_MAX_CHARS).then(|| OVERRIDES_TOO_LONG.to_owned());
-        let record = JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, verdict };
+        let record =
+            JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, image, task, verdict };
         match &spec.array_properties {
             None => {
+                let nodes = nodes_of(&record);
                 self.insert(JobRecord { waiting_on: waits.on.clone(), ..record });
+                nodes.into_iter().for_each(|node| self.insert(node));
                 self.begin(&job_id, waits.failed, now);
             }
             Some(array) => self.submit_array(&record, array.size, spec, &waits, finished, now),
@@ -179,6 +187,37 @@ impl Core {
 }
 
 /// AWS always counts all seven statuses, and clients read each without a look whether it is there.
+/// The job as it is described: by its containers or nodes where it has several.
+fn with_task(mut detail: JobDetail, task: Option<&Task>) -> JobDetail {
+    if let Some(task) = task {
+        detail.container = None;
+        detail.node_properties = task.node_properties();
+        detail.ecs_properties = task.ecs_properties();
+    }
+    detail
+}
+
+/// The nodes of a job, each a record of its own, which only the job moves.
+fn nodes_of(job: &JobRecord) -> Vec<JobRecord> {
+    let task = job.task.as_ref().filter(|task| task.has_nodes());
+    let nodes =
+        task.iter().flat_map(|task| task.containers.iter().zip(0_u32..).map(|node| (task.main_node, node)));
+    let node = |(main_node, (node, index)): (Option<u32>, (&TaskContainer, u32))| {
+        let mut detail = job.detail.clone();
+        detail.job_id = job.job_id().node(index);
+        detail.job_arn = detail.job_arn.map(|arn| format!("{arn}#{index}"));
+        detail.node_properties = None;
+        detail.node_details = Some(NodeDetails {
+            node_index: i32::try_from(index).ok(),
+            is_main_node: Some(main_node == Some(index)),
+        });
+        detail.container = Some(node.container.clone());
+        let need = MilliVcpus::default();
+        JobRecord { detail, need, image: None, task: None, ..job.clone() }
+    };
+    nodes.map(node).collect()
+}
+
 fn all_submitted(size: u32) -> BTreeMap<String, i64> {
     let count = |status| if status == JobStatus::Submitted { i64::from(size) } else { 0 };
     JobStatus::ALL.into_iter().map(|status| (status.as_str().to_owned(), count(status))).collect()

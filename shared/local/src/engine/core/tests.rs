@@ -520,7 +520,10 @@ fn what_can_not_be_run_here_is_refused_with_the_reason() {
     let bare = JobSpec { container_overrides: None, ..spec("a") };
     for (spec, expected) in [
         (bare, "job \"a\": there is no command to run: give containerOverrides.command"),
-        (JobSpec { node_overrides: Some(Default::default()), ..spec("a") }, "nodeOverrides is not supported"),
+        (
+            JobSpec { node_overrides: Some(Default::default()), ..spec("a") },
+            "nodeOverrides is given, and job definition \"definition\" has no",
+        ),
         (JobSpec { depends_on: vec![unknown.clone()], ..spec("a") }, "dependsOn[0]: job nobody is not known"),
         (JobSpec { depends_on: vec![n_to_n], ..spec("a") }, "allowed for array jobs only"),
         (JobSpec { depends_on: vec![unknown; 21], ..spec("a") }, "21 entries"),
@@ -597,4 +600,122 @@ fn a_time_limit_that_passed_while_no_engine_ran_counts_only_for_what_still_runs(
             assert!(bench.core.timers.is_empty() && bench.core.sought.is_empty());
         }
     }
+}
+
+fn define(bench: &mut Bench, properties: &str, value: serde_json::Value) {
+    let more = serde_json::Map::from_iter([(properties.to_owned(), value)]);
+    let definition =
+        JobDefinition { job_definition_name: "definition".into(), more, ..JobDefinition::default() };
+    bench.core.define(definition);
+}
+
+fn three_nodes(bench: &mut Bench) -> JobSpec {
+    let container = serde_json::json!({"image": "i", "command": ["x"], "vcpus": 1});
+    let ranges = serde_json::json!([{"targetNodes": "0:", "container": container}]);
+    let nodes = serde_json::json!({"numNodes": 3, "mainNode": 1, "nodeRangeProperties": ranges});
+    define(bench, "nodeProperties", nodes);
+    JobSpec { container_overrides: None, ..spec("a") }
+}
+
+fn ended(codes: &[(i32, bool)]) -> AttemptEnd {
+    let end = |&(code, was_stopped): &(i32, bool)| ContainerEnd {
+        exit_code: Some(code),
+        reason: None,
+        was_stopped,
+    };
+    AttemptEnd::Task(codes.iter().map(end).collect())
+}
+
+#[test]
+fn nodes_go_where_their_job_goes_and_the_main_node_decides() {
+    let mut bench = Bench::with_vcpus(3);
+    let spec = three_nodes(&mut bench);
+    let job = bench.submit(spec.clone());
+    assert_eq!(bench.core.unfinished_submissions(), std::slice::from_ref(&job));
+    assert_eq!(bench.record(&job).detail.node_properties.as_ref().unwrap().num_nodes, Some(3));
+    bench.end(&job, ended(&[(143, true), (0, false), (1, false)]));
+    for id in [job.clone(), job.node(0), job.node(1), job.node(2)] {
+        assert_eq!(bench.story(&id), "RUNNABLE STARTING RUNNING SUCCEEDED", "{id}");
+    }
+    let node = &bench.record(&job.node(2)).detail;
+    assert_eq!(node.container.as_ref().unwrap().exit_code, Some(1));
+    assert_eq!(node.attempts[0].container.as_ref().unwrap().exit_code, Some(1));
+    assert_eq!(node.node_details.as_ref().unwrap().is_main_node, Some(false));
+    let failed = bench.submit(spec);
+    bench.end(&failed, ended(&[(0, false), (7, false), (0, false)]));
+    assert_eq!(bench.story(&failed.node(0)), "RUNNABLE STARTING RUNNING FAILED");
+    assert_eq!(bench.record(&failed).detail.attempts[0].container.as_ref().unwrap().exit_code, Some(7));
+    assert_eq!((bench.core.unfinished(), bench.core.jobs.len()), (0, 0));
+}
+
+#[test]
+fn nodes_need_room_together_and_end_together() {
+    let mut bench = Bench::with_vcpus(3);
+    let spec = three_nodes(&mut bench);
+    let (first, second) = (bench.submit(spec.clone()), bench.submit(spec));
+    assert!(bench.runs(&first) && !bench.runs(&second), "three nodes take three vCPUs");
+    bench.core.terminate(&second.node(2), "enough", at(2_000));
+    bench.drain();
+    for id in [second.clone(), second.node(0)] {
+        assert_eq!((bench.story(&id).as_str(), bench.reason(&id)), ("RUNNABLE FAILED", "enough"));
+    }
+}
+
+#[test]
+fn nodes_are_told_who_they_are() {
+    let mut bench = Bench::with_vcpus(3);
+    let spec = three_nodes(&mut bench);
+    let job = bench.submit(spec);
+    let launch = bench.core.current_launch(&job).unwrap();
+    let told = |node: usize, name: &str| {
+        let environment = &launch.containers[node].environment;
+        environment.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
+    assert_eq!(told(2, "AWS_BATCH_JOB_ID"), Some(job.node(2).to_string()));
+    for (name, value) in [("NODE_INDEX", "2"), ("NUM_NODES", "3"), ("MAIN_NODE_INDEX", "1")] {
+        assert_eq!(told(2, &format!("AWS_BATCH_JOB_{name}")).as_deref(), Some(value));
+    }
+    let address = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS";
+    assert_eq!((told(2, address).as_deref(), told(1, address)), (Some("127.0.0.1"), None));
+    let streams: Vec<_> = launch.containers.iter().map(|node| &node.log_stream).collect();
+    assert!(streams[0].starts_with("definition/default/") && streams[0] != streams[1], "{streams:?}");
+}
+
+#[test]
+fn a_restart_takes_up_a_multi_node_job_once() {
+    let mut bench = Bench::with_vcpus(3);
+    let spec = three_nodes(&mut bench);
+    let (first, second) = (bench.submit(spec.clone()), bench.submit(spec));
+    let mut again = Core::new(MilliVcpus::whole(3), 30_000, JobIds::seeded(1), 2);
+    let unfinished = bench.books.values().filter(|record| !record.status().is_terminal()).cloned().collect();
+    let begun = again.resume(unfinished, at(2_000));
+    assert_eq!(begun.iter().map(|launch| &launch.attempt.job_id).collect::<Vec<_>>(), [&first]);
+    again.attempt_ended(&begun[0].attempt, AttemptEnd::HostLost, at(2_000));
+    let starts = again.take_effects().starts;
+    assert_eq!(starts.iter().map(|launch| &launch.attempt.job_id).collect::<Vec<_>>(), [&second]);
+}
+
+#[test]
+fn a_tasks_containers_are_described_and_its_retries_see_the_one_that_decided() {
+    let mut bench = Bench::with_vcpus(3);
+    let containers = serde_json::json!([
+        {"name": "main", "image": "i", "command": ["x"]},
+        {"name": "side", "image": "i", "command": ["y"], "essential": false},
+    ]);
+    define(&mut bench, "ecsProperties", serde_json::json!({"taskProperties": [{"containers": containers}]}));
+    let strategy = RetryStrategy { attempts: Some(2), evaluate_on_exit: Vec::new() };
+    let spec = JobSpec { container_overrides: None, retry_strategy: Some(strategy), ..spec("a") };
+    let job = bench.submit(spec);
+    bench.end(&job, ended(&[(3, false), (143, true)]));
+    bench.end(&job, ended(&[(0, false), (1, false)]));
+    let detail = &bench.record(&job).detail;
+    assert_eq!((detail.status, detail.container.as_ref()), (JobStatus::Succeeded, None));
+    let codes = |attempt: usize| -> Vec<Option<i32>> {
+        let containers = &detail.attempts[attempt].task_properties[0].containers;
+        containers.iter().map(|container| container.exit_code).collect()
+    };
+    assert_eq!((codes(0), codes(1)), (vec![Some(3), Some(143)], vec![Some(0), Some(1)]));
+    let described = &detail.ecs_properties.as_ref().unwrap().task_properties[0].containers[1];
+    assert_eq!((described.exit_code, described.essential), (Some(1), Some(false)));
+    assert!(described.log_stream_name.as_ref().unwrap().starts_with("definition/side/"));
 }

@@ -20,13 +20,16 @@ pub fn job_environment(caller: impl IntoIterator<Item = Variable>, passed: &[OsS
     if environment.iter().all(|(name, _)| name != "PATH") {
         environment.push(("PATH".into(), DEFAULT_PATH.into()));
     }
-    for given in passed {
-        match split_at_equals(given) {
-            Some(variable) => environment.push(variable),
-            None => environment.extend(caller.iter().find(|(name, _)| name == given).cloned()),
-        }
-    }
+    environment.extend(passed_environment(&caller, passed));
     environment
+}
+
+/// The variables that are passed on by `--env` alone: all that a container gets beside the job's own.
+pub fn passed_environment(caller: &[Variable], passed: &[OsString]) -> Vec<Variable> {
+    let value = |given: &OsString| {
+        split_at_equals(given).or_else(|| caller.iter().find(|(name, _)| name == given).cloned())
+    };
+    passed.iter().filter_map(value).collect()
 }
 
 fn is_of_every_job(name: &OsStr) -> bool {

@@ -4,9 +4,11 @@
 //! | --- | --- | --- |
 //! | `order` | what to run | the engine, before it starts the attendant |
 //! | `pid` | who the attendant is | the attendant, before the command |
-//! | `output` | what the command has written | the command |
-//! | `refusal` | why the command could not be started | the attendant |
-//! | `exit.new` | how the command ended | the attendant, at the command's end |
+//! | `begun` | that the command may have been started | the attendant, before the command |
+//! | `started` | that it has been, and its image is there | the attendant |
+//! | `output`, `output.1` … | what each unit of the task has written | the command |
+//! | `reasons` | why a unit could not be started or was ended | the attendant |
+//! | `exit.new` | how each unit ended, a line each | the attendant, at the end |
 //! | `exit` | the same | the attendant, when nothing of the command is left |
 //! | `work`, `home`, `tmp` | the command's own folders | the command |
 
@@ -28,6 +30,24 @@ const CODE_WIDTH: usize = 3;
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     path: PathBuf,
+}
+
+/// How a unit ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct UnitEnd {
+    /// Its exit code, or 128 + the signal that ended it; `None` where it did not run.
+    pub(super) code: Option<i32>,
+    /// Why it did not run, or was ended.
+    pub(super) reason: Option<String>,
+    /// It was ended because another unit had ended.
+    pub(super) was_stopped: bool,
+}
+
+impl UnitEnd {
+    /// It could not be started.
+    pub(super) fn refused(why: String) -> Self {
+        Self { reason: Some(why), ..Self::default() }
+    }
 }
 
 /// What the `pid` file tells a later engine.
@@ -61,8 +81,9 @@ impl Folder {
         self.path.join("order")
     }
 
-    pub(super) fn output(&self) -> PathBuf {
-        self.path.join("output")
+    /// The output of a unit, by its place in the task.
+    pub(super) fn output(&self, unit: usize) -> PathBuf {
+        self.path.join(if unit == 0 { "output".to_owned() } else { format!("output.{unit}") })
     }
 
     /// Where the command runs.
@@ -83,8 +104,8 @@ impl Folder {
         [self.work(), self.home(), self.tmp()].iter().try_for_each(fs::create_dir_all)
     }
 
-    pub(super) fn open_output(&self) -> io::Result<File> {
-        OpenOptions::new().create(true).append(true).open(self.output())
+    pub(super) fn open_output(&self, unit: usize) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(self.output(unit))
     }
 
     /// Removes it, also where the command has made folders of it read-only, as Go does with its modules.
@@ -127,54 +148,88 @@ impl Folder {
         }
     }
 
-    /// Says why the command could not be started.
-    pub(super) fn refuse(&self, why: &str) -> io::Result<()> {
-        fs::write(self.path.join("refusal"), why)
+    /// Frees the name of an attendant that has ended, for another.
+    pub(super) fn release(&self) -> io::Result<()> {
+        fs::remove_file(self.path.join("pid"))
     }
 
-    pub(super) fn refusal(&self) -> Option<String> {
-        fs::read_to_string(self.path.join("refusal")).ok()
+    pub(super) fn begin(&self) -> io::Result<()> {
+        File::create(self.path.join("begun")).map(drop)
     }
 
-    /// Takes up the room for the exit code, because the disk may be full when the command ends.
-    pub(super) fn reserve_exit(&self) -> io::Result<()> {
-        fs::write(self.path.join("exit.new"), format!("{:CODE_WIDTH$}\n", ""))
+    pub(super) fn has_begun(&self) -> bool {
+        self.path.join("begun").exists()
     }
 
-    /// Writes the exit code into the room that was taken up for it.
-    pub(super) fn note_exit(&self, code: i32) -> io::Result<()> {
+    pub(super) fn note_start(&self) -> io::Result<()> {
+        File::create(self.path.join("started")).map(drop)
+    }
+
+    pub(super) fn has_started(&self) -> bool {
+        self.path.join("started").exists()
+    }
+
+    /// Takes up the room for the exit codes, because the disk may be full when the command ends.
+    pub(super) fn reserve_ends(&self, units: usize) -> io::Result<()> {
+        fs::write(self.path.join("exit.new"), format!("{:CODE_WIDTH$}\n", "").repeat(units))
+    }
+
+    /// Writes the exit codes into the room that was taken up for them.
+    pub(super) fn note_ends(&self, ends: &[UnitEnd]) -> io::Result<()> {
+        let reasons: Vec<(&Option<String>, bool)> =
+            ends.iter().map(|end| (&end.reason, end.was_stopped)).collect();
+        if reasons.iter().any(|(reason, was_stopped)| reason.is_some() || *was_stopped) {
+            // Where the disk is full, the exit code is told without its reason.
+            let _ = fs::write(self.path.join("reasons"), serde_json::to_vec(&reasons)?);
+        }
+        let codes = ends.iter().map(|end| match end.code {
+            Some(code) => format!("{code:CODE_WIDTH$}\n"),
+            None => format!("{:CODE_WIDTH$}\n", ""),
+        });
         let mut file = OpenOptions::new().write(true).open(self.path.join("exit.new"))?;
-        file.write_all(format!("{code:CODE_WIDTH$}\n").as_bytes())
+        file.write_all(codes.collect::<String>().as_bytes())
     }
 
-    pub(super) fn confirm_exit(&self) -> io::Result<()> {
+    pub(super) fn confirm_ends(&self) -> io::Result<()> {
         fs::rename(self.path.join("exit.new"), self.path.join("exit"))
     }
 
-    /// The exit code, once nothing of the command is left.
-    pub(super) fn exit_code(&self) -> Option<i32> {
-        self.read_code("exit")
+    /// How the units ended, once nothing of them is left.
+    pub(super) fn ends(&self) -> Option<Vec<UnitEnd>> {
+        self.read_ends("exit")
     }
 
-    /// The exit code of a command whose attendant was killed before it ended what was left.
-    pub(super) fn unconfirmed_exit_code(&self) -> Option<i32> {
-        self.read_code("exit.new")
+    /// How the units of an attendant ended that was killed before it ended what was left.
+    pub(super) fn unconfirmed_ends(&self) -> Option<Vec<UnitEnd>> {
+        self.read_ends("exit.new").filter(|ends| ends.iter().any(|end| end.code.is_some()))
     }
 
-    fn read_code(&self, name: &str) -> Option<i32> {
-        fs::read_to_string(self.path.join(name)).ok()?.strip_suffix('\n')?.trim_start().parse().ok()
+    fn read_ends(&self, name: &str) -> Option<Vec<UnitEnd>> {
+        let codes = fs::read_to_string(self.path.join(name)).ok()?;
+        let reasons = fs::read(self.path.join("reasons")).unwrap_or_default();
+        let reasons: Vec<(Option<String>, bool)> = serde_json::from_slice(&reasons).unwrap_or_default();
+        let mut reasons = reasons.into_iter();
+        let ends = codes.strip_suffix('\n')?.split('\n').map(|line| {
+            let (reason, was_stopped) = reasons.next().unwrap_or_default();
+            let code = Some(line.trim_start()).filter(|code| !code.is_empty());
+            Some(UnitEnd { code: code.map(str::parse).transpose().ok()?, reason, was_stopped })
+        });
+        ends.collect()
     }
 
     /// Takes what an earlier engine did not into the log.
     fn finish_log(&self, logs: &LogDirectory, clock: &impl Clock) -> io::Result<()> {
-        let output = self.output();
-        if fs::metadata(&output).map_or(0, |output| output.len()) == 0 {
+        let is_empty = |unit: usize| fs::metadata(self.output(unit)).map_or(0, |output| output.len()) == 0;
+        if !self.order().exists() && is_empty(0) {
             return Ok(());
         }
-        let order = Order::read(&self.order())?;
-        let stream = order.log_stream.to_str().and_then(|name| logs.path(name));
-        let stream = stream.ok_or(ErrorKind::InvalidData)?;
-        Follower::open(&output, &stream)?.finish(clock.now())
+        for (index, unit) in Order::read(&self.order())?.units.iter().enumerate() {
+            if !is_empty(index) {
+                let stream = logs.path(&unit.log_stream).ok_or(ErrorKind::InvalidData)?;
+                Follower::open(&self.output(index), &stream)?.finish(clock.now())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -193,7 +248,7 @@ pub(super) fn sweep(attempts: &Path, in_use: &HashSet<String>, logs: &LogDirecto
         }
         let folder = Folder::at(entry.path());
         if let Err(error) = folder.finish_log(logs, clock) {
-            let output = folder.output();
+            let output = folder.output(0);
             tracing::warn!(%error, output = %output.display(), "output is not in the log; its file is kept");
         } else if let Err(error) = folder.remove() {
             tracing::warn!(%error, folder = %folder.path().display(), "an attempt's folder can't be removed");
@@ -257,11 +312,16 @@ mod tests {
     fn an_exit_code_counts_when_nothing_is_left() {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::at(root.path());
-        folder.reserve_exit().unwrap();
-        assert_eq!(folder.unconfirmed_exit_code(), None);
-        folder.note_exit(7).unwrap();
-        assert_eq!((folder.exit_code(), folder.unconfirmed_exit_code()), (None, Some(7)));
-        folder.confirm_exit().unwrap();
-        assert_eq!((folder.exit_code(), folder.unconfirmed_exit_code()), (Some(7), None));
+        let ends = vec![
+            UnitEnd { code: Some(7), ..UnitEnd::default() },
+            UnitEnd::refused("CannotStartContainerError: a\nb".into()),
+            UnitEnd { code: Some(143), was_stopped: true, ..UnitEnd::default() },
+        ];
+        folder.reserve_ends(3).unwrap();
+        assert_eq!(folder.unconfirmed_ends(), None);
+        folder.note_ends(&ends).unwrap();
+        assert_eq!((folder.ends(), folder.unconfirmed_ends()), (None, Some(ends.clone())));
+        folder.confirm_ends().unwrap();
+        assert_eq!((folder.ends(), folder.unconfirmed_ends()), (Some(ends), None));
     }
 }

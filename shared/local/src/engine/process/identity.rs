@@ -38,10 +38,14 @@ impl Identity {
         Some(Self { pid, boot, start })
     }
 
+    /// Whether the machine has not been started again since.
+    pub(super) fn is_of_this_boot(&self) -> bool {
+        fs::read_to_string(BOOT_ID).unwrap_or_default().trim() == self.boot
+    }
+
     /// Whether the process still runs. One that nobody has waited for yet has ended.
     pub(super) fn is_alive(&self) -> bool {
-        let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
-        boot.trim() == self.boot && start_of(self.pid).as_ref() == Some(&self.start)
+        self.is_of_this_boot() && start_of(self.pid).as_ref() == Some(&self.start)
     }
 
     /// Signals the process, where it still runs.

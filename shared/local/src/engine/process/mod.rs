@@ -1,4 +1,4 @@
-//! The real runner: every attempt is a process that outlives the engine.
+//! The real runner: every attempt is a process, or a container, that outlives the engine.
 //!
 //! The command runs under an attendant, this program started again, in an empty folder and with an environment of
 //! its own. The attendant writes into the attempt's folder who it is before the command runs, and how the command
@@ -13,10 +13,12 @@
 //! | `folder` | the files of one attempt |
 //! | `watcher` | the engine's task that watches one attempt |
 //! | `attendant` | the process around a command |
+//! | `containers` | how an attempt is a container instead |
 //! | `identity` | whether a process is still the one that was started |
 //! | `executable`, `misplaced` | why a command can't be started, or did not find its files |
 
 mod attendant;
+mod containers;
 mod environment;
 mod executable;
 mod folder;
@@ -36,7 +38,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use self::attendant::{AttendantProgram, attend_if_asked};
-pub use self::environment::{Variable, job_environment};
+pub use self::containers::{ContainerRuntime, NoRuntime};
+pub use self::environment::{Variable, job_environment, passed_environment};
 use self::folder::Folder;
 pub use self::settings::ProcessSettings;
 use super::core::{AttemptId, Launch, Signal};
@@ -65,6 +68,7 @@ pub enum ProcessRunnerError {
 
 /// What all attempts share.
 struct Site<C> {
+    state: PathBuf,
     attempts: PathBuf,
     kept: PathBuf,
     logs: LogDirectory,
@@ -135,6 +139,7 @@ impl<C: Clock + 'static> ProcessRunner<C> {
             .map_err(|error| ProcessRunnerError::NoHardLinks(state.clone(), error))?;
         fs::remove_file(&probe).map_err(failed)?;
         let site = Site {
+            state: state.clone(),
             attempts,
             kept: kept_folders(&state),
             logs: Self::log_directory(&state),
@@ -175,7 +180,14 @@ impl<C: Clock + 'static> Runner for ProcessRunner<C> {
         self.watch(launch, true, reports);
     }
 
+    fn runs_images(&self) -> bool {
+        self.site.settings.containers.is_some()
+    }
+
     fn resume(&mut self, launches: Vec<Launch>, reports: &Reports) {
+        if let Some(runtime) = &self.site.settings.containers {
+            remove_containers(runtime, &self.site.state, &launches);
+        }
         let known: HashSet<String> = launches.iter().map(|launch| Folder::name(&launch.attempt)).collect();
         folder::sweep(&self.site.attempts, &known, &self.site.logs, &self.site.clock);
         launches.into_iter().for_each(|launch| self.watch(launch, false, reports));
@@ -200,5 +212,20 @@ impl<C: Clock + 'static> Runner for ProcessRunner<C> {
                 tracing::warn!(%error, "files of an attempt that has ended could not be put away");
             }
         });
+    }
+}
+
+/// Removes the containers of attempts that have ended.
+fn remove_containers(runtime: &ContainerRuntime, state: &Path, launches: &[Launch]) {
+    let begin = |launch: &Launch| format!("{}-", watcher::container_of(state, &launch.attempt));
+    let in_use: Vec<String> = launches.iter().map(begin).collect();
+    let containers = runtime.containers_of(state).unwrap_or_else(|error| {
+        tracing::warn!(%error, "containers of attempts that have ended are not looked for");
+        Vec::new()
+    });
+    for name in containers.iter().filter(|name| !in_use.iter().any(|begin| name.starts_with(begin))) {
+        if !runtime.remove(name) {
+            tracing::warn!(name, "a container of an attempt that has ended can't be removed");
+        }
     }
 }

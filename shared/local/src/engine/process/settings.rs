@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::attendant::AttendantProgram;
+use super::containers::ContainerRuntime;
 use super::environment::Variable;
 
 /// What attempts run under, and what they get.
@@ -14,10 +15,16 @@ pub struct ProcessSettings {
     pub workdir: Option<PathBuf>,
     /// The folder of whoever runs the engine, to tell a person which files a failed command did not find.
     pub caller_folder: PathBuf,
-    /// The environment of every job, over which its own variables lie; see [`job_environment`].
+    /// The environment of every process, over which its own variables lie; see [`job_environment`].
     ///
     /// [`job_environment`]: super::job_environment
     pub environment: Vec<Variable>,
+    /// What runs the images of jobs that have one. `None`: their commands run as processes too.
+    pub containers: Option<ContainerRuntime>,
+    /// The environment of every container, over which its own variables lie; see [`passed_environment`].
+    ///
+    /// [`passed_environment`]: super::passed_environment
+    pub container_environment: Vec<Variable>,
     /// Keeps the folders of attempts that have ended, to look at.
     pub keep_workdirs: bool,
 }

@@ -10,13 +10,15 @@ use rustix::process::{Pid, Signal as UnixSignal, kill_process};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 
-use super::attendant::{KILL_ALL, Order};
+use super::attendant::{KILL_ALL, Order, Run, Unit};
+use super::containers::{ContainerRuntime, Names, create};
 use super::environment::{Variable, value_of};
-use super::folder::{Claim, Folder};
+use super::folder::{Claim, Folder, UnitEnd};
 use super::identity::{self, Identity};
 use super::{Site, executable, misplaced};
 use crate::domain::Timestamp;
-use crate::engine::core::{AttemptEnd, Launch, Signal};
+use crate::domain::ids::hex_digest;
+use crate::engine::core::{AttemptEnd, AttemptId, ContainerEnd, Image, Launch, LaunchedContainer, Signal};
 use crate::engine::logs::{Follower, Pumped};
 use crate::engine::runner::{Report, Reports};
 use crate::ports::Clock;
@@ -38,9 +40,16 @@ pub(super) struct Watcher<C> {
     launch: Launch,
     signals: mpsc::UnboundedReceiver<Signal>,
     reports: Reports,
+    /// Of each container, in the task's order.
+    logs: Vec<Log>,
+}
+
+/// How far a container's output has been taken in.
+#[derive(Default)]
+struct Log {
     follower: Option<Follower>,
     /// Output could not be taken into the log. It is tried again once, at the end.
-    log_failed: bool,
+    has_failed: bool,
 }
 
 impl<C: Clock + 'static> Watcher<C> {
@@ -51,13 +60,14 @@ impl<C: Clock + 'static> Watcher<C> {
         reports: Reports,
     ) -> Self {
         let folder = Folder::of(&site.attempts, &launch.attempt);
-        Self { site, folder, launch, signals, reports, follower: None, log_failed: false }
+        let logs = launch.containers.iter().map(|_| Log::default()).collect();
+        Self { site, folder, launch, signals, reports, logs }
     }
 
     /// Watches the attempt to its end. Only a new one is started.
     pub(super) async fn watch_to_end(mut self, is_new: bool) {
         let end = if is_new { self.run().await } else { self.recover().await };
-        self.finish_log().await;
+        self.finish_logs().await;
         self.report(Report::Ended(self.launch.attempt.clone(), end));
     }
 
@@ -71,22 +81,59 @@ impl<C: Clock + 'static> Watcher<C> {
     fn start(&self) -> Result<Child, String> {
         let failed = |error: io::Error| format!("CannotCreateContainerError: {error}");
         self.folder.create().map_err(failed)?;
-        let (directory, environment) = (self.directory(), self.environment());
-        let name = self.launch.command.first().map_or("", String::as_str);
+        let runtime = self.runtime();
+        let units = self.launch.containers.iter().enumerate().map(|(index, container)| {
+            let run = match (runtime, &container.image) {
+                (Some(runtime), Some(image)) => self.container(runtime, index, container, image)?,
+                _ => self.process(container)?,
+            };
+            Ok(Unit {
+                name: container.name.clone(),
+                essential: container.essential,
+                depends_on: container.depends_on.clone(),
+                log_stream: container.log_stream.clone(),
+                run,
+            })
+        });
+        let order = Order { runtime: runtime.cloned(), units: units.collect::<Result<_, String>>()? };
+        order.write(&self.folder.order()).map_err(failed)?;
+        self.site.settings.attendant.spawn(&self.folder).map_err(failed)
+    }
+
+    /// What runs the attempt's images. `None`: it runs as processes.
+    fn runtime(&self) -> Option<&ContainerRuntime> {
+        let has_image = |container: &LaunchedContainer| container.image.is_some();
+        self.site.settings.containers.as_ref().filter(|_| self.launch.containers.iter().all(has_image))
+    }
+
+    fn container(
+        &self,
+        runtime: &ContainerRuntime,
+        index: usize,
+        container: &LaunchedContainer,
+        image: &Image,
+    ) -> Result<Run, String> {
+        let name = format!("{}-{index}", container_of(&self.site.state, &self.launch.attempt));
+        let names = Names { name: &name, state: &self.site.state };
+        let inherited = &self.site.settings.container_environment;
+        Ok(Run::Container {
+            create: create(runtime, &names, container, image, inherited)?,
+            name,
+            image: image.image.clone(),
+            is_limited: container.memory_mib > 0,
+        })
+    }
+
+    fn process(&self, container: &LaunchedContainer) -> Result<Run, String> {
+        let (directory, environment) = (self.directory(), self.environment(container));
+        let name = container.command.first().map_or("", String::as_str);
         let program = executable::find(name, &directory, value_of(&environment, "PATH"));
         let program = program.map_err(|obstacle| match self.hint() {
             Some(hint) => format!("{obstacle}; {hint}"),
             None => obstacle,
         })?;
-        let order = Order {
-            log_stream: self.launch.log_stream.clone().into(),
-            directory,
-            program,
-            command: self.launch.command.iter().map(Into::into).collect(),
-            environment,
-        };
-        order.write(&self.folder.order()).map_err(failed)?;
-        self.site.settings.attendant.spawn(&self.folder).map_err(failed)
+        let command = container.command.iter().map(Into::into).collect();
+        Ok(Run::Process { directory: directory.into(), program: program.into(), command, environment })
     }
 
     /// Where the command runs.
@@ -94,17 +141,22 @@ impl<C: Clock + 'static> Watcher<C> {
         self.site.settings.workdir.clone().unwrap_or_else(|| self.folder.work())
     }
 
-    fn environment(&self) -> Vec<Variable> {
+    fn environment(&self, container: &LaunchedContainer) -> Vec<Variable> {
         let mut environment =
             vec![("HOME".into(), self.folder.home().into()), ("TMPDIR".into(), self.folder.tmp().into())];
         environment.extend(self.site.settings.environment.iter().cloned());
-        environment.extend(self.launch.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        environment.extend(container.environment.iter().map(|(name, value)| (name.into(), value.into())));
         environment
     }
 
+    /// Which file a process did not find. A container finds those of its image.
     fn hint(&self) -> Option<String> {
+        if self.runtime().is_some() {
+            return None;
+        }
         let caller: &Path = &self.site.settings.caller_folder;
-        misplaced::hint(&self.launch.command, caller, &self.directory())
+        let commands = self.launch.containers.iter();
+        commands.filter_map(|one| misplaced::hint(&one.command, caller, &self.directory())).next()
     }
 
     async fn recover(&mut self) -> AttemptEnd {
@@ -112,8 +164,14 @@ impl<C: Clock + 'static> Watcher<C> {
             Ok(Claim::Attendant(identity)) if identity.is_alive() => {
                 self.watch(Attendant::Found(identity)).await
             }
-            Ok(Claim::Attendant(_)) => self.conclude().await,
-            Ok(Claim::Never) => AttemptEnd::HostLost,
+            Ok(Claim::Attendant(identity)) => match self.attend_again(&identity) {
+                Some(child) => self.watch(Attendant::Child(child)).await,
+                None => self.conclude().await,
+            },
+            Ok(Claim::Never) => {
+                self.remove_containers().await;
+                AttemptEnd::HostLost
+            }
             Err(error) => {
                 let folder = self.folder.path().display();
                 tracing::error!(%error, %folder, "an attempt's files can't be read: it counts as lost");
@@ -122,11 +180,42 @@ impl<C: Clock + 'static> Watcher<C> {
         }
     }
 
+    /// Starts another attendant for containers whose own was killed. They run on without it.
+    fn attend_again(&self, before: &Identity) -> Option<Child> {
+        let order = Order::read(&self.folder.order()).ok()?;
+        let can_run_on = order.runtime.is_some() && before.is_of_this_boot() && self.folder.has_begun();
+        if !can_run_on || self.folder.ends().is_some() {
+            return None;
+        }
+        self.folder.release().ok()?;
+        self.site.settings.attendant.spawn(&self.folder).ok()
+    }
+
+    /// Ends the containers of an attempt that nobody attends, before anybody hears that it has ended.
+    async fn remove_containers(&self) {
+        let Ok(order) = Order::read(&self.folder.order()) else { return };
+        let Some(runtime) = order.runtime.clone() else { return };
+        let removed = tokio::task::spawn_blocking(move || {
+            order.containers().filter(|name| !runtime.remove(name)).map(str::to_owned).collect::<Vec<_>>()
+        });
+        for name in removed.await.unwrap_or_default() {
+            tracing::warn!(name, "a container can't be removed");
+        }
+    }
+
     /// Takes in output and passes signals on until the attendant is gone, then tells how the command ended.
     async fn watch(&mut self, mut attendant: Attendant) -> AttemptEnd {
-        self.report(Report::Started(self.launch.attempt.clone()));
+        // An image may have to be pulled first. Batch's jobs are STARTING until it is there.
+        let mut is_told = self.runtime().is_none();
+        if is_told {
+            self.report(Report::Started(self.launch.attempt.clone()));
+        }
         let mut pause = POLL.0;
         loop {
+            if !is_told && self.folder.has_started() {
+                is_told = true;
+                self.report(Report::Started(self.launch.attempt.clone()));
+            }
             tokio::select! {
                 biased;
                 Some(signal) = self.signals.recv() => attendant.signal(match signal {
@@ -147,21 +236,33 @@ impl<C: Clock + 'static> Watcher<C> {
 
     /// How an attempt ended whose attendant is gone.
     async fn conclude(&self) -> AttemptEnd {
-        if let Some(reason) = self.folder.refusal() {
-            return AttemptEnd::StartFailure(reason);
-        }
-        if let Some(code) = self.folder.exit_code() {
-            return self.ended(code);
+        if let Some(ends) = self.folder.ends() {
+            return self.ended(ends);
         }
         // The attendant was killed, which its command may have outlived. The command must be gone before
         // anybody hears that the attempt has ended, or two tries would run at once.
         while identity::kill_remains(&self.launch.attempt.job_id) {
             tokio::time::sleep(POLL.0).await;
         }
-        self.folder.unconfirmed_exit_code().map_or(AttemptEnd::HostLost, |code| self.ended(code))
+        self.remove_containers().await;
+        self.folder.unconfirmed_ends().map_or(AttemptEnd::HostLost, |ends| self.ended(ends))
     }
 
-    fn ended(&self, exit_code: i32) -> AttemptEnd {
+    fn ended(&self, ends: Vec<UnitEnd>) -> AttemptEnd {
+        if self.launch.is_task {
+            let ends = ends.into_iter().map(|end| ContainerEnd {
+                exit_code: end.code,
+                reason: end.reason,
+                was_stopped: end.was_stopped,
+            });
+            return AttemptEnd::Task(ends.collect());
+        }
+        let only = ends.into_iter().next().unwrap_or_default();
+        let exit_code = match (only.code, only.reason) {
+            (None, reason) => return reason.map_or(AttemptEnd::HostLost, AttemptEnd::StartFailure),
+            (Some(exit_code), Some(reason)) => return AttemptEnd::Explained { exit_code, reason },
+            (Some(exit_code), None) => exit_code,
+        };
         let hint = if exit_code == 0 { None } else { self.hint() };
         match hint {
             Some(reason) => AttemptEnd::FileMisplaced { exit_code, reason },
@@ -169,30 +270,43 @@ impl<C: Clock + 'static> Watcher<C> {
         }
     }
 
-    /// Takes in one chunk of output, on a thread that may block.
+    /// Takes in one chunk of each output, on a thread that may block.
     async fn follow(&mut self) -> Pumped {
-        // The attendant makes the file when it has started.
-        if self.log_failed || !self.folder.output().exists() {
-            return Pumped::Nothing;
+        let mut pumped = Pumped::Nothing;
+        for index in 0..self.logs.len() {
+            // The attendant makes the file when it has started.
+            if self.logs[index].has_failed || !self.folder.output(index).exists() {
+                continue;
+            }
+            if let Some(Pumped::Some) =
+                self.with_follower(index, |follower, now| follower.pump(false, now)).await
+            {
+                pumped = Pumped::Some;
+            }
         }
-        let pumped = self.with_follower(|follower, now| follower.pump(false, now)).await;
-        pumped.unwrap_or(Pumped::Nothing)
+        pumped
     }
 
-    /// Takes in the rest. Output of an attempt that never had any is no stream.
-    async fn finish_log(&mut self) {
-        if self.folder.output().exists() && self.with_follower(Follower::finish).await.is_none() {
-            self.site.keep_output(&self.launch.attempt);
+    /// Takes in the rest. Output of a container that never had any is no stream.
+    async fn finish_logs(&mut self) {
+        for index in 0..self.logs.len() {
+            if self.folder.output(index).exists()
+                && self.with_follower(index, Follower::finish).await.is_none()
+            {
+                self.site.keep_output(&self.launch.attempt);
+            }
         }
     }
 
     /// A log that can't be written is told of, and holds up nothing.
     async fn with_follower<T: Send + 'static>(
         &mut self,
+        index: usize,
         call: impl FnOnce(&mut Follower, Timestamp) -> io::Result<T> + Send + 'static,
     ) -> Option<T> {
-        let (output, known) = (self.folder.output(), self.follower.take());
-        let stream = self.site.logs.path(&self.launch.log_stream);
+        let (output, known) = (self.folder.output(index), self.logs[index].follower.take());
+        let log_stream = &self.launch.containers[index].log_stream;
+        let stream = self.site.logs.path(log_stream);
         let site = Arc::clone(&self.site);
         let done = tokio::task::spawn_blocking(move || {
             let stream = stream.ok_or(io::ErrorKind::InvalidFilename)?;
@@ -202,14 +316,14 @@ impl<C: Clock + 'static> Watcher<C> {
         });
         match done.await.map_err(io::Error::other).flatten() {
             Ok((follower, result)) => {
-                self.follower = Some(follower);
+                self.logs[index].follower = Some(follower);
                 Some(result)
             }
             Err(error) => {
-                let (stream, output) = (&self.launch.log_stream, self.folder.output());
+                let output = self.folder.output(index);
                 let output = output.display();
-                tracing::warn!(%error, stream, %output, "output could not be taken into the log");
-                self.log_failed = true;
+                tracing::warn!(%error, stream = log_stream, %output, "output could not be taken into the log");
+                self.logs[index].has_failed = true;
                 None
             }
         }
@@ -250,4 +364,11 @@ impl Attendant {
             Self::Found(identity) => identity.signal(signal),
         }
     }
+}
+
+/// What the names of an attempt's containers begin with: a state folder's own.
+pub(super) fn container_of(state: &Path, attempt: &AttemptId) -> String {
+    let folder = &hex_digest(&[&state.to_string_lossy()])[..8];
+    let name = Folder::name(attempt).replace('#', "_");
+    format!("batchwright-{folder}-{name}")
 }

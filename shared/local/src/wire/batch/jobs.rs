@@ -67,7 +67,30 @@ fn described(detail: &JobDetail, resources: &Resources) -> Result<Value, Fault> 
         let properties = registered.and_then(|registered| registered.get("containerProperties")?.as_object());
         complete(container, properties);
     }
+    let of_definition = |member: &str| registered.and_then(|registered| registered.get(member));
+    if let (Some(Value::Object(nodes)), Some(Value::Object(said))) =
+        (job.get_mut("nodeProperties"), of_definition("nodeProperties"))
+    {
+        for (member, value) in said {
+            nodes.entry(member.as_str()).or_insert_with(|| value.clone());
+        }
+    }
+    if let (Some(ecs), Some(said)) = (job.get_mut("ecsProperties"), of_definition("ecsProperties")) {
+        complete_task(ecs, &said["taskProperties"][0]["containers"]);
+    }
     Ok(job.into())
+}
+
+/// Adds what the definition says of each container of a task.
+fn complete_task(ecs: &mut Value, said: &Value) {
+    let containers = ecs["taskProperties"][0]["containers"].as_array_mut();
+    for (container, said) in containers.into_iter().flatten().zip(said.as_array().into_iter().flatten()) {
+        if let (Value::Object(container), Value::Object(said)) = (container, said) {
+            for (member, value) in said {
+                container.entry(member.as_str()).or_insert_with(|| value.clone());
+            }
+        }
+    }
 }
 
 /// Adds what the definition says of the container, and what AWS always tells.
@@ -133,6 +156,26 @@ mod tests {
         assert_eq!((&container["ulimits"], &container["secrets"]), (&json!([]), &json!([])));
         assert_eq!(container["taskArn"], "arn:aws:ecs:local:000000000000:task/local_Batch/7");
         assert_eq!((&job["isCancelled"], &job["tags"]), (&json!(false), &json!({"k": "v"})));
+    }
+
+    #[test]
+    fn containers_of_a_task_have_all_that_the_definition_says_of_them() {
+        let registered = json!({"ecsProperties": {"taskProperties": [{"containers": [
+            {"name": "a", "image": "i", "command": ["x"]}, {"name": "b", "image": "j", "essential": false}]}]}});
+        let definition = JobDefinition { job_definition_name: "t:1".into(), ..Default::default() };
+        let registered = registered.as_object().unwrap().clone();
+        let revision = Revision { revision: 1, active: true, definition, registered };
+        let definitions = BTreeMap::from([("t".to_owned(), vec![revision])]);
+        let detail: JobDetail = serde_json::from_value(json!({
+            "jobName": "f", "jobId": "x", "status": "RUNNING",
+            "jobDefinition": "arn:aws:batch:local:000000000000:job-definition/t:1",
+            "ecsProperties": {"taskProperties": [{"containers": [{"name": "a", "exitCode": 3}, {"name": "b"}]}]}
+        }))
+        .unwrap();
+        let job = described(&detail, &Resources { definitions, ..Default::default() }).unwrap();
+        let containers = &job["ecsProperties"]["taskProperties"][0]["containers"];
+        assert_eq!(containers[0], json!({"name": "a", "exitCode": 3, "image": "i", "command": ["x"]}));
+        assert_eq!(containers[1], json!({"name": "b", "image": "j", "essential": false}));
     }
 
     #[test]

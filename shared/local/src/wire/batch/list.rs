@@ -60,7 +60,8 @@ impl Batch {
         let token = token.map_err(|_| Fault::client("nextToken: is not one of this list's"))?;
         let mut selected = match &selection.scope {
             Scope::Queue(queue) => self.submissions(queue, &selection, token).await?,
-            Scope::Array(array) => self.children(array, &selection, token).await?,
+            Scope::Array(array) => self.children(array, JobId::array_child, &selection, token).await?,
+            Scope::Nodes(job) => self.children(job, JobId::node, &selection, token).await?,
         };
         let more = selected.len() > selection.page;
         selected.truncate(selection.page);
@@ -98,17 +99,18 @@ impl Batch {
         }
     }
 
-    /// An array's children, by index. A place is the index. Of a job that is no array there are none.
+    /// An array's children or a job's nodes, by index. A place is the index. Of another job there are none.
     async fn children(
         &self,
-        array: &JobId,
+        job: &JobId,
+        child: fn(&JobId, u32) -> JobId,
         selection: &Selection,
         after: Option<u64>,
     ) -> Result<Selected, PortError> {
-        let parent = self.engine.records(vec![array.clone()]).await?;
-        let size = parent.first().and_then(JobRecord::array_size).unwrap_or(0);
+        let parent = self.engine.records(vec![job.clone()]).await?;
+        let size = parent.first().map_or(0, |parent| parent.array_size().unwrap_or(0).max(parent.nodes()));
         let first = after.map_or(0, |index| u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX));
-        let mut ids = (first..size).map(|index| array.array_child(index));
+        let mut ids = (first..size).map(|index| child(job, index));
         let mut selected = Selected::new();
         while selected.len() <= selection.page {
             let stride: Vec<JobId> = ids.by_ref().take(STRIDE).collect();
@@ -117,12 +119,17 @@ impl Batch {
             }
             let records = self.engine.records(stride).await?;
             let passing = records.into_iter().filter(|record| selection.test.passes(&record.detail));
-            selected
-                .extend(passing.map(|record| (u64::from(record.array_index().unwrap_or(0)), record.detail)));
+            selected.extend(passing.map(|record| (place(&record), record.detail)));
         }
         selected.truncate(selection.page + 1);
         Ok(selected)
     }
+}
+
+/// The index of a child or a node.
+fn place(record: &JobRecord) -> u64 {
+    let node = record.detail.node_details.as_ref().and_then(|node| node.node_index);
+    u64::from(record.array_index().or_else(|| u32::try_from(node?).ok()).unwrap_or(0))
 }
 
 fn summary(job: JobDetail) -> Summary {

@@ -41,6 +41,8 @@ pub(super) enum Scope {
     Queue(String),
     /// An array's children.
     Array(JobId),
+    /// The nodes of a multi-node job.
+    Nodes(JobId),
 }
 
 /// Which of them.
@@ -70,7 +72,9 @@ impl Selection {
             (None, Some(id), None) => {
                 Scope::Array(JobId::parse(id).map_err(|error| format!("arrayJobId: {error}"))?)
             }
-            (None, None, Some(_)) => return Err("multiNodeJobId: multi-node jobs don't run here".to_owned()),
+            (None, None, Some(id)) => {
+                Scope::Nodes(JobId::parse(id).map_err(|error| format!("multiNodeJobId: {error}"))?)
+            }
             _ => return Err("give one of jobQueue, arrayJobId and multiNodeJobId".to_owned()),
         };
         let status = match &request.job_status {
@@ -79,8 +83,8 @@ impl Selection {
         };
         let (test, most) = match request.filters.as_slice() {
             [] => (Test::Status(status.unwrap_or(JobStatus::Running)), BY_STATUS_MAX),
-            [_] if matches!(scope, Scope::Array(_)) => {
-                return Err("filters: children of an array can't be filtered".to_owned());
+            [_] if !matches!(scope, Scope::Queue(_)) => {
+                return Err("filters: children of an array and nodes can't be filtered".to_owned());
             }
             [filter] => (filter.test(status)?, BY_FILTER_MAX),
             _ => return Err("filters: give one filter at a time".to_owned()),
@@ -175,7 +179,8 @@ mod tests {
         for (request, expected) in [
             (json!({}), "give one of jobQueue"),
             (json!({"jobQueue": "q", "arrayJobId": "x"}), "give one of jobQueue"),
-            (json!({"multiNodeJobId": "x"}), "multi-node"),
+            (json!({"multiNodeJobId": "a b"}), "multiNodeJobId: "),
+            (json!({"multiNodeJobId": "x", "filters": [filter]}), "can't be filtered"),
             (json!({"jobQueue": "q", "jobStatus": "DONE"}), "\"DONE\" is no status"),
             (json!({"jobQueue": "q", "maxResults": 0}), "maxResults: 0 is below 1"),
             (json!({"jobQueue": "q", "filters": [filter, filter]}), "one filter at a time"),

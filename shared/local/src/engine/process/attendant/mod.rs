@@ -11,24 +11,36 @@
 //! | SIGUSR1 | sends SIGKILL to everything |
 //!
 //! On systems other than Linux there is no subreaper: there it ends the command's process group.
+//!
+//! Where an attempt runs as containers, the attendant calls the runtime instead. The containers' processes belong to
+//! the runtime, so an attendant that was killed is started again, and finds them by their names.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `order` | what is to be run |
+//! | `task` | which unit may start, and what the end of one means for the others |
+//! | `command`, `container` | one unit: a process, or a container |
+//! | `remains` | what processes leave behind |
 
+mod command;
+mod container;
 mod order;
 mod remains;
+mod task;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, getpgid, getppid, kill_process, setpgid, setsid, wait};
+use rustix::process::{Signal, getpgid, getppid, setpgid, setsid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::folder::Folder;
 
-pub(super) use order::Order;
+pub(super) use order::{Order, Run, Unit};
+use task::Task;
 
 /// The first argument of a program that is started as an attendant. The second is the attempt's folder.
 pub(super) const ATTEND: &str = "attend-attempt";
@@ -52,26 +64,51 @@ pub fn attend_if_asked() -> Option<ExitCode> {
     Some(attend(&folder).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
 }
 
-/// Runs the command of an attempt, waits for its end, and ends what it left behind.
+/// Runs what an attempt's order says, waits for its end, and ends what it left behind.
 fn attend(folder: &Folder) -> io::Result<()> {
     let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGUSR1, SIGINT, SIGHUP, SIGQUIT])?;
     leave_session();
-    remains::adopt_orphans()?;
     let order = Order::read(&folder.order())?;
-    folder.reserve_exit()?;
+    if order.runtime.is_none() {
+        // A container's processes belong to its runtime.
+        remains::adopt_orphans()?;
+    }
+    let is_found = folder.has_begun();
+    folder.reserve_ends(order.units.len())?;
     folder.announce()?;
-    let command = match start(&order, folder) {
-        Ok(command) => command,
-        Err(error) => {
-            let program = order.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
-            return folder.refuse(&format!("CannotStartContainerError: exec: {program:?}: {error}"));
+    let mut task = Task::new(folder, &order);
+    if is_found {
+        task.find_again();
+    }
+    folder.begin()?;
+    task.advance();
+    while !task.is_over() {
+        for signal in signals.wait() {
+            match signal {
+                SIGCHLD => task.reap(),
+                SIGTERM => task.terminate(),
+                SIGUSR1 => task.kill(),
+                // Meant for the program at the terminal, not for its jobs.
+                _ => {}
+            }
         }
-    };
-    let code = wait_for(command, &mut signals);
-    // The code is kept before the clean-up and valid after it: an attempt is over when nothing of it is left.
-    let noted = folder.note_exit(code);
-    remains::end_all(command);
-    noted.and_then(|()| folder.confirm_exit())
+        task.advance();
+        if task.has_started() {
+            folder.note_start()?;
+        }
+    }
+    // How it ended is kept before the clean-up and valid after it: an attempt is over when nothing of it is left.
+    let noted = folder.note_ends(&task.ends());
+    match &order.runtime {
+        None => remains::end_all(task.commands()),
+        Some(runtime) => {
+            for name in order.containers() {
+                // One that can't be removed now is removed when an engine starts on the folder.
+                let _ = runtime.remove(name);
+            }
+        }
+    }
+    noted.and_then(|()| folder.confirm_ends())
 }
 
 /// Moves into a session of its own, without a terminal, as a container is. A leader of a process group, which
@@ -83,59 +120,6 @@ fn leave_session() {
         let _ = setpgid(None, Some(group));
     }
     let _ = setsid();
-}
-
-fn start(order: &Order, folder: &Folder) -> io::Result<Pid> {
-    let output = folder.open_output()?;
-    let (name, arguments) = order.command.split_first().ok_or(io::ErrorKind::InvalidData)?;
-    let child = Command::new(&order.program)
-        .arg0(name)
-        .args(arguments)
-        .env_clear()
-        .envs(order.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(&order.directory)
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .process_group(0)
-        .spawn()?;
-    // It is waited for below, with its orphans: by process id alone.
-    Pid::from_raw(child.id().cast_signed()).ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-/// Waits until the command has ended, and passes signals on. Returns its exit code, or 128 + the signal that
-/// ended it.
-fn wait_for(command: Pid, signals: &mut Signals) -> i32 {
-    loop {
-        for signal in signals.wait() {
-            match signal {
-                SIGCHLD => {
-                    if let Some(code) = reap(command) {
-                        return code;
-                    }
-                }
-                // Nobody but this process waits for the command, so the id is the command's still.
-                SIGTERM => drop(kill_process(command, Signal::TERM)),
-                SIGUSR1 => remains::kill_all(command),
-                // Meant for the program at the terminal, not for its jobs.
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Takes in the children that have ended. Returns the command's exit code, where it is among them.
-fn reap(command: Pid) -> Option<i32> {
-    loop {
-        match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) if pid == command => {
-                let signal = status.terminating_signal().map(|signal| 128 + signal);
-                return status.exit_status().or(signal);
-            }
-            Ok(Some(_)) | Err(Errno::INTR) => {}
-            Ok(None) | Err(_) => return None,
-        }
-    }
 }
 
 /// How a program is started that attends an attempt.
