@@ -9,7 +9,7 @@
 //! | [`domain`] | `batchwright-core` | names, statuses, the job's spec, and every rule, pure and synchronous |
 //! | [`events`] | `batchwright-core` | the shapes in which AWS delivers Batch and S3 events |
 //! | [`ports`] | `batchwright-core` | what the use cases need of the world |
-//! | [`memory`], `directory`, `sqlite` | `batchwright-stores` (`sqlite`) | ports in memory, in a folder, on SQLite |
+//! | [`memory`], `directory`, `redis`, `sqlite` | `batchwright-stores` (`redis`, `sqlite`) | ports in memory, in a folder, on Redis, on SQLite |
 //! | [`Client`], `blocking`, `store` | `batchwright-client` (`client`) | the front door for programs that keep a process |
 //! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
 //! | [`use_cases`] | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
@@ -19,6 +19,9 @@
 //! | `engine`, `local`, `wire` | `batchwright-local` (`local`) | the embedded engine, its controller, AWS's protocols over it |
 //! | `aws` | `batchwright-aws` (`aws-…`) | the ports on AWS |
 //! | `function` | `batchwright-function` (`function`) | what every Lambda function shares |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(all(feature = "client", feature = "local"), doc = include_str!("front_page.md"))]
 
 #[cfg(any(
     feature = "aws-batch",
@@ -63,6 +66,9 @@ pub use batchwright_local::{engine, local, wire};
 #[cfg(feature = "serializer")]
 #[doc(inline)]
 pub use batchwright_serial::{objects, serial};
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use batchwright_stores::redis;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use batchwright_stores::sqlite;

@@ -1,5 +1,6 @@
 //! What the suites under `tests/` share.
 
+pub mod aio_aws;
 pub mod broken_s3;
 pub mod contract;
 pub mod crash;

@@ -38,6 +38,7 @@ async fn call(server: &Loopback, call: &FunctionCall<'_>) -> anyhow::Result<Resu
 async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
     let reply = Reply::new(200, "[1.10]")
         .with("x-amz-executed-version", "7")
+        .with("x-amzn-requestid", "a-request")
         .with("x-amz-log-result", "U1RBUlQKw6Q=");
     let server = Loopback::start([reply]).await?;
     let asked = FunctionCall {
@@ -58,8 +59,10 @@ async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
             function_error: None,
             executed_version: Some("7".to_owned()),
             log_tail: Some("START\nä".to_owned()),
+            headers: answer.headers.clone(),
         }
     );
+    assert_eq!((answer.request_id(), answer.json::<Vec<f64>>()?), (Some("a-request"), vec![1.1]));
     let requests = server.requests();
     let request = &requests[0];
     assert_eq!(
@@ -250,8 +253,10 @@ async fn a_streamed_answer_comes_back_whole_or_is_lost() -> anyhow::Result<()> {
             function_error: None,
             executed_version: Some("7".to_owned()),
             log_tail: Some("START\nä".to_owned()),
+            headers: answer.headers.clone(),
         }
     );
+    assert_eq!(answer.header("x-amz-executed-version"), Some("7"));
     assert!(server.requests()[0].line.ends_with("/functions/resize/response-streaming-invocations"));
 
     let said = r#"{"ErrorCode":"Runtime.Crash","ErrorDetails":"{\"errorType\":\"Crash\"}"}"#;

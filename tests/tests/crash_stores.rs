@@ -1,9 +1,10 @@
-//! Once, whatever dies, on the stores that are used: SQLite in a file, and DynamoDB.
+//! Once, whatever dies, on the stores that are used: SQLite in a file, Redis, and DynamoDB.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::redis::RedisStore;
 use batchwright::sqlite::SqliteStore;
 use batchwright_tests::crash::deployment::Recovery;
 use batchwright_tests::crash::fuse::{Moment, Point};
@@ -11,6 +12,7 @@ use batchwright_tests::crash::scenario::Scenario;
 use batchwright_tests::crash::sweep::{Figures, live, singles};
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::dynoxide::Dynoxide;
+use batchwright_tests::emulators::redis::Redis;
 
 #[tokio::test(start_paused = true)]
 async fn a_deployment_on_a_file_that_dies_does_everything_once() -> anyhow::Result<()> {
@@ -24,6 +26,24 @@ async fn a_deployment_on_a_file_that_dies_does_everything_once() -> anyhow::Resu
         all += singles(&scenario, open, stride, false).await?;
     }
     println!("crash: on SQLite: {all}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_on_redis_that_dies_does_everything_once() -> anyhow::Result<()> {
+    let Some(redis) = Redis::shared()? else { return Ok(()) };
+    let scenario = Scenario::short_lost_host();
+    let mut all = Figures::default();
+    // As on DynamoDB, below.
+    for call in (1..=64).step_by(3) {
+        let moment = if call % 2 == 0 { Moment::Before } else { Moment::After };
+        let recovery = if call % 4 < 2 { Recovery::Redelivered } else { Recovery::ReconciledFirst };
+        let store = RedisStore::open(&redis.new_store()).await?;
+        let open = move || Ok(store.clone());
+        let died = live(&scenario, open, &[Point { call, moment }], recovery, true, &mut all).await?;
+        all.points += usize::from(died);
+    }
+    println!("crash: on Redis: {all}");
     Ok(())
 }
 

@@ -35,10 +35,19 @@ impl Client {
     /// A client of an engine that runs nothing: a script decides by the seed how each job ends, on tokio's time. For
     /// tests, where tokio's clock is paused and hours pass at once.
     pub async fn simulated(seed: u64, config: Config) -> Result<Self, ClientError> {
+        let store = store::open(&config.store).await?;
+        Self::simulated_over(seed, store, config).await
+    }
+
+    /// The same over a store of one's own. The config's URL of a store is not looked at.
+    pub async fn simulated_over(
+        seed: u64,
+        store: crate::AnyStore,
+        config: Config,
+    ) -> Result<Self, ClientError> {
         use crate::engine::{EngineConfig, LocalEngine, MemoryBooks, SeededScript, SimulatedRunner};
         use crate::ports::SystemClock;
 
-        let store = store::open(&config.store).await?;
         // Nobody listens to the events: those who wait ask the engine.
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
         let runner = SimulatedRunner::new(SeededScript::new(seed));

@@ -13,12 +13,14 @@
 //! | `dynoxide` | DynamoDB, built once into `.tools` |
 //! | `ministack` | DynamoDB, S3, SQS, EventBridge, Logs, Lambda, CloudFormation |
 //! | `moto` | Batch, S3, Logs |
+//! | `redis` | Redis itself, of Debian's package |
 
 pub mod dynamodb;
 pub mod dynoxide;
 pub mod ministack;
 pub mod moto;
 pub mod process;
+pub mod redis;
 pub mod venv;
 
 use aws_config::{Region, SdkConfig};

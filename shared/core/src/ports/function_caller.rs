@@ -56,6 +56,33 @@ pub struct FunctionCall<'a> {
     pub timeout: Duration,
 }
 
+impl<'a> FunctionCall<'a> {
+    /// How long Lambda lets a function run at most. Source: Lambda developer guide, "Lambda quotas".
+    pub const TIMEOUT_MAX: Duration = Duration::from_mins(15);
+
+    /// A call whose answer is waited for as long as a function may run. Change the fields for another one.
+    ///
+    /// ```
+    /// use batchwright_core::ports::{FunctionCall, LogType};
+    ///
+    /// let call = FunctionCall { log_type: LogType::Tail, ..FunctionCall::new("resize", b"{}") };
+    /// ```
+    pub fn new(function: &'a str, payload: &'a [u8]) -> Self {
+        Self {
+            function,
+            qualifier: None,
+            invocation_type: InvocationType::RequestResponse,
+            log_type: LogType::None,
+            client_context: None,
+            tenant_id: None,
+            durable_execution_name: None,
+            response_stream: false,
+            payload,
+            timeout: Self::TIMEOUT_MAX,
+        }
+    }
+}
+
 /// What came back. That the function ran and failed is an answer too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallAnswer {
@@ -69,6 +96,64 @@ pub struct CallAnswer {
     pub executed_version: Option<String>,
     /// The end of its log, decoded.
     pub log_tail: Option<String>,
+    /// The headers of the HTTP answer, in its order: names in lower case, those that are no text left out.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What a function said of its own failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionFailure {
+    /// `errorType` of its answer, as the runtimes write it; else `FunctionError`.
+    pub error_type: String,
+    /// `errorMessage` of its answer.
+    pub error_message: Option<String>,
+}
+
+impl CallAnswer {
+    /// The first header of that name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let named = |(known, _): &&(String, String)| known.eq_ignore_ascii_case(name);
+        self.headers.iter().find(named).map(|(_, value)| value.as_str())
+    }
+
+    /// The id by which AWS Support finds the call.
+    pub fn request_id(&self) -> Option<&str> {
+        self.header("x-amzn-requestid")
+    }
+
+    /// `Content-Type`.
+    pub fn content_type(&self) -> Option<&str> {
+        self.header("content-type")
+    }
+
+    /// The answer as text.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none.
+    pub fn text(&self) -> Result<&str, std::str::Utf8Error> {
+        std::str::from_utf8(&self.payload)
+    }
+
+    /// The answer as a value.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no JSON, or does not fit the type.
+    pub fn json<'de, T: Deserialize<'de>>(&'de self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.payload)
+    }
+
+    /// What the function said of its failure; `None` where it ran well.
+    pub fn failure(&self) -> Option<FunctionFailure> {
+        let kind = self.function_error.as_ref()?;
+        let said: serde_json::Value = self.json().unwrap_or_default();
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
+        Some(FunctionFailure {
+            error_type: text("errorType").unwrap_or_else(|| kind.clone()),
+            error_message: text("errorMessage"),
+        })
+    }
 }
 
 /// The `error_type` of a call that found no connection: it was not sent.
@@ -97,4 +182,33 @@ pub struct CallError {
 pub trait FunctionCaller: Send + Sync {
     /// Sends one request and waits for its answer. Never repeats it: the function may run twice otherwise.
     fn call(&self, call: &FunctionCall<'_>) -> impl Future<Output = Result<CallAnswer, CallError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_tells_its_headers_and_its_failure() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut answer = CallAnswer {
+            payload: br#"{"errorType": "KeyError", "errorMessage": "'x'"}"#.to_vec(),
+            headers: vec![header("content-type", "application/json"), header("x-amzn-requestid", "1-2")],
+            ..CallAnswer::default()
+        };
+        assert_eq!((answer.content_type(), answer.request_id()), (Some("application/json"), Some("1-2")));
+        assert_eq!((answer.header("X-Amzn-RequestId"), answer.header("etag")), (Some("1-2"), None));
+        assert_eq!(answer.failure(), None, "it ran well, and answered this");
+        answer.function_error = Some("Unhandled".to_owned());
+        let failure = |error_type: &str, error_message: Option<&str>| {
+            let error_message = error_message.map(str::to_owned);
+            Some(FunctionFailure { error_type: error_type.to_owned(), error_message })
+        };
+        assert_eq!(answer.failure(), failure("KeyError", Some("'x'")));
+        answer.payload = br#"{"errorMessage": "Task timed out after 3.00 seconds"}"#.to_vec();
+        assert_eq!(answer.failure(), failure("Unhandled", Some("Task timed out after 3.00 seconds")));
+        answer.payload = b"killed".to_vec();
+        assert_eq!(answer.failure(), failure("Unhandled", None));
+        assert_eq!((answer.text(), answer.json::<u32>().is_err()), (Ok("killed"), true));
+    }
 }

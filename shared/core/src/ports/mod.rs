@@ -32,8 +32,8 @@ pub use claim_store::ClaimStore;
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError};
 pub use function_caller::{
-    CONNECTION_FAILED, CallAnswer, CallError, FunctionCall, FunctionCaller, InvocationType, LogType,
-    NO_CREDENTIALS,
+    CONNECTION_FAILED, CallAnswer, CallError, FunctionCall, FunctionCaller, FunctionFailure, InvocationType,
+    LogType, NO_CREDENTIALS,
 };
 pub use job_engine::{JobEngine, JobSummary};
 pub use job_queries::JobQueries;

@@ -54,4 +54,3 @@ pub use tolerated::Tolerated;
 pub(crate) use call::invocation_of;
 pub(crate) use context::client_context;
 pub(crate) use order::Resolved;
-pub(crate) use result::function_error;

@@ -105,13 +105,6 @@ impl Payload {
     }
 }
 
-/// `errorType` and `errorMessage` of a function that failed: as runtimes write them, else what Lambda says.
-pub(crate) fn function_error(kind: &str, payload: &[u8]) -> (String, Option<String>) {
-    let said: Value = serde_json::from_slice(payload).unwrap_or_default();
-    let text = |name: &str| said[name].as_str().map(str::to_owned);
-    (text("errorType").unwrap_or_else(|| kind.to_owned()), text("errorMessage"))
-}
-
 impl ItemResult {
     /// An item that was never sent.
     pub(crate) fn unsent(index: u64, outcome: Outcome, error_type: &str, message: impl Into<String>) -> Self {
@@ -169,15 +162,5 @@ mod tests {
             "{\"index\":7,\"outcome\":\"NOT_RUN\",\"attempts\":0,\"durationMs\":0,\"errorType\":\"NotRun\",\
              \"errorMessage\":\"no\",\"payload\":[123456789012345678901234567890, 1.10]}\n"
         );
-    }
-
-    #[test]
-    fn a_failed_function_says_what_failed_or_lambda_does() {
-        let said = br#"{"errorType": "ValueError", "errorMessage": "bad", "stackTrace": []}"#;
-        assert_eq!(function_error("Unhandled", said), ("ValueError".to_owned(), Some("bad".to_owned())));
-        let timed_out = br#"{"errorMessage": "Task timed out after 3.00 seconds"}"#;
-        let expected = ("Unhandled".to_owned(), Some("Task timed out after 3.00 seconds".to_owned()));
-        assert_eq!(function_error("Unhandled", timed_out), expected);
-        assert_eq!(function_error("Unhandled", b"oops"), ("Unhandled".to_owned(), None));
     }
 }

@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::error::{Effect, port_error, retry_after};
+use super::headers::Headers;
 use super::refusals::kind_of_refusal;
 use super::stream::streamed;
 use crate::ports::{
@@ -78,6 +79,8 @@ impl LambdaCaller {
             .set_tenant_id(call.tenant_id.map(str::to_owned))
             .set_durable_execution_name(call.durable_execution_name.map(str::to_owned))
             .payload(Blob::new(call.payload));
+        let headers = Headers::default();
+        let request = request.customize().interceptor(headers.clone());
         let answer = request.send().await.map_err(|error| call_error(&error))?;
         Ok(CallAnswer {
             status: u16::try_from(answer.status_code).unwrap_or_default(),
@@ -85,6 +88,7 @@ impl LambdaCaller {
             function_error: answer.function_error,
             executed_version: answer.executed_version,
             log_tail: answer.log_result.map(|log| decoded(&log)),
+            headers: headers.taken(),
         })
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_lambda::types::ResponseStreamingInvocationType as StreamedType;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::caller::{ANSWER_LOST, call_error, decoded, log_type};
+use super::headers::Headers;
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, InvocationType};
 
 /// The whole of a streamed answer. An answer that breaks off is lost: its function has run, wholly or in part.
@@ -23,10 +24,13 @@ pub(super) async fn streamed(client: &Client, call: &FunctionCall<'_>) -> Result
         .set_client_context(call.client_context.map(str::to_owned))
         .set_tenant_id(call.tenant_id.map(str::to_owned))
         .payload(Blob::new(call.payload));
+    let headers = Headers::default();
+    let request = request.customize().interceptor(headers.clone());
     let mut answer = request.send().await.map_err(|error| call_error(&error))?;
     let mut whole = CallAnswer {
         status: u16::try_from(answer.status_code).unwrap_or_default(),
         executed_version: answer.executed_version.take(),
+        headers: headers.taken(),
         ..CallAnswer::default()
     };
     loop {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::items::Prepared;
 use super::ledger::Ledger;
 use crate::fan_out::limits::{EVENT_PAYLOAD_MAX_BYTES, RESULT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
-use crate::fan_out::{ItemResult, LargePayloads, Open, Outcome, Payload, Ran, Terms, Ticket, function_error};
+use crate::fan_out::{ItemResult, LargePayloads, Open, Outcome, Payload, Ran, Terms, Ticket};
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType};
 
 /// An item that is sent, or waits to be sent again.
@@ -173,9 +173,8 @@ impl Landed {
         };
         match result {
             Ok(Answered { answer, payload }) => {
-                if let Some(kind) = &answer.function_error {
-                    let (error_type, message) = function_error(kind, &answer.payload);
-                    (said.error_type, said.error_message) = (Some(error_type), message);
+                if let Some(failure) = answer.failure() {
+                    (said.error_type, said.error_message) = (Some(failure.error_type), failure.error_message);
                 }
                 said.status_code = Some(answer.status);
                 said.executed_version = answer.executed_version;
