@@ -134,6 +134,14 @@ impl JobQueries for Telling {
         self.within.submission(job_id).await
     }
 
+    async fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> Result<Option<Submission>, PortError> {
+        Ok(self.submission(job_id).await?.filter(|found| found.state.job_name == *job_name))
+    }
+
     async fn submissions(
         &self,
         job_name: &JobName,

@@ -17,8 +17,13 @@ use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
-const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 10_000 };
+const POLICY: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 1_000,
+    silence_ms: 1_000,
+    lost_after_ms: 60_000,
+    asked_max: 10_000,
+    listed_from: 20,
+};
 
 fn array(size: u32) -> JobSpec {
     JobSpec { array_properties: Some(ArrayProperties { size }), resubmit_children: true, ..spec("tiles") }
@@ -365,6 +370,15 @@ impl JobEngine for Refusing<'_> {
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
         self.engine.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs_since(job_queue, since, page).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {

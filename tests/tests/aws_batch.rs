@@ -9,7 +9,7 @@ use aws_sdk_batch::types::{
 };
 use batchwright::aws::{BatchJobEngine, CloudWatchLogSource};
 use batchwright::domain::spec::{ArrayProperties, ContainerOverrides, Dependency};
-use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, SubmitJobRequest};
+use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, SubmitJobRequest, Timestamp};
 use batchwright::events::JobDetail;
 use batchwright::ports::{Cursor, ErrorKind, JobEngine as _, LogSource as _};
 use batchwright_tests::emulators::moto::Moto;
@@ -168,6 +168,24 @@ async fn a_list_holds_the_exact_name_alone_and_goes_on_where_a_page_has_none() -
     let sent: Vec<_> = server.requests().iter().map(Request::json).collect::<Result<_, _>>()?;
     assert_eq!(sent[0], json!({"jobQueue": "queue", "filters": filter, "maxResults": 100}));
     assert_eq!(sent[1]["nextToken"], "t");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_queue_is_listed_by_the_time_of_creation_without_names_that_are_none_of_ours() -> anyhow::Result<()>
+{
+    let entry =
+        |name: &str, id: &str| json!({"jobName": name, "jobId": id, "status": "FAILED", "createdAt": 5});
+    let page = json!({"jobSummaryList": [entry("a", "1"), entry("no name!", "2")], "nextToken": "t"});
+    let server = Loopback::start([Reply::new(200, page.to_string())]).await?;
+    let engine = engine(&server).await?;
+    let page = engine.list_jobs_since("queue", Timestamp::from_millis(4), None).await?;
+    let found: Vec<_> =
+        page.items.iter().map(|item| (item.job_name.as_str(), item.job_id.as_str())).collect();
+    assert_eq!((found, page.next), (vec![("a", "1")], Some(Cursor("t".into()))));
+    let filter = json!([{"name": "AFTER_CREATED_AT", "values": ["4"]}]);
+    let sent = server.requests()[0].json()?;
+    assert_eq!(sent, json!({"jobQueue": "queue", "filters": filter, "maxResults": 100}));
     Ok(())
 }
 

@@ -46,8 +46,13 @@ const RECONCILERS: u64 = 2;
 const CLAIM_IS_OVER_MS: i64 = 700_000;
 
 /// Silent submissions are asked about at once.
-const PASS: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 300_000, silence_ms: 0, lost_after_ms: 86_400_000, asked_max: 10_000 };
+const PASS: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 300_000,
+    silence_ms: 0,
+    lost_after_ms: 86_400_000,
+    asked_max: 10_000,
+    listed_from: 20,
+};
 
 /// Random pauses by a seed (xorshift), so that each seed is another schedule.
 struct Pauses(AtomicU64);
@@ -130,6 +135,15 @@ impl JobEngine for Witness {
         let listed = self.engine.list_jobs(job_queue, job_name, page).await;
         self.pauses.pause().await;
         listed
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs_since(job_queue, since, page).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
-use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
+use batchwright::domain::Timestamp;
+use batchwright::ports::{JobQueries as _, SubmissionShares as _};
 use batchwright_tests::contract::{job_store, run_store};
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::dynoxide::Dynoxide;
@@ -52,4 +54,32 @@ async fn dynamodb_keeps_the_run_stores_contract_on_dynoxide() -> anyhow::Result<
     let Some(dynoxide) = Dynoxide::shared()? else { return Ok(()) };
     let client = Client::new(&dynoxide.sdk_config().await?);
     run_store::holds(async || on_new_tables(&client).await).await
+}
+
+/// Three programs and a dead one, on one table.
+async fn shares(client: &Client) -> anyhow::Result<()> {
+    let store = on_new_tables(client).await?;
+    let table = store.tables().jobs.clone();
+    let [first, second, third] = [(); 3].map(|()| DynamoDbShares::new(client.clone(), &table));
+    let at = Timestamp::from_millis;
+    assert_eq!(first.renew(at(0), at(15)).await?, 1);
+    assert_eq!(second.renew(at(5), at(20)).await?, 2);
+    assert_eq!(second.renew(at(6), at(21)).await?, 2, "who says it again is no other");
+    assert_eq!(third.renew(at(16), at(31)).await?, 2, "the first has ended");
+    assert_eq!(third.renew(at(25), at(40)).await?, 1);
+    assert_eq!(first.renew(at(26), at(41)).await?, 2);
+    assert_eq!(third.renew(at(27), at(42)).await?, 2);
+    assert!(store.jobs(None, None).await?.items.is_empty(), "the item is no job");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_that_submit_are_counted_on_both_emulators() -> anyhow::Result<()> {
+    if let Some(ministack) = Ministack::shared()? {
+        shares(&Client::new(&ministack.sdk_config().await?)).await?;
+    }
+    if let Some(dynoxide) = Dynoxide::shared()? {
+        shares(&Client::new(&dynoxide.sdk_config().await?)).await?;
+    }
+    Ok(())
 }

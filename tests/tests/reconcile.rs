@@ -9,8 +9,13 @@ use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::submit::SubmitOutcome;
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, spec, succeeds};
 
-const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 1_000 };
+const POLICY: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 1_000,
+    silence_ms: 1_000,
+    lost_after_ms: 60_000,
+    asked_max: 1_000,
+    listed_from: 20,
+};
 
 const CLAIM_MS: i64 = 5_000;
 

@@ -19,8 +19,13 @@ use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::world::{World, run_id, spec, succeeds};
 
-const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 100 };
+const POLICY: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 1_000,
+    silence_ms: 1_000,
+    lost_after_ms: 60_000,
+    asked_max: 100,
+    listed_from: 20,
+};
 
 const CLAIM_MS: i64 = 5_000;
 
@@ -29,11 +34,27 @@ struct Reluctant<'a> {
     inner: &'a LocalEngine,
     describes_left: AtomicU32,
     forgets: AtomicBool,
+    lists_no_queue: AtomicBool,
+    /// Listings by name, and by the time of creation.
+    lists: [AtomicU32; 2],
 }
 
 impl<'a> Reluctant<'a> {
     fn new(inner: &'a LocalEngine, describes_left: u32) -> Self {
-        Self { inner, describes_left: AtomicU32::new(describes_left), forgets: AtomicBool::new(false) }
+        Self {
+            inner,
+            describes_left: AtomicU32::new(describes_left),
+            forgets: AtomicBool::new(false),
+            lists_no_queue: AtomicBool::new(false),
+            lists: Default::default(),
+        }
+    }
+
+    /// Listings by name and by the time of creation, and descriptions.
+    fn calls(&self) -> [u32; 3] {
+        let [by_name, by_time] = &self.lists;
+        let described = u32::MAX - self.describes_left.load(Ordering::Relaxed);
+        [by_name.load(Ordering::Relaxed), by_time.load(Ordering::Relaxed), described]
     }
 
     async fn pass(&self, world: &World) -> Result<Reconciled, PortError> {
@@ -71,7 +92,21 @@ impl JobEngine for Reluctant<'_> {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
+        self.lists[0].fetch_add(1, Ordering::Relaxed);
         self.inner.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.lists[1].fetch_add(1, Ordering::Relaxed);
+        if self.lists_no_queue.load(Ordering::Relaxed) {
+            return Err(PortError::throttled("ListJobs", None));
+        }
+        self.inner.list_jobs_since(job_queue, since, page).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
@@ -108,6 +143,60 @@ async fn a_job_that_can_t_be_taken_over_now_is_in_somebodys_hands_at_every_momen
     world.settle().await?;
     assert_eq!(world.status("job").await?, Some(JobStatus::Succeeded));
     assert_eq!(world.submissions_in_engine("job").await?.len(), 1);
+    Ok(())
+}
+
+/// Two calls for a hundred claims: at five calls a second, a hundred thousand claims are settled in seven minutes.
+#[tokio::test(start_paused = true)]
+async fn the_claims_of_an_outage_are_settled_in_hundreds() -> anyhow::Result<()> {
+    const TAKEN: usize = 2_000;
+    let mut world = World::new(|_| succeeds()).await?;
+    for number in 0..TAKEN {
+        let name = format!("taken-{number}");
+        let nonce = world.claim(&spec(&name), CLAIM_MS).await?;
+        submit_unheard(&world, &name, &nonce).await?;
+    }
+    for number in 0..10 {
+        world.claim(&spec(&format!("never-submitted-{number}")), CLAIM_MS).await?;
+    }
+    world.drop_events();
+    world.pass(6_500).await;
+    let engine = Reluctant::new(world.engine.inner(), u32::MAX);
+    engine.lists_no_queue.store(true, Ordering::Relaxed);
+    let all = TAKEN as u64 + 10;
+    assert_eq!(engine.pass(&world).await?, Reconciled { postponed: all, ..Reconciled::default() });
+    assert_eq!(engine.calls(), [0, 1, 0], "what fails for a queue is not asked for each of its jobs");
+    engine.lists_no_queue.store(false, Ordering::Relaxed);
+    let done = engine.pass(&world).await?;
+    assert_eq!((done.claims_adopted, done.resubmitted, done.postponed), (TAKEN as u64, 10, 0));
+    let [by_name, by_time, described] = engine.calls();
+    println!("{all} claims: {by_time} calls of ListJobs, {described} of DescribeJobs");
+    assert!(by_name == 0 && by_time <= 22 && described <= 21, "{:?}", engine.calls());
+    for name in ["taken-0", "taken-1999", "never-submitted-9"] {
+        assert_eq!(world.submissions_in_engine(name).await?.len(), 1, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_with_many_more_jobs_than_claims_is_not_listed_to_its_end() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    let strange = Nonce::derive(&JobName::parse("other")?, "another stack's", 1);
+    for number in 0..2_500 {
+        submit_unheard(&world, &format!("other-{number}"), &strange).await?;
+    }
+    for number in 0..POLICY.listed_from {
+        let name = format!("job-{number}");
+        let nonce = world.claim(&spec(&name), CLAIM_MS).await?;
+        submit_unheard(&world, &name, &nonce).await?;
+    }
+    world.drop_events();
+    world.pass(6_500).await;
+    let engine = Reluctant::new(world.engine.inner(), u32::MAX);
+    let done = engine.pass(&world).await?;
+    assert_eq!(done.claims_adopted, POLICY.listed_from as u64);
+    let claims = u32::try_from(POLICY.listed_from)?;
+    assert_eq!(engine.calls(), [claims, claims, 1], "as many again as by name, at most");
     Ok(())
 }
 

@@ -15,8 +15,13 @@ use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
-const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 1_000, silence_ms: 1_000, lost_after_ms: 60_000, asked_max: 10_000 };
+const POLICY: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 1_000,
+    silence_ms: 1_000,
+    lost_after_ms: 60_000,
+    asked_max: 10_000,
+    listed_from: 20,
+};
 
 /// Killed for its memory, as far as an exit code tells.
 fn runs_out_of_memory() -> Ends {

@@ -142,8 +142,17 @@ async fn a_run_that_was_stopped_at_any_job_is_finished_by_the_next_without_gaps_
                 .await?;
         let RunEnd::Complete(counts) = end else { panic!("{stop_after}: {end:?}") };
         assert_eq!(counts.total(), 2_500, "{stop_after}");
+        let lines = report(&world)?;
+        // A job that was stopped between its claim and its record is nobody's yet.
+        let claimed = lines
+            .iter()
+            .filter(|line| line.reason.as_deref().is_some_and(|reason| reason.contains("holds its claim")));
+        let claimed = claimed.count();
+        let own = lines.iter().filter(|line| line.outcome == ReportOutcome::Submitted).count();
+        assert_eq!((own + claimed, counts.submitted), (2_500, own as u64), "{stop_after}");
+        assert!(claimed <= order.concurrency, "{claimed}");
         let mut by_line: BTreeMap<u64, usize> = BTreeMap::new();
-        report(&world)?.iter().for_each(|line| *by_line.entry(line.line).or_default() += 1);
+        lines.iter().for_each(|line| *by_line.entry(line.line).or_default() += 1);
         assert_eq!(by_line.len(), 2_500, "{stop_after}: no job is missing");
         assert!(by_line.values().all(|times| *times == 1), "{stop_after}: none stands twice");
         assert_eq!(world.store.count_by_status().await?.total(), 2_500);
@@ -299,6 +308,15 @@ impl batchwright::ports::JobEngine for Away<'_> {
         page: Option<&batchwright::ports::Cursor>,
     ) -> Result<batchwright::ports::Page<batchwright::ports::JobSummary>, PortError> {
         self.engine.list_jobs(queue, name, page).await
+    }
+
+    async fn list_jobs_since(
+        &self,
+        queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&batchwright::ports::Cursor>,
+    ) -> Result<batchwright::ports::Page<batchwright::ports::JobSummary>, PortError> {
+        self.engine.list_jobs_since(queue, since, page).await
     }
 
     async fn cancel_job(&self, id: &JobId, reason: &str) -> Result<(), PortError> {

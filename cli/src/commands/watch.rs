@@ -231,6 +231,7 @@ mod tests {
             job_id: Some(id.clone()),
             job_tries: vec![id],
             tries: Vec::new(),
+            earlier_tries: 0,
             tries_before: 0,
             refusal: None,
             submitted_at: None,

@@ -24,6 +24,9 @@ pub(crate) struct JobView {
     /// The container's reason.
     pub(crate) reason: Option<String>,
     pub(crate) job_tries: Vec<JobId>,
+    /// Submissions before those of `jobTries`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) earlier_tries: u32,
     /// Each of `jobTries`, with how it ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tries: Vec<TryView>,
@@ -58,6 +61,11 @@ pub(crate) struct JobView {
     pub(crate) ran_ms: Option<i64>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl JobView {
     /// A job with its latest submission.
     pub(crate) fn of(job: &Job) -> JobView {
@@ -81,6 +89,7 @@ impl JobView {
             status_reason: why,
             submitted_at: job.head.submitted_at,
             job_tries: job.head.job_tries.clone(),
+            earlier_tries: job.head.earlier_tries,
             tries: TryView::of(&job.head, |job_id| {
                 job.latest.clone().filter(|latest| latest.state.job_id == *job_id)
             }),
@@ -114,6 +123,7 @@ impl JobView {
             exit_code: state.exit_code,
             reason: state.reason.clone(),
             job_tries: Vec::new(),
+            earlier_tries: 0,
             tries: Vec::new(),
             max_tries: None,
             attempts: state.attempts.len(),
@@ -146,6 +156,7 @@ impl JobView {
             exit_code: None,
             reason: None,
             job_tries: Vec::new(),
+            earlier_tries: 0,
             tries: Vec::new(),
             max_tries: None,
             attempts: 0,

@@ -71,7 +71,7 @@ fn tries(view: &JobView) -> String {
     if view.attempts > 1 {
         notes.push(format!("{} attempts", view.attempts));
     }
-    let submissions = view.job_tries.len();
+    let submissions = u64::from(view.earlier_tries) + view.job_tries.len() as u64;
     if notes.is_empty() { submissions.to_string() } else { format!("{submissions} ({})", notes.join(", ")) }
 }
 

@@ -170,6 +170,7 @@ mod tests {
             job_id: Some(ids[1].clone()),
             job_tries: ids.to_vec(),
             tries: vec![tried],
+            earlier_tries: 0,
             tries_before: 0,
             refusal: None,
             submitted_at: Some(Timestamp::from_millis(2_000)),

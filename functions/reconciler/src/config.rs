@@ -51,6 +51,7 @@ impl Config {
                 silence_ms: seconds("BATCHWRIGHT_SILENCE_SECONDS", defaults.silence_ms, 1)?,
                 lost_after_ms: seconds("BATCHWRIGHT_LOST_AFTER_SECONDS", defaults.lost_after_ms, 1)?,
                 asked_max: number(look_up, "BATCHWRIGHT_ASKED_MAX", defaults.asked_max, 1..=1_000_000)?,
+                listed_from: number(look_up, "BATCHWRIGHT_LISTED_FROM", defaults.listed_from, 1..=1_000_000)?,
             },
             collect: CollectPolicy { settle_ms: seconds("BATCHWRIGHT_LOG_SETTLE_SECONDS", 60_000, 0)? },
             run_silence_ms: seconds("BATCHWRIGHT_RUN_SILENCE_SECONDS", 1_200_000, 1)?,

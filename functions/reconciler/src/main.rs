@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
 use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
 };
 use batchwright::function::{environment, main as start, serve};
-use batchwright::pace::{PacedEngine, TokenBucket};
+use batchwright::pace::{PacedEngine, SharedPace, TokenBucket};
 use batchwright::ports::SystemClock;
 use reconciler::{Config, Ports, handle};
 
@@ -20,13 +20,15 @@ async fn run() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
     let aws = connect(&Connection::of_function(&environment)).await;
     let tables = Tables { jobs: config.jobs_table.clone(), runs: config.runs_table.clone() };
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let shares = DynamoDbShares::new(dynamodb.clone(), &config.jobs_table);
     let ports = Ports {
-        store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables),
+        store: DynamoDbJobStore::new(dynamodb, tables),
         engine: PacedEngine::new(
             BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
             TokenBucket::new(f64::from(config.batch_rate)),
         ),
-        pace: TokenBucket::new(f64::from(config.submit_rate)),
+        pace: SharedPace::new(f64::from(config.submit_rate), shares, SystemClock),
         clock: SystemClock,
         source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&aws)),
         archive: S3ObjectStore::new(s3_client(&aws), &config.bucket),

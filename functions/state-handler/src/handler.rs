@@ -16,7 +16,7 @@ use crate::config::Config;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", tag = "outcome")]
 pub enum Outcome {
-    /// The job is not one of ours, or was removed.
+    /// The job is not one of ours, or was removed, or the event is of another account or Region.
     NotOurs,
     /// The submission is one too many: it was terminated.
     Surplus,
@@ -73,11 +73,11 @@ where
 {
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
-        let batch = each_message(messages, within, |event| take(recorder, event)).await;
+        let batch = each_message(messages, within, |event| take(recorder, config, event)).await;
         let metrics = batch.done.iter().flat_map(Taken::metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
-    let taken = take(recorder, event).await?;
+    let taken = take(recorder, config, event).await?;
     Ok(Answer { metrics: taken.metrics().collect(), body: Response::Event(taken.outcome) })
 }
 
@@ -97,7 +97,11 @@ impl Taken {
     }
 }
 
-async fn take<S, E, P, C>(recorder: &Recorder<'_, S, E, P, C>, event: Value) -> Result<Taken, FunctionError>
+async fn take<S, E, P, C>(
+    recorder: &Recorder<'_, S, E, P, C>,
+    config: &Config,
+    event: Value,
+) -> Result<Taken, FunctionError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
@@ -105,6 +109,11 @@ where
     C: Clock,
 {
     match Event::from_value(event)? {
+        Event::JobStateChange(change) if !config.is_from_here(&change.account, &change.region) => {
+            let (account, region) = (&change.account, &change.region);
+            warn!(job.id = %change.detail.job_id, "an event of account {account:?} in {region:?} is left alone");
+            Ok(Taken::of(Outcome::NotOurs))
+        }
         Event::JobStateChange(change) => record(recorder, &change).await,
         Event::StrangersJob => Ok(Taken::of(Outcome::NotOurs)),
         Event::QueueBlocked(blocked) => Ok(Taken::of(keep_reason(recorder, &blocked).await?)),

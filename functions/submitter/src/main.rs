@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
 use batchwright::aws::{BatchJobEngine, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client};
 use batchwright::function::{environment, main as start, serve};
-use batchwright::pace::TokenBucket;
+use batchwright::pace::SharedPace;
 use batchwright::ports::SystemClock;
 use submitter::{Config, Ports, handle};
 
@@ -18,10 +18,12 @@ async fn run() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
     let aws = connect(&Connection::of_function(&environment)).await;
     let tables = Tables { jobs: config.jobs_table.clone(), runs: config.runs_table.clone() };
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let shares = DynamoDbShares::new(dynamodb.clone(), &config.jobs_table);
     let ports = Ports {
-        store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables),
+        store: DynamoDbJobStore::new(dynamodb, tables),
         engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
-        pace: TokenBucket::new(f64::from(config.submit_rate)),
+        pace: SharedPace::new(f64::from(config.submit_rate), shares, SystemClock),
         clock: SystemClock,
         objects: S3ObjectStore::new(s3_client(&aws), &config.bucket),
         invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),

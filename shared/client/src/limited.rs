@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::domain::{JobId, JobName, LogStream, Stop, SubmitJobRequest};
+use crate::domain::{JobId, JobName, LogStream, Stop, SubmitJobRequest, Timestamp};
 use crate::events::JobDetail;
 use crate::ports::{
     Cursor, ErrorKind, JobEngine, JobStopper, JobSummary, LogPage, LogSource, LogSourceError, Page, PortError,
@@ -91,6 +91,15 @@ impl<E: JobEngine> JobEngine for Limited<E> {
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
         self.calls.repeated(|| self.port.list_jobs(job_queue, job_name, page), of_port).await
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.calls.repeated(|| self.port.list_jobs_since(job_queue, since, page), of_port).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {

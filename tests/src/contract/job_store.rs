@@ -42,6 +42,7 @@ pub async fn claim_store<S: JobStore + Clone + 'static>(
         claims::a_claim_is_released_by_its_own_nonce_alone_and_once,
         claims::a_claim_takes_the_place_of_the_one_it_names_and_of_no_other,
         claims::a_later_claim_takes_on_its_spec_and_run_and_may_start_the_budget_anew,
+        claims::a_head_names_the_latest_hundred_of_its_tries_and_counts_the_others,
         claims::a_claim_keeps_how_the_submission_ended_that_it_replaces_and_where_the_next_goes,
         recording::a_recorded_submission_is_the_jobs_latest,
         recording::known_surplus_and_unknown_submissions_are_told_apart,

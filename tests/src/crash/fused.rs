@@ -82,6 +82,7 @@ impl<S: JobQueries> JobQueries for Fused<S> {
         job(job_name: &JobName) -> Answer<Option<Job>>;
         jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;
         submission(job_id: &JobId) -> Answer<Option<Submission>>;
+        submission_of(job_name: &JobName, job_id: &JobId) -> Answer<Option<Submission>>;
         submissions(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         submissions_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         jobs(run_id: Option<&RunId>, page: Option<&Cursor>) -> Answer<Page<Job>>;
@@ -112,6 +113,7 @@ impl<E: JobEngine> JobEngine for Fused<E> {
         submit_job(request: &SubmitJobRequest) -> Answer<JobId>;
         describe_jobs(job_ids: &[JobId]) -> Answer<Vec<JobDetail>>;
         list_jobs(job_queue: &str, job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<JobSummary>>;
+        list_jobs_since(job_queue: &str, since: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobSummary>>;
         cancel_job(job_id: &JobId, reason: &str) -> Answer<()>;
         terminate_job(job_id: &JobId, reason: &str) -> Answer<()>;
     }

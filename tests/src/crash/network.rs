@@ -155,6 +155,15 @@ impl JobEngine for Network {
         self.engine.list_jobs(job_queue, job_name, page).await
     }
 
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs_since(job_queue, since, page).await
+    }
+
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         self.engine.cancel_job(job_id, reason).await
     }

@@ -189,6 +189,7 @@ impl Rules {
             job_id: head.latest().map(|job| self.id(job)),
             job_tries: head.tries.iter().map(|&job| self.id(job)).collect(),
             tries: Vec::new(),
+            earlier_tries: 0,
             tries_before: head.tries_before.into(),
             refusal: None,
             submitted_at: None,

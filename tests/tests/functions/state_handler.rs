@@ -44,6 +44,33 @@ async fn events_that_come_twice_and_backwards_end_in_the_same_state() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn events_of_another_account_or_region_are_left_alone() {
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one"]).await;
+    let events = world.run_all().await;
+    let end = events.iter().find(|event| event["detail"]["status"] == "SUCCEEDED").unwrap();
+    let here = |name: &str| match name {
+        "BATCHWRIGHT_ACCOUNT" => Some("123456789012".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        name => name.ends_with("_TABLE").then(|| "table".to_owned()),
+    };
+    let config = Config::read(&here).unwrap();
+    for (account, region, outcome) in [
+        ("210987654321", "eu-west-1", "NOT_OURS"),
+        ("123456789012", "us-east-1", "NOT_OURS"),
+        ("123456789012", "eu-west-1", "ENDED"),
+        ("", "", "ENDED"),
+    ] {
+        let mut event = end.clone();
+        (event["account"], event["region"]) = (json!(account), json!(region));
+        let recorder = world.recorder(&Unpaced);
+        let answer = handle(&recorder, &config, event, &world.invocation(120)).await.unwrap();
+        let body = serde_json::to_value(answer.body).unwrap();
+        assert_eq!(body["outcome"], outcome, "{account} {region}");
+    }
+}
+
 fn lost_once(scene: &Scene<'_>) -> AttemptOutcome {
     let outcome = AttemptOutcome::success_after(Duration::from_secs(5));
     if scene.submission == 1 { outcome.ending(Ending::HostLost) } else { outcome }

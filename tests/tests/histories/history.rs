@@ -26,8 +26,13 @@ use crate::queue::Queue;
 use crate::store::FaultyStore;
 
 /// Few are asked about in one pass, so that passes resume where the last one stopped.
-const POLICY: ReconcilePolicy =
-    ReconcilePolicy { quarantine_ms: 300_000, silence_ms: 900_000, lost_after_ms: 86_400_000, asked_max: 3 };
+const POLICY: ReconcilePolicy = ReconcilePolicy {
+    quarantine_ms: 300_000,
+    silence_ms: 900_000,
+    lost_after_ms: 86_400_000,
+    asked_max: 3,
+    listed_from: 2,
+};
 
 /// From one pass to the next.
 const PASS: Duration = Duration::from_secs(1_000);

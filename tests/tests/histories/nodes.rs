@@ -55,6 +55,15 @@ impl JobEngine for WithNodes {
         self.0.list_jobs(job_queue, job_name, page).await
     }
 
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: batchwright::domain::Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.0.list_jobs_since(job_queue, since, page).await
+    }
+
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         self.0.cancel_job(job_id, reason).await
     }

@@ -166,6 +166,14 @@ impl<S: JobQueries> JobQueries for FaultyStore<S> {
         self.faulty(self.inner.submission(job_id)).await
     }
 
+    async fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> Result<Option<Submission>, PortError> {
+        self.faulty(self.inner.submission_of(job_name, job_id)).await
+    }
+
     async fn submissions(
         &self,
         job_name: &JobName,

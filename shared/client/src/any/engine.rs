@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{argument, erase};
-use crate::domain::{JobId, JobName, Stop, SubmitJobRequest};
+use crate::domain::{JobId, JobName, Stop, SubmitJobRequest, Timestamp};
 use crate::events::JobDetail;
 use crate::ports::{Cursor, JobEngine, JobStopper, JobSummary, Page, PortError};
 
@@ -27,6 +27,7 @@ erase! {
         fn submit_job(request: reference SubmitJobRequest) -> Result<JobId, PortError>;
         fn describe_jobs(job_ids: reference [JobId]) -> Result<Vec<JobDetail>, PortError>;
         fn list_jobs(job_queue: reference str, job_name: reference JobName, page: option Cursor) -> Result<Page<JobSummary>, PortError>;
+        fn list_jobs_since(job_queue: reference str, since: value Timestamp, page: option Cursor) -> Result<Page<JobSummary>, PortError>;
         fn cancel_job(job_id: reference JobId, reason: reference str) -> Result<(), PortError>;
         fn terminate_job(job_id: reference JobId, reason: reference str) -> Result<(), PortError>;
     }

@@ -73,6 +73,7 @@ erase! {
         fn job(job_name: reference JobName) -> Result<Option<Job>, PortError>;
         fn jobs_named(job_names: reference [JobName]) -> Result<Vec<Option<Job>>, PortError>;
         fn submission(job_id: reference JobId) -> Result<Option<Submission>, PortError>;
+        fn submission_of(job_name: reference JobName, job_id: reference JobId) -> Result<Option<Submission>, PortError>;
         fn submissions(job_name: reference JobName, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn submissions_with_status(status: value JobStatus, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn jobs(run_id: option RunId, page: option Cursor) -> Result<Page<Job>, PortError>;

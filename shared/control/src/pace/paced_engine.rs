@@ -1,6 +1,6 @@
 //! An engine whose calls keep to a pace.
 
-use crate::domain::{JobId, JobName, SubmitJobRequest};
+use crate::domain::{JobId, JobName, SubmitJobRequest, Timestamp};
 use crate::events::JobDetail;
 use crate::ports::{Cursor, ErrorKind, JobEngine, JobSummary, Page, PortError, SubmissionPace};
 
@@ -50,6 +50,15 @@ impl<E: JobEngine, P: SubmissionPace> JobEngine for PacedEngine<E, P> {
         self.paced(self.inner.list_jobs(job_queue, job_name, page)).await
     }
 
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.paced(self.inner.list_jobs_since(job_queue, since, page)).await
+    }
+
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         self.paced(self.inner.cancel_job(job_id, reason)).await
     }
@@ -91,6 +100,15 @@ mod tests {
             &self,
             _: &str,
             _: &JobName,
+            _: Option<&Cursor>,
+        ) -> Result<Page<JobSummary>, PortError> {
+            Ok(Page::last(Vec::new()))
+        }
+
+        async fn list_jobs_since(
+            &self,
+            _: &str,
+            _: Timestamp,
             _: Option<&Cursor>,
         ) -> Result<Page<JobSummary>, PortError> {
             Ok(Page::last(Vec::new()))

@@ -18,8 +18,8 @@ const SLOWEST: f64 = 1.0;
 
 /// Admits a fixed number of submissions a second, evenly. The bucket holds one token, so no second sees a burst.
 /// The rate follows the share of calls that Batch does not throttle: where half of them are, half the rate is left. It
-/// recovers within a minute. Other processes have buckets of their own, because Batch's throttling is the only
-/// signal that they share.
+/// recovers within a minute. Each process has a bucket of its own: [`SharedPace`](super::SharedPace) divides the rate
+/// among them.
 #[derive(Debug)]
 pub struct TokenBucket {
     per_second: f64,
@@ -34,6 +34,8 @@ struct Fill {
     share: f64,
     /// When Batch throttled last.
     throttled_at: Option<Instant>,
+    /// How many processes share the rate.
+    sharers: u32,
 }
 
 impl Fill {
@@ -58,8 +60,13 @@ impl TokenBucket {
 
     /// Keeps to `per_second`, which is 1 at least.
     pub fn new(per_second: f64) -> Self {
-        let state = Fill { next: Instant::now(), share: 1.0, throttled_at: None };
+        let state = Fill { next: Instant::now(), share: 1.0, throttled_at: None, sharers: 1 };
         Self { per_second: per_second.max(SLOWEST), state: Mutex::new(state) }
+    }
+
+    /// Leaves the others their parts of the rate: it is divided among so many, itself included.
+    pub fn share_among(&self, sharers: u32) {
+        self.with_fill(|state| state.sharers = sharers.max(1));
     }
 
     fn with_fill<T>(&self, change: impl FnOnce(&mut Fill) -> T) -> T {
@@ -71,7 +78,7 @@ impl TokenBucket {
         self.with_fill(|state| {
             let at = state.next.max(now);
             state.admitted(at);
-            let rate = (self.per_second * state.share).max(SLOWEST);
+            let rate = (self.per_second * state.share / f64::from(state.sharers)).max(SLOWEST);
             state.next = at + Duration::from_secs_f64(1.0 / rate);
             at
         })

@@ -125,7 +125,8 @@ fn tell(evidence: &mut Vec<Evidence>, of: impl Into<String>, says: String) {
 
 async fn tries<S: JobQueries>(store: &S, job: &Job, evidence: &mut Vec<Evidence>) -> Result<(), PortError> {
     let before = job.head.job_tries.len().saturating_sub(TRIES_MAX);
-    for (number, job_id) in (1..).zip(&job.head.job_tries).skip(before) {
+    let first = u64::from(job.head.earlier_tries) + 1;
+    for (number, job_id) in (first..).zip(&job.head.job_tries).skip(before) {
         let Some(Submission { state, .. }) = store.submission(job_id).await? else { continue };
         tell(evidence, format!("try {number}"), state_told(&state));
         for (number, attempt) in (1..).zip(&state.attempts) {

@@ -103,7 +103,7 @@ where
 
     async fn owner(&self, state: &JobState) -> Result<Owner, PortError> {
         let root = state.job_id.root();
-        if self.store.submission(&root).await?.is_some() {
+        if self.store.submission_of(&state.job_name, &root).await?.is_some() {
             return Ok(Owner::Us);
         }
         let Some(nonce) = state.nonce.clone() else { return Ok(Owner::Nobody) };

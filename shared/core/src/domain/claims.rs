@@ -102,7 +102,7 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
         head.as_ref().map_or(0, |head| head.tries_before)
     };
     let newer = head.as_mut().map(|head| std::mem::take(&mut head.newer)).unwrap_or_default();
-    *head = Some(JobHead {
+    let mut claimed = JobHead {
         spec: claim.spec.clone(),
         run_id: claim.run_id.clone(),
         claims,
@@ -114,13 +114,16 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
         }),
         job_id: claim.replaces.clone(),
         job_tries,
+        earlier_tries: head.as_ref().map_or(0, |head| head.earlier_tries),
         tries,
         tries_before,
         refusal: None,
         submitted_at: head.as_ref().and_then(|head| head.submitted_at),
         updated_at: claim.now,
         newer,
-    });
+    };
+    claimed.leave_early_tries_out();
+    *head = Some(claimed);
     ClaimOutcome::Granted(nonce)
 }
 
@@ -274,6 +277,39 @@ mod tests {
         assert_eq!(head.as_ref().unwrap().tries_used(), 2);
         claim(&mut head, &wish(Some("b"), true));
         assert_eq!(head.unwrap().tries_used(), 0);
+    }
+
+    #[test]
+    fn a_head_stays_small_however_often_a_person_asks() {
+        let (mut head, mut latest) = (None, None);
+        let lost = TryEnd { status: JobStatus::Failed, cause: Some(Cause::HostLost) };
+        for number in 1..=2_000_u32 {
+            let again = NewClaim { replaces: latest.clone(), replaced_end: Some(lost), ..wish(None, true) };
+            let ClaimOutcome::Granted(nonce) = claim(&mut head, &again) else { panic!("not granted") };
+            let next = format!("4c7599ae-0a82-49aa-ba5a-{number:012}");
+            assert_eq!(record(head.as_mut(), &submission(&nonce, &next)), RecordOutcome::Recorded);
+            latest = Some(id(&next));
+            let known = head.as_ref().unwrap();
+            assert_eq!((known.tries_in_all(), known.tries_used()), (u64::from(number), 1));
+        }
+        let head = head.unwrap();
+        assert_eq!(
+            (head.job_tries.len(), head.tries.len()),
+            (JobHead::TRIES_KEPT + 1, JobHead::TRIES_KEPT + 1)
+        );
+        assert_eq!(head.job_id, head.job_tries.last().cloned());
+        let bytes = serde_json::to_string(&head).unwrap().len();
+        assert!(bytes < 30_000, "{bytes}");
+    }
+
+    #[test]
+    fn tries_since_a_person_asked_are_all_kept() {
+        let names: Vec<String> = (0..150).map(|number| format!("try-{number}")).collect();
+        let mut head = tried(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(head.as_ref().unwrap().tries_used(), 150);
+        claim(&mut head, &wish(Some("try-149"), true));
+        let head = head.unwrap();
+        assert_eq!((head.tries_used(), head.job_tries.len(), head.earlier_tries), (0, 100, 50));
     }
 
     #[test]

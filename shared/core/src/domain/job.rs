@@ -44,8 +44,12 @@ pub struct JobHead {
     pub claim: Option<Claim>,
     /// The latest submission: the last of `job_tries`.
     pub job_id: Option<JobId>,
-    /// Every submission, oldest first.
+    /// Every submission, oldest first, but for [`JobHead::earlier_tries`].
     pub job_tries: Vec<JobId>,
+    /// Submissions before those of `job_tries`, which the head no longer names: [`JobHead::TRIES_KEPT`]. Their
+    /// items stay.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_tries: u32,
     /// What is known of `job_tries`: absent for those that an older version submitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tries: Vec<Try>,
@@ -63,6 +67,11 @@ pub struct JobHead {
     /// What a newer version wrote beside it.
     #[serde(flatten)]
     pub newer: Newer,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl JobHead {
@@ -87,8 +96,11 @@ impl JobHead {
         submissions.sort_by_cached_key(|submission| {
             let id = &submission.state.job_id;
             let root = id.root();
-            let number = self.job_tries.iter().position(|submitted| *submitted == root);
-            (number.unwrap_or(usize::MAX), id.array_index(), id.clone())
+            let named = self.job_tries.iter().position(|submitted| *submitted == root);
+            // What is not named is older, where the head has left tries out, and one too many otherwise.
+            let unnamed = if self.earlier_tries > 0 { 0 } else { usize::MAX };
+            let made = if named.is_none() { submission.state.times.created_at } else { None };
+            (named.map_or(unnamed, |number| number + 1), made, id.array_index(), id.clone())
         });
     }
 
@@ -128,6 +140,7 @@ impl JobHead {
             claim: None,
             job_id: job_tries.last().cloned(),
             job_tries,
+            earlier_tries: 0,
             tries: Vec::new(),
             tries_before: 0,
             refusal: None,

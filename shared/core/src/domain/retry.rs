@@ -84,6 +84,9 @@ pub fn why_done(job: &Job, ended: &JobState) -> String {
     if let Some(refusal) = &job.head.refusal {
         return format!("its next try was refused: {refusal}");
     }
+    if job.head.tries_used() >= TRIES_MAX {
+        return format!("it was submitted {TRIES_MAX} times since a person asked for it");
+    }
     let used_up = |of: u32, field: &str| format!("its {of} tries ({field}) are used up");
     match (cause, cause.not_retried_on(), entry(job, cause)) {
         (Cause::HostLost, ..) => used_up(job.head.spec.max_tries, "maxTries"),
@@ -102,8 +105,15 @@ pub fn fallback(job: &Job) -> Option<&str> {
     reached.then_some(fallback.job_queue.as_str())
 }
 
+/// Submissions since a person last asked, whatever the budgets of the causes allow together: all of them stand
+/// in the job's record.
+const TRIES_MAX: u32 = 500;
+
 /// What the cause's budget leaves.
 fn another(job: &Job, ended: &JobState, cause: Cause) -> Option<Again> {
+    if job.head.tries_used() >= TRIES_MAX {
+        return None;
+    }
     let spec = &job.head.spec;
     let own = entry(job, cause);
     let counts = |end: &Option<Cause>| match own {
@@ -239,6 +249,17 @@ mod tests {
                 expected.map_or(Next::Done, |(number, of)| Next::Resubmit(Again { cause, number, of }));
             assert_eq!(next(&job, &state), expected, "{ends:?} {retry_on:?}");
         }
+    }
+
+    #[test]
+    fn all_budgets_together_have_an_end() {
+        let ends: Vec<Cause> = [Cause::Timeout, Cause::ExitCode].repeat(250);
+        let retry_on = [(Cause::Timeout, Some(900)), (Cause::ExitCode, Some(900))];
+        let (mut job, state) = with_ends(&ends, &retry_on, 4);
+        assert_eq!(next(&job, &state), Next::Done);
+        assert!(why_done(&job, &state).contains("500 times"), "{}", why_done(&job, &state));
+        job.head.tries_before = 1;
+        assert!(matches!(next(&job, &state), Next::Resubmit(_)));
     }
 
     #[test]

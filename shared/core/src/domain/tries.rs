@@ -1,5 +1,7 @@
 //! What a head keeps of each submission of its job.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
@@ -47,6 +49,26 @@ impl TryEnd {
 }
 
 impl JobHead {
+    /// Submissions that a head names when a person asks for its job again. The record of a job that is asked for
+    /// every night must not grow until the store refuses it; DynamoDB's items hold 400 KB.
+    pub const TRIES_KEPT: usize = 100;
+
+    /// Submissions in all.
+    pub fn tries_in_all(&self) -> u64 {
+        u64::from(self.earlier_tries) + self.job_tries.len() as u64
+    }
+
+    /// Leaves the oldest submissions out, down to [`JobHead::TRIES_KEPT`]. Those since a person last asked are
+    /// kept, because the budgets count them.
+    pub(super) fn leave_early_tries_out(&mut self) {
+        let surplus = self.job_tries.len().saturating_sub(Self::TRIES_KEPT);
+        let count = u32::try_from(surplus).unwrap_or(u32::MAX).min(self.tries_before);
+        let left_out: BTreeSet<JobId> = self.job_tries.drain(..count as usize).collect();
+        self.tries.retain(|known| !left_out.contains(&known.job_id));
+        self.tries_before -= count;
+        self.earlier_tries = self.earlier_tries.saturating_add(count);
+    }
+
     /// Keeps what is known of the children of the latest submission. The head changes only where `job_id` is
     /// still the latest, its lost children are run again, and their end was not known before. Returns whether
     /// it changed.

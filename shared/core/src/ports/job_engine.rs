@@ -47,6 +47,16 @@ pub trait JobEngine: Send + Sync {
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<JobSummary>, PortError>> + Send;
 
+    /// `ListJobs` by the moment of creation: the jobs of a queue that were created after it, in every status,
+    /// without children and nodes, in no promised order. Its consistency is that of
+    /// [`JobEngine::list_jobs`].
+    fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page<JobSummary>, PortError>> + Send;
+
     /// `CancelJob`: ends a job that has not reached STARTING. Idempotent.
     fn cancel_job(&self, job_id: &JobId, reason: &str) -> impl Future<Output = Result<(), PortError>> + Send;
 

@@ -22,6 +22,14 @@ pub trait JobQueries: Send + Sync {
         job_id: &JobId,
     ) -> impl Future<Output = Result<Option<Submission>, PortError>> + Send;
 
+    /// The submission, child or node of that id, which is the job's. Costs one read by its key, and sees what was
+    /// written a moment ago, where [`JobQueries::submission`] may need an index.
+    fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> impl Future<Output = Result<Option<Submission>, PortError>> + Send;
+
     /// Every submission, child and node of a job, a page at a time, in no promised order.
     fn submissions(
         &self,

@@ -19,6 +19,7 @@ mod queue_source;
 mod run_store;
 mod state_store;
 mod submission_pace;
+mod submission_shares;
 mod work_lists;
 
 pub use async_invoker::AsyncInvoker;
@@ -46,4 +47,5 @@ pub use queue_source::{NoQueues, QueueSource};
 pub use run_store::RunStore;
 pub use state_store::{Applied, StateStore};
 pub use submission_pace::{SubmissionPace, Unpaced};
+pub use submission_shares::SubmissionShares;
 pub use work_lists::WorkLists;

@@ -214,12 +214,7 @@ impl JobEngine for LocalEngine {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
-        let after = match page {
-            None => 0,
-            Some(Cursor(text)) => text.parse().map_err(|_| {
-                PortError::permanent("ListJobs", format!("page {text:?} is not one of this engine's"))
-            })?,
-        };
+        let after = place(page)?.unwrap_or(0);
         let name = job_name.clone();
         let records = blocking(&self.books, move |books| books.named(&name, after, LIST_PAGE)).await;
         let records = records.map_err(|error| PortError::retryable("ListJobs", error))?;
@@ -228,6 +223,27 @@ impl JobEngine for LocalEngine {
         let queue = arn::resource_name(job_queue);
         let in_queue =
             records.into_iter().filter(|record| arn::resource_name(&record.detail.job_queue) == queue);
+        Ok(Page::new(in_queue.map(summary).collect(), next))
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        let before = place(page)?.unwrap_or(u64::MAX);
+        let records = blocking(&self.books, move |books| books.newest(false, before, LIST_PAGE)).await;
+        let records = records.map_err(|error| PortError::retryable("ListJobs", error))?;
+        // The newest come first, and a later submission is never the older one.
+        let is_new = |record: &&JobRecord| Timestamp::reported(record.detail.created_at) > Some(since);
+        let all_new = records.iter().all(|record| is_new(&record));
+        let next = (all_new && records.len() == LIST_PAGE).then(|| records.last()).flatten();
+        let next = next.map(|last| Cursor(last.sequence.to_string()));
+        let queue = arn::resource_name(job_queue);
+        let in_queue = records
+            .into_iter()
+            .filter(|record| is_new(&record) && arn::resource_name(&record.detail.job_queue) == queue);
         Ok(Page::new(in_queue.map(summary).collect(), next))
     }
 
@@ -265,6 +281,16 @@ impl LogSource for LocalEngine {
             None => Err(LogSourceError::StreamMissing(stream.name.clone())),
         }
     }
+}
+
+/// The number of the submission where a page begins.
+fn place(page: Option<&Cursor>) -> Result<Option<u64>, PortError> {
+    let parse = |Cursor(text): &Cursor| {
+        text.parse().map_err(|_| {
+            PortError::permanent("ListJobs", format!("page {text:?} is not one of this engine's"))
+        })
+    };
+    page.map(parse).transpose()
 }
 
 fn summary(record: JobRecord) -> JobSummary {

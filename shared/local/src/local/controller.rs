@@ -129,6 +129,7 @@ const AT_START: ReconcilePolicy = ReconcilePolicy {
     silence_ms: -1_000,
     lost_after_ms: 0,
     asked_max: usize::MAX,
+    listed_from: 20,
 };
 
 /// The controller of one state folder. Holds the folder's lock as long as it lives.

@@ -298,6 +298,14 @@ impl JobQueries for InMemoryJobStore {
         Ok(state.items.get(job_id).map(|item| item.submission.clone()))
     }
 
+    async fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> Result<Option<Submission>, PortError> {
+        Ok(self.submission(job_id).await?.filter(|found| found.state.job_name == *job_name))
+    }
+
     async fn submissions(
         &self,
         job_name: &JobName,

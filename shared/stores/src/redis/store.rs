@@ -133,6 +133,14 @@ impl JobQueries for RedisStore {
         Ok(self.item("find a submission", job_id).await?.record.map(|item| item.submission))
     }
 
+    async fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> Result<Option<Submission>, PortError> {
+        Ok(self.submission(job_id).await?.filter(|found| found.state.job_name == *job_name))
+    }
+
     async fn submissions(
         &self,
         job_name: &JobName,

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 /// Columns of `sql::head_columns!`.
-const HEAD_COLUMNS: usize = 14;
+const HEAD_COLUMNS: usize = 15;
 
 /// Columns of `sql::item_columns!`.
 pub(super) const ITEM_COLUMNS: usize = 6;
@@ -44,6 +44,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
         job_id: job_id.as_deref().map(JobId::parse).transpose()?,
         job_tries: from_json("a job's tries", row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
         tries: from_json("a job's tries", row.get_ref(11)?.as_str().map_err(rusqlite::Error::from)?)?,
+        earlier_tries: row.get(14)?,
         tries_before: row.get(7)?,
         refusal: row.get(8)?,
         submitted_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),

@@ -8,7 +8,7 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -106,6 +106,11 @@ const VERSION_5: &str = "
 ALTER TABLE submissions ADD COLUMN decided INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN waits_for TEXT; -- a job's name
 CREATE INDEX submissions_waiting ON submissions (waits_for, job_id) WHERE waits_for IS NOT NULL;
+";
+
+/// Submissions that a head no longer names.
+const VERSION_6: &str = "
+ALTER TABLE jobs ADD COLUMN earlier_tries INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.

@@ -4,7 +4,7 @@ macro_rules! head_columns {
     () => {
         "j.run_id, j.spec, j.claims, j.claim_nonce, j.claim_expires_at, j.job_id, j.job_tries, \
          j.tries_before, j.refusal, j.submitted_at, j.updated_at, j.tries, j.claim_job_queue, \
-         j.nonce_seed"
+         j.nonce_seed, j.earlier_tries"
     };
 }
 
@@ -44,15 +44,15 @@ pub(super) const HEAD: &str = select_head!("WHERE j.job_name = ?1");
 pub(super) const SAVE_HEAD: &str = "
     INSERT INTO jobs (job_name, run_id, spec, claims, claim_nonce, claim_expires_at, job_id, job_tries,
                       tries_before, refusal, submitted_at, updated_at, tries, claim_job_queue,
-                      nonce_seed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                      nonce_seed, earlier_tries)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
     ON CONFLICT (job_name) DO UPDATE SET
         run_id = excluded.run_id, spec = excluded.spec, claims = excluded.claims,
         claim_nonce = excluded.claim_nonce, claim_expires_at = excluded.claim_expires_at,
         job_id = excluded.job_id, job_tries = excluded.job_tries, tries_before = excluded.tries_before,
         refusal = excluded.refusal, submitted_at = excluded.submitted_at, updated_at = excluded.updated_at,
         tries = excluded.tries, claim_job_queue = excluded.claim_job_queue,
-        nonce_seed = excluded.nonce_seed";
+        nonce_seed = excluded.nonce_seed, earlier_tries = excluded.earlier_tries";
 
 /// The condition is `domain::transition`: its key orders states as that does.
 pub(super) const APPLY_STATE: &str = "

@@ -129,6 +129,14 @@ impl JobQueries for SqliteStore {
         self.statement("find a submission", |connection| reads::submission(connection, job_id))
     }
 
+    async fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> Result<Option<Submission>, PortError> {
+        Ok(self.submission(job_id).await?.filter(|found| found.state.job_name == *job_name))
+    }
+
     async fn submissions(
         &self,
         job_name: &JobName,

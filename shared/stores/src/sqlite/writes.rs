@@ -196,6 +196,7 @@ fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
         rows::to_json("a job's tries", &head.tries)?,
         head.claim.as_ref().and_then(|claim| claim.job_queue.as_deref()),
         head.nonce_seed,
+        head.earlier_tries,
     ])?;
     Ok(())
 }

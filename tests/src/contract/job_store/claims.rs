@@ -1,6 +1,6 @@
 use anyhow::Context as _;
 use batchwright::domain::{
-    Cause, Claim, ClaimOutcome, JobHead, JobStatus, NewClaim, Newer, Nonce, RecordOutcome, Try, TryEnd,
+    Cause, Claim, ClaimOutcome, JobHead, JobId, JobStatus, NewClaim, Newer, Nonce, RecordOutcome, Try, TryEnd,
 };
 use batchwright::ports::JobStore;
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         job_id: None,
         job_tries: vec![],
         tries: vec![],
+        earlier_tries: 0,
         tries_before: 0,
         refusal: None,
         submitted_at: None,
@@ -33,6 +34,27 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         newer: Newer::default(),
     };
     assert_eq!(job.head, head);
+    Ok(())
+}
+
+pub(super) async fn a_head_names_the_latest_hundred_of_its_tries_and_counts_the_others<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let rounds = JobHead::TRIES_KEPT + 3;
+    for round in 0..rounds {
+        let latest = store.job(&name("a")).await?.and_then(|job| job.head.job_id);
+        let replaces = latest.as_ref().map(JobId::as_str);
+        let nonce = granted(store, &NewClaim { resets_budget: true, ..wish("a", replaces) }).await?;
+        let submission = taken("a", &nonce, &format!("a-{round}"));
+        assert_eq!(store.record_submission(&submission).await?, RecordOutcome::Recorded);
+    }
+    let known = head(store, "a").await?;
+    assert_eq!((known.job_tries.len(), known.earlier_tries, known.tries_used()), (rounds - 2, 2, 1));
+    assert_eq!(known.job_tries.first(), Some(&id("a-2")));
+    assert!(store.submission(&id("a-0")).await?.is_some(), "its item stays");
+    assert!(store.submission_of(&name("a"), &id("a-0")).await?.is_some());
+    assert_eq!(store.submission_of(&name("b"), &id("a-0")).await?, None, "it is another job's");
+    assert_eq!(store.submission_of(&name("a"), &id("none")).await?, None);
     Ok(())
 }
 

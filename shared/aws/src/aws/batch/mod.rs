@@ -81,22 +81,26 @@ impl JobEngine for BatchJobEngine {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
-        const OPERATION: &str = "ListJobs";
-        let by_name = types::KeyValuesPair::builder().name("JOB_NAME").values(job_name.as_str()).build();
-        let listed = self
-            .client
-            .list_jobs()
-            .job_queue(job_queue)
-            .filters(by_name)
-            .max_results(LIST_PAGE)
-            .set_next_token(page.map(|cursor| cursor.0.clone()))
-            .send()
-            .await
-            .map_err(|error| port_error(OPERATION, Effect::Idempotent, &error))?;
-        let entries = listed.job_summary_list.unwrap_or_default();
+        let (entries, next) = self.listed(job_queue, ("JOB_NAME", job_name.as_str()), page).await?;
         let named = entries.into_iter().filter(|entry| entry.job_name.as_deref() == Some(job_name.as_str()));
-        let items = named.map(|entry| job_summary(entry, job_name)).collect::<Result<_, _>>()?;
-        Ok(Page::new(items, listed.next_token.map(Cursor)))
+        let items = named.map(|entry| job_summary(&entry, job_name.clone())).collect::<Result<_, _>>()?;
+        Ok(Page::new(items, next))
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        let since = since.as_millis().max(0).to_string();
+        let (entries, next) = self.listed(job_queue, ("AFTER_CREATED_AT", &since), page).await?;
+        // A name that is none of ours is another program's job.
+        let named = entries.iter().filter_map(|entry| {
+            let job_name = JobName::parse(entry.job_name.as_deref().unwrap_or_default()).ok()?;
+            Some(job_summary(entry, job_name))
+        });
+        Ok(Page::new(named.collect::<Result<_, _>>()?, next))
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
@@ -112,11 +116,33 @@ impl JobEngine for BatchJobEngine {
     }
 }
 
-fn job_summary(entry: types::JobSummary, job_name: &JobName) -> Result<JobSummary, PortError> {
+impl BatchJobEngine {
+    /// A page of a queue's jobs by one filter: Batch takes one at a time.
+    async fn listed(
+        &self,
+        job_queue: &str,
+        (filter, value): (&str, &str),
+        page: Option<&Cursor>,
+    ) -> Result<(Vec<types::JobSummary>, Option<Cursor>), PortError> {
+        let listed = self
+            .client
+            .list_jobs()
+            .job_queue(job_queue)
+            .filters(types::KeyValuesPair::builder().name(filter).values(value).build())
+            .max_results(LIST_PAGE)
+            .set_next_token(page.map(|cursor| cursor.0.clone()))
+            .send()
+            .await
+            .map_err(|error| port_error("ListJobs", Effect::Idempotent, &error))?;
+        Ok((listed.job_summary_list.unwrap_or_default(), listed.next_token.map(Cursor)))
+    }
+}
+
+fn job_summary(entry: &types::JobSummary, job_name: JobName) -> Result<JobSummary, PortError> {
     let unreadable = |error: &dyn std::fmt::Display| PortError::permanent("ListJobs", error);
     Ok(JobSummary {
         job_id: JobId::parse(entry.job_id().unwrap_or_default()).map_err(|error| unreadable(&error))?,
-        job_name: job_name.clone(),
+        job_name,
         status: status(entry.status.as_ref()).map_err(|error| unreadable(&error))?,
         created_at: Timestamp::reported(entry.created_at),
     })

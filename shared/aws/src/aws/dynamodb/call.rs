@@ -15,6 +15,12 @@ use crate::ports::PortError;
 /// Waits between the attempts of a write that others contend for: 2.5 s in all.
 const PAUSES_MS: [u64; 8] = [10, 20, 40, 80, 160, 320, 640, 1_280];
 
+/// A mark that no other write and no other program bears.
+#[expect(clippy::disallowed_methods, reason = "it tells apart and decides nothing, so no test depends on it")]
+pub(super) fn unique_mark() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
 /// How a conditional write ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {

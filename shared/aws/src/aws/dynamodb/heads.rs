@@ -1,12 +1,13 @@
 //! Claim, release, record. The head is read, the rule decides, and what it decides is written on the head
 //! that was read: the condition is the number of the head's last write.
 //!
-//! A write whose answer was lost and which the SDK repeats finds its own head, and answers as if another
-//! had written it: a claim is `Held` then, and ends by its expiry.
+//! Each write bears a mark of its own. Where its answer was lost and the SDK repeats it, the condition fails, and
+//! the mark in the item that DynamoDB returns then tells whether the write is its own or another's.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
-use super::call::{Written, transacted, unusable, written};
+use super::call::{Written, transacted, unique_mark, unusable, written};
 use super::item::{self, Item};
 use super::table::PLACE;
 use super::{DynamoDbJobStore, keys};
@@ -128,11 +129,22 @@ impl DynamoDbJobStore {
 
     /// Returns whether it was written: whether the head was still the one that was read.
     async fn write_head(&self, head: &JobHead, revision: Option<u64>) -> Result<bool, PortError> {
-        let write = HeadWrite::new(head, revision)?;
+        const OPERATION: &str = "PutItem";
+        let mut write = HeadWrite::new(head, revision)?;
+        let writer = unique_mark();
+        write.item.insert(item::WRITER.to_owned(), item::text(&writer));
         let put = self.client.put_item().table_name(&self.tables.jobs).set_item(Some(write.item));
         let put = put.condition_expression(write.condition).set_expression_attribute_values(write.values);
         let put = put.expression_attribute_names("#revision", item::REVISION);
-        Ok(written("PutItem", put.send().await)? == Written::Done)
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let answer = put.send().await;
+        if let Err(error) = &answer
+            && let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+            && failed.item().and_then(|item| item::text_in(item, item::WRITER)) == Some(writer.as_str())
+        {
+            return Ok(true);
+        }
+        Ok(written(OPERATION, answer)? == Written::Done)
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// Numbers the writes of a head: a write is made only on the head that was read.
 pub(super) const REVISION: &str = "revision";
+/// Marks one write of a head, so that whoever repeats it knows it again.
+pub(super) const WRITER: &str = "writer";
 pub(super) const HEAD: &str = "head";
 pub(super) const STATE: &str = "state";
 pub(super) const ORDER_KEY: &str = "orderKey";

@@ -3,7 +3,8 @@
 use futures_util::{TryStreamExt as _, stream};
 
 use super::DynamoDbJobStore;
-use super::call::until_settled;
+use super::call::{until_settled, unusable};
+use super::item;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
@@ -136,6 +137,15 @@ impl JobQueries for DynamoDbJobStore {
 
     async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         self.found(job_id).await
+    }
+
+    async fn submission_of(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> Result<Option<Submission>, PortError> {
+        let found = self.item(&self.tables.jobs, item::submission_key(job_name, job_id)).await?;
+        found.as_ref().map(item::to_submission).transpose().map_err(unusable("GetItem"))
     }
 
     async fn submissions(

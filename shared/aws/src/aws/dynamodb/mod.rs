@@ -14,6 +14,7 @@
 //! | `lists` | pages and counts, by the indexes |
 //! | `removal` | forgetting submissions and jobs |
 //! | `runs` | the run store |
+//! | `shares` | how many programs submit at present |
 //! | `job_store` | the port |
 //!
 //! No call scans a table. Items are read after every write (`ConsistentRead`), and every write is one
@@ -33,6 +34,7 @@ mod lists;
 mod read;
 mod removal;
 mod runs;
+mod shares;
 mod submissions;
 mod table;
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod tests;
 
 use aws_sdk_dynamodb::Client;
 
+pub use shares::DynamoDbShares;
 pub use table::{Attribute, AttributeKind, IndexDefinition, JOBS, Key, RUNS, TableDefinition};
 
 /// Items of a page: as many as one `BatchGetItem` reads.
@@ -67,6 +70,11 @@ impl DynamoDbJobStore {
     /// A store on tables that exist.
     pub fn new(client: Client, tables: Tables) -> Self {
         Self { client, tables, page_size: PAGE_SIZE }
+    }
+
+    /// Its tables.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// The same with pages of at most so many items, 1 to 100.

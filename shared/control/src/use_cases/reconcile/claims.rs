@@ -1,17 +1,23 @@
 //! Claims that have expired: their submissions adopted, or the jobs submitted under new ones.
 
-use super::Pass;
+use futures_util::{StreamExt as _, stream};
+
+use super::listing::{Expired, Listing, oldest_submission};
+use super::{Pass, Reconciled};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::plan::Skip;
-use crate::domain::{JobHead, JobId, JobState, NewSubmission, RecordOutcome};
+use crate::domain::{JobHead, JobId, JobName, JobState, NewSubmission, RecordOutcome, Timestamp};
 use crate::events::JobDetail;
 use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::submit::{SubmitOutcome, end_surplus};
 use crate::use_cases::take_over::take_over;
 
-/// How far Batch's clock and ours may be apart, in milliseconds.
-const CLOCK_SKEW_MS: i64 = 3_600_000;
+/// Claims that one pass looks into at most. What is held of them takes 50 MB.
+const CLAIMS_MAX: usize = 100_000;
+
+/// Claims that are settled at once.
+const AT_ONCE: usize = 16;
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
 where
@@ -20,30 +26,93 @@ where
     P: SubmissionPace,
     C: Clock,
 {
+    /// Three calls a hundred claims or fewer, where there are many: see `listing`.
     pub(super) async fn look_into_claims(&mut self) -> Result<(), PortError> {
         let before = self.recorder.clock.now().plus_millis(-self.policy.quarantine_ms);
+        let expired = self.expired_claims(before).await?;
+        let mut listing = self.list_queues(&expired).await;
+        for part in expired.chunks(DESCRIBE_JOBS_MAX) {
+            let names: Vec<JobName> = part.iter().map(|claim| claim.job_name.clone()).collect();
+            match self.recorder.store.jobs_named(&names).await {
+                Ok(jobs) => {
+                    let heads = jobs.into_iter().flatten().map(|job| job.head);
+                    let still =
+                        |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
+                    self.look_into(heads.filter(still).collect(), &mut listing).await;
+                }
+                Err(error) => names.iter().for_each(|name| self.postpone(name, &error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn expired_claims(&mut self, before: Timestamp) -> Result<Vec<Expired>, PortError> {
+        let mut expired = Vec::new();
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.expired_claims(before, cursor.as_ref()).await?;
             self.done.unreadable += page.unreadable.len() as u64;
-            for head in &page.items {
-                if let Err(error) = self.look_into_claim(head).await {
-                    self.postpone(&head.spec.job_name, &error);
-                }
-            }
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(()),
+            expired.extend(page.items.iter().map(Expired::of));
+            cursor = page.next;
+            if cursor.is_none() || expired.len() >= CLAIMS_MAX {
+                return Ok(expired);
             }
         }
     }
 
-    /// Asks Batch what became of a claim: adopts its submission, or takes the claim over.
-    async fn look_into_claim(&mut self, head: &JobHead) -> Result<(), PortError> {
+    /// Asks Batch what became of the claims of some heads, a hundred at most, and settles them.
+    async fn look_into(&mut self, heads: Vec<JobHead>, listing: &mut Listing) {
+        let mut asked: Vec<(JobHead, Vec<JobSummary>)> = Vec::new();
+        for head in heads {
+            match self.listed(&head, listing).await {
+                Ok(found) => asked.push((head, found)),
+                Err(error) => self.postpone(&head.spec.job_name, &error),
+            }
+        }
+        let all: Vec<JobId> = asked.iter().flat_map(|(_, found)| ids(found)).collect();
+        let together = self.describe(&all).await;
+        let mut described = Vec::new();
+        for (head, found) in asked {
+            let details = match &together {
+                Ok(details) => Ok(details.clone()),
+                Err(error) if error.may_pass() => Err(error.clone()),
+                // One job that can't be described must not hide the others.
+                Err(_) => self.describe(&ids(&found).collect::<Vec<_>>()).await,
+            };
+            match details.and_then(|details| all_described(&head, &found, details)) {
+                Ok(details) => described.push((head, details)),
+                Err(error) => self.postpone(&head.spec.job_name, &error),
+            }
+        }
+        let (recorder, policy) = (self.recorder, self.policy);
+        let mut settling = stream::iter(described.into_iter().map(|(head, details)| async move {
+            let mut done = Reconciled::default();
+            let mut pass = Pass { recorder, policy, done: &mut done };
+            if let Err(error) = pass.settle(&head, &details).await {
+                pass.postpone(&head.spec.job_name, &error);
+            }
+            done
+        }))
+        .buffer_unordered(AT_ONCE);
+        while let Some(done) = settling.next().await {
+            self.done.add(done);
+        }
+    }
+
+    async fn describe(&self, ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        let mut details = Vec::new();
+        for ids in ids.chunks(DESCRIBE_JOBS_MAX) {
+            details.extend(self.recorder.engine.describe_jobs(ids).await?);
+        }
+        Ok(details)
+    }
+
+    /// Adopts the claim's submission, or takes the claim over. `details`: what Batch has under the job's name and
+    /// the head does not name.
+    async fn settle(&mut self, head: &JobHead, details: &[JobDetail]) -> Result<(), PortError> {
         let Some(claim) = &head.claim else { return Ok(()) };
         let mut adopted = false;
-        for detail in self.submissions_unknown_to(head).await? {
-            let state = detail.state();
+        for state in details.iter().map(JobDetail::state) {
             if state.nonce.as_ref().is_some_and(|nonce| head.has_issued(nonce)) {
                 adopted |= self.adopt(head, &state).await? && state.nonce.as_ref() == Some(&claim.nonce);
             }
@@ -94,40 +163,32 @@ where
         self.record(state).await?;
         Ok(true)
     }
+}
 
-    /// What Batch has under the job's name, where the claim's submission goes, and the head does not know of.
-    ///
-    /// Errs where `ListJobs` shows a job that may have been made under the claim and `DescribeJobs` does
-    /// not: whose it is can't be told, and the claim must not be given up.
-    async fn submissions_unknown_to(&self, head: &JobHead) -> Result<Vec<JobDetail>, PortError> {
-        let engine = self.recorder.engine;
-        let mut unknown: Vec<JobSummary> = Vec::new();
-        let mut cursor: Option<Cursor> = None;
-        loop {
-            let page = engine.list_jobs(head.claimed_queue(), &head.spec.job_name, cursor.as_ref()).await?;
-            unknown.extend(page.items.into_iter().filter(|found| !head.job_tries.contains(&found.job_id)));
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
-        }
-        let mut details: Vec<JobDetail> = Vec::new();
-        for found in unknown.chunks(DESCRIBE_JOBS_MAX) {
-            let ids: Vec<JobId> = found.iter().map(|summary| summary.job_id.clone()).collect();
-            details.extend(engine.describe_jobs(&ids).await?);
-        }
-        // A head that is claimed changed last when it was.
-        let oldest = head.updated_at.plus_millis(-CLOCK_SKEW_MS);
-        let hidden = unknown.iter().find(|summary| {
-            summary.created_at.is_none_or(|created_at| created_at >= oldest)
-                && details.iter().all(|detail| detail.job_id != summary.job_id)
-        });
-        match hidden {
-            None => Ok(details),
-            Some(hidden) => {
-                let why = format!("{} is listed, and not described yet", hidden.job_id);
-                Err(PortError::retryable("DescribeJobs", why))
-            }
+fn ids(found: &[JobSummary]) -> impl Iterator<Item = JobId> {
+    found.iter().map(|summary| summary.job_id.clone())
+}
+
+/// The descriptions of what was listed for a head.
+///
+/// Errs where a job is listed that may have been made under the claim, and is not described: whose it is can't be
+/// told, and the claim must not be given up.
+fn all_described(
+    head: &JobHead,
+    found: &[JobSummary],
+    mut details: Vec<JobDetail>,
+) -> Result<Vec<JobDetail>, PortError> {
+    details.retain(|detail| found.iter().any(|summary| summary.job_id == detail.job_id));
+    let oldest = oldest_submission(head);
+    let hidden = found.iter().find(|summary| {
+        summary.created_at.is_none_or(|created_at| created_at >= oldest)
+            && details.iter().all(|detail| detail.job_id != summary.job_id)
+    });
+    match hidden {
+        None => Ok(details),
+        Some(hidden) => {
+            let why = format!("{} is listed, and not described yet", hidden.job_id);
+            Err(PortError::retryable("DescribeJobs", why))
         }
     }
 }

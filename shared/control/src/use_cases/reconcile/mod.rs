@@ -2,6 +2,7 @@
 
 mod claims;
 mod ends;
+mod listing;
 mod silence;
 
 use serde::Serialize;
@@ -23,11 +24,20 @@ pub struct ReconcilePolicy {
     pub lost_after_ms: i64,
     /// Submissions that one pass asks about at most. The next pass goes on with those that wait longest.
     pub asked_max: usize,
+    /// Expired claims into one queue from which on all of its jobs since the oldest claim are listed once, and
+    /// not each job by its name.
+    pub listed_from: usize,
 }
 
 impl Default for ReconcilePolicy {
     fn default() -> Self {
-        Self { quarantine_ms: 300_000, silence_ms: 900_000, lost_after_ms: 86_400_000, asked_max: 10_000 }
+        Self {
+            quarantine_ms: 300_000,
+            silence_ms: 900_000,
+            lost_after_ms: 86_400_000,
+            asked_max: 10_000,
+            listed_from: 20,
+        }
     }
 }
 
@@ -55,6 +65,17 @@ pub struct Reconciled {
 }
 
 impl Reconciled {
+    fn add(&mut self, other: Self) {
+        self.claims_adopted += other.claims_adopted;
+        self.claims_released += other.claims_released;
+        self.surplus_terminated += other.surplus_terminated;
+        self.described += other.described;
+        self.lost += other.lost;
+        self.resubmitted += other.resubmitted;
+        self.postponed += other.postponed;
+        self.unreadable += other.unreadable;
+    }
+
     fn count(&mut self, recorded: &Recorded) {
         match recorded {
             Recorded::Resubmitted(_) => self.resubmitted += 1,

@@ -6,6 +6,7 @@ mod progress;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -17,12 +18,14 @@ use self::breaker::Breaker;
 use self::open_lines::settle_open;
 use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use crate::domain::backoff::backoff;
+use crate::domain::plan::Skip;
 use crate::domain::{
-    Checkpoint, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState, SourceVersion, Timestamp,
+    Checkpoint, JobId, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState, SourceVersion,
+    Timestamp,
 };
 use crate::job_file::{Entry, JobFile, JobFileError};
 use crate::ports::{Clock, JobEngine, JobStore, ObjectStore, PortError, RunStore, SubmissionPace};
-use progress::Progress;
+use progress::{Progress, SAVE_EVERY};
 pub use report::{ReportLine, ReportOutcome, merged, report_key, settled_key};
 
 /// How a file is run.
@@ -110,11 +113,16 @@ where
         return Ok(RunEnd::Complete(run.counts));
     }
     let asked = Asked::ByPerson { rerun: run.rerun };
+    let before = &Before::new(&run);
     let mut progress = Progress::new(store, archive, clock, run, each);
     let submit_one = |index: u64, line: u64, spec: JobSpec| -> BoxFuture<'_, Tried> {
         Box::pin(async move {
             let wanted = Order { spec: &spec, run_id: &order.run_id, asked };
             let result = submit(store, engine, pace, clock, &order.policy, &wanted).await;
+            let result = match result {
+                Ok(outcome) => before.own(store, index, &spec.job_name, outcome).await,
+                Err(error) => Err(error),
+            };
             Tried { index, line, spec, result }
         })
     };
@@ -191,6 +199,59 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
         cancellation: None,
     };
     Ok(store.create_run(&run).await?.unwrap_or(run))
+}
+
+/// What an invocation that was killed has left between the checkpoint and its end.
+struct Before {
+    run_id: RunId,
+    checkpoint: u64,
+    saved_at: Timestamp,
+    /// Submissions that have a line of this invocation, so that a job that the file names twice is submitted once in
+    /// the report too.
+    told: Mutex<BTreeSet<JobId>>,
+}
+
+impl Before {
+    fn new(run: &Run) -> Self {
+        let (run_id, saved_at) = (run.run_id.clone(), run.updated_at);
+        Self { run_id, checkpoint: run.checkpoint.0, saved_at, told: Mutex::default() }
+    }
+
+    /// What is said of a job that was left alone because this very run has submitted it: since the checkpoint was
+    /// saved, by an invocation that did not come to the next, so that no report says it.
+    async fn own<S: JobStore>(
+        &self,
+        store: &S,
+        index: u64,
+        job_name: &JobName,
+        outcome: SubmitOutcome,
+    ) -> Result<SubmitOutcome, PortError> {
+        // No invocation comes further before it saves.
+        if index >= self.checkpoint + WINDOW + SAVE_EVERY {
+            return Ok(outcome);
+        }
+        match &outcome {
+            SubmitOutcome::Submitted(job_id) => {
+                self.tell(job_id);
+                return Ok(outcome);
+            }
+            SubmitOutcome::Skipped(
+                Skip::InFlight(_) | Skip::Recovering | Skip::SubmittedBefore | Skip::Succeeded,
+            ) => {}
+            _ => return Ok(outcome),
+        }
+        let Some(head) = store.job(job_name).await?.map(|job| job.head) else { return Ok(outcome) };
+        let is_own = head.run_id == self.run_id && head.submitted_at >= Some(self.saved_at);
+        match head.job_id.filter(|job_id| is_own && self.tell(job_id)) {
+            Some(job_id) => Ok(SubmitOutcome::Submitted(job_id)),
+            None => Ok(outcome),
+        }
+    }
+
+    /// Returns whether it is said for the first time.
+    fn tell(&self, job_id: &JobId) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(job_id.clone())
+    }
 }
 
 /// A job that was tried.

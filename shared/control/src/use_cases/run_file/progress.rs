@@ -13,7 +13,7 @@ use crate::ports::{Clock, ObjectStore, ObjectWriter as _, RunStore};
 use crate::use_cases::submit::SubmitOutcome;
 
 /// Jobs between two saved checkpoints.
-const SAVE_EVERY: u64 = 1_000;
+pub(super) const SAVE_EVERY: u64 = 1_000;
 
 /// A run under way. The checkpoint is the first job that is not done; the report is written up to it,
 /// and a part of the report is finished before the checkpoint that stands behind it is saved, so that

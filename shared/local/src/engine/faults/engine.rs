@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{JobId, JobName, SubmitJobRequest};
+use crate::domain::{JobId, JobName, SubmitJobRequest, Timestamp};
 use crate::engine::seed::Dice;
 use crate::events::JobDetail;
 use crate::ports::{Cursor, JobEngine, JobSummary, Page, PortError, SubmissionPace};
@@ -121,6 +121,18 @@ impl<E: JobEngine> JobEngine for FaultyEngine<E> {
     ) -> Result<Page<JobSummary>, PortError> {
         self.before_read("ListJobs")?;
         let mut jobs = self.inner.list_jobs(job_queue, job_name, page).await?;
+        self.show(&mut jobs.items);
+        Ok(jobs)
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.before_read("ListJobs")?;
+        let mut jobs = self.inner.list_jobs_since(job_queue, since, page).await?;
         self.show(&mut jobs.items);
         Ok(jobs)
     }

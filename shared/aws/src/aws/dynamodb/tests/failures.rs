@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::super::item;
-use super::script::{Script, as_json, cancelled, done, refused};
+use super::script::{Script, as_json, cancelled, done, refused, refused_by_itself};
 use super::{NOW, name, state, wish};
 use crate::aws::dynamodb::keys::{SHARDS, first_shard};
 use crate::domain::{ClaimOutcome, JobHead, JobId, JobStatus, NewSubmission, Nonce, RecordOutcome, claims};
@@ -66,6 +66,26 @@ async fn a_failed_condition_is_an_answer_after_another_look() {
     let condition = "attribute_not_exists(#orderKey) OR #orderKey < :orderKey";
     assert_eq!(update["ConditionExpression"], condition);
     assert_eq!(update["ExpressionAttributeValues"][":orderKey"], json!({"N": "5"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_was_lost_is_not_taken_for_anothers() {
+    let script = Script::of([done(), refused_by_itself()]);
+    assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Granted(nonce("a")));
+    let (_, put) = script.asked().remove(1);
+    assert_eq!(put["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+
+    let script = Script::of([found(&claimed("a"), 7), refused_by_itself()]);
+    assert!(script.store().release(&name("a"), &nonce("a"), None, NOW).await.unwrap());
+    script.asked();
+
+    let (status, mut answer) = refused("ConditionalCheckFailedException");
+    let mut anothers = item::of_head(&claimed("a"), 1).unwrap();
+    anothers.insert(item::WRITER.to_owned(), item::text("another's"));
+    answer["Item"] = as_json(&anothers);
+    let script = Script::of([done(), (status, answer), found(&claimed("a"), 1)]);
+    assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Held);
+    assert_eq!(script.operations(), ["GetItem", "PutItem", "GetItem"]);
 }
 
 #[tokio::test(start_paused = true)]

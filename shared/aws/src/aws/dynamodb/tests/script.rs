@@ -64,11 +64,26 @@ impl HttpConnector for Script {
         let target = request.headers().get("x-amz-target").unwrap();
         let operation = target.rsplit('.').next().unwrap().to_owned();
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        let written = body["Item"].clone();
         self.asked.lock().unwrap().push((operation, body));
-        let (status, answer) = self.answers.lock().unwrap().pop_front().expect("one answer for each request");
+        let (status, mut answer) =
+            self.answers.lock().unwrap().pop_front().expect("one answer for each request");
+        if answer["Item"] == OWN_ITEM {
+            answer["Item"] = written;
+        }
         let status = StatusCode::try_from(status).unwrap();
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(answer.to_string()))))
     }
+}
+
+/// Stands for the item of the request that is answered.
+const OWN_ITEM: &str = "own";
+
+/// The condition fails on what this very write has made: its first answer was lost.
+pub(super) fn refused_by_itself() -> (u16, Value) {
+    let (status, mut answer) = refused("ConditionalCheckFailedException");
+    answer["Item"] = json!(OWN_ITEM);
+    (status, answer)
 }
 
 pub(super) fn done() -> (u16, Value) {
