@@ -331,8 +331,8 @@ fn answers_conform() {
     });
     all_conform(&submitter::schema::answer(), [queue.clone(), json!({"runs": [run]})]);
     let outcomes = [
-        state_handler::Outcome::NotOurs,
-        state_handler::Outcome::Ended {
+        state_handler::EventOutcome::NotOurs,
+        state_handler::EventOutcome::Ended {
             status: batchwright::domain::JobStatus::Failed,
             cause: Some("HOST_LOST".to_owned()),
         },
@@ -347,7 +347,7 @@ fn answers_conform() {
         events: 1,
         next_look: None,
     };
-    let answers = [log_collector::Outcome::Archived(record), log_collector::Outcome::Known]
+    let answers = [log_collector::LogsOutcome::Archived(record), log_collector::Outcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
     all_conform(&log_collector::schema::answer(), answers.into_iter().chain([queue]));
     let pass = |reconciled| reconciler::Response {

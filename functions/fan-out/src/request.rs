@@ -6,7 +6,7 @@ use batchwright::domain::RunId;
 use batchwright::events::EventError;
 use batchwright::fan_out::{Continuation, FanOutCall, InvalidCall, Order, Source, read_call};
 use batchwright::function::{FunctionError, Invocation};
-use batchwright::use_cases::fan_out::{Place, StoredOrder, readable, writable};
+use batchwright::use_cases::fan_out::{RunPlace, StoredOrder, readable, writable};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -29,7 +29,7 @@ pub(crate) struct Job {
     pub(crate) call: FanOutCall,
     pub(crate) order: Order,
     pub(crate) digest: String,
-    pub(crate) place: Place,
+    pub(crate) place: RunPlace,
     pub(crate) first: u64,
     pub(crate) end: Option<u64>,
     /// Whether the call is kept already for those who go on with it.
@@ -86,7 +86,7 @@ impl Job {
         if let Some(uri) = &order.results {
             writable("resultsUri", uri, &config.bucket).map_err(refuse)?;
         }
-        let place = Place { bucket: config.bucket.clone(), run_id, branch: None };
+        let place = RunPlace { bucket: config.bucket.clone(), run_id, branch: None };
         Ok(Self { call, order, digest, place, first: 0, end: None, is_stored: false })
     }
 
@@ -103,7 +103,7 @@ impl Job {
 }
 
 /// The call that has the fan-out go on.
-pub(crate) fn continuation(place: &Place) -> Value {
+pub(crate) fn continuation(place: &RunPlace) -> Value {
     json!({"continue": Continuation { run_id: place.run_id.clone(), branch: place.branch }})
 }
 

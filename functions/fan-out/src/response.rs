@@ -2,7 +2,7 @@
 
 use batchwright::domain::RunId;
 use batchwright::fan_out::{Progress, Summary};
-use batchwright::use_cases::fan_out::{Place, Results};
+use batchwright::use_cases::fan_out::{Results, RunPlace};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -44,8 +44,8 @@ pub struct Response {
 
 impl Response {
     /// Of a fan-out that has not ended.
-    pub(crate) fn open(place: &Place, state: AnswerState, progress: &Progress) -> Self {
-        let root = Place { branch: None, ..place.clone() };
+    pub(crate) fn open(place: &RunPlace, state: AnswerState, progress: &Progress) -> Self {
+        let root = RunPlace { branch: None, ..place.clone() };
         Self {
             run_id: root.run_id.clone(),
             state,
@@ -57,7 +57,7 @@ impl Response {
     }
 
     /// Of one that has.
-    pub(crate) fn complete(place: &Place, progress: &Progress, results: Results) -> Self {
+    pub(crate) fn complete(place: &RunPlace, progress: &Progress, results: Results) -> Self {
         let open = Self::open(place, AnswerState::Complete, progress);
         match results {
             Results::Inline(results) => Self { results: Some(results), ..open },

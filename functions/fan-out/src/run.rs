@@ -7,7 +7,7 @@ use batchwright::function::{FunctionError, Invocation};
 use batchwright::ports::{
     AsyncInvoker, CheckpointStore, Clock, FunctionCaller, ObjectStore, ObjectWriter, PortError,
 };
-use batchwright::use_cases::fan_out::{End, FanOut, Place, finish, load_order, run_fan_out, store_order};
+use batchwright::use_cases::fan_out::{End, FanOut, RunPlace, finish, load_order, run_fan_out, store_order};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -54,7 +54,7 @@ where
     C: Clock,
     I: AsyncInvoker,
 {
-    let place = Place { bucket: config.bucket.clone(), run_id: asked.run_id.clone(), branch: None };
+    let place = RunPlace { bucket: config.bucket.clone(), run_id: asked.run_id.clone(), branch: None };
     let stored = load_order(&ports.objects, &place).await?;
     let stored = stored.ok_or_else(|| unknown(asked))?;
     let job = Job::stored(stored, asked.run_id.clone(), config, invocation)?;
@@ -132,9 +132,9 @@ async fn hand_on<F, O: ObjectStore, C, I: AsyncInvoker>(
 /// Brings the results together and says what the fan-out came to, here and in its summary.
 pub(crate) async fn complete<F, O: ObjectStore, C, I>(
     ports: &Ports<F, O, C, I>,
-    root: &Place,
+    root: &RunPlace,
     asked: Option<&S3Uri>,
-    branches: &[(Place, Checkpoint)],
+    branches: &[(RunPlace, Checkpoint)],
 ) -> Result<Response, FunctionError> {
     let results = finish(&ports.objects, root, asked, branches).await?;
     let mut progress = Progress::default();
@@ -154,7 +154,7 @@ pub(crate) async fn complete<F, O: ObjectStore, C, I>(
 }
 
 /// Where the results go that nobody asked for and nobody waits for.
-pub(crate) fn own_results(root: &Place) -> S3Uri {
+pub(crate) fn own_results(root: &RunPlace) -> S3Uri {
     S3Uri { bucket: root.bucket.clone(), key: root.results() }
 }
 

@@ -3,7 +3,7 @@
 use batchwright::fan_out::{Continuation, Counts};
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::ports::{AsyncInvoker, CheckpointStore, Clock, FunctionCaller, ObjectStore};
-use batchwright::use_cases::fan_out::{Place, StoredOrder, Tree, load_order, plan_tree, store_order};
+use batchwright::use_cases::fan_out::{RunPlace, StoredOrder, Tree, load_order, plan_tree, store_order};
 use tracing::info;
 
 use crate::config::Config;
@@ -70,7 +70,7 @@ where
     C: Clock,
     I: AsyncInvoker,
 {
-    let root = Place { bucket: config.bucket.clone(), run_id: asked.run_id.clone(), branch: None };
+    let root = RunPlace { bucket: config.bucket.clone(), run_id: asked.run_id.clone(), branch: None };
     let mut stored = load_order(&ports.objects, &root).await?.ok_or_else(|| unknown(asked))?;
     let tree = stored.tree.take().ok_or_else(|| unknown(asked))?;
     let part = usize::try_from(number).ok().and_then(|n| tree.branches.get(n)).copied();
@@ -93,7 +93,7 @@ where
 async fn ended<F, O: ObjectStore + CheckpointStore, C, I>(
     ports: &Ports<F, O, C, I>,
     job: &Job,
-    root: &Place,
+    root: &RunPlace,
     tree: &Tree,
 ) -> Result<Option<Response>, FunctionError> {
     let found = tree.checkpoints(&ports.objects, root).await?;

@@ -25,7 +25,7 @@ pub struct Ports<S, L, O, C> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "outcome")]
-pub enum Outcome {
+pub enum LogsOutcome {
     /// They are in the archive.
     Archived(LogsRecord),
     /// They are there already.
@@ -44,7 +44,7 @@ pub enum Response {
     /// To a queue.
     Messages(BatchResponse),
     /// To everyone else.
-    Logs(Outcome),
+    Logs(LogsOutcome),
 }
 
 #[derive(Deserialize)]
@@ -90,16 +90,16 @@ async fn take<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + Checkpo
     ports: &Ports<S, L, O, C>,
     config: &Config,
     event: Value,
-) -> Result<Outcome, FunctionError> {
-    let Some((job_id, look)) = wanted(event)? else { return Ok(Outcome::NotOurs) };
+) -> Result<LogsOutcome, FunctionError> {
+    let Some((job_id, look)) = wanted(event)? else { return Ok(LogsOutcome::NotOurs) };
     let Ports { store, source, archive, clock } = ports;
     if let Some(record) = collect_logs(store, source, archive, clock, &config.policy, &job_id, look).await? {
-        return Ok(Outcome::Archived(record));
+        return Ok(LogsOutcome::Archived(record));
     }
     let outcome = match store.submission(&job_id).await? {
-        None => Outcome::NotOurs,
-        Some(submission) if submission.state.status.is_terminal() => Outcome::Known,
-        Some(_) => Outcome::NotEnded,
+        None => LogsOutcome::NotOurs,
+        Some(submission) if submission.state.status.is_terminal() => LogsOutcome::Known,
+        Some(_) => LogsOutcome::NotEnded,
     };
     info!(job.id = %job_id, ?outcome, "no logs to archive");
     Ok(outcome)
@@ -125,22 +125,22 @@ fn wanted(event: Value) -> Result<Option<(JobId, Look)>, FunctionError> {
 
 /// Whether a message is done. An end that the store does not know of yet will be known soon. A log that had settled
 /// is looked at again by the reconciler, whatever is missing: a queue delivers a few times, minutes apart.
-fn whole(outcome: &Outcome) -> Result<(), FunctionError> {
+fn whole(outcome: &LogsOutcome) -> Result<(), FunctionError> {
     match outcome {
-        Outcome::Archived(LogsRecord { complete: false, next_look: None, incomplete_reason, .. }) => {
+        LogsOutcome::Archived(LogsRecord { complete: false, next_look: None, incomplete_reason, .. }) => {
             let why = incomplete_reason.clone().unwrap_or_default();
             Err(FunctionError::NotYet(format!("the logs are not whole yet: {why}")))
         }
-        Outcome::NotEnded => Err(FunctionError::NotYet("the job's end is not recorded yet".into())),
-        Outcome::Archived(_) | Outcome::Known | Outcome::NotOurs => Ok(()),
+        LogsOutcome::NotEnded => Err(FunctionError::NotYet("the job's end is not recorded yet".into())),
+        LogsOutcome::Archived(_) | LogsOutcome::Known | LogsOutcome::NotOurs => Ok(()),
     }
 }
 
-fn metrics(outcome: &Outcome) -> Vec<Metric> {
+fn metrics(outcome: &LogsOutcome) -> Vec<Metric> {
     match outcome {
-        Outcome::Archived(record) => {
+        LogsOutcome::Archived(record) => {
             vec![Metric::count("LogsArchived", 1), Metric::count("LogEventsArchived", record.events)]
         }
-        Outcome::Known | Outcome::NotEnded | Outcome::NotOurs => Vec::new(),
+        LogsOutcome::Known | LogsOutcome::NotEnded | LogsOutcome::NotOurs => Vec::new(),
     }
 }

@@ -15,4 +15,4 @@ mod handler;
 pub mod schema;
 
 pub use config::Config;
-pub use handler::{Outcome, Ports, Response, handle};
+pub use handler::{LogsOutcome, Ports, Response, handle};

@@ -38,7 +38,7 @@ pub struct Entry {
     pub uri: String,
     /// Where all went well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Outcome>,
+    pub result: Option<OperationResult>,
     /// Where not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -49,7 +49,7 @@ pub struct Entry {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Outcome {
+pub enum OperationResult {
     Loaded(LoadedObject),
     Converted(Converted),
     Validated(Validated),
@@ -60,7 +60,7 @@ pub enum Outcome {
 
 impl Entry {
     /// Of one object.
-    pub(crate) fn of(uri: String, became: Result<Outcome, Failure>) -> Self {
+    pub(crate) fn of(uri: String, became: Result<OperationResult, Failure>) -> Self {
         match became {
             Ok(outcome) => Self { uri, result: Some(outcome), error: None },
             Err(failure) => Self { uri, result: None, error: Some(failure) },

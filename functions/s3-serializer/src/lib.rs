@@ -26,7 +26,7 @@ mod operations;
 pub mod schema;
 mod sink;
 
-pub use answer::{Entry, Outcome, Response};
+pub use answer::{Entry, OperationResult, Response};
 pub use call::Call;
 pub use config::{Allowed, Config};
 pub use handler::handle;

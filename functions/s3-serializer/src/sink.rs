@@ -6,7 +6,7 @@ use batchwright::objects::{ANSWER_MAX_BYTES, Failure, FailureCode, ResultsFile, 
 use batchwright::ports::Buckets;
 use serde::Serialize;
 
-use crate::answer::{Entry, Outcome, Response};
+use crate::answer::{Entry, OperationResult, Response};
 use crate::config::Config;
 
 /// What an answer has beside its results.
@@ -101,7 +101,9 @@ impl<W: batchwright::ports::ConditionalWriter> Sink<W> {
         if bytes > free {
             match &mut entry.result {
                 // It is written; its length is still told.
-                Some(Outcome::Converted(converted)) if converted.header.is_some() => converted.header = None,
+                Some(OperationResult::Converted(converted)) if converted.header.is_some() => {
+                    converted.header = None
+                }
                 _ => entry = Entry::of(entry.uri, Err(no_room())),
             }
             bytes = length(&entry);

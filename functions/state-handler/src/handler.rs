@@ -15,7 +15,7 @@ use crate::config::Config;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", tag = "outcome")]
-pub enum Outcome {
+pub enum EventOutcome {
     /// The job is not one of ours, or was removed, or the event is of another account or Region.
     NotOurs,
     /// The submission is one too many: it was terminated.
@@ -53,7 +53,7 @@ pub enum Response {
     /// To a queue.
     Messages(BatchResponse),
     /// To everyone else.
-    Event(Outcome),
+    Event(EventOutcome),
 }
 
 /// Handles one invocation.
@@ -83,12 +83,12 @@ where
 
 /// What an event led to, for its own job and for those that waited for it.
 struct Taken {
-    outcome: Outcome,
-    woken: Vec<Outcome>,
+    outcome: EventOutcome,
+    woken: Vec<EventOutcome>,
 }
 
 impl Taken {
-    fn of(outcome: Outcome) -> Self {
+    fn of(outcome: EventOutcome) -> Self {
         Self { outcome, woken: Vec::new() }
     }
 
@@ -112,10 +112,10 @@ where
         Event::JobStateChange(change) if !config.is_from_here(&change.account, &change.region) => {
             let (account, region) = (&change.account, &change.region);
             warn!(job.id = %change.detail.job_id, "an event of account {account:?} in {region:?} is left alone");
-            Ok(Taken::of(Outcome::NotOurs))
+            Ok(Taken::of(EventOutcome::NotOurs))
         }
         Event::JobStateChange(change) => record(recorder, &change).await,
-        Event::StrangersJob => Ok(Taken::of(Outcome::NotOurs)),
+        Event::StrangersJob => Ok(Taken::of(EventOutcome::NotOurs)),
         Event::QueueBlocked(blocked) => Ok(Taken::of(keep_reason(recorder, &blocked).await?)),
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
             "the state handler takes events of AWS Batch; those of S3 belong to the submitter".into(),
@@ -140,20 +140,20 @@ where
     Ok(Taken { outcome: tell(&state, recorded), woken })
 }
 
-fn tell(state: &JobState, recorded: Recorded) -> Outcome {
+fn tell(state: &JobState, recorded: Recorded) -> EventOutcome {
     let outcome = match recorded {
-        Recorded::NotOurs => Outcome::NotOurs,
-        Recorded::Surplus => Outcome::Surplus,
-        Recorded::Noted(Applied::Applied) => Outcome::Recorded,
-        Recorded::Noted(Applied::Stale) => Outcome::Stale,
+        Recorded::NotOurs => EventOutcome::NotOurs,
+        Recorded::Surplus => EventOutcome::Surplus,
+        Recorded::Noted(Applied::Applied) => EventOutcome::Recorded,
+        Recorded::Noted(Applied::Stale) => EventOutcome::Stale,
         Recorded::Ended(status, cause) => {
-            Outcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
+            EventOutcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
         }
         Recorded::Resubmitted(resubmission) => {
             let why = resubmission.to_string();
-            Outcome::Resubmitted { job_id: resubmission.job_id, why }
+            EventOutcome::Resubmitted { job_id: resubmission.job_id, why }
         }
-        Recorded::Waiting => Outcome::Waiting,
+        Recorded::Waiting => EventOutcome::Waiting,
     };
     info!(job.name = %state.job_name, job.id = %state.job_id, job.status = %state.status, ?outcome, "state change");
     outcome
@@ -163,7 +163,7 @@ fn tell(state: &JobState, recorded: Recorded) -> Outcome {
 async fn keep_reason<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
     blocked: &QueueBlocked,
-) -> Result<Outcome, FunctionError>
+) -> Result<EventOutcome, FunctionError>
 where
     S: JobStore,
     E: JobEngine,
@@ -185,19 +185,19 @@ where
         let state = JobState { status_reason, ..state };
         recorder.store.apply_state(&state, recorder.clock.now()).await?;
     }
-    Ok(Outcome::QueueBlocked)
+    Ok(EventOutcome::QueueBlocked)
 }
 
-fn metric(outcome: &Outcome) -> Metric {
+fn metric(outcome: &EventOutcome) -> Metric {
     match outcome {
-        Outcome::NotOurs => Metric::count("EventsNotOurs", 1),
-        Outcome::Surplus => Metric::count("SurplusTerminated", 1),
-        Outcome::Recorded => Metric::count("StatesRecorded", 1),
-        Outcome::Stale => Metric::count("StatesStale", 1),
-        Outcome::Ended { status: JobStatus::Succeeded, .. } => Metric::count("JobsSucceeded", 1),
-        Outcome::Ended { .. } => Metric::count("JobsFailed", 1),
-        Outcome::Resubmitted { .. } => Metric::count("JobsResubmitted", 1),
-        Outcome::Waiting => Metric::count("EndsWaiting", 1),
-        Outcome::QueueBlocked => Metric::count("QueuesBlocked", 1),
+        EventOutcome::NotOurs => Metric::count("EventsNotOurs", 1),
+        EventOutcome::Surplus => Metric::count("SurplusTerminated", 1),
+        EventOutcome::Recorded => Metric::count("StatesRecorded", 1),
+        EventOutcome::Stale => Metric::count("StatesStale", 1),
+        EventOutcome::Ended { status: JobStatus::Succeeded, .. } => Metric::count("JobsSucceeded", 1),
+        EventOutcome::Ended { .. } => Metric::count("JobsFailed", 1),
+        EventOutcome::Resubmitted { .. } => Metric::count("JobsResubmitted", 1),
+        EventOutcome::Waiting => Metric::count("EndsWaiting", 1),
+        EventOutcome::QueueBlocked => Metric::count("QueuesBlocked", 1),
     }
 }

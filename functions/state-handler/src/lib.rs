@@ -14,4 +14,4 @@ mod handler;
 pub mod schema;
 
 pub use config::Config;
-pub use handler::{Outcome, Response, handle};
+pub use handler::{EventOutcome, Response, handle};

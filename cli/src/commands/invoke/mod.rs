@@ -28,7 +28,7 @@ use tokio::io::AsyncReadExt as _;
 
 use self::interrupts::Interrupts;
 use self::list::List;
-use self::results::{Place, SpooledObject};
+use self::results::{ResultsPlace, SpooledObject};
 use crate::args::InvokeArgs;
 use crate::exit::{Exit, Failure};
 
@@ -47,7 +47,7 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<Exit, Failure> {
     };
     let aws = connect(&connection).await;
     let list = List::of(args, &call, &aws)?;
-    let place = Place::of(args)?;
+    let place = ResultsPlace::of(args)?;
     place.check_against(&list)?;
     list.check().await?;
     let tolerated = match &terms.tolerated {
@@ -58,17 +58,17 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<Exit, Failure> {
     let work =
         Work { args, call: &call, terms: &terms, list: &list, tolerated, caller: LambdaCaller::new(&aws) };
     match place {
-        Place::Stream(file, name) => {
+        ResultsPlace::Stream(file, name) => {
             let writer = StandardOutput::new(file, &name);
             let ledger = StreamedLedger::in_order(writer, call::order(args));
             let came = work.run(&ledger, Start::default()).await?;
             told::tell(&came, 0, None)
         }
-        Place::File(path) => {
+        ResultsPlace::File(path) => {
             let digest = list.digest(&call, None).await?;
             work.run_over(&path, &digest, args.overwrite, args.resume).await?.told()
         }
-        Place::Object(uri) => {
+        ResultsPlace::Object(uri) => {
             work.run_to(&uri, S3ObjectStore::new(s3_client(&aws), uri.bucket.clone())).await
         }
     }

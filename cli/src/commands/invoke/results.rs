@@ -14,7 +14,7 @@ use crate::args::InvokeArgs;
 use crate::exit::Failure;
 
 /// The place of the results.
-pub(super) enum Place {
+pub(super) enum ResultsPlace {
     /// Standard output, a pipe or a device: what is written can't be read again.
     Stream(File, String),
     /// A file, from which a run goes on.
@@ -23,7 +23,7 @@ pub(super) enum Place {
     Object(S3Uri),
 }
 
-impl Place {
+impl ResultsPlace {
     pub(super) fn of(args: &InvokeArgs) -> Result<Self, Failure> {
         let place = match args.results.as_deref() {
             None => {

@@ -7,7 +7,7 @@ use batchwright::serial::{ConvertOptions, Header, Limits, ValidateOptions};
 
 use super::many::Many;
 use super::places::{Condition, format, object, settings};
-use crate::answer::{Outcome, Response};
+use crate::answer::{OperationResult, Response};
 use crate::call::{Convert, ConvertItem, Dump, DumpItem, Load, Source, Validate};
 
 /// What is held of one object: a function has little memory.
@@ -18,7 +18,7 @@ pub(super) async fn load<B: Buckets>(many: Many<'_, B>, call: Load) -> Result<Re
     let request = LoadRequest { format: format(call.format)?, max_bytes: ANSWER_MAX_BYTES };
     let work = async |source: &Source| {
         let uri = object(many.config, source.uri())?;
-        Ok(Outcome::Loaded(objects::load(many.buckets, &uri, source.version_id(), &request).await?))
+        Ok(OperationResult::Loaded(objects::load(many.buckets, &uri, source.version_id(), &request).await?))
     };
     many.run(&call.uris, Source::uri, many.config.body_concurrency, call.results_uri, work).await
 }
@@ -34,7 +34,7 @@ pub(super) async fn validate<B: Buckets>(
     let work = async |source: &Source| {
         let (uri, version) = (object(many.config, source.uri())?, source.version_id());
         let seen = objects::validate(many.buckets, &uri, version, format, &options).await?;
-        Ok(Outcome::Validated(seen))
+        Ok(OperationResult::Validated(seen))
     };
     many.run(&call.uris, Source::uri, many.config.body_concurrency, call.results_uri, work).await
 }
@@ -48,7 +48,7 @@ pub(super) async fn dump<B: Buckets>(many: Many<'_, B>, call: Dump) -> Result<Re
         let condition = Condition { if_absent: item.if_absent, if_match: &item.if_match };
         let target = condition.target(many.config, &item.to, &settings)?;
         let written = objects::dump(many.buckets, item.value.get(), &target, &request).await?;
-        Ok(Outcome::Converted(written))
+        Ok(OperationResult::Converted(written))
     };
     let concurrency = many.config.body_concurrency;
     many.settling().run(&call.items, |item| &item.to, concurrency, call.results_uri, work).await
@@ -69,7 +69,7 @@ pub(super) async fn convert<B: Buckets>(many: Many<'_, B>, call: Convert) -> Res
         let target = condition.target(many.config, &item.to, &settings)?;
         let version = item.version_id.as_deref();
         let converted = objects::convert(many.buckets, &from, version, &target, &request).await?;
-        Ok(Outcome::Converted(converted))
+        Ok(OperationResult::Converted(converted))
     };
     let concurrency = many.config.body_concurrency;
     many.settling().run(&call.items, |item| &item.uri, concurrency, call.results_uri, work).await

@@ -10,7 +10,7 @@ use batchwright::ports::Buckets;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
-use crate::answer::{Entry, Outcome, Response};
+use crate::answer::{Entry, OperationResult, Response};
 use crate::config::Config;
 use crate::sink::Sink;
 
@@ -27,7 +27,7 @@ impl<B: Buckets> Many<'_, B> {
         Self { end: self.end + Duration::from_secs(3_600), ..*self }
     }
 
-    pub(super) async fn run<'i, T, F: Future<Output = Result<Outcome, Failure>>>(
+    pub(super) async fn run<'i, T, F: Future<Output = Result<OperationResult, Failure>>>(
         &self,
         items: &'i [T],
         name: impl Fn(&'i T) -> &'i str,

@@ -17,7 +17,7 @@ pub struct Checkpoint {
     /// Of the call: a second call under one id must be the same.
     pub digest: String,
     /// Whether all is done.
-    pub state: State,
+    pub state: CheckpointState,
     /// Counts the invocations that took the fan-out up.
     pub generation: u64,
     /// The request of the one that runs it.
@@ -78,7 +78,7 @@ pub struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
-pub enum State {
+pub enum CheckpointState {
     /// There are items without a result.
     Running,
     /// Every item has one.
@@ -126,7 +126,7 @@ impl Checkpoint {
     pub fn new(digest: String, first: u64, end: Option<u64>) -> Self {
         Self {
             digest,
-            state: State::Running,
+            state: CheckpointState::Running,
             generation: 0,
             owner: String::new(),
             leased_until: Timestamp::from_millis(0),
@@ -147,12 +147,12 @@ impl Checkpoint {
 
     /// Whether every item has its result.
     pub fn is_complete(&self) -> bool {
-        self.state == State::Complete
+        self.state == CheckpointState::Complete
     }
 
     /// Whether another invocation is believed to run it.
     pub fn is_leased(&self, now: Timestamp) -> bool {
-        self.state == State::Running && now < self.leased_until
+        self.state == CheckpointState::Running && now < self.leased_until
     }
 
     /// The same under a new owner. What waited for another attempt counts as started from now on: if the new
@@ -204,6 +204,8 @@ mod tests {
         let leased = Checkpoint::new("d".to_owned(), 0, None).taken_over("a", Timestamp::from_millis(10));
         assert!(leased.is_leased(Timestamp::from_millis(9)));
         assert!(!leased.is_leased(Timestamp::from_millis(10)));
-        assert!(!Checkpoint { state: State::Complete, ..leased }.is_leased(Timestamp::from_millis(9)));
+        assert!(
+            !Checkpoint { state: CheckpointState::Complete, ..leased }.is_leased(Timestamp::from_millis(9))
+        );
     }
 }

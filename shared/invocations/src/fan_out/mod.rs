@@ -37,7 +37,7 @@ mod target;
 mod tolerated;
 
 pub use call::{Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, read_call};
-pub use checkpoint::{Checkpoint, Early, Open, Progress, State};
+pub use checkpoint::{Checkpoint, CheckpointState, Early, Open, Progress};
 pub use concurrency::{Concurrency, Ticket};
 pub use indices::Indices;
 pub use json::Json;
@@ -45,7 +45,7 @@ pub use latencies::Latencies;
 pub use order::{Order, Source, Terms};
 pub use refusal::{Holds, holds};
 pub use reorder::{Reorder, ResultOrder, Settled};
-pub use result::{ItemResult, Outcome, Payload};
+pub use result::{ItemOutcome, ItemResult, Payload};
 pub use retry::{Next, Ran, RetryPolicy};
 pub use summary::{Counts, Quantiles, Summary};
 pub use target::{FunctionName, Targets};

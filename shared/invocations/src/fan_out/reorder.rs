@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::indices::Indices;
-use super::result::Outcome;
+use super::result::ItemOutcome;
 
 /// Bytes that a held result takes beside its line.
 const ENTRY_BYTES: usize = 160;
@@ -16,7 +16,7 @@ pub struct Settled {
     /// Its result as a line, with the line's end.
     pub line: String,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: ItemOutcome,
     /// How often it was tried.
     pub attempts: u32,
     /// How long its last attempt took, where it was answered.
@@ -128,7 +128,7 @@ mod tests {
 
     fn settled(index: u64) -> Settled {
         let line = format!("{index}\n");
-        Settled { line, outcome: Outcome::Succeeded, attempts: 1, answered_in_ms: Some(1) }
+        Settled { line, outcome: ItemOutcome::Succeeded, attempts: 1, answered_in_ms: Some(1) }
     }
 
     proptest! {

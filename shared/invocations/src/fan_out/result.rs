@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
+pub enum ItemOutcome {
     /// The function ran well, took the event, or may be invoked.
     Succeeded,
     /// The function ran and failed.
@@ -22,10 +22,10 @@ pub enum Outcome {
     NotRun,
 }
 
-impl Outcome {
+impl ItemOutcome {
     /// Whether it counts against what is tolerated.
     pub fn is_failure(self) -> bool {
-        matches!(self, Outcome::FunctionError | Outcome::Rejected | Outcome::Unknown)
+        matches!(self, ItemOutcome::FunctionError | ItemOutcome::Rejected | ItemOutcome::Unknown)
     }
 }
 
@@ -37,7 +37,7 @@ pub struct ItemResult {
     /// Its place in the list, from 0.
     pub index: u64,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: ItemOutcome,
     /// How often it was sent.
     pub attempts: u32,
     /// From sending the last attempt to its answer or failure.
@@ -106,7 +106,12 @@ impl Payload {
 
 impl ItemResult {
     /// An item that was never sent.
-    pub(crate) fn unsent(index: u64, outcome: Outcome, error_type: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn unsent(
+        index: u64,
+        outcome: ItemOutcome,
+        error_type: &str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             index,
             outcome,
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_result_is_one_line_and_keeps_every_digit() {
-        let mut result = ItemResult::unsent(7, Outcome::NotRun, "NotRun", "no");
+        let mut result = ItemResult::unsent(7, ItemOutcome::NotRun, "NotRun", "no");
         result.payload = Payload::of(b"[123456789012345678901234567890,\n1.10]".to_vec());
         assert_eq!(
             result.line(),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::result::Outcome;
+use super::result::ItemOutcome;
 use crate::ports::ErrorKind;
 
 /// What the call allows.
@@ -36,7 +36,7 @@ pub enum Next {
     /// It is tried again.
     Again,
     /// That is its result.
-    Settled(Outcome),
+    Settled(ItemOutcome),
 }
 
 impl RetryPolicy {
@@ -53,26 +53,26 @@ impl RetryPolicy {
             return Next::Again;
         }
         let ran = if kind == ErrorKind::Ambiguous { ran.max(Ran::Maybe) } else { ran };
-        Next::Settled(ran.outcome(Outcome::Rejected))
+        Next::Settled(ran.outcome(ItemOutcome::Rejected))
     }
 
     /// After an answer to the n-th attempt.
     pub fn after_answer(&self, has_failed: bool, attempts: u32) -> Next {
         match has_failed {
-            false => Next::Settled(Outcome::Succeeded),
+            false => Next::Settled(ItemOutcome::Succeeded),
             true if self.retry_function_errors && attempts < self.max_attempts => Next::Again,
-            true => Next::Settled(Outcome::FunctionError),
+            true => Next::Settled(ItemOutcome::FunctionError),
         }
     }
 }
 
 impl Ran {
     /// The outcome of an item that is not tried any more; `not` where it has not run.
-    pub fn outcome(self, not: Outcome) -> Outcome {
+    pub fn outcome(self, not: ItemOutcome) -> ItemOutcome {
         match self {
             Ran::No => not,
-            Ran::Maybe => Outcome::Unknown,
-            Ran::Failed => Outcome::FunctionError,
+            Ran::Maybe => ItemOutcome::Unknown,
+            Ran::Failed => ItemOutcome::FunctionError,
         }
     }
 
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn only_what_did_not_run_is_tried_again_unless_the_call_allows_more() {
         let idempotent = RetryPolicy { idempotent: true, ..POLICY };
-        let rejected = Next::Settled(Outcome::Rejected);
-        let unknown = Next::Settled(Outcome::Unknown);
+        let rejected = Next::Settled(ItemOutcome::Rejected);
+        let unknown = Next::Settled(ItemOutcome::Unknown);
         for (policy, kind, ran, attempts, expected) in [
             (POLICY, THROTTLED, Ran::No, 1, Next::Again),
             (POLICY, ErrorKind::Retryable, Ran::No, 2, Next::Again),
@@ -106,7 +106,7 @@ mod tests {
             (idempotent, ErrorKind::Ambiguous, Ran::Maybe, 3, unknown),
             (idempotent, ErrorKind::Retryable, Ran::Maybe, 3, unknown),
             (idempotent, ErrorKind::Permanent, Ran::Maybe, 2, unknown),
-            (POLICY, ErrorKind::Retryable, Ran::Failed, 3, Next::Settled(Outcome::FunctionError)),
+            (POLICY, ErrorKind::Retryable, Ran::Failed, 3, Next::Settled(ItemOutcome::FunctionError)),
         ] {
             assert_eq!(policy.after_error(kind, ran, attempts), expected, "{kind:?} {ran:?} {attempts}");
         }
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn a_function_that_failed_is_left_alone_unless_the_call_says_otherwise() {
         let retrying = RetryPolicy { retry_function_errors: true, ..POLICY };
-        let failed = Next::Settled(Outcome::FunctionError);
+        let failed = Next::Settled(ItemOutcome::FunctionError);
         for (policy, has_failed, attempts, expected) in [
-            (POLICY, false, 1, Next::Settled(Outcome::Succeeded)),
+            (POLICY, false, 1, Next::Settled(ItemOutcome::Succeeded)),
             (POLICY, true, 1, failed),
             (RetryPolicy { idempotent: true, ..POLICY }, true, 1, failed),
             (retrying, true, 2, Next::Again),
             (retrying, true, 3, failed),
-            (retrying, false, 3, Next::Settled(Outcome::Succeeded)),
+            (retrying, false, 3, Next::Settled(ItemOutcome::Succeeded)),
         ] {
             assert_eq!(policy.after_answer(has_failed, attempts), expected, "{policy:?} {attempts}");
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Progress;
-use super::result::Outcome;
+use super::result::ItemOutcome;
 
 /// Items by what became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,13 +20,13 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one.
-    pub fn add(&mut self, outcome: Outcome) {
+    pub fn add(&mut self, outcome: ItemOutcome) {
         *(match outcome {
-            Outcome::Succeeded => &mut self.succeeded,
-            Outcome::FunctionError => &mut self.function_error,
-            Outcome::Rejected => &mut self.rejected,
-            Outcome::Unknown => &mut self.unknown,
-            Outcome::NotRun => &mut self.not_run,
+            ItemOutcome::Succeeded => &mut self.succeeded,
+            ItemOutcome::FunctionError => &mut self.function_error,
+            ItemOutcome::Rejected => &mut self.rejected,
+            ItemOutcome::Unknown => &mut self.unknown,
+            ItemOutcome::NotRun => &mut self.not_run,
         }) += 1;
     }
 

@@ -7,7 +7,7 @@ use crate::ports::{Cursor, PortError};
 
 /// Why a call failed, before the file is named.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum SqliteFailure {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error("holds no state yet; run a job file first, or name the folder that holds the state")]
@@ -30,7 +30,7 @@ pub(super) enum Failure {
     Cursor(String),
 }
 
-impl Failure {
+impl SqliteFailure {
     pub(super) fn cursor(cursor: &Cursor) -> Self {
         Self::Cursor(cursor.0.clone())
     }
@@ -83,7 +83,7 @@ impl Failure {
     }
 }
 
-impl From<InvalidId> for Failure {
+impl From<InvalidId> for SqliteFailure {
     fn from(error: InvalidId) -> Self {
         Self::Record { what: "an id", why: error.to_string() }
     }
@@ -110,7 +110,7 @@ mod tests {
         ];
         for (code, kind, text) in table {
             let failure =
-                Failure::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+                SqliteFailure::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
             let error = failure.into_port("claim", "jobs.sqlite");
             assert_eq!(error.kind, kind, "{code}");
             assert!(error.message.contains(text) && error.message.contains("jobs.sqlite"), "{error}");

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use self::error::Failure;
+use self::error::SqliteFailure;
 pub use self::stop_requests::{StopAnswer, StopRequest, StopRequestId};
 use crate::ports::PortError;
 
@@ -86,12 +86,12 @@ impl SqliteStore {
         Self::named(path.display().to_string(), || {
             let exists = path.metadata().is_ok_and(|found| found.len() > 0);
             if !exists {
-                return Err(Failure::Missing);
+                return Err(SqliteFailure::Missing);
             }
             let look = |name: &Path, flags| {
                 let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
                 schema::check(&connection, schema::MIGRATIONS)?;
-                Ok::<_, Failure>(connection)
+                Ok::<_, SqliteFailure>(connection)
             };
             match look(path, OpenFlags::empty()) {
                 Err(failure) if failure.is_of_the_medium() && !has_log(path) => {
@@ -112,7 +112,7 @@ impl SqliteStore {
         if exists {
             return Self::open(path);
         }
-        Self::named(path.display().to_string(), || Err(Failure::Missing))
+        Self::named(path.display().to_string(), || Err(SqliteFailure::Missing))
     }
 
     /// A state of its own in memory, gone with the last clone.
@@ -129,7 +129,10 @@ impl SqliteStore {
         })
     }
 
-    fn named(file: String, open: impl FnOnce() -> Result<Connection, Failure>) -> Result<Self, PortError> {
+    fn named(
+        file: String,
+        open: impl FnOnce() -> Result<Connection, SqliteFailure>,
+    ) -> Result<Self, PortError> {
         match open() {
             Ok(connection) => {
                 Ok(Self { inner: Arc::new(Inner { file, connection: Mutex::new(connection) }) })
@@ -143,7 +146,7 @@ impl SqliteStore {
     fn call<T>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+        call: impl FnOnce(&mut Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, PortError> {
         let mut connection = self.inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
         call(&mut connection).map_err(|failure| failure.into_port(operation, &self.inner.file))
@@ -153,7 +156,7 @@ impl SqliteStore {
     fn statement<T>(
         &self,
         operation: &'static str,
-        statement: impl FnOnce(&Connection) -> Result<T, Failure>,
+        statement: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, PortError> {
         self.call(operation, |connection| statement(connection))
     }
@@ -163,7 +166,7 @@ impl SqliteStore {
     fn write<T>(
         &self,
         operation: &'static str,
-        write: impl FnOnce(&Connection) -> Result<T, Failure>,
+        write: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, PortError> {
         self.call(operation, |connection| {
             let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
@@ -198,7 +201,7 @@ fn unchanging(path: &Path) -> PathBuf {
     (name + "?immutable=1").into()
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Failure> {
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, SqliteFailure> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -211,7 +214,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Failure> {
 /// Of several processes that switch a new file at once, SQLite refuses some without waiting, because
 /// they would wait for each other. Those wait for the write lock instead, and look again. Where the file
 /// system has no shared memory the mode stays what it was: slower, and as safe.
-fn use_write_ahead_log(connection: &Connection) -> Result<(), Failure> {
+fn use_write_ahead_log(connection: &Connection) -> Result<(), SqliteFailure> {
     const ATTEMPTS: u32 = 10;
     let mut attempt = 1;
     loop {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
-use super::error::Failure;
+use super::error::SqliteFailure;
 use super::{rows, sql};
 use crate::domain::{
     Job, JobHead, JobId, JobName, JobStatus, Run, RunId, StatusCounts, Submission, Timestamp,
@@ -12,23 +12,26 @@ use crate::ports::{Cursor, Page, Unreadable};
 /// Items on a page: a few hundred kilobytes at most times.
 const PAGE_SIZE: usize = 500;
 
-pub(super) fn head(connection: &Connection, job_name: &JobName) -> Result<Option<JobHead>, Failure> {
+pub(super) fn head(connection: &Connection, job_name: &JobName) -> Result<Option<JobHead>, SqliteFailure> {
     one(connection, sql::HEAD, [job_name.as_str()], rows::head)
 }
 
-pub(super) fn job(connection: &Connection, job_name: &JobName) -> Result<Option<Job>, Failure> {
+pub(super) fn job(connection: &Connection, job_name: &JobName) -> Result<Option<Job>, SqliteFailure> {
     one(connection, sql::JOB, [job_name.as_str()], rows::job)
 }
 
-pub(super) fn submission(connection: &Connection, job_id: &JobId) -> Result<Option<Submission>, Failure> {
+pub(super) fn submission(
+    connection: &Connection,
+    job_id: &JobId,
+) -> Result<Option<Submission>, SqliteFailure> {
     one(connection, sql::SUBMISSION, [job_id.as_str()], rows::submission)
 }
 
-pub(super) fn run(connection: &Connection, run_id: &RunId) -> Result<Option<Run>, Failure> {
+pub(super) fn run(connection: &Connection, run_id: &RunId) -> Result<Option<Run>, SqliteFailure> {
     one(connection, sql::RUN, [run_id.as_str()], run_of)
 }
 
-fn run_of(row: &Row<'_>) -> Result<Run, Failure> {
+fn run_of(row: &Row<'_>) -> Result<Run, SqliteFailure> {
     rows::from_json("a run", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
@@ -36,7 +39,7 @@ pub(super) fn jobs(
     connection: &Connection,
     run_id: Option<&RunId>,
     after: Option<&Cursor>,
-) -> Result<Page<Job>, Failure> {
+) -> Result<Page<Job>, SqliteFailure> {
     let key = |job: &Job| job.name().as_str().to_owned();
     let (start, limit) = (text(after), limit());
     match run_id {
@@ -51,7 +54,7 @@ pub(super) fn jobs_with_status(
     connection: &Connection,
     status: JobStatus,
     after: Option<&Cursor>,
-) -> Result<Page<Job>, Failure> {
+) -> Result<Page<Job>, SqliteFailure> {
     let parameters = params![status.as_str(), text(after), limit()];
     page(connection, sql::JOBS_WITH_STATUS, parameters, rows::job, |job| job.name().as_str().to_owned())
 }
@@ -60,7 +63,7 @@ pub(super) fn submissions(
     connection: &Connection,
     job_name: &JobName,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     let parameters = params![job_name.as_str(), text(after), limit()];
     page(connection, sql::SUBMISSIONS, parameters, rows::submission, id_of)
 }
@@ -69,7 +72,7 @@ pub(super) fn submissions_with_status(
     connection: &Connection,
     status: JobStatus,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     let parameters = params![status.as_str(), text(after), limit()];
     page(connection, sql::SUBMISSIONS_WITH_STATUS, parameters, rows::submission, id_of)
 }
@@ -77,7 +80,7 @@ pub(super) fn submissions_with_status(
 pub(super) fn unsettled_ends(
     connection: &Connection,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     page(connection, sql::UNSETTLED_ENDS, params![text(after), limit()], rows::submission, id_of)
 }
 
@@ -85,7 +88,7 @@ pub(super) fn ends_waiting_for(
     connection: &Connection,
     job_name: &JobName,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     let parameters = params![job_name.as_str(), text(after), limit()];
     page(connection, sql::ENDS_WAITING_FOR, parameters, rows::submission, id_of)
 }
@@ -94,21 +97,22 @@ fn id_of(submission: &Submission) -> String {
     submission.state.job_id.as_str().to_owned()
 }
 
-pub(super) fn count_by_status(connection: &Connection) -> Result<StatusCounts, Failure> {
+pub(super) fn count_by_status(connection: &Connection) -> Result<StatusCounts, SqliteFailure> {
     let mut counts = StatusCounts::default();
     let mut statement = connection.prepare_cached(sql::COUNT_BY_STATUS)?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         let status: String = row.get(0)?;
-        let status: JobStatus =
-            status.parse().map_err(|why| Failure::Record { what: "a status", why: format!("{why}") })?;
+        let status: JobStatus = status
+            .parse()
+            .map_err(|why| SqliteFailure::Record { what: "a status", why: format!("{why}") })?;
         counts[status] = count(row, 1)?;
     }
     counts.unsubmitted = one(connection, sql::COUNT_UNSUBMITTED, [], |row| count(row, 0))?.unwrap_or(0);
     Ok(counts)
 }
 
-fn count(row: &Row<'_>, column: usize) -> Result<u64, Failure> {
+fn count(row: &Row<'_>, column: usize) -> Result<u64, SqliteFailure> {
     let count: i64 = row.get(column)?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
@@ -117,7 +121,7 @@ pub(super) fn expired_claims(
     connection: &Connection,
     before: Timestamp,
     after: Option<&Cursor>,
-) -> Result<Page<JobHead>, Failure> {
+) -> Result<Page<JobHead>, SqliteFailure> {
     let (time, name) = time_and_text(after)?;
     let key = |head: &JobHead| {
         let expires_at = head.claim.as_ref().map_or(before, |claim| claim.expires_at);
@@ -131,7 +135,7 @@ pub(super) fn silent_submissions(
     connection: &Connection,
     since: Timestamp,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     timed_page(connection, sql::SILENT_SUBMISSIONS, since, after)
 }
 
@@ -139,7 +143,7 @@ pub(super) fn unfinished_logs(
     connection: &Connection,
     before: Timestamp,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     timed_page(connection, sql::UNFINISHED_LOGS, before, after)
 }
 
@@ -149,7 +153,7 @@ fn timed_page(
     sql: &str,
     before: Timestamp,
     after: Option<&Cursor>,
-) -> Result<Page<Submission>, Failure> {
+) -> Result<Page<Submission>, SqliteFailure> {
     let (time, id) = time_and_text(after)?;
     let parameters = params![before.as_millis(), time, id, limit()];
     let with_time =
@@ -159,7 +163,7 @@ fn timed_page(
     Ok(found.map(|(submission, _)| submission))
 }
 
-pub(super) fn runs(connection: &Connection, after: Option<&Cursor>) -> Result<Page<Run>, Failure> {
+pub(super) fn runs(connection: &Connection, after: Option<&Cursor>) -> Result<Page<Run>, SqliteFailure> {
     let key = |run: &Run| run.run_id.as_str().to_owned();
     page(connection, sql::RUNS, params![text(after), limit()], run_of, key)
 }
@@ -168,7 +172,7 @@ pub(super) fn unfinished_runs(
     connection: &Connection,
     since: Timestamp,
     after: Option<&Cursor>,
-) -> Result<Page<Run>, Failure> {
+) -> Result<Page<Run>, SqliteFailure> {
     let (time, id) = time_and_text(after)?;
     let key = |run: &Run| timed_key(run.updated_at, run.run_id.as_str());
     page(connection, sql::UNFINISHED_RUNS, params![since.as_millis(), time, id, limit()], run_of, key)
@@ -178,8 +182,8 @@ fn one<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
-    read: impl FnOnce(&Row<'_>) -> Result<T, Failure>,
-) -> Result<Option<T>, Failure> {
+    read: impl FnOnce(&Row<'_>) -> Result<T, SqliteFailure>,
+) -> Result<Option<T>, SqliteFailure> {
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row(parameters, |row| Ok(read(row))).optional()?;
     found.transpose()
@@ -190,16 +194,16 @@ fn page<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
-    read: impl Fn(&Row<'_>) -> Result<T, Failure>,
+    read: impl Fn(&Row<'_>) -> Result<T, SqliteFailure>,
     key: impl Fn(&T) -> String,
-) -> Result<Page<T>, Failure> {
+) -> Result<Page<T>, SqliteFailure> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(parameters)?;
     let (mut items, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = found.next()? {
         match read(row) {
             Ok(item) => items.push(item),
-            Err(Failure::Record { what, why }) => {
+            Err(SqliteFailure::Record { what, why }) => {
                 let key = shown_key(row);
                 tracing::warn!(item.key = key, what, why, "an item can't be read; it is left out");
                 unreadable.push(Unreadable { key, why: format!("{what} can't be read: {why}") });
@@ -210,7 +214,7 @@ fn page<T>(
     let is_full = items.len() + unreadable.len() == PAGE_SIZE;
     let next = items.last().filter(|_| is_full).map(|last| Cursor(key(last)));
     if let (true, None, Some(bad)) = (is_full, &next, unreadable.first()) {
-        return Err(Failure::Record { what: "a whole page", why: bad.why.clone() });
+        return Err(SqliteFailure::Record { what: "a whole page", why: bad.why.clone() });
     }
     Ok(Page { items, next, unreadable })
 }
@@ -238,8 +242,8 @@ fn timed_key(time: Timestamp, text: &str) -> String {
     format!("{} {text}", time.as_millis())
 }
 
-fn time_and_text(after: Option<&Cursor>) -> Result<(i64, &str), Failure> {
+fn time_and_text(after: Option<&Cursor>) -> Result<(i64, &str), SqliteFailure> {
     let Some(cursor) = after else { return Ok((i64::MIN, "")) };
     let parts = cursor.0.split_once(' ').and_then(|(time, text)| Some((time.parse().ok()?, text)));
-    parts.ok_or_else(|| Failure::cursor(cursor))
+    parts.ok_or_else(|| SqliteFailure::cursor(cursor))
 }

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Failure;
+use super::error::SqliteFailure;
 use crate::domain::{
     Claim, FollowUp, Job, JobHead, JobId, JobName, JobState, Newer, Nonce, RunId, Submission, Timestamp,
 };
@@ -15,16 +15,16 @@ const HEAD_COLUMNS: usize = 15;
 /// Columns of `sql::item_columns!`.
 pub(super) const ITEM_COLUMNS: usize = 6;
 
-pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string(record).map_err(|why| Failure::Unwritable { what, why })
+pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, SqliteFailure> {
+    serde_json::to_string(record).map_err(|why| SqliteFailure::Unwritable { what, why })
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|why| Failure::Record { what, why: why.to_string() })
+pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, SqliteFailure> {
+    serde_json::from_str(text).map_err(|why| SqliteFailure::Record { what, why: why.to_string() })
 }
 
 /// A head, from the first columns.
-pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
+pub(super) fn head(row: &Row<'_>) -> Result<JobHead, SqliteFailure> {
     let nonce: Option<String> = row.get(3)?;
     let expires_at: Option<i64> = row.get(4)?;
     let claim = match (nonce, expires_at) {
@@ -55,11 +55,11 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, Failure> {
 }
 
 /// A submission, from the first columns.
-pub(super) fn submission(row: &Row<'_>) -> Result<Submission, Failure> {
+pub(super) fn submission(row: &Row<'_>) -> Result<Submission, SqliteFailure> {
     submission_at(row, 0)
 }
 
-fn submission_at(row: &Row<'_>, first: usize) -> Result<Submission, Failure> {
+fn submission_at(row: &Row<'_>, first: usize) -> Result<Submission, SqliteFailure> {
     let logs: Option<String> = row.get(first + 1)?;
     let state: JobState =
         from_json("a job's state", row.get_ref(first)?.as_str().map_err(rusqlite::Error::from)?)?;
@@ -75,7 +75,7 @@ fn submission_at(row: &Row<'_>, first: usize) -> Result<Submission, Failure> {
 }
 
 /// A head, and its latest submission where the join found one.
-pub(super) fn job(row: &Row<'_>) -> Result<Job, Failure> {
+pub(super) fn job(row: &Row<'_>) -> Result<Job, SqliteFailure> {
     let found: Option<String> = row.get(HEAD_COLUMNS)?;
     let latest = found.map(|_| submission_at(row, HEAD_COLUMNS)).transpose()?;
     Ok(Job { head: head(row)?, latest })

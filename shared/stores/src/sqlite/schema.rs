@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::error::Failure;
+use super::error::SqliteFailure;
 
 /// Marks a file as ours, in its header: "bwst".
 const APPLICATION_ID: i64 = 0x6277_7374;
@@ -114,7 +114,7 @@ ALTER TABLE jobs ADD COLUMN earlier_tries INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
-pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Failure> {
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), SqliteFailure> {
     if applied(connection, migrations)? == migrations.len() {
         return Ok(());
     }
@@ -130,29 +130,29 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
 }
 
 /// Accepts a file of exactly this version, without changing it.
-pub(super) fn check(connection: &Connection, migrations: &[&str]) -> Result<(), Failure> {
+pub(super) fn check(connection: &Connection, migrations: &[&str]) -> Result<(), SqliteFailure> {
     match applied(connection, migrations)? {
-        0 => Err(Failure::Missing),
-        found if found < migrations.len() => Err(Failure::Older { found, known: migrations.len() }),
+        0 => Err(SqliteFailure::Missing),
+        found if found < migrations.len() => Err(SqliteFailure::Older { found, known: migrations.len() }),
         _ => Ok(()),
     }
 }
 
 /// How many of `migrations` the file has seen: 0 for a new one. Refuses another program's file, and one
 /// of a newer version, without changing it.
-pub(super) fn applied(connection: &Connection, migrations: &[&str]) -> Result<usize, Failure> {
+pub(super) fn applied(connection: &Connection, migrations: &[&str]) -> Result<usize, SqliteFailure> {
     // One snapshot: the file may be new now, and made by another process a moment later.
     let snapshot = connection.unchecked_transaction()?;
     within(version(&snapshot)?, migrations)
 }
 
-fn within(version: Version, migrations: &[&str]) -> Result<usize, Failure> {
+fn within(version: Version, migrations: &[&str]) -> Result<usize, SqliteFailure> {
     match version {
         Version::Known(found) if found > migrations.len() => {
-            Err(Failure::Newer { found, known: migrations.len() })
+            Err(SqliteFailure::Newer { found, known: migrations.len() })
         }
         Version::Known(found) => Ok(found),
-        Version::Foreign => Err(Failure::Foreign),
+        Version::Foreign => Err(SqliteFailure::Foreign),
     }
 }
 
@@ -165,7 +165,7 @@ enum Version {
 }
 
 /// Several reads: the caller holds a transaction.
-fn version(connection: &Connection) -> Result<Version, Failure> {
+fn version(connection: &Connection) -> Result<Version, SqliteFailure> {
     let read = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let application_id = read("PRAGMA application_id")?;
     if application_id == APPLICATION_ID {
@@ -190,7 +190,10 @@ mod tests {
     fn a_file_of_an_older_version_is_brought_up_to_date_once() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &[FIRST]).unwrap();
-        assert!(matches!(check(&connection, &[FIRST, SECOND]), Err(Failure::Older { found: 1, known: 2 })));
+        assert!(matches!(
+            check(&connection, &[FIRST, SECOND]),
+            Err(SqliteFailure::Older { found: 1, known: 2 })
+        ));
         for _ in 0..2 {
             migrate(&mut connection, &[FIRST, SECOND]).unwrap();
         }
@@ -214,20 +217,20 @@ mod tests {
     fn a_newer_version_and_another_programs_tables_are_refused() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &[FIRST, SECOND]).unwrap();
-        let newer = |failure| matches!(failure, Err(Failure::Newer { found: 2, known: 1 }));
+        let newer = |failure| matches!(failure, Err(SqliteFailure::Newer { found: 2, known: 1 }));
         assert!(newer(migrate(&mut connection, &[FIRST])));
         assert!(newer(check(&connection, &[FIRST])));
 
         let mut foreign = Connection::open_in_memory().unwrap();
         foreign.execute_batch(FIRST).unwrap();
-        assert!(matches!(migrate(&mut foreign, MIGRATIONS), Err(Failure::Foreign)));
-        assert!(matches!(check(&foreign, MIGRATIONS), Err(Failure::Foreign)));
+        assert!(matches!(migrate(&mut foreign, MIGRATIONS), Err(SqliteFailure::Foreign)));
+        assert!(matches!(check(&foreign, MIGRATIONS), Err(SqliteFailure::Foreign)));
     }
 
     #[test]
     fn an_empty_file_holds_no_state_yet() {
         let connection = Connection::open_in_memory().unwrap();
-        assert!(matches!(check(&connection, MIGRATIONS), Err(Failure::Missing)));
+        assert!(matches!(check(&connection, MIGRATIONS), Err(SqliteFailure::Missing)));
     }
 
     #[test]

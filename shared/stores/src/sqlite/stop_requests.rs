@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
-use super::error::Failure;
+use super::error::SqliteFailure;
 use super::{SqliteStore, rows, sql};
 use crate::domain::{JobId, Stop};
 use crate::ports::PortError;
@@ -80,7 +80,7 @@ impl SqliteStore {
     }
 }
 
-fn answer(connection: &Connection, id: StopRequestId) -> Result<Option<StopAnswer>, Failure> {
+fn answer(connection: &Connection, id: StopRequestId) -> Result<Option<StopAnswer>, SqliteFailure> {
     let mut statement = connection.prepare_cached(sql::STOP_ANSWER)?;
     let found: Option<String> = statement.query_row([id.0], |row| row.get(0)).optional()?.flatten();
     found.map(|text| rows::from_json("an answer", &text)).transpose()

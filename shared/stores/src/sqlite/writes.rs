@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::error::Failure;
+use super::error::SqliteFailure;
 use super::{reads, rows, sql};
 use crate::domain::claims;
 use crate::domain::transition::OrderKey;
@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::ports::Applied;
 
-pub(super) fn claim(connection: &Connection, claim: &NewClaim) -> Result<ClaimOutcome, Failure> {
+pub(super) fn claim(connection: &Connection, claim: &NewClaim) -> Result<ClaimOutcome, SqliteFailure> {
     let mut known = reads::head(connection, &claim.spec.job_name)?;
     let outcome = claims::claim(&mut known, claim);
     if let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &known) {
@@ -27,7 +27,7 @@ pub(super) fn release(
     nonce: &Nonce,
     refusal: Option<&str>,
     now: Timestamp,
-) -> Result<bool, Failure> {
+) -> Result<bool, SqliteFailure> {
     let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
     let stood = claims::release(&mut known, nonce, refusal, now);
     if stood {
@@ -39,7 +39,7 @@ pub(super) fn release(
 pub(super) fn record_submission(
     connection: &Connection,
     new: &NewSubmission,
-) -> Result<RecordOutcome, Failure> {
+) -> Result<RecordOutcome, SqliteFailure> {
     let mut known = reads::head(connection, &new.job_name)?;
     let before = known.as_ref().and_then(|head| head.job_id.clone());
     let outcome = claims::record(known.as_mut(), new);
@@ -63,7 +63,7 @@ pub(super) fn save_children(
     job_id: &JobId,
     children: &Children,
     now: Timestamp,
-) -> Result<bool, Failure> {
+) -> Result<bool, SqliteFailure> {
     let Some(mut known) = reads::head(connection, job_name)? else { return Ok(false) };
     let written = known.keep_children(job_id, children, now);
     if written {
@@ -75,7 +75,11 @@ pub(super) fn save_children(
     Ok(written)
 }
 
-fn move_latest(connection: &Connection, from: Option<&JobId>, to: Option<&JobId>) -> Result<(), Failure> {
+fn move_latest(
+    connection: &Connection,
+    from: Option<&JobId>,
+    to: Option<&JobId>,
+) -> Result<(), SqliteFailure> {
     let mut set_latest = connection.prepare_cached(sql::SET_LATEST)?;
     if let Some(from) = from {
         set_latest.execute(params![from.as_str(), 0])?;
@@ -90,7 +94,7 @@ pub(super) fn apply_state(
     connection: &Connection,
     state: &JobState,
     now: Timestamp,
-) -> Result<Applied, Failure> {
+) -> Result<Applied, SqliteFailure> {
     let ended_at = state.status.is_terminal().then(|| state.times.stopped_at.unwrap_or(now).as_millis());
     let changed = connection.prepare_cached(sql::APPLY_STATE)?.execute(params![
         state.job_id.as_str(),
@@ -109,7 +113,7 @@ pub(super) fn save_follow_up(
     connection: &Connection,
     job_id: &JobId,
     follow_up: &FollowUp,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let waits_for = follow_up.waits_for().map(JobName::as_str);
     let is_unsettled = *follow_up != FollowUp::Settled;
     let parameters = params![job_id.as_str(), waits_for, follow_up.is_decided(), is_unsettled];
@@ -122,7 +126,7 @@ pub(super) fn save_logs(
     job_id: &JobId,
     logs: &LogsRecord,
     now: Timestamp,
-) -> Result<bool, Failure> {
+) -> Result<bool, SqliteFailure> {
     let text = rows::to_json("a record of logs", logs)?;
     let (waits, since) = match logs.next_look {
         Some(NextLook::At(moment)) => (true, Some(moment.as_millis())),
@@ -138,7 +142,7 @@ pub(super) fn no_news(
     submissions: &[Submission],
     heard_at: Option<Timestamp>,
     asked_at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteFailure> {
     let mut no_news = connection.prepare_cached(sql::NO_NEWS)?;
     for Submission { state, .. } in submissions {
         let heard_at = heard_at.map(Timestamp::as_millis);
@@ -151,7 +155,7 @@ pub(super) fn no_news(
 pub(super) fn remove_submission(
     connection: &Connection,
     job_id: &JobId,
-) -> Result<Option<Submission>, Failure> {
+) -> Result<Option<Submission>, SqliteFailure> {
     let Some(removed) = reads::submission(connection, job_id)? else { return Ok(None) };
     for sql in [sql::REMOVE_SUBMISSION, sql::REMOVE_CHILDREN, sql::REMOVE_NODES] {
         connection.prepare_cached(sql)?.execute([job_id.as_str()])?;
@@ -165,7 +169,7 @@ pub(super) fn remove_submission(
     Ok(Some(removed))
 }
 
-pub(super) fn remove_job(connection: &Connection, job_name: &JobName) -> Result<Vec<JobId>, Failure> {
+pub(super) fn remove_job(connection: &Connection, job_name: &JobName) -> Result<Vec<JobId>, SqliteFailure> {
     let mut removed = Vec::new();
     let mut ids = connection.prepare_cached(sql::IDS_OF_JOB)?;
     let mut found = ids.query([job_name.as_str()])?;
@@ -179,7 +183,7 @@ pub(super) fn remove_job(connection: &Connection, job_name: &JobName) -> Result<
     Ok(removed)
 }
 
-fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
+fn save_head(connection: &Connection, head: &JobHead) -> Result<(), SqliteFailure> {
     connection.prepare_cached(sql::SAVE_HEAD)?.execute(params![
         head.spec.job_name.as_str(),
         head.run_id.as_str(),
@@ -202,18 +206,18 @@ fn save_head(connection: &Connection, head: &JobHead) -> Result<(), Failure> {
 }
 
 /// Returns whether the run is new.
-pub(super) fn create_run(connection: &Connection, run: &Run) -> Result<bool, Failure> {
+pub(super) fn create_run(connection: &Connection, run: &Run) -> Result<bool, SqliteFailure> {
     write_run(connection, sql::CREATE_RUN, run)
 }
 
 /// Returns whether it was written.
-pub(super) fn save_run(connection: &Connection, run: &Run) -> Result<bool, Failure> {
+pub(super) fn save_run(connection: &Connection, run: &Run) -> Result<bool, SqliteFailure> {
     let known = reads::run(connection, &run.run_id)?;
     let moves_on = known.is_some_and(|known| run.may_replace(&known));
     Ok(moves_on && write_run(connection, sql::SAVE_RUN, run)?)
 }
 
-fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, Failure> {
+fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, SqliteFailure> {
     let changed = connection.prepare_cached(sql)?.execute(params![
         run.run_id.as_str(),
         run.state.as_str(),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::items::Prepared;
 use super::ledger::Ledger;
 use crate::fan_out::limits::{EVENT_PAYLOAD_MAX_BYTES, RESULT_PAYLOAD_MAX_BYTES, SYNC_PAYLOAD_MAX_BYTES};
-use crate::fan_out::{ItemResult, LargePayloads, Open, Outcome, Payload, Ran, Terms, Ticket};
+use crate::fan_out::{ItemOutcome, ItemResult, LargePayloads, Open, Payload, Ran, Terms, Ticket};
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType};
 
 /// An item that is sent, or waits to be sent again.
@@ -36,7 +36,7 @@ impl Sendable {
 
     /// Its result where it is not tried again.
     pub(super) fn given_up(self, error_type: &str, why: &str) -> ItemResult {
-        let outcome = self.ran.outcome(Outcome::NotRun);
+        let outcome = self.ran.outcome(ItemOutcome::NotRun);
         let mut result = ItemResult::unsent(self.index, outcome, error_type, why);
         result.attempts = self.attempts;
         if let Some(last) = self.last {
@@ -157,7 +157,7 @@ async fn placed<L: Ledger>(ledger: &L, index: u64, mut answer: CallAnswer) -> An
 
 impl Landed {
     /// Its result, where it is not tried again.
-    pub(super) fn into_result(self, outcome: Outcome) -> ItemResult {
+    pub(super) fn into_result(self, outcome: ItemOutcome) -> ItemResult {
         let Landed { item, duration, result, .. } = self;
         let mut said = ItemResult {
             index: item.index,

@@ -4,11 +4,11 @@ use tokio::io::AsyncBufReadExt;
 use tokio::sync::Mutex;
 
 use super::ledger::{Kept, Ledger, Note, Step};
-use super::place::Place;
+use super::place::RunPlace;
 use super::take_up::FanOut;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::Timestamp;
-use crate::fan_out::{Checkpoint, Early, Indices, ResultOrder, Settled, State};
+use crate::fan_out::{Checkpoint, CheckpointState, Early, Indices, ResultOrder, Settled};
 use crate::ports::{CheckpointStore, Clock, ObjectStore, ObjectWriter, PortError, Version};
 
 /// Bytes of results that make a part, unless one is due before: an object goes up in pieces of so many.
@@ -19,7 +19,7 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct Checkpointed<'a, O, T> {
     objects: &'a O,
     clock: &'a T,
-    place: &'a Place,
+    place: &'a RunPlace,
     held_max_bytes: usize,
     saved: Mutex<(Checkpoint, Version)>,
 }
@@ -87,7 +87,7 @@ impl<O: ObjectStore + CheckpointStore, T: Clock> Ledger for Checkpointed<'_, O, 
         next.leased_until = self.clock.now().plus_millis(LEASE_MS);
         if let Some(last) = step.end {
             next.open = last.open;
-            next.state = if last.is_complete { State::Complete } else { State::Running };
+            next.state = if last.is_complete { CheckpointState::Complete } else { CheckpointState::Running };
             next.leased_until = Timestamp::from_millis(0);
         }
         let version = save(self.objects, self.place, &next, Some(&saved.1)).await?;
@@ -105,7 +105,7 @@ impl<O: ObjectStore + CheckpointStore, T: Clock> Ledger for Checkpointed<'_, O, 
 /// Saves a checkpoint over the one that was read. Errs where another invocation has saved since.
 pub(super) async fn save<O: CheckpointStore>(
     objects: &O,
-    place: &Place,
+    place: &RunPlace,
     checkpoint: &Checkpoint,
     over: Option<&Version>,
 ) -> Result<Version, FanOutError> {

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use tokio::io::AsyncBufReadExt;
 
-use super::place::Place;
+use super::place::RunPlace;
 use crate::domain::S3Uri;
 use crate::fan_out::Checkpoint;
 use crate::fan_out::limits::INLINE_RESULTS_MAX_BYTES;
@@ -24,9 +24,9 @@ pub enum Results {
 /// object is asked for. Holds one line, or what is returned. Done twice, it is done once.
 pub async fn finish<O: ObjectStore>(
     objects: &O,
-    place: &Place,
+    place: &RunPlace,
     asked: Option<&S3Uri>,
-    branches: &[(Place, Checkpoint)],
+    branches: &[(RunPlace, Checkpoint)],
 ) -> Result<Results, PortError> {
     let bytes: u64 = branches.iter().map(|(_, checkpoint)| checkpoint.progress.result_bytes).sum();
     if asked.is_none() && bytes <= INLINE_RESULTS_MAX_BYTES {
@@ -50,7 +50,7 @@ pub async fn finish<O: ObjectStore>(
 /// Reads part after part.
 async fn each_line<O: ObjectStore>(
     objects: &O,
-    branches: &[(Place, Checkpoint)],
+    branches: &[(RunPlace, Checkpoint)],
     mut each: impl AsyncFnMut(&[u8]) -> Result<(), PortError>,
 ) -> Result<(), PortError> {
     let mut line = Vec::new();

@@ -63,7 +63,7 @@ pub use finish::{Results, finish};
 pub use invoke_all::{Came, Ended, Start, Stop, invoke_all};
 pub use items::{Item, Items, Kind, count_lines, inline, lines};
 pub use ledger::{Kept, LastStep, Ledger, LineWriter, Note, Plain, Step, StreamedLedger};
-pub use place::{PREFIX, Place, readable, writable};
+pub use place::{PREFIX, RunPlace, readable, writable};
 pub use results_file::{ResultsFile, StandardOutput, Wanted};
 pub use take_up::{End, FanOut, StoredOrder, load_order, run_fan_out, store_order};
 pub use tree::{Branch, Tree, plan_tree};

@@ -10,7 +10,7 @@ const RUNS: &str = "fan-out/runs/";
 
 /// The objects of one fan-out, or of one branch of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RunPlace {
     /// The bucket of all of them.
     pub bucket: String,
     /// The fan-out.
@@ -19,7 +19,7 @@ pub struct Place {
     pub branch: Option<u64>,
 }
 
-impl Place {
+impl RunPlace {
     /// The key of an object of the fan-out or branch.
     pub fn key(&self, name: &str) -> String {
         match self.branch {
@@ -35,8 +35,8 @@ impl Place {
 
     /// One branch of the fan-out.
     #[must_use]
-    pub fn branch(&self, branch: u64) -> Place {
-        Place { branch: Some(branch), ..self.clone() }
+    pub fn branch(&self, branch: u64) -> RunPlace {
+        RunPlace { branch: Some(branch), ..self.clone() }
     }
 
     /// How far it has come.
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn objects_of_a_branch_lie_beside_those_of_its_fan_out() {
-        let root = Place { bucket: "b".to_owned(), run_id: RunId::parse("r").unwrap(), branch: None };
+        let root = RunPlace { bucket: "b".to_owned(), run_id: RunId::parse("r").unwrap(), branch: None };
         assert_eq!(root.part(7, 2), "fan-out/runs/r/results/000007-2.jsonl");
         assert_eq!(root.branch(3).checkpoint(), "fan-out/runs/r/branches/003/checkpoint.json");
         assert_eq!(root.uri(&root.results()), "s3://b/fan-out/runs/r/results.jsonl");

@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep_until};
 use super::checkpointed::{Checkpointed, put, read_early, save};
 use super::invoke_all::{Came, Ended, Start, Stop, invoke_all};
 use super::items::{Items, Kind, count_lines, inline, lines};
-use super::place::Place;
+use super::place::RunPlace;
 use super::tree::Tree;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::S3Uri;
 use crate::fan_out::limits::started_ahead;
-use crate::fan_out::{Checkpoint, Counts, FanOutCall, Json, Order, Source, State, Terms};
+use crate::fan_out::{Checkpoint, CheckpointState, Counts, FanOutCall, Json, Order, Source, Terms};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore, PortError, Version};
 
 /// What is run, by whom, and until when.
@@ -22,7 +22,7 @@ pub struct FanOut<'a> {
     /// The call.
     pub order: &'a Order,
     /// Where its objects lie.
-    pub place: &'a Place,
+    pub place: &'a RunPlace,
     /// Of the call: another one under its id is refused.
     pub digest: &'a str,
     /// The request that runs it.
@@ -142,7 +142,7 @@ async fn take_up<O: ObjectStore + CheckpointStore, T: Clock>(
         return Err(FanOutError::Refused(why));
     }
     let now = clock.now();
-    if before.state == State::Complete {
+    if before.state == CheckpointState::Complete {
         return Ok(TakenUp::Not(Box::new(End::Complete(before))));
     }
     if before.is_leased(now) {
@@ -225,7 +225,7 @@ pub struct StoredOrder {
 /// Keeps a call, so that another invocation can go on with it. Done twice, it is done once.
 pub async fn store_order<O: ObjectStore>(
     objects: &O,
-    place: &Place,
+    place: &RunPlace,
     digest: &str,
     call: &FanOutCall,
     tree: Option<Tree>,
@@ -261,7 +261,7 @@ fn line_of(value: &impl Serialize) -> Vec<u8> {
 /// The call of a fan-out that is gone on with; `None` where none was kept.
 pub async fn load_order<O: CheckpointStore>(
     objects: &O,
-    place: &Place,
+    place: &RunPlace,
 ) -> Result<Option<StoredOrder>, PortError> {
     let Some(stored) = objects.load(&place.order()).await? else { return Ok(None) };
     let order = serde_json::from_slice(&stored.bytes);

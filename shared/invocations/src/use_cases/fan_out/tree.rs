@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::FanOutError;
-use super::place::Place;
+use super::place::RunPlace;
 use super::take_up::total;
 use crate::fan_out::limits::{BRANCH_ITEMS, BRANCHES_MAX};
-use crate::fan_out::{Checkpoint, Progress, Source, State};
+use crate::fan_out::{Checkpoint, CheckpointState, Progress, Source};
 use crate::ports::{CheckpointStore, ObjectStore, PortError};
 
 /// How a list is split.
@@ -55,7 +55,7 @@ impl Tree {
     pub async fn checkpoints<O: CheckpointStore>(
         &self,
         objects: &O,
-        place: &Place,
+        place: &RunPlace,
     ) -> Result<Vec<Option<Checkpoint>>, PortError> {
         let mut found = Vec::new();
         for branch in 0..self.branches.len() as u64 {
@@ -70,7 +70,8 @@ impl Tree {
 
     /// All branches, where each of them is complete.
     pub fn complete(found: &[Option<Checkpoint>]) -> Option<Vec<Checkpoint>> {
-        let complete = |found: &Option<Checkpoint>| found.clone().filter(|it| it.state == State::Complete);
+        let complete =
+            |found: &Option<Checkpoint>| found.clone().filter(|it| it.state == CheckpointState::Complete);
         found.iter().map(complete).collect()
     }
 

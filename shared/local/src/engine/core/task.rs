@@ -74,7 +74,7 @@ struct Members {
 /// The members of a task's container that say how it goes with the others.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct PlaceInTask {
     name: Option<String>,
     #[serde(default = "yes")]
     essential: bool,
@@ -163,7 +163,7 @@ impl Task {
         for (index, members) in listed.iter().enumerate() {
             let failed = |why: String| format!("{WHERE}.containers[{index}]: {why}");
             let members = without_nulls(members.clone());
-            let place: Place =
+            let place: PlaceInTask =
                 serde_json::from_value(members.clone()).map_err(|error| failed(error.to_string()))?;
             let name = place.name.unwrap_or_else(|| format!("container-{index}"));
             if containers.iter().any(|known| known.name == name) {

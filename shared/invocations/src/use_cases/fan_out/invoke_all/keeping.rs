@@ -11,7 +11,7 @@ use super::super::ledger::{Kept, LastStep, Ledger, Step};
 use super::starting::cut_off;
 use super::{Came, Ended, Run};
 use crate::fan_out::limits::started_ahead_after;
-use crate::fan_out::{ItemResult, Outcome};
+use crate::fan_out::{ItemOutcome, ItemResult};
 use crate::ports::PortError;
 
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
@@ -134,7 +134,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                 never_sent.insert(index);
                 continue;
             }
-            let outcome = open.ran.outcome(Outcome::NotRun);
+            let outcome = open.ran.outcome(ItemOutcome::NotRun);
             let result = ItemResult::unsent(index, outcome, "Stopped", why);
             self.settle(ItemResult { attempts: open.attempts, ..result });
         }

@@ -10,7 +10,7 @@ use super::super::attempt::{Landed, Sendable, Tickets};
 use super::super::ledger::{Ledger, Note};
 use super::Run;
 use crate::domain::backoff::backoff;
-use crate::fan_out::{Holds, ItemResult, Next, Outcome, Ran, Settled, holds};
+use crate::fan_out::{Holds, ItemOutcome, ItemResult, Next, Ran, Settled, holds};
 use crate::ports::CallError;
 
 /// The longest that a service's hint to wait is followed.
@@ -139,7 +139,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                 continue;
             }
             let why = "the fan-out's time was over before the answer came";
-            let unknown = ItemResult::unsent(index, Outcome::Unknown, "AnswerLost", why);
+            let unknown = ItemResult::unsent(index, ItemOutcome::Unknown, "AnswerLost", why);
             self.settle(ItemResult { attempts: open.attempts, ..unknown });
         }
     }

@@ -11,7 +11,7 @@ use super::super::items::Item;
 use super::super::ledger::{Ledger, Note};
 use super::Run;
 use crate::fan_out::limits::{HELD_RESULTS_MAX_BYTES, PARKED_MAX, PARKED_MAX_BYTES};
-use crate::fan_out::{ItemResult, Open, Outcome, Ran};
+use crate::fan_out::{ItemOutcome, ItemResult, Open, Ran};
 use crate::ports::PortError;
 
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
@@ -100,7 +100,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         };
         match content {
             _ if self.reorder.has(index) => {}
-            Err(why) => self.settle(ItemResult::unsent(index, Outcome::Rejected, "InvalidItem", why)),
+            Err(why) => self.settle(ItemResult::unsent(index, ItemOutcome::Rejected, "InvalidItem", why)),
             Ok(prepared) => match before {
                 None => self.settle(cut_off(index)),
                 Some(Open { attempts, refused, ran, .. }) => {
@@ -135,5 +135,5 @@ fn not_run(item: Sendable) -> ItemResult {
 /// An item that a run which was cut off may have invoked.
 pub(super) fn cut_off(index: u64) -> ItemResult {
     let why = "the fan-out was cut off; it may have been invoked before";
-    ItemResult::unsent(index, Outcome::Unknown, "CutOff", why)
+    ItemResult::unsent(index, ItemOutcome::Unknown, "CutOff", why)
 }

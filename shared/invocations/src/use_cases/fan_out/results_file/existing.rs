@@ -9,32 +9,32 @@ use serde::Deserialize;
 
 use super::super::FanOutError;
 use super::failed;
-use crate::fan_out::{Indices, Open, Outcome, Progress, Ran, Settled};
+use crate::fan_out::{Indices, ItemOutcome, Open, Progress, Ran, Settled};
 
 /// What is read of a line.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Line {
     pub(super) index: u64,
-    outcome: Outcome,
+    outcome: ItemOutcome,
     attempts: u32,
     duration_ms: u64,
 }
 
 /// Whether an item is run again though it has a result.
-fn may_be_taken_up(outcome: Outcome, idempotent: bool) -> bool {
-    outcome == Outcome::NotRun || (idempotent && outcome == Outcome::Unknown)
+fn may_be_taken_up(outcome: ItemOutcome, idempotent: bool) -> bool {
+    outcome == ItemOutcome::NotRun || (idempotent && outcome == ItemOutcome::Unknown)
 }
 
 /// It has all its attempts again.
-fn open_again(index: u64, outcome: Outcome, attempts: u32) -> Open {
-    let ran = if outcome == Outcome::Unknown { Ran::Maybe } else { Ran::No };
+fn open_again(index: u64, outcome: ItemOutcome, attempts: u32) -> Open {
+    let ran = if outcome == ItemOutcome::Unknown { Ran::Maybe } else { Ran::No };
     Open { index, attempts, refused: attempts, ran }
 }
 
 impl Line {
     fn settled(&self) -> Settled {
-        let is_answered = matches!(self.outcome, Outcome::Succeeded | Outcome::FunctionError);
+        let is_answered = matches!(self.outcome, ItemOutcome::Succeeded | ItemOutcome::FunctionError);
         Settled {
             line: String::new(),
             outcome: self.outcome,

@@ -10,7 +10,7 @@ use crate::fan_out::limits::HELD_RESULTS_MAX_BYTES;
 use crate::fan_out::{Order, Targets, read_call};
 use crate::memory::{InMemoryObjectStore, Reply};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore};
-use crate::use_cases::fan_out::{End, FanOut, FanOutError, Place, Results, finish, run_fan_out};
+use crate::use_cases::fan_out::{End, FanOut, FanOutError, Results, RunPlace, finish, run_fan_out};
 
 /// A moment of tokio's clock.
 pub(super) struct TestClock(Instant);
@@ -27,8 +27,8 @@ impl Clock for TestClock {
     }
 }
 
-pub(super) fn place() -> Place {
-    Place { bucket: "bucket".to_owned(), run_id: RunId::parse("run").unwrap(), branch: None }
+pub(super) fn place() -> RunPlace {
+    RunPlace { bucket: "bucket".to_owned(), run_id: RunId::parse("run").unwrap(), branch: None }
 }
 
 /// A call of the function `task` with as many payloads: their own indices.
