@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use batchwright::domain::{Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState, SourceVersion};
+use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState, SourceVersion};
 use batchwright::job_file;
 use batchwright::ports::{JobQueries as _, PortError, RunStore, SubmissionPace, Unpaced};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
@@ -33,6 +33,7 @@ fn order(name: &str) -> RunFile {
         concurrency: 8,
         deadline: None,
         policy: SubmitPolicy::default(),
+        allowed: Allowed::default(),
     }
 }
 
@@ -365,5 +366,26 @@ async fn an_outage_costs_some_claims_and_not_the_file_and_the_report_is_put_righ
     assert!(lines.iter().all(|line| line.outcome == ReportOutcome::Submitted && line.job_id.is_some()));
     world.settle().await?;
     assert_eq!(world.store.count_by_status().await?[JobStatus::Succeeded], JOBS as u64);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_names_what_is_not_allowed_is_rejected_by_its_line_and_the_others_run()
+-> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let allowed = Allowed::matching("arn:aws:batch:eu-west-1:123456789012:job-queue/queue", "");
+    let order = RunFile { allowed, ..order("jobs.jsonl") };
+    let text = lines(3).replacen("\"queue\"", "\"another\"", 1);
+    let end = run(&world, &text, &order).await?;
+    assert!(
+        matches!(end, RunEnd::Complete(counts) if (counts.submitted, counts.rejected) == (2, 1)),
+        "{end:?}"
+    );
+    let told: Vec<_> =
+        report(&world)?.into_iter().map(|line| (line.line, line.outcome, line.reason)).collect();
+    assert_eq!((told[0].0, told[0].1), (1, ReportOutcome::Invalid), "{told:?}");
+    let reason = told[0].2.clone().unwrap_or_default();
+    assert!(reason.contains("jobQueue") && reason.contains("another is not allowed here"), "{reason}");
+    assert!(world.job("job-00000").await?.is_none());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use batchwright::domain::plan::Skip;
-use batchwright::domain::{JobStatus, RunId, SourceVersion, StatusCounts};
+use batchwright::domain::{Allowed, JobStatus, RunId, SourceVersion, StatusCounts};
 use batchwright::engine::{EngineConfig, FaultPlan, LocalEngine, MemoryBooks, SimulatedRunner};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
@@ -56,6 +56,7 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
                 concurrency: 4,
                 deadline: None,
                 policy: SubmitPolicy::default(),
+                allowed: Allowed::default(),
             };
             let archive = InMemoryObjectStore::default();
             run_file(&store, &engine, &engine, &SystemClock, &archive, &mut file, &order, |_| ()).await?;

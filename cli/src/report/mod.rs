@@ -160,6 +160,7 @@ mod tests {
             submitted_at: Some(Timestamp::from_millis(1_000)),
             end,
             children: None,
+            newer: batchwright::domain::Newer::default(),
         };
         let head = JobHead {
             spec: JobSpec::new(name, reason, "definition"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use batchwright::domain::Allowed;
 use batchwright::function::{ConfigError, number, text};
 
 /// Read once, when the function starts.
@@ -19,6 +20,8 @@ pub struct Config {
     pub concurrency: usize,
     /// How long before its deadline the function stops, and hands on what is left.
     pub stop_margin: Duration,
+    /// The queues and definitions that jobs may name.
+    pub allowed: Allowed,
 }
 
 impl Config {
@@ -36,6 +39,10 @@ impl Config {
                 60,
                 1..=600,
             )?),
+            allowed: Allowed::matching(
+                &look_up("BATCHWRIGHT_JOB_QUEUES").unwrap_or_default(),
+                &look_up("BATCHWRIGHT_JOB_DEFINITIONS").unwrap_or_default(),
+            ),
         })
     }
 }

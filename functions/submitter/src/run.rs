@@ -85,6 +85,7 @@ where
         concurrency: config.concurrency,
         deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
         policy: SubmitPolicy::default(),
+        allowed: config.allowed.clone(),
     };
     let before = ports.store.run(&order.run_id).await?;
     if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {

@@ -7,7 +7,7 @@ use batchwright_control::use_cases::submit::SubmitPolicy;
 use batchwright_job_files::job_file;
 
 use crate::client::{Client, Shared};
-use crate::domain::{Job, JobId, JobName, JobSpec, RunId, SourceVersion};
+use crate::domain::{Allowed, Job, JobId, JobName, JobSpec, RunId, SourceVersion};
 use crate::error::ClientError;
 use crate::ports::SystemClock;
 use crate::reports::NoReports;
@@ -89,6 +89,7 @@ impl Client {
             concurrency: self.config().calls_at_once,
             deadline: None,
             policy: SubmitPolicy::default(),
+            allowed: Allowed::default(),
         };
         let Shared { store, engine, pace, config, .. } = self.shared();
         let mut told: BTreeMap<u64, Submitted> = BTreeMap::new();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::BatchJobEngine;
-use batchwright::domain::{JobStatus, RunId, SourceVersion};
+use batchwright::domain::{Allowed, JobStatus, RunId, SourceVersion};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
 use batchwright::ports::{JobQueries as _, SystemClock, Unpaced, WorkLists as _};
@@ -48,6 +48,7 @@ async fn main() -> anyhow::Result<()> {
         concurrency: 4,
         deadline: None,
         policy,
+        allowed: Allowed::default(),
     };
     let archive = InMemoryObjectStore::default();
     loop {

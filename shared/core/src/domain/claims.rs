@@ -7,6 +7,7 @@
 use super::children::Children;
 use super::ids::{JobId, JobName, Nonce, RunId};
 use super::job::{Claim, JobHead};
+use super::newer::Newer;
 use super::spec::JobSpec;
 use super::times::Timestamp;
 use super::tries::{Try, TryEnd};
@@ -140,6 +141,7 @@ fn ended_tries(head: &mut JobHead, claim: &NewClaim) -> Vec<Try> {
             submitted_at: head.submitted_at,
             end: Some(end),
             children: None,
+            newer: Newer::default(),
         }),
     }
     tries
@@ -177,6 +179,7 @@ pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordO
         submitted_at: Some(submission.now),
         end: None,
         children: head.spec.resubmit_children.then(Children::default),
+        newer: Newer::default(),
     });
     head.claim = None;
     head.job_id = Some(submission.job_id.clone());

@@ -20,13 +20,16 @@
 //! | `plan` | what is to be done with a job of a file |
 //! | `run` | the record of one job file's run, and what may follow on what |
 //! | `rerun` | which jobs are run again when a person asks |
+//! | `allowed` | the queues and definitions that jobs may name |
 //! | `explain`, `queue` | why a job is where it is, and what that means |
 //! | `stop` | what is done with a job that somebody wants stopped |
 //! | `s3_uri` | `S3Uri`: where things lie in S3, and the patterns of keys |
+//! | `wildcard` | patterns of names and ARNs |
 //! | `backoff` | how long to wait between calls that failed |
 //! | `suggest` | the known name that an unknown one was meant to be |
 //! | `times`, `units` | milliseconds, durations, memory units |
 
+pub mod allowed;
 pub mod backoff;
 pub mod cause;
 pub mod children;
@@ -58,7 +61,9 @@ pub mod times;
 pub mod transition;
 pub mod tries;
 pub mod units;
+pub mod wildcard;
 
+pub use allowed::Allowed;
 pub use cause::Cause;
 pub use children::{ChildOf, Children};
 pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};

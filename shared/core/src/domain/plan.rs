@@ -235,6 +235,7 @@ mod tests {
             submitted_at: None,
             end: None,
             children: Some(children),
+            newer: crate::domain::Newer::default(),
         };
         job.head.tries = vec![told(children.clone())];
         assert_eq!(

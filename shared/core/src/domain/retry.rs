@@ -186,6 +186,7 @@ mod tests {
                 submitted_at: None,
                 end: Some(TryEnd { status: JobStatus::Failed, cause: Some(cause) }),
                 children: None,
+                newer: crate::domain::Newer::default(),
             })
             .collect();
         let state = by_cause(names.last().unwrap(), *latest);
@@ -316,6 +317,7 @@ mod tests {
             submitted_at: None,
             end: None,
             children: Some(children),
+            newer: crate::domain::Newer::default(),
         };
         job.head.tries = vec![kept(Children::default())];
         assert_eq!(next(&job, &state), Next::Children);

@@ -133,6 +133,7 @@ mod tests {
             submitted_at: None,
             end: None,
             children: Some(Children { lost: Some(vec![1, 7]), ..Children::default() }),
+            newer: crate::domain::Newer::default(),
         }];
         let names = ["job--bw-child-1", "job--bw-child-7"].map(|name| JobName::parse(name).unwrap());
         assert_eq!(stopping(&array, Stop::Terminate), Stopping::Children(names.to_vec()));

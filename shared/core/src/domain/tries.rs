@@ -8,6 +8,7 @@ use super::cause::Cause;
 use super::children::Children;
 use super::ids::JobId;
 use super::job::{JobHead, JobState};
+use super::newer::Newer;
 use super::status::JobStatus;
 use super::times::Timestamp;
 
@@ -28,6 +29,9 @@ pub struct Try {
     /// Of an array whose lost children are run again: what is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
+    /// What a newer version wrote.
+    #[serde(flatten)]
+    pub newer: Newer,
 }
 
 /// How a submission ended.
@@ -95,5 +99,18 @@ impl JobHead {
         }
         self.job_id = self.job_tries.last().cloned();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_version_wrote_of_a_try_is_written_back() {
+        let written = serde_json::json!({"jobId": "4c7599ae", "jobQueue": "q", "price": {"usd": 0.5}});
+        let read: Try = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(read.job_queue, "q");
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
     }
 }

@@ -62,5 +62,5 @@ pub fn started_ahead(ceiling: u32) -> u64 {
 /// killed does not know which of them ran; enough for saving to take no time from invoking.
 pub fn started_ahead_after(ceiling: u32, started_while_saving: u64) -> u64 {
     let ceiling = u64::from(ceiling);
-    (started_while_saving * 2).clamp((ceiling / 2).max(8), (ceiling * 4).max(64))
+    (started_while_saving * 2).clamp((ceiling / 8).max(8), (ceiling * 4).max(64))
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::wildcard::matches;
+
 /// Characters of a name. Source: `Invoke` API reference.
 const NAME_MAX_CHARS: usize = 64;
 
@@ -181,20 +183,6 @@ impl Targets {
             _ => Ok(()),
         }
     }
-}
-
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::state_dir::{StateDir, StateDirError, StateDirLock};
 use super::stop_requests::answer_stop_requests;
 use crate::directory::DirectoryObjectStore;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobDefinition, JobId, RunCounts, RunId, RunState, SourceVersion};
+use crate::domain::{Allowed, JobDefinition, JobId, RunCounts, RunId, RunState, SourceVersion};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
     ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
@@ -325,8 +325,18 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let policy = SubmitPolicy::default();
         let requested_by = self.requested_by.clone();
         let source_version = SourceVersion::default();
-        let (concurrency, deadline) = (CONCURRENCY, None);
-        RunFile { run_id, source, source_version, rerun, requested_by, concurrency, deadline, policy }
+        let (concurrency, deadline, allowed) = (CONCURRENCY, None, Allowed::default());
+        RunFile {
+            run_id,
+            source,
+            source_version,
+            rerun,
+            requested_by,
+            concurrency,
+            deadline,
+            policy,
+            allowed,
+        }
     }
 }
 

@@ -248,6 +248,7 @@ pub(super) async fn a_claim_keeps_how_the_submission_ended_that_it_replaces_and_
         submitted_at: Some(NOW),
         end: None,
         children: None,
+        newer: Newer::default(),
     };
     assert_eq!(head(store, "a").await?.tries, std::slice::from_ref(&first));
     let refused = NewClaim { replaced_end: Some(LOST), ..wish("a", Some("a-0")) };
@@ -282,6 +283,7 @@ pub(super) async fn a_claim_keeps_how_the_submission_ended_that_it_replaces_and_
         submitted_at: Some(NOW),
         end: None,
         children: None,
+        newer: Newer::default(),
     };
     assert_eq!(head(store, "a").await?.tries, [first, second.clone()], "an end never changes");
     store.remove_submission(&id("a-1")).await?;

@@ -17,13 +17,14 @@ use tracing::warn;
 use self::breaker::Breaker;
 use self::open_lines::settle_open;
 use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
+use crate::domain::allowed::NotAllowed;
 use crate::domain::backoff::backoff;
 use crate::domain::plan::Skip;
 use crate::domain::{
-    Checkpoint, JobId, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState, SourceVersion,
-    Timestamp,
+    Allowed, Checkpoint, JobId, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState,
+    SourceVersion, Timestamp,
 };
-use crate::job_file::{Entry, JobFile, JobFileError};
+use crate::job_file::{Entry, JobFile, JobFileError, Problem};
 use crate::ports::{Clock, JobEngine, JobStore, ObjectStore, PortError, RunStore, SubmissionPace};
 use progress::{Progress, SAVE_EVERY};
 pub use report::{ReportLine, ReportOutcome, merged, report_key, settled_key};
@@ -47,6 +48,8 @@ pub struct RunFile {
     pub deadline: Option<Timestamp>,
     /// How claims are used.
     pub policy: SubmitPolicy,
+    /// What jobs may name. A job that names something else is rejected by its line.
+    pub allowed: Allowed,
 }
 
 /// How far a run came.
@@ -302,7 +305,7 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
             if index < progress.checkpoint() {
                 continue;
             }
-            match job {
+            match job.and_then(|spec| self.allowed(line, spec)) {
                 Err(problems) => progress.invalid(index, line, &problems),
                 Ok(spec) => {
                     self.start(progress, submit_one, index, line, spec).await?;
@@ -315,6 +318,16 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         };
         self.land_while(progress, |_| true).await?;
         fed
+    }
+
+    /// The job, where it may name what it names.
+    fn allowed(&self, line: u64, spec: JobSpec) -> Result<JobSpec, Vec<Problem>> {
+        match self.order.allowed.refused(&spec) {
+            None => Ok(spec),
+            Some(NotAllowed { field, message }) => {
+                Err(vec![Problem { line: Some(line), field: Some(field.to_owned()), message }])
+            }
+        }
     }
 
     /// Starts a job once there is room and no job that it depends on is on its way.
