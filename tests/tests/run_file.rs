@@ -383,7 +383,7 @@ async fn a_job_that_names_what_is_not_allowed_is_rejected_by_its_line_and_the_ot
     );
     let told: Vec<_> =
         report(&world)?.into_iter().map(|line| (line.line, line.outcome, line.reason)).collect();
-    assert_eq!((told[0].0, told[0].1), (1, ReportOutcome::Invalid), "{told:?}");
+    assert_eq!((told[0].0, told[0].1), (1, ReportOutcome::Rejected), "{told:?}");
     let reason = told[0].2.clone().unwrap_or_default();
     assert!(reason.contains("jobQueue") && reason.contains("another is not allowed here"), "{reason}");
     assert!(world.job("job-00000").await?.is_none());

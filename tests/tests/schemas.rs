@@ -347,7 +347,7 @@ fn answers_conform() {
         events: 1,
         next_look: None,
     };
-    let answers = [log_collector::LogsOutcome::Archived(record), log_collector::Outcome::Known]
+    let answers = [log_collector::LogsOutcome::Archived(record), log_collector::LogsOutcome::Known]
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
     all_conform(&log_collector::schema::answer(), answers.into_iter().chain([queue]));
     let pass = |reconciled| reconciler::Response {
