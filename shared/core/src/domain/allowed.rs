@@ -83,7 +83,8 @@ fn with_revision(arn: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{FallbackQueue, JobName};
+    use crate::domain::JobName;
+    use crate::domain::spec::FallbackQueue;
 
     const A: &str = "arn:aws:batch:eu-west-1:123456789012";
 
