@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use batchwright::domain::spec::{
 };
 use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, SubmitJobRequest};
 use batchwright::engine::{
-    EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings, job_environment,
+    AttendantProgram, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    job_environment,
 };
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::ports::{JobEngine, LogSourceError, SystemClock};
@@ -262,6 +264,36 @@ async fn an_engine_that_is_killed_at_any_point_runs_nothing_twice() {
         assert!(is_lost || detail.status == JobStatus::Succeeded, "{reason}");
     }
     assert_eq!(bench.lines("runs") + lost, jobs.len(), "a lost attempt has not run");
+}
+
+#[tokio::test]
+async fn an_attendant_that_says_late_who_it_is_is_waited_for() {
+    let slow = |state: &Path| {
+        let own = std::env::current_exe().unwrap();
+        let attendant = own.parent().and_then(Path::parent).unwrap().join("attendant");
+        let script = state.join("slow");
+        let text = format!(
+            "#!/bin/sh\necho up >>'{0}'\nsleep 0.3\nexec '{1}' \"$@\"\n",
+            state.join("up").display(),
+            attendant.display()
+        );
+        fs::write(&script, text).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        ProcessSettings { attendant: AttendantProgram::at(script), ..settings(state, Some(state)).unwrap() }
+    };
+    let mut bench = Bench::with(slow).await;
+    let job = bench.sh("echo run >>runs").await;
+    until("it is started", || bench.lines("up") == 1).await.unwrap();
+    assert_eq!(bench.lines("runs"), 0);
+    bench.replace_engine().await;
+    let detail = bench.end(&job).await;
+    assert_eq!(
+        (detail.status, exit_code(&detail)),
+        (JobStatus::Succeeded, Some(0)),
+        "{:?}",
+        detail.status_reason
+    );
+    assert_eq!((detail.attempts.len(), bench.lines("runs")), (1, 1));
 }
 
 #[tokio::test]

@@ -134,6 +134,11 @@ impl Folder {
         fs::hard_link(draft, self.path.join("pid"))
     }
 
+    /// Whether an attendant has said who it is, or nobody may any more.
+    pub(super) fn is_announced(&self) -> bool {
+        self.path.join("pid").exists()
+    }
+
     /// Takes the attendant's name where the attendant has not: whoever comes first decides whether the command
     /// ever runs.
     pub(super) fn claim(&self) -> io::Result<Claim> {

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal as UnixSignal, kill_process};
 use tokio::process::Child;
@@ -25,6 +25,10 @@ use crate::ports::Clock;
 
 /// How soon output is looked for again after some was found, and how late after none was.
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+
+/// How long an attendant may take to say who it is, where the engine that started it has ended. Past that, the attempt
+/// counts as never begun.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The process that attends an attempt.
 enum Attendant {
@@ -160,6 +164,7 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     async fn recover(&mut self) -> AttemptEnd {
+        self.wait_for_an_attendant().await;
         match self.folder.claim() {
             Ok(Claim::Attendant(identity)) if identity.is_alive() => {
                 self.watch(Attendant::Found(identity)).await
@@ -177,6 +182,17 @@ impl<C: Clock + 'static> Watcher<C> {
                 tracing::error!(%error, %folder, "an attempt's files can't be read: it counts as lost");
                 AttemptEnd::HostLost
             }
+        }
+    }
+
+    /// The engine before this one may have ended right after it had started the attendant.
+    async fn wait_for_an_attendant(&self) {
+        let begun = Instant::now();
+        while self.folder.order().exists()
+            && !self.folder.is_announced()
+            && begun.elapsed() < ANNOUNCED_WITHIN
+        {
+            tokio::time::sleep(POLL.0).await;
         }
     }
 
