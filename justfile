@@ -14,6 +14,7 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
     .ci/outside
+    .ci/package
     .ci/deny
 
 # What CI does

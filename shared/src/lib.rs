@@ -19,6 +19,10 @@
 //! | `engine`, `local`, `wire` | `batchwright-local` (`local`) | the embedded engine, its controller, AWS's protocols over it |
 //! | `aws` | `batchwright-aws` (`aws-…`) | the ports on AWS |
 //! | `function` | `batchwright-function` (`function`) | what every Lambda function shares |
+//!
+//! What a test of this crate, or of a program on it, needs beside that is public with the feature `testing` alone: the
+//! engine's inside, its simulation by a script of one's own, calls and events that a network loses, and doubles of
+//! services. It may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(all(feature = "client", feature = "local"), doc = include_str!("front_page.md"))]
@@ -62,18 +66,48 @@ pub use batchwright_invocations::fan_out;
 pub use batchwright_job_files::job_file;
 #[cfg(feature = "local")]
 #[doc(inline)]
-pub use batchwright_local::{engine, local, wire};
+pub use batchwright_local::{local, wire};
 #[cfg(feature = "serializer")]
 #[doc(inline)]
 pub use batchwright_serial::{objects, serial};
+#[doc(inline)]
+pub use batchwright_stores::directory;
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use batchwright_stores::redis;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use batchwright_stores::sqlite;
-#[doc(inline)]
-pub use batchwright_stores::{directory, memory};
+
+/// What a program says to the embedded engine: how much of the machine it may use, how it runs processes and
+/// containers, and why it can't.
+///
+/// The feature `testing` adds what the engine is made of: the engine itself, its books and runners, its simulation, and
+/// the faults of a network. None of that is kept compatible.
+#[cfg(feature = "local")]
+pub mod engine {
+    #[cfg(feature = "testing")]
+    #[doc(inline)]
+    pub use batchwright_local::engine::*;
+    #[doc(inline)]
+    pub use batchwright_local::engine::{
+        AttendantProgram, BooksError, Capacity, ContainerRuntime, MilliVcpus, NoRuntime, ProcessRunnerError,
+        ProcessSettings, Variable, VirtualClock, attend_if_asked, job_environment, passed_environment,
+    };
+}
+
+/// Stores that last as long as the process, with the conditions of the real ones.
+///
+/// The feature `testing` adds functions and logs that a test fills, and that count what they are asked.
+pub mod memory {
+    #[cfg(feature = "testing")]
+    #[doc(inline)]
+    pub use batchwright_stores::memory::*;
+    #[doc(inline)]
+    pub use batchwright_stores::memory::{
+        InMemoryBucketWriter, InMemoryBuckets, InMemoryJobStore, InMemoryObjectStore, InMemoryObjectWriter,
+    };
+}
 
 /// What batchwright does, as free functions over ports.
 pub mod use_cases {

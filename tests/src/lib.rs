@@ -13,6 +13,7 @@ pub mod model;
 pub mod npm;
 pub mod podman;
 pub mod processes;
+pub mod public_api;
 pub mod recorded;
 pub mod runtime_api;
 pub mod schema;

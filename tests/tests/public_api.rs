@@ -1,0 +1,58 @@
+//! The library's public items, held against the list that is checked in: whoever changes one sees what a user sees.
+
+use std::fs;
+
+use anyhow::ensure;
+use batchwright_tests::crash::sources::root;
+use batchwright_tests::public_api::listing;
+
+const LISTED: &str = "tests/data/public-api.txt";
+
+#[test]
+fn the_public_items_are_those_of_the_list() -> anyhow::Result<()> {
+    let (now, file) = (listing()?, root().join(LISTED));
+    if std::env::var_os("UPDATE_API").is_some() {
+        fs::write(&file, &now)?;
+    }
+    let listed = fs::read_to_string(&file)?;
+    let of = |text: &str, other: &str, sign: char| {
+        let other: std::collections::BTreeSet<&str> = other.lines().collect();
+        let only = text.lines().filter(|line| !other.contains(line));
+        only.map(|line| format!("{sign} {line}\n")).collect::<String>()
+    };
+    let changes = of(&listed, &now, '-') + &of(&now, &listed, '+');
+    ensure!(
+        changes.is_empty(),
+        "the public items are others than {LISTED} says. If that is meant: UPDATE_API=1 cargo test --workspace \
+         --locked --test public_api, and a line in CHANGELOG.md.\n{changes}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_users_reach_is_listed_and_what_tests_reach_is_not() -> anyhow::Result<()> {
+    let listing = listing()?;
+    let has = |line: &str| listing.lines().any(|listed| listed.starts_with(line));
+    for line in [
+        "batchwright::Client::submit: async fn submit",
+        "batchwright::Client: #[derive(Clone)] struct with private fields",
+        "batchwright::JobName: ",
+        "batchwright::domain::JobName: ",
+        "batchwright::JobStatus::Failed: variant",
+        "batchwright::memory::InMemoryJobStore: impl ClaimStore",
+        "batchwright::ports::JobEngine::submit_job: ",
+        "batchwright::engine::Capacity",
+        "batchwright::use_cases::submit::submit: ",
+    ] {
+        ensure!(has(line), "{line} is not listed");
+    }
+    for line in [
+        "batchwright::engine::FaultyEngine",
+        "batchwright::engine::SimulatedRunner",
+        "batchwright::engine::LocalEngine",
+        "batchwright::memory::InMemoryFunctions",
+    ] {
+        ensure!(!has(line), "{line} is listed");
+    }
+    Ok(())
+}
