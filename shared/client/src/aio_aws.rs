@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use crate::client::Client;
 use crate::domain::limits::{DEFAULT_MAX_TRIES, MAX_TRIES_MAX};
 use crate::domain::spec::{ContainerOverrides, Dependency};
-use crate::domain::{JobId, JobName, JobSpec, JobState, JobStatus, Timestamp};
+use crate::domain::{JobId, JobName, JobSpec, JobState, JobStatus};
 use crate::error::ClientError;
 use crate::events::JobDetail;
 use crate::ports::{Clock, SystemClock};
@@ -127,7 +127,7 @@ impl Client {
     ) -> Result<Vec<Imported>, ClientError> {
         // Each submission once.
         let once: BTreeMap<JobId, KeptJob> = kept.into_iter().map(|job| (job.job_id.clone(), job)).collect();
-        let mut kept: Vec<(Foreign, (JobName, Option<Timestamp>, u32))> = Vec::with_capacity(once.len());
+        let mut kept = Vec::with_capacity(once.len());
         for job in once.into_values() {
             let foreign = Foreign { spec: job.spec(), state: job.state() };
             let age = (job.job_name.clone(), foreign.state.times.created_at, job.num_tries);
