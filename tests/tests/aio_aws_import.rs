@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{Cause, JobState};
+use batchwright::domain::{Cause, Job, JobId, JobState};
 use batchwright::{Client, Config, JobName, JobSpec, JobStatus, aio_aws};
 use batchwright_tests::emulators::venv::Venv;
 use batchwright_tests::emulators::{REGION, redis::Redis, sdk_config};
@@ -52,7 +52,7 @@ async fn a_program_goes_on_with_the_file_that_aio_aws_wrote() -> anyhow::Result<
         ["well", "failing", "going"].map(str::parse).into_iter().collect::<Result<_, _>>()?;
     for (name, record) in names.iter().zip(&records) {
         let job = client.job(name).await?.context("it was not taken in")?;
-        assert_eq!(job.head.job_id.as_ref().map(|id| id.as_str()), record["job_id"].as_str());
+        assert_eq!(job.head.job_id.as_ref().map(JobId::as_str), record["job_id"].as_str());
         assert_eq!(job.head.job_tries.len(), 1, "twice is once");
     }
     let failing = client.job(&names[1]).await?.context("it was there")?;
@@ -62,7 +62,7 @@ async fn a_program_goes_on_with_the_file_that_aio_aws_wrote() -> anyhow::Result<
     assert_eq!(submitted, [false, true, false], "it SUCCEEDED, it FAILED, it is in flight: {again:?}");
     client.terminate([names[2].clone()], "enough").await?;
     let ended = client.wait(names).await?;
-    let statuses: Vec<_> = ended.iter().map(|job| job.status()).collect();
+    let statuses: Vec<_> = ended.iter().map(Job::status).collect();
     assert_eq!(statuses, [JobStatus::Succeeded, JobStatus::Succeeded, JobStatus::Failed].map(Some));
     endpoint.stop().await?;
     Ok(())
@@ -93,7 +93,7 @@ async fn the_latest_of_several_records_stands_and_those_without_end_are_refused(
         assert_eq!(told, [("a-1", true), ("a-2", true), ("b-1", false), ("b-2", true)]);
     }
     let job = client.job(&"a".parse()?).await?.context("it was not taken in")?;
-    assert_eq!(job.head.job_tries.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["a-1", "a-2"]);
+    assert_eq!(job.head.job_tries.iter().map(JobId::as_str).collect::<Vec<_>>(), ["a-1", "a-2"]);
     assert_eq!((job.status(), job.head.spec.max_tries), (Some(JobStatus::Submitted), 4));
     let overrides = job.head.spec.container_overrides.context("it has a command")?;
     assert_eq!(overrides.command.context("it has a command")?, ["true"]);
