@@ -10,7 +10,7 @@
 //! | [`events`] | `batchwright-core` | the shapes in which AWS delivers Batch and S3 events |
 //! | [`ports`] | `batchwright-core` | what the use cases need of the world |
 //! | [`memory`], `directory`, `redis`, `sqlite` | `batchwright-stores` (`redis`, `sqlite`) | ports in memory, in a folder, on Redis, on SQLite |
-//! | [`Client`], `blocking`, `store` | `batchwright-client` (`client`) | the front door for programs that keep a process |
+//! | [`Client`], `blocking`, `store`, `aio_aws` | `batchwright-client` (`client`) | the front door for programs that keep a process |
 //! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
 //! | [`use_cases`] | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
 //! | `pace` | `batchwright-control` (`jobs`) | calls kept to a quota |
@@ -42,8 +42,8 @@ pub use batchwright_client::Documents;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use batchwright_client::{
-    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Store, Submitted, blocking, dates, store,
-    uuids,
+    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Store, Submitted, aio_aws, blocking,
+    dates, store, uuids,
 };
 #[cfg(feature = "jobs")]
 #[doc(inline)]

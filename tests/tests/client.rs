@@ -1,12 +1,20 @@
 //! The library's front door, over the wire: real SDK clients, real processes as jobs.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{Cause, JobState};
-use batchwright::memory::InMemoryJobStore;
+use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest};
+use batchwright::engine::{
+    AttemptOutcome, EngineConfig, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
+};
+use batchwright::events::JobDetail;
+use batchwright::memory::{InMemoryJobStore, InMemoryLogSource};
+use batchwright::ports::{Cursor, JobEngine, JobStopper, JobSummary, OneByOne, Page, PortError, SystemClock};
 use batchwright::use_cases::stop::StopOutcome;
-use batchwright::{AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus, blocking};
+use batchwright::{
+    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus, blocking,
+};
 use batchwright_tests::contract::{job_store, run_store};
 use batchwright_tests::emulators::sdk_config;
 use batchwright_tests::wire::{Endpoint, options};
@@ -136,6 +144,77 @@ async fn any_number_of_those_who_wait_share_one_clients_looks() -> anyhow::Resul
     ensure!(all.iter().all(|job| job.status().is_some_and(JobStatus::is_terminal)));
     let ids: Vec<_> = client.job_ids().try_collect().await?;
     ensure!(ids.len() >= 60, "{} ids", ids.len());
+    Ok(())
+}
+
+/// An engine that counts the ids of each `DescribeJobs`.
+#[derive(Clone)]
+struct Counting {
+    within: LocalEngine,
+    asked: Arc<Mutex<Vec<usize>>>,
+}
+
+impl JobEngine for Counting {
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        self.within.submit_job(request).await
+    }
+
+    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(job_ids.len());
+        self.within.describe_jobs(job_ids).await
+    }
+
+    async fn list_jobs(
+        &self,
+        job_queue: &str,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.within.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.within.cancel_job(job_id, reason).await
+    }
+
+    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.within.terminate_job(job_id, reason).await
+    }
+}
+
+impl JobStopper for Counting {
+    async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
+        OneByOne(&self.within).stop_jobs(job_ids, stop, reason).await
+    }
+}
+
+/// Has 250 jobs end, waited for in groups of so many. Returns the ids of each `DescribeJobs`.
+async fn asked_for(jobs_a_wait: usize) -> anyhow::Result<Vec<usize>> {
+    let (events, _) = tokio::sync::mpsc::unbounded_channel();
+    let settings = EngineConfig { ids: JobIds::seeded(5), ..EngineConfig::with_vcpus(1_000) };
+    // All at once, and long after the first look.
+    let runner =
+        SimulatedRunner::new(|_: &Scene<'_>| AttemptOutcome::success_after(Duration::from_secs(300)));
+    let within = LocalEngine::start(settings, MemoryBooks::default(), runner, SystemClock, events).await?;
+    let engine = Counting { within, asked: Arc::default() };
+    let (store, logs) = (InMemoryJobStore::default(), InMemoryLogSource::default());
+    let config = Config::default().submissions_per_second(10_000.0);
+    let client =
+        Client::new(AnyEngine::new(engine.clone()), AnyStore::new(store), AnyLogSource::new(logs), config);
+    let jobs: Vec<JobSpec> = (0..250).map(|n| job(&format!("job-{n}"), "x")).collect::<Result<_, _>>()?;
+    let names: Vec<JobName> = jobs.iter().map(|job| job.job_name.clone()).collect();
+    client.submit(jobs).await?;
+    let waits = names.chunks(jobs_a_wait).map(|names| client.wait(names.to_vec()));
+    let ended = futures_util::future::try_join_all(waits).await?;
+    ensure!(ended.iter().flatten().all(|job| job.status() == Some(JobStatus::Succeeded)));
+    Ok(engine.asked.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_ask_batch_no_more_often_than_one_would_a_hundred_jobs_a_call() -> anyhow::Result<()> {
+    let by_one = asked_for(250).await?;
+    ensure!(by_one.len() >= 6 && by_one.chunks(3).all(|look| look == [100, 100, 50]), "{by_one:?}");
+    assert_eq!(asked_for(1).await?, by_one, "250 wait, and one looks for all");
     Ok(())
 }
 

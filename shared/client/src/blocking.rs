@@ -10,6 +10,7 @@ use futures_util::TryStreamExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::aio_aws::{Imported, KeptJob};
 #[cfg(any(feature = "aws", feature = "local"))]
 use crate::config::Config;
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts};
@@ -143,6 +144,11 @@ impl Client {
     /// As [`Client::count_by_status`](crate::Client::count_by_status).
     pub fn count_by_status(&self) -> Result<StatusCounts, ClientError> {
         self.block_on(self.client.count_by_status())
+    }
+
+    /// As [`Client::import`](crate::Client::import).
+    pub fn import(&self, kept: impl IntoIterator<Item = KeptJob>) -> Result<Vec<Imported>, ClientError> {
+        self.block_on(self.client.import(kept))
     }
 
     /// As [`Client::adopt`](crate::Client::adopt).

@@ -26,6 +26,14 @@ pub enum ClientError {
         /// What is wrong, and what is right.
         reason: String,
     },
+    /// What aio-aws has kept can't be read. Nothing was imported.
+    #[error("{place} can't be imported: {reason}")]
+    Kept {
+        /// The file or the server, and the record.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// AWS Batch could not be asked about any job, again and again.
     #[error("AWS Batch could not be asked about the jobs {0} times in a row; the log says why")]
     NoNews(u32),

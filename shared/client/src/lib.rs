@@ -6,6 +6,8 @@
 //! | `client` | [`Client`]: made from one config, shared by its clones |
 //! | `connect` | the ways to make one: AWS, this machine, a simulation, parts of your own |
 //! | `submit`, `follow`, `stop`, `logs`, `find`, `adopt` | what a client does |
+//! | `aio_aws` | [`Client::import`]: what aio-aws has kept in TinyDB or Redis |
+//! | `take_in` | submissions of other programs, put into the store |
 //! | `limited` | the limit of calls under way, and their retries |
 //! | `any` | stores, engines and logs chosen at run time |
 //! | `store` | [`store::open`]: a store by its URL |
@@ -18,6 +20,7 @@ use batchwright_core::{domain, events, ports};
 use batchwright_local::engine;
 
 mod adopt;
+pub mod aio_aws;
 mod any;
 pub mod blocking;
 mod client;
@@ -36,6 +39,7 @@ mod reports;
 mod stop;
 pub mod store;
 mod submit;
+mod take_in;
 pub mod uuids;
 
 pub use any::{AnyEngine, AnyLogSource, AnyStore, Store};

@@ -9,6 +9,7 @@
 //! | `reads` | records and pages of them |
 //! | `writes`, `removal` | what each call changes |
 //! | `store` | [`RedisStore`] as `JobStore` and `RunStore` |
+//! | `texts` | what another program has kept
 //! | `error` | what Redis says, as a port's error |
 //!
 //! Each record is a string of JSON, each list a sorted set that is read by ranges. `SCAN` is not used: it may give a
@@ -28,6 +29,7 @@ mod reads;
 mod records;
 mod removal;
 mod store;
+mod texts;
 mod url;
 mod writes;
 
@@ -41,6 +43,8 @@ use self::error::failed;
 use self::keys::Keys;
 use self::url::StoreUrl;
 use crate::ports::PortError;
+
+pub use self::texts::texts;
 
 /// How long a call waits for its answer. Then it fails, and may be repeated.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,20 +90,7 @@ impl RedisStore {
     /// Retryable where the server can't be reached, or is not ready. Permanent where the URL can't be read, the
     /// password is wrong, the server evicts keys, or a newer version has written the state.
     pub async fn open(url: &str) -> Result<Self, PortError> {
-        let url = StoreUrl::read(url).map_err(|why| PortError::permanent(OPEN, why))?;
-        let at: Arc<str> = url.shown.as_str().into();
-        if url.server.starts_with("rediss:") || url.server.starts_with("valkeys:") {
-            // Another provider that the program has installed does as well.
-            drop(rustls::crypto::ring::default_provider().install_default());
-        }
-        let client = redis::Client::open(url.server.as_str()).map_err(failed(OPEN, &at))?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(2)
-            .set_max_delay(Duration::from_secs(1))
-            .set_connection_timeout(Some(CONNECTION_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection =
-            client.get_connection_manager_with_config(config).await.map_err(failed(OPEN, &at))?;
+        let (url, at, connection) = connect(url).await?;
         let store = Self { connection, keys: Keys::new(&url.prefix), at };
         store.check_eviction().await?;
         store.check_format().await?;
@@ -171,4 +162,22 @@ impl RedisStore {
             )),
         }
     }
+}
+
+/// Connects by a URL. Returns its parts, and the server as errors name it.
+async fn connect(url: &str) -> Result<(StoreUrl, Arc<str>, ConnectionManager), PortError> {
+    let url = StoreUrl::read(url).map_err(|why| PortError::permanent(OPEN, why))?;
+    let at: Arc<str> = url.shown.as_str().into();
+    if url.server.starts_with("rediss:") || url.server.starts_with("valkeys:") {
+        // Another provider that the program has installed does as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+    let client = redis::Client::open(url.server.as_str()).map_err(failed(OPEN, &at))?;
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(2)
+        .set_max_delay(Duration::from_secs(1))
+        .set_connection_timeout(Some(CONNECTION_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
+    let connection = client.get_connection_manager_with_config(config).await.map_err(failed(OPEN, &at))?;
+    Ok((url, at, connection))
 }

@@ -1,5 +1,7 @@
 //! Submissions of which nothing was heard for a while: Batch is asked.
 
+use std::collections::HashSet;
+
 use tracing::warn;
 
 use super::Pass;
@@ -22,9 +24,15 @@ where
         let since = self.recorder.clock.now().plus_millis(-self.policy.silence_ms);
         let mut left = self.policy.asked_max;
         let mut cursor: Option<Cursor> = None;
+        // Where the list holds what was heard of just now, it also holds what this pass has heard, again, further down.
+        let comes_again = self.policy.silence_ms < 0;
+        let mut asked: HashSet<JobId> = HashSet::new();
         loop {
-            let page = self.recorder.store.silent_submissions(since, cursor.as_ref()).await?;
+            let mut page = self.recorder.store.silent_submissions(since, cursor.as_ref()).await?;
             self.done.unreadable += page.unreadable.len() as u64;
+            if comes_again {
+                page.items.retain(|silent| asked.insert(silent.state.job_id.clone()));
+            }
             for silent in page.items.chunks(DESCRIBE_JOBS_MAX) {
                 let silent = silent.get(..left).unwrap_or(silent);
                 if silent.is_empty() {

@@ -1,0 +1,106 @@
+//! Where a command looks: on this machine or at a stack.
+
+use std::path::{Path, PathBuf};
+
+use batchwright::local::StateDir;
+use clap::Args;
+
+#[cfg(feature = "aws")]
+use crate::environment;
+use crate::exit::Failure;
+
+/// Where the jobs run and their state lies.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Deployment {
+    /// Run on this machine, with the embedded engine
+    #[cfg_attr(not(feature = "aws"), arg(long, required = true))]
+    #[cfg_attr(feature = "aws", arg(long, conflicts_with = "stack"))]
+    local: bool,
+    /// The folder of the embedded engine's state [default: .batchwright]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// A stack on AWS, and how AWS is reached.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StackArgs {
+    /// The Name of a deployed stack [default: the variable BATCHWRIGHT_STACK]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+    /// The profile of the AWS configuration
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// The AWS Region
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Another endpoint than AWS's
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+/// Where a command looks.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A state folder of this machine.
+    Local(StateDir),
+    /// A stack on AWS.
+    #[cfg(feature = "aws")]
+    Stack(StackArgs),
+}
+
+#[cfg(feature = "aws")]
+impl StackArgs {
+    /// With the stack's name: the option's, else the environment's. Errs where neither names one.
+    pub(crate) fn named(&self) -> Result<StackArgs, Failure> {
+        let stack = self.stack.clone().or_else(environment::stack);
+        let none = || {
+            let why = "no stack is named: give --stack NAME, or set BATCHWRIGHT_STACK; on this machine jobs run by --local";
+            Failure::Usage(why.to_owned())
+        };
+        Ok(StackArgs { stack: Some(stack.ok_or_else(none)?), ..self.clone() })
+    }
+}
+
+impl Deployment {
+    /// Where the command looks: on this machine where `--local` says so, whatever the environment names. Errs where
+    /// nothing says where, and where options of AWS stand beside `--local`.
+    pub(crate) fn target(&self) -> Result<Target, Failure> {
+        #[cfg(feature = "aws")]
+        if !self.local {
+            return Ok(Target::Stack(self.stack.named()?));
+        }
+        #[cfg(feature = "aws")]
+        if self.stack.profile.is_some() || self.stack.region.is_some() || self.stack.endpoint_url.is_some() {
+            let why =
+                "--profile, --region and --endpoint-url are for a stack: give --stack in place of --local";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        Ok(Target::Local(self.state_dir()))
+    }
+
+    /// The options that say so, for commands that are shown.
+    pub(crate) fn as_options(&self) -> String {
+        #[cfg(feature = "aws")]
+        if let Some(stack) = self.stack.named().ok().filter(|_| !self.local).and_then(|named| named.stack) {
+            return format!("--stack {stack}");
+        }
+        match &self.state_dir {
+            Some(dir) => format!("--local --state-dir {}", dir.display()),
+            None => "--local".to_owned(),
+        }
+    }
+
+    /// The state folder.
+    pub(crate) fn state_dir(&self) -> StateDir {
+        StateDir::new(self.given_state_dir().unwrap_or(Path::new(".batchwright")))
+    }
+
+    /// The state folder, where one was named.
+    pub(crate) fn given_state_dir(&self) -> Option<&Path> {
+        self.state_dir.as_deref()
+    }
+}
