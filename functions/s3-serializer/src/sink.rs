@@ -102,7 +102,7 @@ impl<W: batchwright::ports::ConditionalWriter> Sink<W> {
             match &mut entry.result {
                 // It is written; its length is still told.
                 Some(OperationResult::Converted(converted)) if converted.header.is_some() => {
-                    converted.header = None
+                    converted.header = None;
                 }
                 _ => entry = Entry::of(entry.uri, Err(no_room())),
             }
