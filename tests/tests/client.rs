@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest};
+use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest, Timestamp};
 use batchwright::engine::{
     AttemptOutcome, EngineConfig, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
 };
@@ -171,6 +171,15 @@ impl JobEngine for Counting {
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
         self.within.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.within.list_jobs_since(job_queue, since, page).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
