@@ -184,8 +184,11 @@ impl Deployed {
 /// Takes the engine's events and calls the state handler with each, and the log collector with each end:
 /// what EventBridge and the queues do. Returns its address.
 async fn relay(lambda: aws_sdk_lambda::Client) -> anyhow::Result<String> {
-    let call = move |Json(event): Json<Value>| {
+    let call = move |Json(mut event): Json<Value>| {
         let lambda = lambda.clone();
+        // The embedded engine's own Region is none of AWS's, and the state handler takes events of its own alone. The
+        // emulator's EventBridge writes this one into what it passes on.
+        event["region"] = json!("eu-west-1");
         async move {
             let ended = matches!(event["detail"]["status"].as_str(), Some("SUCCEEDED" | "FAILED"));
             let end = json!({"jobId": event["detail"]["jobId"]});
