@@ -160,7 +160,10 @@ impl<S: JobStore + RunStore> History<S> {
                 function_name: "state-handler".to_owned(),
                 deadline: self.clock.now().plus_millis(120_000),
             };
-            let config = state_handler::Config::read(&|_: &str| Some("7".to_owned()))?;
+            // Events of any account and Region, because the engine's are none of AWS's.
+            let of_any = |name: &str| matches!(name, "BATCHWRIGHT_ACCOUNT" | "AWS_REGION");
+            let setting = |name: &str| (!of_any(name)).then(|| "7".to_owned());
+            let config = state_handler::Config::read(&setting)?;
             let answer = state_handler::handle(&self.recorder(), &config, sent.clone(), &invocation).await?;
             let ids: BTreeSet<_> = batch.iter().map(|message| message.event.detail.job_id.clone()).collect();
             let before = self.look().await?;
