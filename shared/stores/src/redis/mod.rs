@@ -9,10 +9,10 @@
 //! | `reads` | records and pages of them |
 //! | `writes`, `removal` | what each call changes |
 //! | `store` | [`RedisStore`] as `JobStore` and `RunStore` |
-//! | `texts` | what another program has kept
+//! | `texts` | what another program has kept |
 //! | `error` | what Redis says, as a port's error |
 //!
-//! Each record is a string of JSON, each list a sorted set that is read by ranges. `SCAN` is not used: it may give a
+//! Each record is a string of JSON, each list a sorted set that is read by ranges. Lists are not read by `SCAN`: it may give a
 //! record twice, and walks over all that is stored to find a few. Rules decide here, not in Redis: a call reads
 //! records, lets a rule change them, and a script writes them with all their places on lists, on condition that
 //! nobody has changed them since.
