@@ -48,7 +48,7 @@ fn killed_with_sigkill_and_run_again_every_job_runs_once() {
 
     let second = folder.start(RUN);
     folder.write("go", "");
-    assert_each_ran_once(&folder, &Ended::from(second.wait_with_output().unwrap()));
+    assert_each_ran_once(&folder, &Ended::of(second));
     assert_each_was_submitted_once(&folder);
 }
 
@@ -97,7 +97,7 @@ fn ctrl_c_kills_nothing_and_says_how_to_go_on() {
     });
     let pid = Pid::from_raw(first.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    let ended = Ended::from(first.wait_with_output().unwrap());
+    let ended = Ended::of(first);
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.contains("interrupted: 5 jobs not ended; what runs goes on by itself"), "{ended:?}");
 
@@ -118,7 +118,7 @@ fn a_second_process_on_the_same_state_is_refused_and_can_look() {
         folder.run(&["status", "--local", "--output", "json"]).json()["counts"]["RUNNING"] == 2
     });
     folder.write("go", "");
-    assert_each_ran_once(&folder, &Ended::from(first.wait_with_output().unwrap()));
+    assert_each_ran_once(&folder, &Ended::of(first));
 }
 
 #[test]

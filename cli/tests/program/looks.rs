@@ -33,16 +33,16 @@ fn logs_are_followed_until_the_jobs_have_ended() {
     let following = folder.start(&["logs", "tile-1", "tile-2", "--local", "--follow"]);
     let watching = folder.start(&["watch", "jobs.yaml", "--local"]);
     folder.write("go", "");
-    let followed = Ended::from(following.wait_with_output().unwrap());
+    let followed = Ended::of(following);
     assert_eq!(followed.code, Some(0), "{followed:?}");
     let expected =
         ["one", "three", "two"].map(|word| ["tile-1", "tile-2"].map(|job| format!("{job} | {word}")));
     let mut expected: Vec<String> = expected.into_iter().flatten().collect();
     expected.sort_unstable();
     assert_eq!(sorted(&followed.stdout), expected, "each line once");
-    let watched = Ended::from(watching.wait_with_output().unwrap());
+    let watched = Ended::of(watching);
     assert_eq!((watched.code, watched.stdout.as_str()), (Some(0), "3 jobs: 3 SUCCEEDED\n"), "{watched:?}");
-    assert_eq!(Ended::from(running.wait_with_output().unwrap()).code, Some(0));
+    assert_eq!(Ended::of(running).code, Some(0));
 }
 
 #[test]

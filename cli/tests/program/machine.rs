@@ -99,7 +99,7 @@ fn a_damaged_log_is_told_of_and_holds_nothing_up() {
     folder.wait_until("the first line is in the log", |folder| log(folder).is_some());
     fs::write(log(&folder).unwrap(), "\0\0\0 not a log any more\n").unwrap();
     folder.write("go", "");
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("a log stream can't be read"), "{ended:?}");
     let logs = &folder.job("damaged")["logs"];
@@ -158,7 +158,7 @@ fn a_state_folder_that_is_removed_under_a_run_is_told_of() {
     folder.wait_until("the job runs", |folder| folder.path("up").exists());
     fs::remove_dir_all(folder.path(".batchwright")).unwrap();
     folder.write("go", "");
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(
         ended.stderr.contains("state.db was removed or replaced while the engine was running"),
@@ -229,7 +229,7 @@ fn an_arrays_progress_can_be_seen_while_it_runs() {
     });
     assert_eq!(folder.job("tiles")["children"]["counts"]["SUCCEEDED"], 1);
     folder.write("go", "");
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(folder.job("tiles")["children"]["counts"]["SUCCEEDED"], 3);
 }

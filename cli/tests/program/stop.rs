@@ -1,5 +1,7 @@
 //! Runs and jobs that a person stops, from another process.
 
+use std::io::{BufRead, BufReader};
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -57,7 +59,7 @@ fn a_run_is_terminated_while_another_process_runs_it() {
     );
     assert_eq!(asked.stdout, said, "{asked:?}");
 
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains(&format!("the run {run_id} was cancelled: no longer wanted")), "{ended:?}");
     assert_eq!(only_run(&folder)["state"], "CANCELLED");
@@ -94,7 +96,7 @@ fn a_cancelled_run_lets_its_running_jobs_go_on_and_submits_nothing_more() {
     assert_eq!(asked.code, Some(0), "{asked:?}");
     assert!(asked.stdout.contains("it is RUNNING; terminate stops it"), "{asked:?}");
     folder.write("go", "");
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(folder.lines("started"), 2, "the others were cancelled, or never submitted");
     let run = only_run(&folder);
@@ -133,7 +135,7 @@ fn ctrl_c_cancels_a_run_that_was_started_so() {
     wait_until_under_way(&folder);
     let pid = Pid::from_raw(running.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("cancelling the run run-"), "{ended:?}");
     assert!(ended.stderr.contains("was cancelled: interrupted with Ctrl-C"), "{ended:?}");
@@ -154,7 +156,7 @@ fn jobs_are_chosen_by_patterns_and_causes() {
     let one = folder.run(&["terminate", "jobs.yaml", "--cause", "cancelled", "--local", "--yes"]);
     assert!(one.stdout.contains("not under way, 0 run on, 0 not stopped"), "{one:?}");
     folder.write("go", "");
-    let ended = Ended::from(running.wait_with_output().unwrap());
+    let ended = Ended::of(running);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let cancelled = ["tile-2", "tile-3"].map(|name| folder.job(name)["cause"] == "CANCELLED");
     assert_eq!(ended.json()["counts"]["FAILED"], 1 + u64::from(cancelled[0]) + u64::from(cancelled[1]));
@@ -171,12 +173,14 @@ fn a_running_endpoint_takes_requests_and_nobody_is_asked_without_a_terminal() {
     assert!(asked.stderr.contains("terminate asks before it acts; give --yes"), "{asked:?}");
     let pid = Pid::from_raw(running.id().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    running.wait_with_output().unwrap();
+    Ended::of(running);
 
-    let mut endpoint = folder.start(&["serve", "--local", "--vcpus", "2"]);
-    folder.wait_until("the endpoint holds the folder", |folder| {
-        folder.run(&["run", "jobs.yaml", "--local"]).stderr.contains("is in use by process")
-    });
+    let mut endpoint = folder.start(&["serve", "--local", "--vcpus", "2", "--output", "json"]);
+    // It says where it listens when the folder is its own. A run that began before would take the folder.
+    let mut stdout = BufReader::new(endpoint.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    let refused = folder.run(&["run", "jobs.yaml", "--local"]);
+    assert!(refused.stderr.contains("is in use by process"), "{refused:?}");
     let asked = folder.run(&["terminate", "jobs.yaml", "--local", "--yes"]);
     assert_eq!(asked.code, Some(0), "{asked:?}");
     assert!(asked.stdout.starts_with("5 jobs asked to stop"), "{asked:?}");

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long a test waits for something before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a process may take to its end: one that waits for ever would hold up every other test.
+const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// A working directory of its own.
 pub(crate) struct Folder {
@@ -40,7 +45,7 @@ impl Folder {
 
     /// Runs the program to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        Ended::from(self.command(args).output().unwrap())
+        Ended::of(self.start(args))
     }
 
     /// Starts the program.
@@ -72,6 +77,18 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Waits for the end of a process; one that takes too long is killed, and the test fails.
+    pub(crate) fn of(process: Child) -> Ended {
+        let id = process.id();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || ended.send(process.wait_with_output()));
+        if let Ok(output) = end.recv_timeout(LONGEST_RUN) {
+            return Ended::from(output.unwrap());
+        }
+        kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+        panic!("process {id} did not end within {LONGEST_RUN:?}");
+    }
+
     /// The one JSON object on stdout.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
