@@ -2,7 +2,7 @@
 
     python3 tests/clients/heavy [CLIENT …]
 
-S3, which redun's script tasks need beside Batch, is moto's. Exits with 1 if a client fails.
+S3, which redun's script tasks and Snakemake need beside Batch, is moto's. Exits with 1 if a client fails.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-CLIENTS = ("redun", "airflow", "luigi")
+CLIENTS = ("redun", "airflow", "luigi", "snakemake")
 
 
 def venv(name):
@@ -39,9 +39,9 @@ def moto():
     raise SystemExit("moto does not start")
 
 
-def serve(state, s3):
-    """The endpoint on a state folder, whose jobs find S3 and the AWS CLI, and its address."""
-    path = f"{venv('aws-cli')}:{os.environ['PATH']}"
+def serve(state, s3, client):
+    """The endpoint on a state folder, whose jobs find S3, the client's programs and the AWS CLI, and its address."""
+    path = f"{venv(client)}:{venv('aws-cli')}:{os.environ['PATH']}"
     command = [ROOT / "target/debug/batchwright", "serve", "--local", "--vcpus", "8", "--queue", "q"]
     command += ["--state-dir", state, "--env", f"AWS_ENDPOINT_URL_S3={s3}"]
     environment = {**os.environ, "PATH": path}
@@ -49,37 +49,45 @@ def serve(state, s3):
     return process, process.stdout.readline().strip()
 
 
+def run(client, scratch, s3):
+    """Runs a client's script on an endpoint of its own."""
+    endpoint, url = serve(pathlib.Path(scratch) / "state", s3, client)
+    environment = {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        # Whatever a client asks for besides, it never reaches AWS.
+        "AWS_ENDPOINT_URL": s3,
+        "AWS_ENDPOINT_URL_S3": s3,
+        "AWS_ENDPOINT_URL_BATCH": url,
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": url,
+        "AIRFLOW_HOME": scratch,
+    }
+    command = [venv(client) / "python", pathlib.Path(__file__).with_name(f"run_{client}.py")]
+    try:
+        return subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True)
+    finally:
+        endpoint.terminate()
+        endpoint.wait()
+
+
 def main(wanted):
     subprocess.run(["cargo", "build", "--workspace", "--bins", "--locked", "--quiet"], cwd=ROOT, check=True)
     storage, s3 = moto()
     failed = []
-    with tempfile.TemporaryDirectory() as scratch:
-        endpoint, url = serve(pathlib.Path(scratch) / "state", s3)
-        environment = {
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            # Whatever a client asks for besides, it never reaches AWS.
-            "AWS_ENDPOINT_URL": s3,
-            "AWS_ENDPOINT_URL_BATCH": url,
-            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": url,
-            "AIRFLOW_HOME": scratch,
-        }
-        try:
-            for client in wanted or CLIENTS:
-                script = pathlib.Path(__file__).with_name(f"run_{client}.py")
-                command = [venv(client) / "python", script]
-                ended = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True)
-                if ended.returncode == 0:
-                    print(ended.stdout.strip().splitlines()[-1])
-                else:
-                    failed.append(client)
-                    print(f"{client} FAILED\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}")
-        finally:
-            for process in (endpoint, storage):
-                process.terminate()
-                process.wait()
+    try:
+        for client in wanted or CLIENTS:
+            with tempfile.TemporaryDirectory() as scratch:
+                ended = run(client, scratch, s3)
+            if ended.returncode == 0:
+                print(ended.stdout.strip().splitlines()[-1])
+            else:
+                failed.append(client)
+                print(f"{client} FAILED\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}")
+    finally:
+        storage.terminate()
+        storage.wait()
     return 1 if failed else 0
 
 
