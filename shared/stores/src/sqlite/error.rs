@@ -41,9 +41,15 @@ impl SqliteFailure {
         matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
     }
 
+    /// Whether another process or handle is writing.
+    pub(super) fn is_of_a_lock(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// Names the file and tells the kind.
-    pub(super) fn into_port(self, operation: &'static str, file: &str) -> PortError {
-        let Self::Sqlite(error) = &self else {
+    pub(super) fn to_port(&self, operation: &'static str, file: &str) -> PortError {
+        let Self::Sqlite(error) = self else {
             return PortError::permanent(operation, format!("{file} {self}"));
         };
         match error.sqlite_error_code() {
@@ -55,9 +61,13 @@ impl SqliteFailure {
                 operation,
                 format!("{file} can't grow: free some space on its disk and try again ({error})"),
             ),
-            Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted) => {
-                PortError::retryable(operation, format!("{file}: {error}"))
-            }
+            // Aborted: another call of the same transaction met one of the others.
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::OperationAborted,
+            ) => PortError::retryable(operation, format!("{file}: {error}")),
             Some(ErrorCode::NotADatabase) => PortError::permanent(
                 operation,
                 format!("{file} is no SQLite database; name another file for the state ({error})"),
@@ -101,6 +111,7 @@ mod tests {
             (rusqlite::ffi::SQLITE_BUSY_SNAPSHOT, ErrorKind::Retryable, "locked by another process"),
             (rusqlite::ffi::SQLITE_LOCKED, ErrorKind::Retryable, "try again"),
             (rusqlite::ffi::SQLITE_FULL, ErrorKind::Retryable, "free some space"),
+            (rusqlite::ffi::SQLITE_ABORT_ROLLBACK, ErrorKind::Retryable, "jobs.sqlite"),
             (rusqlite::ffi::SQLITE_IOERR_WRITE, ErrorKind::Retryable, "jobs.sqlite"),
             (rusqlite::ffi::SQLITE_NOTADB, ErrorKind::Permanent, "no SQLite database"),
             (rusqlite::ffi::SQLITE_CORRUPT, ErrorKind::Permanent, "restore it"),
@@ -111,7 +122,7 @@ mod tests {
         for (code, kind, text) in table {
             let failure =
                 SqliteFailure::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
-            let error = failure.into_port("claim", "jobs.sqlite");
+            let error = failure.to_port("claim", "jobs.sqlite");
             assert_eq!(error.kind, kind, "{code}");
             assert!(error.message.contains(text) && error.message.contains("jobs.sqlite"), "{error}");
         }
