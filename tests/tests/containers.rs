@@ -14,6 +14,7 @@ use batchwright::job_file::check_definition;
 use batchwright::ports::JobEngine;
 use batchwright_tests::podman::{IMAGE, Podman, SPEAKING_IMAGE};
 use batchwright_tests::processes::{describe, log_lines, open, settings, until};
+use batchwright_tests::stack::built;
 use rustix::process::{Pid, Signal as UnixSignal, kill_process};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -343,4 +344,44 @@ async fn a_container_that_nobody_knows_is_removed_when_an_engine_starts() {
     assert!(made.status.success(), "{made:?}");
     bench.replace_engine().await;
     bench.assert_nothing_is_left();
+}
+
+/// The program with podman, its state in a folder.
+fn program_with(podman: &Podman, folder: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(built("batchwright").unwrap());
+    command.args(arguments).current_dir(folder).env_clear();
+    command.envs(podman.environment().iter().map(|(name, value)| (name, value)));
+    command.output().unwrap()
+}
+
+#[tokio::test]
+async fn the_program_runs_a_file_in_containers() {
+    let Some(podman) = Podman::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let program = |arguments: &[&str]| program_with(&podman, folder.path(), arguments);
+    let size = json!([{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": SMALL}]);
+    let container = json!({"image": IMAGE, "resourceRequirements": size});
+    let imaged =
+        json!({"jobDefinitionName": "imaged", "type": "container", "containerProperties": container});
+    let job = |name: &str, definition: &str, script: &str| {
+        let command = ["sh", "-c", script];
+        json!({"jobName": name, "jobQueue": "q", "jobDefinition": definition, "command": command})
+    };
+    // An image from scratch has no /usr; this machine has.
+    let where_am_i = "test -d /usr && echo machine || echo image";
+    let jobs =
+        [job("in", "imaged", where_am_i), job("out", "plain", where_am_i), job("fails", "imaged", "exit 7")];
+    let file = json!({"local": {"jobDefinitions": [imaged]}, "jobs": jobs});
+    fs::write(folder.path().join("jobs.json"), file.to_string()).unwrap();
+    let ran = program(&["run", "jobs.json", "--local", "--containers", "podman"]);
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    for (name, expected) in [("in", "image"), ("out", "machine")] {
+        let logs = program(&["logs", name, "--local", "--output", "json"]);
+        let logs: Value = serde_json::from_slice(&logs.stdout).unwrap();
+        assert_eq!(logs["events"][0]["message"], expected, "{name}: {logs}");
+    }
+    let failed = program(&["status", "fails", "--local"]);
+    assert!(String::from_utf8_lossy(&failed.stdout).contains("fails  FAILED  7 "), "{failed:?}");
+    let state = fs::canonicalize(folder.path()).unwrap().join(".batchwright");
+    assert_eq!(podman.containers_of(&state).unwrap(), Vec::<String>::new());
 }

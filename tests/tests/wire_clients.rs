@@ -1,10 +1,11 @@
-//! Real clients run jobs on the endpoint: boto3, the AWS CLI, aio-aws.
+//! Real clients run jobs on the endpoint: boto3, the AWS CLI, aio-aws, the AWS SDK for JavaScript.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use batchwright_tests::emulators::REGION;
 use batchwright_tests::emulators::venv::Venv;
+use batchwright_tests::npm::Packages;
 use batchwright_tests::wire::{Endpoint, options};
 use tokio::process::Command;
 
@@ -75,5 +76,19 @@ async fn the_aws_cli_runs_a_job_and_reads_its_log() -> anyhow::Result<()> {
     assert_eq!(messages.trim(), "from the AWS CLI");
     let refused = aws(&["batch", "list-jobs"]).await.unwrap_err().to_string();
     assert!(refused.contains("An error occurred (ClientException) when calling the ListJobs"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_aws_sdk_for_javascript_runs_jobs_and_reads_their_logs() -> anyhow::Result<()> {
+    let packages = tokio::task::spawn_blocking(|| Packages::of_group("aws-sdk-js")).await??;
+    let Some(packages) = packages else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let endpoint = Endpoint::start(options(folder.path())).await?;
+    let script = script("batch_aws_sdk_js.js");
+    let clients =
+        ["@aws-sdk/client-batch", "@aws-sdk/client-cloudwatch-logs"].map(|name| packages.folder(name));
+    let arguments = [&script, &clients[0], &clients[1]].map(|path| path.to_string_lossy());
+    run(&endpoint, Path::new("node"), &arguments.each_ref().map(AsRef::as_ref)).await?;
     Ok(())
 }

@@ -48,48 +48,61 @@ impl SqliteFailure {
     }
 
     /// Names the file and tells the kind.
-    pub(super) fn to_port(&self, operation: &'static str, file: &str) -> PortError {
-        let Self::Sqlite(error) = self else {
-            return PortError::permanent(operation, format!("{file} {self}"));
-        };
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => PortError::retryable(
-                operation,
-                format!("{file} is locked by another process; try again when that has finished ({error})"),
-            ),
-            Some(ErrorCode::DiskFull) => PortError::retryable(
-                operation,
-                format!("{file} can't grow: free some space on its disk and try again ({error})"),
-            ),
-            // Aborted: another call of the same transaction met one of the others.
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::OutOfMemory
-                | ErrorCode::OperationInterrupted
-                | ErrorCode::OperationAborted,
-            ) => PortError::retryable(operation, format!("{file}: {error}")),
-            Some(ErrorCode::NotADatabase) => PortError::permanent(
-                operation,
-                format!("{file} is no SQLite database; name another file for the state ({error})"),
-            ),
-            Some(ErrorCode::DatabaseCorrupt) => PortError::permanent(
-                operation,
-                format!(
-                    "{file} is damaged; restore it from a copy, or recover it with `sqlite3 FILE .recover` ({error})"
-                ),
-            ),
-            Some(ErrorCode::CannotOpen) => PortError::permanent(
-                operation,
-                format!(
-                    "{file} can't be opened; check that its directory exists and may be written to ({error})"
-                ),
-            ),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => PortError::permanent(
-                operation,
-                format!("{file} may not be written to; check its permissions and its directory's ({error})"),
-            ),
-            _ => PortError::permanent(operation, format!("{file}: {error}")),
+    pub(super) fn into_port(self, operation: &'static str, file: &str) -> PortError {
+        let told = self.to_port(operation, file);
+        match self {
+            Self::Sqlite(error) => told.with_origin(error),
+            _ => told,
         }
+    }
+
+    /// The same of a failure that several callers share.
+    pub(super) fn to_port(&self, operation: &'static str, file: &str) -> PortError {
+        match self {
+            Self::Sqlite(error) => told(error, operation, file),
+            ours => PortError::permanent(operation, format!("{file} {ours}")),
+        }
+    }
+}
+
+fn told(error: &rusqlite::Error, operation: &'static str, file: &str) -> PortError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => PortError::retryable(
+            operation,
+            format!("{file} is locked by another process; try again when that has finished ({error})"),
+        ),
+        Some(ErrorCode::DiskFull) => PortError::retryable(
+            operation,
+            format!("{file} can't grow: free some space on its disk and try again ({error})"),
+        ),
+        // Aborted: another call of the same transaction met one of the others.
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OperationAborted,
+        ) => PortError::retryable(operation, format!("{file}: {error}")),
+        Some(ErrorCode::NotADatabase) => PortError::permanent(
+            operation,
+            format!("{file} is no SQLite database; name another file for the state ({error})"),
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => PortError::permanent(
+            operation,
+            format!(
+                "{file} is damaged; restore it from a copy, or recover it with `sqlite3 FILE .recover` ({error})"
+            ),
+        ),
+        Some(ErrorCode::CannotOpen) => PortError::permanent(
+            operation,
+            format!(
+                "{file} can't be opened; check that its directory exists and may be written to ({error})"
+            ),
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => PortError::permanent(
+            operation,
+            format!("{file} may not be written to; check its permissions and its directory's ({error})"),
+        ),
+        _ => PortError::permanent(operation, format!("{file}: {error}")),
     }
 }
 
@@ -122,7 +135,7 @@ mod tests {
         for (code, kind, text) in table {
             let failure =
                 SqliteFailure::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
-            let error = failure.to_port("claim", "jobs.sqlite");
+            let error = failure.into_port("claim", "jobs.sqlite");
             assert_eq!(error.kind, kind, "{code}");
             assert!(error.message.contains(text) && error.message.contains("jobs.sqlite"), "{error}");
         }

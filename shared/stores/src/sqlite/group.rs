@@ -174,7 +174,7 @@ impl SqliteStore {
         if let Some(member) = member {
             member.committed(operation).await?;
         }
-        answer.map_err(|failure| self.failed(operation, &failure))
+        answer.map_err(|failure| self.failed(operation, failure))
     }
 
     /// Changes something: all that the call writes, or nothing. It is committed when it answers.
@@ -199,14 +199,14 @@ impl SqliteStore {
                 }
             };
             if !failure.is_of_a_lock() || started.elapsed() > BUSY_TIMEOUT {
-                return Err(self.failed(operation, &failure));
+                return Err(self.failed(operation, failure));
             }
             // Whoever holds the file may be another handle of this thread, which must come to its commit.
             others_first().await;
             std::thread::sleep(BUSY_PAUSE);
         };
         let committed = member.committed(operation).await;
-        let answer = answer.map_err(|failure| self.failed(operation, &failure))?;
+        let answer = answer.map_err(|failure| self.failed(operation, failure))?;
         committed.map(|()| answer)
     }
 
@@ -219,12 +219,12 @@ impl SqliteStore {
         let (answer, group) = {
             let mut session = self.inner.session();
             session.commit();
-            let group = session.group().map_err(|failure| self.failed(operation, &failure))?;
+            let group = session.group().map_err(|failure| self.failed(operation, failure))?;
             let answer = session.change(call);
             session.commit();
             (answer, group)
         };
-        let answer = answer.map_err(|failure| self.failed(operation, &failure))?;
+        let answer = answer.map_err(|failure| self.failed(operation, failure))?;
         group.answer(operation, &self.inner.file).map(|()| answer)
     }
 
@@ -236,11 +236,11 @@ impl SqliteStore {
     ) -> Result<T, PortError> {
         let mut session = self.inner.session();
         session.commit();
-        call(&session.connection).map_err(|failure| self.failed(operation, &failure))
+        call(&session.connection).map_err(|failure| self.failed(operation, failure))
     }
 
-    fn failed(&self, operation: &'static str, failure: &SqliteFailure) -> PortError {
-        failure.to_port(operation, &self.inner.file)
+    fn failed(&self, operation: &'static str, failure: SqliteFailure) -> PortError {
+        failure.into_port(operation, &self.inner.file)
     }
 }
 

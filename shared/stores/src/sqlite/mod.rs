@@ -145,7 +145,7 @@ impl SqliteStore {
             Ok(connection) => {
                 Ok(Self { inner: Arc::new(Inner { file, session: Mutex::new(Session::new(connection)) }) })
             }
-            Err(failure) => Err(failure.to_port(OPEN, &file)),
+            Err(failure) => Err(failure.into_port(OPEN, &file)),
         }
     }
 }
