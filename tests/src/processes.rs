@@ -46,7 +46,7 @@ pub async fn open(
         runner.is_some()
     })
     .await?;
-    let books = SqliteBooks::open(&state.join("state.db"), Durability::Program)?;
+    let books = SqliteBooks::open(&state.join("engine.db"), Durability::Program)?;
     let runner = runner.context("there is no runner")?;
     let engine = LocalEngine::start(config, books, runner, SystemClock, sender).await?;
     Ok((engine, events))

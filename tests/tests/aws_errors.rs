@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use aws_config::timeout::TimeoutConfig;
-use batchwright::aws::{BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, s3_client};
-use batchwright::domain::{JobId, JobName, JobSpec, LogStream, SubmitJobRequest};
+use batchwright::ClientError;
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::aws::{
+    BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
+};
+use batchwright::domain::{JobId, JobName, JobSpec, LogStream, S3Uri, Stop, SubmitJobRequest};
 use batchwright::ports::{
-    AsyncInvoker as _, ErrorKind, JobEngine as _, LogSource as _, LogSourceError, ObjectStore as _, PortError,
+    AsyncInvoker as _, ErrorKind, JobEngine as _, JobQueries as _, JobStopper as _, LogSource as _,
+    LogSourceError, ObjectStore as _, PortError, ServiceAnswer,
 };
 use batchwright_tests::emulators::{process::free_port, sdk_config};
 use batchwright_tests::loopback::{Loopback, Reply};
@@ -255,5 +260,88 @@ async fn an_event_is_handed_over_without_waiting() -> anyhow::Result<()> {
     let error = lambda.invoke_later("function", &vec![b' '; 1024 * 1024 + 1]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert_eq!(server.requests().len(), 1, "what is too large is not sent");
+    Ok(())
+}
+
+/// Status, code and request id of an error.
+fn told(answer: Option<&ServiceAnswer>) -> (Option<u16>, Option<&str>, Option<&str>) {
+    let of = |answer: &'_ ServiceAnswer| answer.status;
+    let text = |of: fn(&ServiceAnswer) -> &Option<String>| answer.and_then(|answer| of(answer).as_deref());
+    (answer.and_then(of), text(|answer| &answer.code), text(|answer| &answer.request_id))
+}
+
+#[tokio::test]
+async fn an_error_keeps_status_code_request_id_and_the_sdks_own_error() -> anyhow::Result<()> {
+    let refused = Reply::error(403, "AccessDeniedException", "not yours").with("x-amzn-requestid", "r-1");
+    let server = Loopback::start([refused]).await?;
+    let url = server.endpoint_url();
+    let mut errors = calls(url).await?;
+    errors.retain(|error| !["GetObject", "ListObjectsV2"].contains(&error.operation));
+    let tables = Tables { jobs: "jobs".into(), runs: "runs".into() };
+    let store = DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&config(url).await?), tables);
+    errors.push(store.job(&JobName::parse("a")?).await.err().context("DynamoDB refused nothing")?);
+    errors.push(batch(url).await?.submit_job(&request()?).await.unwrap_err());
+    assert_eq!(errors.len(), 8);
+    for error in errors {
+        let all = (Some(403), Some("AccessDeniedException"), Some("r-1"));
+        assert_eq!(told(error.service_answer()), all, "{error}");
+        ensure!(error.origin().is_some(), "{error}");
+        let words = error.to_string();
+        let error = ClientError::from(error);
+        assert_eq!(told(error.service_answer()), all);
+        assert_eq!(format!("{:#}", anyhow::Error::from(error)), words, "a chain says it once");
+    }
+    let error = batch(url).await?.submit_job(&request()?).await.unwrap_err();
+    type Failed = aws_sdk_batch::error::SdkError<aws_sdk_batch::operation::submit_job::SubmitJobError>;
+    ensure!(error.origin().and_then(|origin| origin.downcast_ref::<Failed>()).is_some(), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_s3_tells_reaches_the_user_with_and_without_a_body() -> anyhow::Result<()> {
+    let xml = "<Error><Code>SlowDown</Code><Message>m</Message></Error>";
+    let server = Loopback::start([Reply::new(503, xml).with("x-amz-request-id", "r-2")]).await?;
+    let no_retries = aws_config::retry::RetryConfig::disabled();
+    let without_retries = async |url: &str| {
+        let config = config(url).await?.into_builder().retry_config(no_retries.clone()).build();
+        anyhow::Ok(S3Buckets::new(s3_client(&config)))
+    };
+    let uri = S3Uri::parse("s3://bucket/key.json")?;
+    let documents = batchwright::Documents::new(without_retries(server.endpoint_url()).await?);
+    let failure = documents.get(&uri).await.unwrap_err();
+    assert_eq!(told(failure.answer.as_deref()), (Some(503), Some("SlowDown"), Some("r-2")));
+    ensure!(!serde_json::to_string(&failure)?.contains("r-2"), "what a function answers is as it was");
+    let error = ClientError::from(failure);
+    assert_eq!(told(error.service_answer()), (Some(503), Some("SlowDown"), Some("r-2")));
+
+    // The answer to HEAD has no body, and so no code.
+    let server = Loopback::start([Reply::new(500, "").with("x-amz-request-id", "r-3")]).await?;
+    let documents = batchwright::Documents::new(without_retries(server.endpoint_url()).await?);
+    let failure = documents.info(&uri).await.unwrap_err();
+    ensure!(server.requests()[0].line.starts_with("HEAD "), "{:?}", server.requests());
+    assert_eq!(told(failure.answer.as_deref()), (Some(500), None, Some("r-3")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_nobody_answered_nothing_is_told_and_the_origin_is_kept() -> anyhow::Result<()> {
+    let server = Loopback::start([Reply::Close]).await?;
+    let error = batch(server.endpoint_url()).await?.submit_job(&request()?).await.unwrap_err();
+    assert_eq!(error.service_answer(), None);
+    ensure!(error.origin().is_some());
+    let ours = PortError::permanent("SubmitJob", "no");
+    ensure!(ours.origin().is_none() && ours.service_answer().is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_id_of_many_has_its_own_code() -> anyhow::Result<()> {
+    let answer = r#"{"errors": [{"job": "b", "code": "ClientException", "message": "no such job"}]}"#;
+    let server = Loopback::start([Reply::new(200, answer)]).await?;
+    let ids = [JobId::parse("a")?, JobId::parse("b")?];
+    let results = batch(server.endpoint_url()).await?.stop_jobs(&ids, Stop::Cancel, "why").await;
+    ensure!(results[0].is_ok());
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!(told(error.service_answer()), (None, Some("ClientException"), None));
     Ok(())
 }

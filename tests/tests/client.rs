@@ -233,7 +233,24 @@ fn the_blocking_client_works_outside_a_runtime_and_says_so_inside_one() -> anyho
     let submitted = client.submit([job("a", "x")?])?;
     ensure!(submitted[0].job_id.is_some());
     ensure!(client.job(&name("a")?)?.is_some());
+    let job_id = submitted[0].job_id.clone().context("no id")?;
+    let again = client.to_run(vec![job("a", "x")?, job("b", "x")?])?;
+    ensure!(again.len() == 2, "{again:?}");
+    let (mut names, mut ids) = (Vec::new(), Vec::new());
+    client.jobs(|job| names.push(job.name().clone()))?;
+    client.job_ids(|job_id| ids.push(job_id))?;
+    assert_eq!((names, ids), (vec![name("a")?], vec![job_id.clone()]));
+    ensure!(client.submission(&job_id)?.is_some());
+    // It is in flight, and so no second one is made.
+    ensure!(client.submit_again([job("a", "x")?])?.len() == 1);
+    assert_eq!(client.submissions(&name("a")?)?.len(), 1);
+    ensure!(client.remove_submission(&job_id)?.is_some() && client.submission(&job_id)?.is_none());
+    let of_b = client.submit([job("b", "x")?])?[0].job_id.clone().context("no id")?;
+    assert_eq!(client.remove_job(&name("b")?)?, [of_b]);
+    ensure!(client.job(&name("b")?)?.is_none());
     let runtime = tokio::runtime::Runtime::new()?;
+    let refused = runtime.block_on(async { client.jobs(|_| ()) });
+    ensure!(matches!(refused, Err(ClientError::InsideRuntime)), "{refused:?}");
     let refused = runtime.block_on(async { client.count_by_status() });
     ensure!(matches!(refused, Err(ClientError::InsideRuntime)), "{refused:?}");
     let refused = runtime.block_on(async { blocking::Client::simulated(3, Config::default()) });

@@ -30,6 +30,27 @@ fn the_public_items_are_those_of_the_list() -> anyhow::Result<()> {
 }
 
 #[test]
+fn what_the_client_and_documents_do_is_done_blocking_too() -> anyhow::Result<()> {
+    let listing = listing()?;
+    let mut compared = 0;
+    for class in ["Client", "Documents"] {
+        let methods =
+            listing.lines().filter_map(|line| line.strip_prefix(&format!("batchwright::{class}::")));
+        for (method, signature) in methods.filter_map(|line| line.split_once(": ")) {
+            if !["async fn", "impl Stream", "BoxFuture"].iter().any(|sign| signature.contains(sign)) {
+                continue;
+            }
+            compared += 1;
+            let twin = format!("batchwright::blocking::{class}::{method}: ");
+            let has = listing.lines().any(|line| line.starts_with(&twin));
+            ensure!(has, "{class}::{method} has no blocking form");
+        }
+    }
+    ensure!(compared >= 30, "only {compared} async methods are listed");
+    Ok(())
+}
+
+#[test]
 fn what_users_reach_is_listed_and_what_tests_reach_is_not() -> anyhow::Result<()> {
     let listing = listing()?;
     let has = |line: &str| listing.lines().any(|listed| listed.starts_with(line));

@@ -1,5 +1,6 @@
 //! The client for programs without an async runtime.
 
+use batchwright_control::use_cases::queries::JobToRun;
 use batchwright_control::use_cases::stop::StopLine;
 #[cfg(feature = "serializer")]
 use batchwright_serial::objects::{Converted, Failure, Info};
@@ -13,7 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::aio_aws::{Imported, KeptJob};
 #[cfg(any(feature = "aws", feature = "local"))]
 use crate::config::Config;
-use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts};
+use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts, Submission};
 #[cfg(feature = "serializer")]
 use crate::domain::{S3Prefix, S3Uri};
 use crate::error::ClientError;
@@ -63,6 +64,12 @@ impl Client {
         Self::with(|| crate::Client::simulated(seed, config))
     }
 
+    /// As [`Client::simulated_over`](crate::Client::simulated_over).
+    #[cfg(feature = "local")]
+    pub fn simulated_over(seed: u64, store: crate::AnyStore, config: Config) -> Result<Self, ClientError> {
+        Self::with(|| crate::Client::simulated_over(seed, store, config))
+    }
+
     fn block_on<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
         outside_of_runtimes()?;
         self.runtime.block_on(call)
@@ -71,6 +78,14 @@ impl Client {
     /// As [`Client::submit`](crate::Client::submit).
     pub fn submit(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Submitted>, ClientError> {
         self.block_on(self.client.submit(jobs))
+    }
+
+    /// As [`Client::submit_again`](crate::Client::submit_again).
+    pub fn submit_again(
+        &self,
+        jobs: impl IntoIterator<Item = JobSpec>,
+    ) -> Result<Vec<Submitted>, ClientError> {
+        self.block_on(self.client.submit_again(jobs))
     }
 
     /// As [`Client::run`](crate::Client::run).
@@ -131,6 +146,37 @@ impl Client {
         self.block_on(self.client.job(name))
     }
 
+    /// As [`Client::submission`](crate::Client::submission).
+    pub fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, ClientError> {
+        self.block_on(self.client.submission(job_id))
+    }
+
+    /// Every submission, array child and node of a job, in no promised order. Those of a wide array are 10,000.
+    pub fn submissions(&self, name: &JobName) -> Result<Vec<Submission>, ClientError> {
+        self.block_on(self.client.submissions(name).try_collect())
+    }
+
+    /// As [`Client::to_run`](crate::Client::to_run).
+    pub fn to_run(&self, jobs: Vec<JobSpec>) -> Result<Vec<JobToRun>, ClientError> {
+        self.block_on(self.client.to_run(jobs))
+    }
+
+    /// Calls `each` with every job, once; a page of them is held at a time.
+    pub fn jobs(&self, mut each: impl FnMut(Job)) -> Result<(), ClientError> {
+        self.block_on(self.client.jobs().try_for_each(|job| {
+            each(job);
+            std::future::ready(Ok(()))
+        }))
+    }
+
+    /// Calls `each` with the id of every submission, array child and node of every job, once.
+    pub fn job_ids(&self, mut each: impl FnMut(JobId)) -> Result<(), ClientError> {
+        self.block_on(self.client.job_ids().try_for_each(|job_id| {
+            each(job_id);
+            std::future::ready(Ok(()))
+        }))
+    }
+
     /// As [`Client::recover`](crate::Client::recover).
     pub fn recover(&self, names: &[JobName]) -> Result<Vec<Option<Job>>, ClientError> {
         self.block_on(self.client.recover(names))
@@ -155,6 +201,22 @@ impl Client {
     pub fn adopt(&self, job_id: &JobId) -> Result<Job, ClientError> {
         self.block_on(self.client.adopt(job_id))
     }
+
+    /// As [`Client::remove_submission`](crate::Client::remove_submission).
+    pub fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, ClientError> {
+        self.block_on(self.client.remove_submission(job_id))
+    }
+
+    /// As [`Client::remove_job`](crate::Client::remove_job).
+    pub fn remove_job(&self, name: &JobName) -> Result<Vec<JobId>, ClientError> {
+        self.block_on(self.client.remove_job(name))
+    }
+}
+
+/// As [`aio_aws::redis`](crate::aio_aws::redis).
+#[cfg(feature = "redis")]
+pub fn kept_in_redis(url: &str) -> Result<Vec<KeptJob>, ClientError> {
+    runtime()?.block_on(crate::aio_aws::redis(url))
 }
 
 /// [`Documents`](crate::Documents) whose calls return when they are done.

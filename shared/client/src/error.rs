@@ -1,7 +1,7 @@
 //! Why a client could not do what it was asked.
 
 use crate::domain::JobName;
-use crate::ports::PortError;
+use crate::ports::{PortError, ServiceAnswer};
 use batchwright_control::use_cases::run_file::RunFileError;
 use batchwright_job_files::job_file::JobFileError;
 
@@ -53,6 +53,18 @@ pub enum ClientError {
     /// The runtime of a blocking client can't be started.
     #[error("no runtime can be started: {0}")]
     Runtime(#[source] std::io::Error),
+}
+
+impl ClientError {
+    /// What AWS told: status, code, request id. `None` where no service answered; a [`PortError`] says more.
+    pub fn service_answer(&self) -> Option<&ServiceAnswer> {
+        match self {
+            Self::Port(error) => error.service_answer(),
+            #[cfg(feature = "serializer")]
+            Self::Object(failure) => failure.answer.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 impl From<RunFileError> for ClientError {

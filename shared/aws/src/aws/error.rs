@@ -8,8 +8,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId as _;
 
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, PortError, ServiceAnswer};
 
 /// Whether a call may be repeated without harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,18 @@ const THROTTLES: &[&str] = &[
 pub(crate) fn port_error<E>(
     operation: &'static str,
     effect: Effect,
+    error: SdkError<E, HttpResponse>,
+) -> PortError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    described(operation, effect, &error).with_origin(error)
+}
+
+/// The same without the error that it is made from.
+pub(super) fn described<E>(
+    operation: &'static str,
+    effect: Effect,
     error: &SdkError<E, HttpResponse>,
 ) -> PortError
 where
@@ -68,7 +81,19 @@ where
         },
         other => DisplayErrorContext(other).to_string(),
     };
-    PortError { kind, operation, message }
+    let failed = PortError::new(kind, operation, message);
+    match error.raw_response() {
+        Some(response) => failed.with_answer(answer(response, error.code())),
+        None => failed,
+    }
+}
+
+fn answer(response: &HttpResponse, code: Option<&str>) -> ServiceAnswer {
+    let mut answer = ServiceAnswer::default();
+    answer.status = Some(response.status().as_u16());
+    answer.code = code.map(str::to_owned);
+    answer.request_id = response.request_id().map(str::to_owned);
+    answer
 }
 
 /// What a service's own answer says.

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::collect_logs::{ArchivedStream, Manifest, stream_key};
 use crate::domain::{LogStream, Submission};
-use crate::ports::{EMPTY_PAGES_MAX, LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
+use crate::ports::{EMPTY_PAGES_MAX, ErrorKind, LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
 
 /// Calls `each` for every event of every stream of a submission, oldest attempt first, a page at a time. Returns
 /// the number of events.
@@ -95,8 +95,9 @@ async fn from_source<L: LogSource>(
         let page = match source.log_events(stream, cursor.as_ref()).await {
             Ok(page) => page,
             // With events handed out already, the archive's would come twice.
-            Err(LogSourceError::Port(error)) if found => {
-                return Err(PortError::retryable(error.operation, error.message));
+            Err(LogSourceError::Port(mut error)) if found => {
+                error.kind = ErrorKind::Retryable;
+                return Err(error);
             }
             Err(LogSourceError::Port(error)) => return Err(error),
             Err(_) if !found => return Ok(false),

@@ -1,5 +1,7 @@
 //! The one error of every port: what a caller may do about it is its kind.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a caller may do about a failed call.
@@ -18,6 +20,19 @@ pub enum ErrorKind {
     Permanent,
 }
 
+/// What a service told about a call beside its words: for a program that tells its errors apart, and for AWS Support.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceAnswer {
+    /// The HTTP status, as in 403. `None` of one id of many (`CancelJobs`): the call as a whole has gone well.
+    pub status: Option<u16>,
+    /// The error's code, as in `AccessDeniedException`. `None` where the answer has none: it did not come from the
+    /// service itself, or it has no body (S3's `HEAD`).
+    pub code: Option<String>,
+    /// The id under which AWS knows the request: the header `x-amzn-requestid`, or S3's `x-amz-request-id`.
+    pub request_id: Option<String>,
+}
+
 /// A call to a port that failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation}: {message}")]
@@ -28,27 +43,60 @@ pub struct PortError {
     pub operation: &'static str,
     /// What the service said.
     pub message: String,
+    answer: Option<Box<ServiceAnswer>>,
+    origin: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl PortError {
+    /// Of a kind.
+    pub fn new(kind: ErrorKind, operation: &'static str, message: impl ToString) -> Self {
+        Self { kind, operation, message: message.to_string(), answer: None, origin: None }
+    }
+
+    /// With what the service told.
+    pub fn with_answer(mut self, answer: ServiceAnswer) -> Self {
+        self.answer = Some(Box::new(answer));
+        self
+    }
+
+    /// With the error that it was made from.
+    pub fn with_origin(mut self, origin: impl Error + Send + Sync + 'static) -> Self {
+        self.origin = Some(Arc::new(origin));
+        self
+    }
+
+    /// The status, the code and the request id. `None` where no service answered: nothing was sent, the answer was
+    /// lost, or the port is no service of AWS.
+    pub fn service_answer(&self) -> Option<&ServiceAnswer> {
+        self.answer.as_deref()
+    }
+
+    /// The error that this was made from, to be downcast: an `SdkError` of the operation for AWS, a
+    /// `RedisError`, a `rusqlite::Error`. `None` where batchwright itself refused, and of a file.
+    ///
+    /// It is not [`Error::source`]: the message holds its words, and whoever prints a chain would print them twice.
+    pub fn origin(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.origin.as_deref()
+    }
+
     /// A refusal that will be repeated.
     pub fn permanent(operation: &'static str, message: impl ToString) -> Self {
-        Self { kind: ErrorKind::Permanent, operation, message: message.to_string() }
+        Self::new(ErrorKind::Permanent, operation, message)
     }
 
     /// A failure that may pass.
     pub fn retryable(operation: &'static str, message: impl ToString) -> Self {
-        Self { kind: ErrorKind::Retryable, operation, message: message.to_string() }
+        Self::new(ErrorKind::Retryable, operation, message)
     }
 
     /// Too many calls.
     pub fn throttled(operation: &'static str, retry_after: Option<Duration>) -> Self {
-        Self { kind: ErrorKind::Throttled { retry_after }, operation, message: "too many requests".into() }
+        Self::new(ErrorKind::Throttled { retry_after }, operation, "too many requests")
     }
 
     /// The answer was lost.
     pub fn ambiguous(operation: &'static str, message: impl ToString) -> Self {
-        Self { kind: ErrorKind::Ambiguous, operation, message: message.to_string() }
+        Self::new(ErrorKind::Ambiguous, operation, message)
     }
 
     /// Whether the message that led to the call should be delivered again.

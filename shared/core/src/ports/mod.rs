@@ -30,7 +30,7 @@ pub use buckets::{
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use claim_store::ClaimStore;
 pub use clock::{Clock, SystemClock};
-pub use error::{ErrorKind, PortError};
+pub use error::{ErrorKind, PortError, ServiceAnswer};
 pub use function_caller::{
     CONNECTION_FAILED, CallAnswer, CallError, FunctionCall, FunctionCaller, FunctionFailure, InvocationType,
     LogType, NO_CREDENTIALS,

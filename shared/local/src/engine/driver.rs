@@ -217,11 +217,14 @@ fn answer<T: Send + 'static>(reply: oneshot::Sender<T>, value: T) -> Answer {
     })
 }
 
-/// Makes a call to the books where it may block.
+/// Makes a call to the books, where it may block if it must wait.
 pub(crate) async fn blocking<T: Send + 'static>(
     books: &Arc<dyn Books>,
     call: impl FnOnce(&dyn Books) -> Result<T, BooksError> + Send + 'static,
 ) -> Result<T, BooksError> {
+    if !books.wait_for_a_disk() {
+        return call(books.as_ref());
+    }
     let books = Arc::clone(books);
     let done = tokio::task::spawn_blocking(move || call(books.as_ref())).await;
     done.unwrap_or_else(|error| Err(BooksError::new(error.to_string())))

@@ -20,7 +20,7 @@ use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::{Allowed, JobDefinition, JobId, RunCounts, RunId, RunState, SourceVersion};
 use crate::engine::{
     BooksError, Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
-    ProcessSettings, SeededScript, SimulatedRunner, SqliteBooks,
+    ProcessSettings, SeededScript, SimulatedRunner,
 };
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile, JobFileError};
@@ -119,6 +119,9 @@ pub enum End {
 /// Jobs that are submitted at once: enough to keep the engine's batches full.
 const CONCURRENCY: usize = 16;
 
+/// Events taken from the engine at once.
+const TOLD_AT_ONCE: usize = 256;
+
 /// Rounds of a run whose jobs could not all be submitted at once.
 const ROUNDS: u32 = 10;
 
@@ -170,12 +173,12 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let config = EngineConfig { starts_jobs, ..of_machine };
         let engine = match &options.mode {
             Mode::Processes(settings) => {
-                let books = SqliteBooks::open(&dir.database(), Durability::Machine)?;
+                let books = dir.books(Durability::Machine)?;
                 let runner = ProcessRunner::open(dir.root(), settings.clone(), clock.clone())?;
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
             Mode::Simulated { seed } => {
-                let books = SqliteBooks::open(&dir.database(), Durability::Program)?;
+                let books = dir.books(Durability::Program)?;
                 let runner = SimulatedRunner::new(SeededScript::new(*seed));
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
@@ -211,7 +214,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let ids: Vec<JobId> = job_ids.iter().cloned().collect();
         for ids in ids.chunks(DESCRIBE_JOBS_MAX) {
             for ended in engine.describe_jobs(ids).await?.iter().filter(|job| job.status.is_terminal()) {
-                pump.deliver(ended.state()).await;
+                pump.deliver([ended.state()]).await;
                 job_ids.remove(&ended.job_id);
             }
         }
@@ -224,7 +227,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                     if event.detail.status.is_terminal() {
                         job_ids.remove(&event.detail.job_id);
                     }
-                    pump.deliver(event.detail.state()).await;
+                    pump.deliver([event.detail.state()]).await;
                 }
                 () = pump.due() => pump.redeliver().await,
             }
@@ -368,12 +371,14 @@ where
     O: ObjectStore + CheckpointStore,
 {
     let mut submitting = pin!(submitting);
-    let mut end = None;
+    let (mut end, mut told) = (None, Vec::new());
     loop {
         tokio::select! {
             biased;
             () = &mut stop => return Ok(None),
-            Some(event) = events.recv() => pump.deliver(event.detail.state()).await,
+            1.. = events.recv_many(&mut told, TOLD_AT_ONCE) => {
+                pump.deliver(told.drain(..).map(|event| event.detail.state())).await;
+            }
             () = engine.stopped() => {
                 let why = "the job engine has stopped, see above; what runs goes on by itself, and the same command takes it up";
                 return Err(PortError::retryable("run", why).into());

@@ -1,13 +1,14 @@
 //! From the engine's events to the state: what the state handler and the log collector do on AWS.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::observer::Observer;
-use crate::domain::{JobId, JobState, JobStatus};
+use crate::domain::{JobId, JobName, JobState, JobStatus};
 use crate::ports::{
     CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
 };
@@ -19,6 +20,9 @@ const REDELIVERY: Duration = Duration::from_millis(250);
 
 /// Deliveries of one state, before it is left to the next start's reconciler.
 const DELIVERIES: u32 = 40;
+
+/// Jobs whose states are recorded at once: what they write is one transaction.
+const AT_ONCE: usize = 64;
 
 /// Agents of this machine deliver before the job's end is told.
 const COLLECT: CollectPolicy = CollectPolicy { settle_ms: 0 };
@@ -49,9 +53,27 @@ where
     L: LogSource,
     O: ObjectStore + CheckpointStore,
 {
-    /// Records one state. What can't be recorded now is delivered again later.
-    pub(super) async fn deliver(&mut self, state: JobState) {
-        self.handle(state, false, 1).await;
+    /// Records states: those of one job in their order, those of several jobs at once. What can't be recorded now is
+    /// delivered again later.
+    pub(super) async fn deliver(&mut self, states: impl IntoIterator<Item = JobState>) {
+        let mut of_jobs: BTreeMap<JobName, Vec<JobState>> = BTreeMap::new();
+        for state in states {
+            of_jobs.entry(state.job_name.clone()).or_default().push(state);
+        }
+        let failed = stream::iter(of_jobs.into_values())
+            .map(|states| self.deliver_in_order(states))
+            .buffer_unordered(AT_ONCE)
+            .concat()
+            .await;
+        self.redeliveries.extend(failed);
+    }
+
+    async fn deliver_in_order(&self, states: Vec<JobState>) -> Vec<Redelivery> {
+        let mut failed = Vec::new();
+        for state in states {
+            failed.extend(self.handle(state, false, 1).await);
+        }
+        failed
     }
 
     /// Waits until a redelivery is due, for ever where there is none.
@@ -68,24 +90,23 @@ where
     /// Makes the redelivery that is due first.
     pub(super) async fn redeliver(&mut self) {
         if let Some(Redelivery { state, recorded, deliveries, .. }) = self.redeliveries.pop_front() {
-            self.handle(state, recorded, deliveries + 1).await;
+            let failed = self.handle(state, recorded, deliveries + 1).await;
+            self.redeliveries.extend(failed);
         }
     }
 
-    async fn handle(&mut self, state: JobState, mut recorded: bool, deliveries: u32) {
-        let error = match self.take_in(&state, &mut recorded).await {
-            Ok(()) => return,
-            Err(error) => error,
-        };
+    /// Takes a state in; returns it where that is to be tried again.
+    async fn handle(&self, state: JobState, mut recorded: bool, deliveries: u32) -> Option<Redelivery> {
+        let error = self.take_in(&state, &mut recorded).await.err()?;
         if error.may_pass() && deliveries < DELIVERIES {
             let due = Instant::now() + REDELIVERY;
-            self.redeliveries.push_back(Redelivery { due, state, recorded, deliveries });
-        } else {
-            warn!(job.name = %state.job_name, job.id = %state.job_id, %error, "left to the reconciler");
+            return Some(Redelivery { due, state, recorded, deliveries });
         }
+        warn!(job.name = %state.job_name, job.id = %state.job_id, %error, "left to the reconciler");
+        None
     }
 
-    async fn take_in(&mut self, state: &JobState, is_recorded: &mut bool) -> Result<(), PortError> {
+    async fn take_in(&self, state: &JobState, is_recorded: &mut bool) -> Result<(), PortError> {
         if !*is_recorded {
             let observer = self.observer;
             let mut telling = |state: &JobState, recorded: &Recorded| observer.changed(state, recorded);

@@ -10,7 +10,9 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::directory::DirectoryObjectStore;
 use crate::domain::JobId;
-use crate::engine::{LogDirectory, ProcessRunner, kept_folders, kept_workdir};
+use crate::engine::{
+    BooksError, Durability, LogDirectory, ProcessRunner, SqliteBooks, kept_folders, kept_workdir,
+};
 use crate::ports::SystemClock;
 
 /// How often a lock is tried again that a dead process has left, and how long after: five seconds in all.
@@ -65,9 +67,16 @@ impl StateDir {
         &self.root
     }
 
-    /// Jobs, submissions, runs, and the engine's own books.
+    /// Jobs, submissions and runs.
     pub fn database(&self) -> PathBuf {
         self.root.join("state.db")
+    }
+
+    /// What the engine must still know after a restart. Only who holds the folder's lock may open it.
+    pub(crate) fn books(&self, durability: Durability) -> Result<SqliteBooks, BooksError> {
+        let books = SqliteBooks::open(&self.root.join("engine.db"), durability)?;
+        books.move_from(&self.database())?;
+        Ok(books)
     }
 
     /// What stands for the bucket: the archive of logs, and reports.

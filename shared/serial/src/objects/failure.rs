@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::ports::{ErrorKind, PortError};
+use crate::ports::{ErrorKind, PortError, ServiceAnswer};
 use crate::serial::SerialError;
 
 /// What callers branch on.
@@ -45,12 +45,15 @@ pub struct Failure {
     pub code: FailureCode,
     /// What, where, and the remedy.
     pub message: String,
+    /// What S3 told: status, code, request id. `None` where S3 did not answer, or was not asked. In no document.
+    #[serde(skip)]
+    pub answer: Option<Box<ServiceAnswer>>,
 }
 
 impl Failure {
     /// Of a kind.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), answer: None }
     }
 
     /// What was asked for can't be read.
@@ -76,7 +79,7 @@ impl From<PortError> for Failure {
             ErrorKind::Retryable | ErrorKind::Ambiguous => FailureCode::Unavailable,
             ErrorKind::Permanent => FailureCode::Refused,
         };
-        Self::new(code, error.to_string())
+        Self { answer: error.service_answer().cloned().map(Box::new), ..Self::new(code, error.to_string()) }
     }
 }
 

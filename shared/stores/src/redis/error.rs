@@ -10,8 +10,8 @@ pub(super) fn failed<'a>(operation: &'static str, at: &'a str) -> impl Fn(RedisE
     move |error| {
         let message = format!("{at}{}: {error}", remedy(&error));
         match retried(&error) {
-            true => PortError::retryable(operation, message),
-            false => PortError::permanent(operation, message),
+            true => PortError::retryable(operation, message).with_origin(error),
+            false => PortError::permanent(operation, message).with_origin(error),
         }
     }
 }

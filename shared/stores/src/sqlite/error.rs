@@ -41,45 +41,68 @@ impl SqliteFailure {
         matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
     }
 
+    /// Whether another process or handle is writing.
+    pub(super) fn is_of_a_lock(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// Names the file and tells the kind.
     pub(super) fn into_port(self, operation: &'static str, file: &str) -> PortError {
-        let Self::Sqlite(error) = &self else {
-            return PortError::permanent(operation, format!("{file} {self}"));
-        };
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => PortError::retryable(
-                operation,
-                format!("{file} is locked by another process; try again when that has finished ({error})"),
-            ),
-            Some(ErrorCode::DiskFull) => PortError::retryable(
-                operation,
-                format!("{file} can't grow: free some space on its disk and try again ({error})"),
-            ),
-            Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted) => {
-                PortError::retryable(operation, format!("{file}: {error}"))
-            }
-            Some(ErrorCode::NotADatabase) => PortError::permanent(
-                operation,
-                format!("{file} is no SQLite database; name another file for the state ({error})"),
-            ),
-            Some(ErrorCode::DatabaseCorrupt) => PortError::permanent(
-                operation,
-                format!(
-                    "{file} is damaged; restore it from a copy, or recover it with `sqlite3 FILE .recover` ({error})"
-                ),
-            ),
-            Some(ErrorCode::CannotOpen) => PortError::permanent(
-                operation,
-                format!(
-                    "{file} can't be opened; check that its directory exists and may be written to ({error})"
-                ),
-            ),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => PortError::permanent(
-                operation,
-                format!("{file} may not be written to; check its permissions and its directory's ({error})"),
-            ),
-            _ => PortError::permanent(operation, format!("{file}: {error}")),
+        let told = self.to_port(operation, file);
+        match self {
+            Self::Sqlite(error) => told.with_origin(error),
+            _ => told,
         }
+    }
+
+    /// The same of a failure that several callers share.
+    pub(super) fn to_port(&self, operation: &'static str, file: &str) -> PortError {
+        match self {
+            Self::Sqlite(error) => told(error, operation, file),
+            ours => PortError::permanent(operation, format!("{file} {ours}")),
+        }
+    }
+}
+
+fn told(error: &rusqlite::Error, operation: &'static str, file: &str) -> PortError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => PortError::retryable(
+            operation,
+            format!("{file} is locked by another process; try again when that has finished ({error})"),
+        ),
+        Some(ErrorCode::DiskFull) => PortError::retryable(
+            operation,
+            format!("{file} can't grow: free some space on its disk and try again ({error})"),
+        ),
+        // Aborted: another call of the same transaction met one of the others.
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OperationAborted,
+        ) => PortError::retryable(operation, format!("{file}: {error}")),
+        Some(ErrorCode::NotADatabase) => PortError::permanent(
+            operation,
+            format!("{file} is no SQLite database; name another file for the state ({error})"),
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => PortError::permanent(
+            operation,
+            format!(
+                "{file} is damaged; restore it from a copy, or recover it with `sqlite3 FILE .recover` ({error})"
+            ),
+        ),
+        Some(ErrorCode::CannotOpen) => PortError::permanent(
+            operation,
+            format!(
+                "{file} can't be opened; check that its directory exists and may be written to ({error})"
+            ),
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => PortError::permanent(
+            operation,
+            format!("{file} may not be written to; check its permissions and its directory's ({error})"),
+        ),
+        _ => PortError::permanent(operation, format!("{file}: {error}")),
     }
 }
 
@@ -101,6 +124,7 @@ mod tests {
             (rusqlite::ffi::SQLITE_BUSY_SNAPSHOT, ErrorKind::Retryable, "locked by another process"),
             (rusqlite::ffi::SQLITE_LOCKED, ErrorKind::Retryable, "try again"),
             (rusqlite::ffi::SQLITE_FULL, ErrorKind::Retryable, "free some space"),
+            (rusqlite::ffi::SQLITE_ABORT_ROLLBACK, ErrorKind::Retryable, "jobs.sqlite"),
             (rusqlite::ffi::SQLITE_IOERR_WRITE, ErrorKind::Retryable, "jobs.sqlite"),
             (rusqlite::ffi::SQLITE_NOTADB, ErrorKind::Permanent, "no SQLite database"),
             (rusqlite::ffi::SQLITE_CORRUPT, ErrorKind::Permanent, "restore it"),

@@ -5,6 +5,7 @@
 //! | `schema` | tables, indexes, migrations |
 //! | `sql` | every statement, each served by an index |
 //! | `rows` | between rows and records |
+//! | `group` | what is under way at once is one transaction |
 //! | `reads`, `writes` | what each statement is for |
 //! | `store` | [`SqliteStore`] as `JobStore` and `RunStore` |
 //! | `stop_requests` | requests to the process that runs the jobs |
@@ -15,6 +16,7 @@
 //! before a power failure may be lost, as a whole (`synchronous = NORMAL`).
 
 mod error;
+mod group;
 mod reads;
 mod rows;
 mod schema;
@@ -24,17 +26,23 @@ mod store;
 mod writes;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::error::SqliteFailure;
+use self::group::Session;
 pub use self::stop_requests::{StopAnswer, StopRequest, StopRequestId};
 use crate::ports::PortError;
 
 /// How long a call waits for another process to finish writing. Then it fails, and may be repeated.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages of 4 KiB in the log before they are moved into the file: 16 MiB. Pages that change again and again are moved
+/// once then.
+const CHECKPOINT_PAGES: u32 = 4_096;
 
 /// More than there are statements.
 const CACHED_STATEMENTS: usize = 64;
@@ -44,9 +52,9 @@ const OPEN: &str = "open the state";
 /// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in one file.
 /// Clones share one connection.
 ///
-/// A call runs at once, on the thread that awaits it: it touches a few rows by an index, in
-/// microseconds, which is less than handing it to another thread would take. The connection is locked
-/// within a call only, never across an await.
+/// A call works at once, on the thread that awaits it: it touches a few rows by an index, in
+/// microseconds, which is less than handing it to another thread would take. Calls that are under way at
+/// once are committed together, before any of them is answered.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -55,7 +63,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Inner {
     file: String,
-    connection: Mutex<Connection>,
+    session: Mutex<Session>,
 }
 
 impl SqliteStore {
@@ -135,45 +143,10 @@ impl SqliteStore {
     ) -> Result<Self, PortError> {
         match open() {
             Ok(connection) => {
-                Ok(Self { inner: Arc::new(Inner { file, connection: Mutex::new(connection) }) })
+                Ok(Self { inner: Arc::new(Inner { file, session: Mutex::new(Session::new(connection)) }) })
             }
             Err(failure) => Err(failure.into_port(OPEN, &file)),
         }
-    }
-
-    /// Runs one call on the connection. A panic in an earlier call rolled that call back: the lock is
-    /// good for the next one.
-    fn call<T>(
-        &self,
-        operation: &'static str,
-        call: impl FnOnce(&mut Connection) -> Result<T, SqliteFailure>,
-    ) -> Result<T, PortError> {
-        let mut connection = self.inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        call(&mut connection).map_err(|failure| failure.into_port(operation, &self.inner.file))
-    }
-
-    /// One statement, which SQLite applies as one; or several reads.
-    fn statement<T>(
-        &self,
-        operation: &'static str,
-        statement: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
-    ) -> Result<T, PortError> {
-        self.call(operation, |connection| statement(connection))
-    }
-
-    /// Several statements as one. The write lock is taken first, so that what is read still holds when it
-    /// is written by, and no two writers wait for each other.
-    fn write<T>(
-        &self,
-        operation: &'static str,
-        write: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
-    ) -> Result<T, PortError> {
-        self.call(operation, |connection| {
-            let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
-            let answer = write(&transaction)?;
-            transaction.commit()?;
-            Ok(answer)
-        })
     }
 }
 
@@ -205,6 +178,10 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, SqliteFailure> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // Else SQLite plans a statement anew for each value that could make one of the partial indexes apply. None does,
+    // and planning takes longer than the statement.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(connection)
 }

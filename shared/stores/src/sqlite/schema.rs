@@ -8,7 +8,8 @@ use super::error::SqliteFailure;
 const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+pub(super) const MIGRATIONS: &[&str] =
+    &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -112,6 +113,9 @@ CREATE INDEX submissions_waiting ON submissions (waits_for, job_id) WHERE waits_
 const VERSION_6: &str = "
 ALTER TABLE jobs ADD COLUMN earlier_tries INTEGER NOT NULL DEFAULT 0;
 ";
+
+/// The embedded engine's books have a file of their own. An earlier program would not find them, and must not try.
+const VERSION_7: &str = "";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), SqliteFailure> {

@@ -30,7 +30,7 @@ pub struct StopRequestId(i64);
 impl SqliteStore {
     /// Leaves a request for the process that runs the jobs.
     pub fn request_stop(&self, request: &StopRequest) -> Result<StopRequestId, PortError> {
-        self.write("ask for jobs to be stopped", |connection| {
+        self.change_at_once("ask for jobs to be stopped", |connection| {
             let text = rows::to_json("a request", request)?;
             connection.prepare_cached(sql::REQUEST_STOP)?.execute([text])?;
             Ok(StopRequestId(connection.last_insert_rowid()))
@@ -39,7 +39,7 @@ impl SqliteStore {
 
     /// The requests without an answer, oldest first.
     pub fn open_stop_requests(&self) -> Result<Vec<(StopRequestId, StopRequest)>, PortError> {
-        self.statement("look for requests", |connection| {
+        self.look_at_once("look for requests", |connection| {
             let mut statement = connection.prepare_cached(sql::OPEN_STOP_REQUESTS)?;
             let mut found = statement.query([])?;
             let mut requests = Vec::new();
@@ -55,7 +55,7 @@ impl SqliteStore {
 
     /// Says what became of a request; one that was withdrawn meanwhile stays so.
     pub fn answer_stop(&self, id: StopRequestId, answer: &StopAnswer) -> Result<(), PortError> {
-        self.write("answer a request", |connection| {
+        self.change_at_once("answer a request", |connection| {
             let text = rows::to_json("an answer", answer)?;
             connection.prepare_cached(sql::ANSWER_STOP)?.execute(params![id.0, text])?;
             Ok(())
@@ -64,7 +64,7 @@ impl SqliteStore {
 
     /// Takes the answer to a request, and the request with it; `None` while there is no answer.
     pub fn take_stop_answer(&self, id: StopRequestId) -> Result<Option<StopAnswer>, PortError> {
-        let answer = self.statement("look for an answer", |connection| answer(connection, id))?;
+        let answer = self.look_at_once("look for an answer", |connection| answer(connection, id))?;
         if answer.is_some() {
             self.withdraw_stop(id)?;
         }
@@ -73,7 +73,7 @@ impl SqliteStore {
 
     /// Takes a request back.
     pub fn withdraw_stop(&self, id: StopRequestId) -> Result<(), PortError> {
-        self.write("take a request back", |connection| {
+        self.change_at_once("take a request back", |connection| {
             connection.prepare_cached(sql::WITHDRAW_STOP)?.execute([id.0])?;
             Ok(())
         })

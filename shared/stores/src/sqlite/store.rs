@@ -1,5 +1,6 @@
-//! The ports on one SQLite file. What spans several statements is one immediate transaction.
+//! The ports on one SQLite file. What a call changes, it changes as a whole.
 
+use super::group::apart;
 use super::{SqliteStore, reads, writes};
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
@@ -11,7 +12,7 @@ use crate::ports::{
 
 impl ClaimStore for SqliteStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
-        self.write("claim a job", |connection| writes::claim(connection, claim))
+        self.change("claim a job", |connection| writes::claim(connection, claim)).await
     }
 
     async fn release(
@@ -21,17 +22,21 @@ impl ClaimStore for SqliteStore {
         refusal: Option<&str>,
         now: Timestamp,
     ) -> Result<bool, PortError> {
-        self.write("release a claim", |connection| writes::release(connection, job_name, nonce, refusal, now))
+        self.change("release a claim", |connection| {
+            writes::release(connection, job_name, nonce, refusal, now)
+        })
+        .await
     }
 
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
-        self.write("record a submission", |connection| writes::record_submission(connection, submission))
+        self.change("record a submission", |connection| writes::record_submission(connection, submission))
+            .await
     }
 }
 
 impl StateStore for SqliteStore {
     async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
-        self.statement("apply a state", |connection| writes::apply_state(connection, state, now))
+        self.change("apply a state", |connection| writes::apply_state(connection, state, now)).await
     }
 
     async fn save_children(
@@ -41,19 +46,20 @@ impl StateStore for SqliteStore {
         children: &Children,
         now: Timestamp,
     ) -> Result<bool, PortError> {
-        self.write("keep what is known of an array's children", |connection| {
+        self.change("keep what is known of an array's children", |connection| {
             writes::save_children(connection, job_name, job_id, children, now)
         })
+        .await
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
-        self.statement("save logs", |connection| writes::save_logs(connection, job_id, logs, now))
+        self.change("save logs", |connection| writes::save_logs(connection, job_id, logs, now)).await
     }
 }
 
 impl WorkLists for SqliteStore {
     async fn unsettled_ends(&self, page: Option<&Cursor>) -> Result<Page<Submission>, PortError> {
-        self.statement("list unsettled ends", |connection| reads::unsettled_ends(connection, page))
+        self.look("list unsettled ends", |connection| reads::unsettled_ends(connection, page)).await
     }
 
     async fn save_follow_up(
@@ -62,9 +68,10 @@ impl WorkLists for SqliteStore {
         job_id: &JobId,
         follow_up: &FollowUp,
     ) -> Result<(), PortError> {
-        self.statement("keep what follows from an end", |connection| {
+        self.change("keep what follows from an end", |connection| {
             writes::save_follow_up(connection, job_id, follow_up)
         })
+        .await
     }
 
     async fn ends_waiting_for(
@@ -72,9 +79,10 @@ impl WorkLists for SqliteStore {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.statement("list ends that wait for a job", |connection| {
+        self.look("list ends that wait for a job", |connection| {
             reads::ends_waiting_for(connection, job_name, page)
         })
+        .await
     }
 
     async fn expired_claims(
@@ -82,7 +90,7 @@ impl WorkLists for SqliteStore {
         before: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<JobHead>, PortError> {
-        self.statement("list expired claims", |connection| reads::expired_claims(connection, before, page))
+        self.look("list expired claims", |connection| reads::expired_claims(connection, before, page)).await
     }
 
     async fn silent_submissions(
@@ -90,9 +98,8 @@ impl WorkLists for SqliteStore {
         since: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.statement("list silent submissions", |connection| {
-            reads::silent_submissions(connection, since, page)
-        })
+        self.look("list silent submissions", |connection| reads::silent_submissions(connection, since, page))
+            .await
     }
 
     async fn no_news(
@@ -101,7 +108,8 @@ impl WorkLists for SqliteStore {
         heard_at: Option<Timestamp>,
         asked_at: Timestamp,
     ) -> Result<(), PortError> {
-        self.write("note silence", |connection| writes::no_news(connection, submissions, heard_at, asked_at))
+        self.change("note silence", |connection| writes::no_news(connection, submissions, heard_at, asked_at))
+            .await
     }
 
     async fn unfinished_logs(
@@ -109,24 +117,26 @@ impl WorkLists for SqliteStore {
         before: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.statement("list unfinished logs", |connection| reads::unfinished_logs(connection, before, page))
+        self.look("list unfinished logs", |connection| reads::unfinished_logs(connection, before, page)).await
     }
 }
 
 impl JobQueries for SqliteStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
-        self.statement("find a job", |connection| reads::job(connection, job_name))
+        self.look("find a job", |connection| reads::job(connection, job_name)).await
     }
 
     async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
-        self.statement("find jobs", |connection| {
-            let snapshot = connection.unchecked_transaction()?;
-            job_names.iter().map(|job_name| reads::job(&snapshot, job_name)).collect()
+        self.look("find jobs", |connection| {
+            apart(connection, |snapshot| {
+                job_names.iter().map(|job_name| reads::job(snapshot, job_name)).collect()
+            })
         })
+        .await
     }
 
     async fn submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
-        self.statement("find a submission", |connection| reads::submission(connection, job_id))
+        self.look("find a submission", |connection| reads::submission(connection, job_id)).await
     }
 
     async fn submission_of(
@@ -142,9 +152,8 @@ impl JobQueries for SqliteStore {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.statement("list a job's submissions", |connection| {
-            reads::submissions(connection, job_name, page)
-        })
+        self.look("list a job's submissions", |connection| reads::submissions(connection, job_name, page))
+            .await
     }
 
     async fn submissions_with_status(
@@ -152,13 +161,12 @@ impl JobQueries for SqliteStore {
         status: JobStatus,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.statement("list submissions", |connection| {
-            reads::submissions_with_status(connection, status, page)
-        })
+        self.look("list submissions", |connection| reads::submissions_with_status(connection, status, page))
+            .await
     }
 
     async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
-        self.statement("list jobs", |connection| reads::jobs(connection, run_id, page))
+        self.look("list jobs", |connection| reads::jobs(connection, run_id, page)).await
     }
 
     async fn jobs_with_status(
@@ -166,50 +174,48 @@ impl JobQueries for SqliteStore {
         status: JobStatus,
         page: Option<&Cursor>,
     ) -> Result<Page<Job>, PortError> {
-        self.statement("list jobs", |connection| reads::jobs_with_status(connection, status, page))
+        self.look("list jobs", |connection| reads::jobs_with_status(connection, status, page)).await
     }
 
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
-        self.statement("count jobs", |connection| {
-            let snapshot = connection.unchecked_transaction()?;
-            reads::count_by_status(&snapshot)
-        })
+        self.look("count jobs", |connection| apart(connection, reads::count_by_status)).await
     }
 }
 
 impl JobRemoval for SqliteStore {
     async fn remove_submission(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
-        self.write("remove a submission", |connection| writes::remove_submission(connection, job_id))
+        self.change("remove a submission", |connection| writes::remove_submission(connection, job_id)).await
     }
 
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
-        self.write("remove a job", |connection| writes::remove_job(connection, job_name))
+        self.change("remove a job", |connection| writes::remove_job(connection, job_name)).await
     }
 }
 
 impl RunStore for SqliteStore {
     async fn create_run(&self, run: &Run) -> Result<Option<Run>, PortError> {
-        self.write("create a run", |connection| {
+        self.change("create a run", |connection| {
             if writes::create_run(connection, run)? {
                 return Ok(None);
             }
             reads::run(connection, &run.run_id)
         })
+        .await
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
-        self.write("save a run", |connection| writes::save_run(connection, run))
+        self.change("save a run", |connection| writes::save_run(connection, run)).await
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
-        self.statement("find a run", |connection| reads::run(connection, run_id))
+        self.look("find a run", |connection| reads::run(connection, run_id)).await
     }
 
     async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
-        self.statement("list runs", |connection| reads::runs(connection, page))
+        self.look("list runs", |connection| reads::runs(connection, page)).await
     }
 
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
-        self.statement("list unfinished runs", |connection| reads::unfinished_runs(connection, since, page))
+        self.look("list unfinished runs", |connection| reads::unfinished_runs(connection, since, page)).await
     }
 }

@@ -47,7 +47,7 @@ impl JobEngine for BatchJobEngine {
             .config_override(one_request)
             .send()
             .await
-            .map_err(|error| port_error(OPERATION, Effect::Once, &error))?;
+            .map_err(|error| port_error(OPERATION, Effect::Once, error))?;
         let job_id = sent.job_id().unwrap_or_default();
         JobId::parse(job_id).map_err(|error| PortError::ambiguous(OPERATION, error))
     }
@@ -67,7 +67,7 @@ impl JobEngine for BatchJobEngine {
             .set_jobs(Some(job_ids.iter().map(ToString::to_string).collect()))
             .send()
             .await
-            .map_err(|error| port_error(OPERATION, Effect::Idempotent, &error))?;
+            .map_err(|error| port_error(OPERATION, Effect::Idempotent, error))?;
         let details = described.jobs.unwrap_or_default();
         details.into_iter().map(describe::job_detail).collect::<Result<_, _>>().map_err(|error| {
             // Leaving the job out would say that Batch no longer knows it.
@@ -105,13 +105,13 @@ impl JobEngine for BatchJobEngine {
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         let call = self.client.cancel_job().job_id(job_id.as_str()).reason(reason);
-        call.send().await.map_err(|error| port_error("CancelJob", Effect::Idempotent, &error))?;
+        call.send().await.map_err(|error| port_error("CancelJob", Effect::Idempotent, error))?;
         Ok(())
     }
 
     async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         let call = self.client.terminate_job().job_id(job_id.as_str()).reason(reason);
-        call.send().await.map_err(|error| port_error("TerminateJob", Effect::Idempotent, &error))?;
+        call.send().await.map_err(|error| port_error("TerminateJob", Effect::Idempotent, error))?;
         Ok(())
     }
 }
@@ -133,7 +133,7 @@ impl BatchJobEngine {
             .set_next_token(page.map(|cursor| cursor.0.clone()))
             .send()
             .await
-            .map_err(|error| port_error("ListJobs", Effect::Idempotent, &error))?;
+            .map_err(|error| port_error("ListJobs", Effect::Idempotent, error))?;
         Ok((listed.job_summary_list.unwrap_or_default(), listed.next_token.map(Cursor)))
     }
 }

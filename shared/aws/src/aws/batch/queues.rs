@@ -12,7 +12,7 @@ impl QueueSource for BatchJobEngine {
     async fn job_queue(&self, name: &str) -> Result<Option<JobQueue>, PortError> {
         let call = self.client.describe_job_queues().job_queues(name);
         let described =
-            call.send().await.map_err(|error| port_error("DescribeJobQueues", Effect::Idempotent, &error))?;
+            call.send().await.map_err(|error| port_error("DescribeJobQueues", Effect::Idempotent, error))?;
         let Some(queue) = described.job_queues.unwrap_or_default().into_iter().next() else {
             return Ok(None);
         };
@@ -39,7 +39,7 @@ impl BatchJobEngine {
         let described = call
             .send()
             .await
-            .map_err(|error| port_error("DescribeComputeEnvironments", Effect::Idempotent, &error))?;
+            .map_err(|error| port_error("DescribeComputeEnvironments", Effect::Idempotent, error))?;
         let found = described.compute_environments.unwrap_or_default().into_iter();
         Ok(found
             .map(|environment| {

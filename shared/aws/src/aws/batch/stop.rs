@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::BatchJobEngine;
 use crate::aws::error::{Effect, kind_of, port_error};
 use crate::domain::{JobId, Stop};
-use crate::ports::{ErrorKind, JobEngine, JobStopper, PortError, STOP_MAX};
+use crate::ports::{ErrorKind, JobEngine, JobStopper, PortError, STOP_MAX, ServiceAnswer};
 
 impl JobStopper for BatchJobEngine {
     async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
@@ -31,7 +31,7 @@ impl BatchJobEngine {
                 let errors = answer.errors.unwrap_or_default().into_iter();
                 errors.map(|error| (error.job, error.code, error.message)).collect()
             });
-            match answer.map_err(|error| port_error("CancelJobs", Effect::Idempotent, &error)) {
+            match answer.map_err(|error| port_error("CancelJobs", Effect::Idempotent, error)) {
                 Ok(failures) => results.extend(each("CancelJobs", chunk, failures)),
                 Err(error) if error.kind == ErrorKind::Permanent => {
                     for job_id in chunk {
@@ -53,7 +53,7 @@ impl BatchJobEngine {
                 let errors = answer.errors.unwrap_or_default().into_iter();
                 errors.map(|error| (error.job, error.code, error.message)).collect()
             });
-            match answer.map_err(|error| port_error("TerminateJobs", Effect::Idempotent, &error)) {
+            match answer.map_err(|error| port_error("TerminateJobs", Effect::Idempotent, error)) {
                 Ok(failures) => results.extend(each("TerminateJobs", chunk, failures)),
                 Err(error) if error.kind == ErrorKind::Permanent => {
                     for job_id in chunk {
@@ -84,7 +84,10 @@ fn each(
             code.as_deref().unwrap_or("no error code"),
             message.as_deref().unwrap_or("no message")
         );
-        failed.insert(job.unwrap_or_default(), PortError { kind: kind(code.as_deref()), operation, message });
+        let error = PortError::new(kind(code.as_deref()), operation, message);
+        let mut answer = ServiceAnswer::default();
+        answer.code = code;
+        failed.insert(job.unwrap_or_default(), error.with_answer(answer));
     }
     job_ids.iter().map(move |job_id| failed.remove(job_id.as_str()).map_or(Ok(()), Err))
 }
@@ -110,6 +113,8 @@ mod tests {
         let refused = results[2].as_ref().unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Permanent);
         assert_eq!(refused.to_string(), "CancelJobs: ClientException: no message");
+        let answer = refused.service_answer().unwrap();
+        assert_eq!((answer.status, answer.code.as_deref()), (None, Some("ClientException")));
     }
 
     #[test]

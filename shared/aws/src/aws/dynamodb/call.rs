@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::error::{Effect, port_error};
-use crate::ports::PortError;
+use crate::ports::{ErrorKind, PortError};
 
 /// Waits between the attempts of a write that others contend for: 2.5 s in all.
 const PAUSES_MS: [u64; 8] = [10, 20, 40, 80, 160, 320, 640, 1_280];
@@ -38,14 +38,14 @@ pub(super) fn written<T, E>(
     answer: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<Written, PortError>
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     match answer {
         Ok(_) => Ok(Written::Done),
         Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
             Some("ConditionalCheckFailedException") => Ok(Written::Refused),
             Some("TransactionConflictException") => Ok(Written::Contended),
-            _ => Err(failed(operation, &error)),
+            _ => Err(failed(operation, error)),
         },
     }
 }
@@ -61,15 +61,19 @@ pub(super) fn transacted<T>(
     };
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
     else {
-        return Err(failed(operation, &error));
+        return Err(failed(operation, error));
     };
     let codes: Vec<&str> =
         cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
     match cancellation(&codes) {
         Cancellation::Refused => Ok(Written::Refused),
         Cancellation::Contended => Ok(Written::Contended),
-        Cancellation::Throttled => Err(PortError::throttled(operation, None)),
-        Cancellation::Failed => Err(failed(operation, &error)),
+        Cancellation::Throttled => {
+            let mut failed = failed(operation, error);
+            failed.kind = ErrorKind::Throttled { retry_after: None };
+            Err(failed)
+        }
+        Cancellation::Failed => Err(failed(operation, error)),
     }
 }
 
@@ -98,9 +102,9 @@ fn cancellation(codes: &[&str]) -> Cancellation {
 }
 
 /// Every call of this adapter may be repeated: its writes are conditional.
-pub(super) fn failed<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> PortError
+pub(super) fn failed<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> PortError
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     port_error(operation, Effect::Idempotent, error)
 }

@@ -117,7 +117,7 @@ impl DynamoDbJobStore {
         loop {
             let query = list.query(self.client.query().table_name(table), place.shard).limit(self.page_size);
             let answer = query.set_exclusive_start_key(place.after.clone()).send().await;
-            let answer = answer.map_err(|error| failed(QUERY, &error))?;
+            let answer = answer.map_err(|error| failed(QUERY, error))?;
             let keys: Vec<Item> = answer.items().iter().map(item::key_of).collect();
             let mut items: Vec<Item> = self.items(table, &keys).await?.into_iter().flatten().collect();
             items.retain(|item| list.holds(item, place.shard));
@@ -224,7 +224,7 @@ impl DynamoDbJobStore {
             let query = query.expression_attribute_values(":jobName", item::text(job_name.as_str()));
             let query = query.expression_attribute_values(":waiter", item::text(keys::WAITER));
             let query = query.limit(self.page_size).set_exclusive_start_key(place.after.take());
-            let answer = query.send().await.map_err(|error| failed(QUERY, &error))?;
+            let answer = query.send().await.map_err(|error| failed(QUERY, error))?;
             let keys: Vec<Item> = answer.items().iter().filter_map(item::waiting_key).collect();
             let mut items: Vec<Item> =
                 self.items(&self.tables.jobs, &keys).await?.into_iter().flatten().collect();
@@ -252,7 +252,7 @@ impl DynamoDbJobStore {
         let query = query.expression_attribute_names("#jobName", JOB_NAME);
         let query = query.expression_attribute_values(":jobName", item::text(job_name.as_str()));
         let answer = query.set_exclusive_start_key(after).send().await;
-        let answer = answer.map_err(|error| failed(QUERY, &error))?;
+        let answer = answer.map_err(|error| failed(QUERY, error))?;
         Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
     }
 
@@ -279,7 +279,7 @@ impl DynamoDbJobStore {
         loop {
             let query = list.query(self.client.query().table_name(&self.tables.jobs), shard);
             let answer = query.select(Select::Count).set_exclusive_start_key(after).send().await;
-            let answer = answer.map_err(|error| failed(QUERY, &error))?;
+            let answer = answer.map_err(|error| failed(QUERY, error))?;
             count += u64::try_from(answer.count).unwrap_or_default();
             after = answer.last_evaluated_key;
             if after.is_none() {

@@ -30,7 +30,7 @@ impl DynamoDbJobStore {
     /// One item of the jobs table.
     pub(super) async fn item(&self, table: &str, key: Item) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
-        Ok(get.send().await.map_err(|error| failed("GetItem", &error))?.item)
+        Ok(get.send().await.map_err(|error| failed("GetItem", error))?.item)
     }
 
     /// Several items, in the order of the keys; of one that is asked for twice, both.
@@ -56,7 +56,7 @@ impl DynamoDbJobStore {
         let mut left = Some(HashMap::from([(table.to_owned(), request.map_err(unusable(OPERATION))?)]));
         for round in 0.. {
             let answer = self.client.batch_get_item().set_request_items(left.take()).send().await;
-            let answer = answer.map_err(|error| failed(OPERATION, &error))?;
+            let answer = answer.map_err(|error| failed(OPERATION, error))?;
             let items = answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
             found.extend(items.into_iter().map(|item| (key_text(&item), item)));
             left = answer.unprocessed_keys.filter(|tables| !tables.is_empty());
@@ -80,7 +80,7 @@ impl DynamoDbJobStore {
         let query =
             query.key_condition_expression("#entry = :entry").expression_attribute_names("#entry", ENTRY);
         let query = query.expression_attribute_values(":entry", item::text(job_id.as_str())).limit(1);
-        let answer = query.send().await.map_err(|error| failed("Query", &error))?;
+        let answer = query.send().await.map_err(|error| failed("Query", error))?;
         Ok(answer.items().first().map(item::key_of))
     }
 

@@ -63,7 +63,7 @@ impl DynamoDbJobStore {
         removed.retain(|id| id.parent().is_none());
         let delete = self.client.delete_item().table_name(&self.tables.jobs);
         let delete = delete.set_key(Some(item::head_key(job_name)));
-        delete.send().await.map_err(|error| failed("DeleteItem", &error))?;
+        delete.send().await.map_err(|error| failed("DeleteItem", error))?;
         Ok(removed)
     }
 
@@ -101,7 +101,7 @@ impl DynamoDbJobStore {
         let mut left = Some(HashMap::from([(self.tables.jobs.clone(), requests)]));
         for round in 0.. {
             let answer = self.client.batch_write_item().set_request_items(left.take()).send().await;
-            let answer = answer.map_err(|error| failed(BATCH, &error))?;
+            let answer = answer.map_err(|error| failed(BATCH, error))?;
             left = answer.unprocessed_items.filter(|tables| !tables.is_empty());
             if left.is_none() {
                 break;

@@ -36,7 +36,7 @@ impl RunStore for DynamoDbJobStore {
     async fn runs(&self, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
         let place = ListPosition::read(page).map_err(unusable(SCAN))?;
         let scan = self.client.scan().table_name(&self.tables.runs).set_exclusive_start_key(place.after);
-        let answer = scan.send().await.map_err(|error| failed(SCAN, &error))?;
+        let answer = scan.send().await.map_err(|error| failed(SCAN, error))?;
         let items = answer.items.unwrap_or_default();
         Ok(read(Page::new(items, place_after(answer.last_evaluated_key)), item::to_run))
     }

@@ -55,7 +55,7 @@ impl SubmissionShares for DynamoDbShares {
             update = update.expression_attribute_names(format!("#old{number}"), name);
         }
         let answer = update.update_expression(expression).send().await;
-        let holders = answer.map_err(|error| failed(OPERATION, &error))?.attributes.unwrap_or_default();
+        let holders = answer.map_err(|error| failed(OPERATION, error))?.attributes.unwrap_or_default();
         let until = |value: &AttributeValue| value.as_n().ok().and_then(|digits| digits.parse().ok());
         let holds = |value: &AttributeValue| until(value).is_some_and(|until: i64| until > now.as_millis());
         let (holding, over): (Vec<_>, Vec<_>) = holders

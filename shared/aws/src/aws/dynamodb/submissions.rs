@@ -113,13 +113,13 @@ impl DynamoDbJobStore {
         let mut waiter = item::waiter_key(waits_for, job_id);
         waiter.insert(item::WAITING_JOB.to_owned(), item::text(job_name.as_str()));
         let put = self.client.put_item().table_name(&self.tables.jobs).set_item(Some(waiter));
-        put.send().await.map(drop).map_err(|error| failed("PutItem", &error))
+        put.send().await.map(drop).map_err(|error| failed("PutItem", error))
     }
 
     async fn remove_waiter(&self, waits_for: &str, job_id: &JobId) -> Result<(), PortError> {
         let delete = self.client.delete_item().table_name(&self.tables.jobs);
         let delete = delete.set_key(Some(item::waiter_key(waits_for, job_id)));
-        delete.send().await.map(drop).map_err(|error| failed("DeleteItem", &error))
+        delete.send().await.map(drop).map_err(|error| failed("DeleteItem", error))
     }
 
     pub(super) async fn try_no_news(

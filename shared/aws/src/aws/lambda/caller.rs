@@ -14,7 +14,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::error::{Effect, port_error, retry_after};
+use super::super::error::{Effect, described, retry_after};
 use super::headers::Headers;
 use super::refusals::kind_of_refusal;
 use super::stream::streamed;
@@ -118,7 +118,7 @@ pub(super) fn call_error<E>(error: &SdkError<E>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let failed = port_error("Invoke", Effect::Once, error);
+    let failed = described("Invoke", Effect::Once, error);
     let SdkError::ServiceError(service) = error else {
         let error_type = match (error, failed.kind) {
             (SdkError::ConstructionFailure(_), _) => "InvalidRequest",

@@ -63,7 +63,7 @@ impl LambdaInvoker {
             .config_override(one_request)
             .send()
             .await
-            .map_err(|error| named(function, port_error(OPERATION, Effect::Once, &error)))?;
+            .map_err(|error| named(function, port_error(OPERATION, Effect::Once, error)))?;
         Ok(Answer {
             payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
             function_error: answer.function_error,
@@ -84,7 +84,7 @@ impl AsyncInvoker for LambdaInvoker {
         let answer = call
             .send()
             .await
-            .map_err(|error| named(function, port_error(OPERATION, Effect::Idempotent, &error)))?;
+            .map_err(|error| named(function, port_error(OPERATION, Effect::Idempotent, error)))?;
         match answer.function_error {
             None => Ok(()),
             Some(error) => Err(PortError::permanent(OPERATION, format!("{function}: {error}"))),
@@ -103,8 +103,9 @@ fn check(function: &str, payload: &[u8], most: usize) -> Result<(), PortError> {
     Err(PortError::permanent(OPERATION, message))
 }
 
-fn named(function: &str, error: PortError) -> PortError {
-    PortError { message: format!("{function}: {}", error.message), ..error }
+fn named(function: &str, mut error: PortError) -> PortError {
+    error.message = format!("{function}: {}", error.message);
+    error
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl LogSource for CloudWatchLogSource {
                 Some(invalid) if page.is_some() && invalid.is_invalid_parameter_exception() => {
                     LogSourceError::CursorInvalid(stream.name.clone())
                 }
-                _ => LogSourceError::Port(port_error(OPERATION, Effect::Idempotent, &error)),
+                _ => LogSourceError::Port(port_error(OPERATION, Effect::Idempotent, error)),
             }
         })?;
         let events = answer.events.unwrap_or_default().into_iter().map(log_event);

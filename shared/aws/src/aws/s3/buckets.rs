@@ -43,7 +43,7 @@ impl S3Buckets {
         let mut names = Vec::new();
         let mut pages = self.client.list_buckets().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| port_error("ListBuckets", Effect::Idempotent, &error))?;
+            let page = page.map_err(|error| port_error("ListBuckets", Effect::Idempotent, error))?;
             names.extend(page.buckets.unwrap_or_default().into_iter().filter_map(|bucket| bucket.name));
         }
         Ok(names)
@@ -111,7 +111,7 @@ impl Buckets for S3Buckets {
             .set_continuation_token(token);
         let listed = Box::pin(call.send())
             .await
-            .map_err(|error| self.place(bucket, prefix).failed("ListObjectsV2", &error))?;
+            .map_err(|error| self.place(bucket, prefix).failed("ListObjectsV2", error))?;
         let encoding = listed.encoding_type;
         let folders = listed.common_prefixes.into_iter().flatten();
         let objects = listed.contents.into_iter().flatten();

@@ -15,7 +15,7 @@ impl CheckpointStore for S3ObjectStore {
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 return Ok(None);
             }
-            Err(error) => return Err(object.failed(LOAD, &error)),
+            Err(error) => return Err(object.failed(LOAD, error)),
         };
         let named = |why: String| PortError::retryable(LOAD, format!("s3://{}/{key}: {why}", self.bucket));
         let etag = answer.e_tag.ok_or_else(|| named("no ETag came".to_owned()))?;

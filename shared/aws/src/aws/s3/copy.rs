@@ -155,7 +155,7 @@ async fn whole(
 async fn tags(from: &Object, version_id: Option<&str>) -> Result<BTreeMap<String, String>, PortError> {
     let call = from.client.get_object_tagging().bucket(&from.bucket).key(from.sent_key());
     let answer = Box::pin(call.set_version_id(version_id.map(str::to_owned)).send()).await;
-    let found = answer.map_err(|error| from.failed("GetObjectTagging", &error))?;
+    let found = answer.map_err(|error| from.failed("GetObjectTagging", error))?;
     Ok(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 

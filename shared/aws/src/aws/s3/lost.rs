@@ -121,18 +121,19 @@ pub(super) async fn written<E>(
     ours: &Fingerprint,
 ) -> Result<Written, PortError>
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let error = match answer {
         Ok(etag) => return Ok(Written::Done { etag }),
         Err(error) => error,
     };
-    let failed = object.failed(operation, &error);
+    let code = error.code().map(str::to_owned);
+    let failed = object.failed(operation, error);
     let was_lost = sent.is_repeated() || matches!(failed.kind, ErrorKind::Retryable);
     if was_lost && let Some(etag) = etag_of(object, ours).await {
         return Ok(Written::Done { etag: Some(etag) });
     }
-    match (condition, error.code()) {
+    match (condition, code.as_deref()) {
         (WriteCondition::Absent | WriteCondition::Unchanged { .. }, Some("PreconditionFailed"))
         | (WriteCondition::Unchanged { .. }, Some("NoSuchKey")) => Ok(Written::Refused),
         _ => Err(failed),

@@ -111,7 +111,7 @@ impl S3ObjectStore {
             .set_continuation_token(page.map(|cursor| cursor.0.clone()));
         let listed = Box::pin(call.send())
             .await
-            .map_err(|error| self.object(prefix).failed("ListObjectsV2", &error))?;
+            .map_err(|error| self.object(prefix).failed("ListObjectsV2", error))?;
         let encoding = listed.encoding_type;
         let items = listed.contents.into_iter().flatten();
         let items = items.map(|object| listed_object(object, encoding.as_ref()));
@@ -177,20 +177,22 @@ impl Object {
     }
 
     /// Translates an error, and names the object.
-    fn failed<E>(&self, operation: &'static str, error: &SdkError<E>) -> PortError
+    fn failed<E>(&self, operation: &'static str, error: SdkError<E>) -> PortError
     where
-        E: ProvideErrorMetadata + Error + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         if self.bucket.ends_with(MULTI_REGION) {
             let message = format!("s3://{}/{}: {UNSIGNED}", self.bucket, self.key);
             return PortError::permanent(operation, message);
         }
+        let region = redirected(&error).map(str::to_owned);
+        let is_conflict = error.code().is_some_and(|code| CONFLICTS.contains(&code));
         let mut failed = port_error(operation, Effect::Idempotent, error);
         failed.message = format!("s3://{}/{}: {}", self.bucket, self.key, failed.message);
-        if let Some(region) = redirected(error) {
+        if let Some(region) = region {
             failed.message += &format!("; the bucket lies in the Region {region}, call it there");
         }
-        if error.code().is_some_and(|code| CONFLICTS.contains(&code)) {
+        if is_conflict {
             failed.kind = ErrorKind::Retryable;
         }
         failed
@@ -222,7 +224,7 @@ fn seen<T, E>(
     answer: Result<T, SdkError<E>>,
 ) -> Result<Seen<T>, PortError>
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let error = match answer {
         Ok(found) => return Ok(Seen::Found(found)),
@@ -232,8 +234,8 @@ where
     match (status, error.code()) {
         (Some(404), None | Some("NoSuchKey" | "NoSuchVersion" | "NotFound")) => Ok(Seen::Absent),
         (Some(404), Some("NoSuchBucket")) if operation.starts_with("Head") => Ok(Seen::Absent),
-        (Some(401 | 403), _) => Ok(Seen::Denied(object.failed(operation, &error))),
-        _ => Err(object.failed(operation, &error)),
+        (Some(401 | 403), _) => Ok(Seen::Denied(object.failed(operation, error))),
+        _ => Err(object.failed(operation, error)),
     }
 }
 

@@ -98,7 +98,7 @@ impl Download {
         };
         self.resumptions += 1;
         let answer = get(&self.object, self.version_id.clone(), Some((self.offset, etag))).await;
-        let answer = answer.map_err(|error| io::Error::other(self.object.failed("GetObject", &error)))?;
+        let answer = answer.map_err(|error| io::Error::other(self.object.failed("GetObject", error)))?;
         let starts_at = self.start_of(&answer)?;
         self.passed_over = self.offset - starts_at;
         self.body = answer.body;

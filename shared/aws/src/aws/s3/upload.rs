@@ -50,8 +50,7 @@ impl Upload {
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
             let begun = async {
-                let started =
-                    Box::pin(call.send()).await.map_err(|error| object.failed(OPERATION, &error))?;
+                let started = Box::pin(call.send()).await.map_err(|error| object.failed(OPERATION, error))?;
                 let none = || PortError::retryable(OPERATION, "no upload id came back");
                 let id = started.upload_id.ok_or_else(none)?;
                 let (parts, size_bytes) = (Vec::new(), 0);
@@ -91,7 +90,7 @@ impl Upload {
             .part_number(number)
             .set_checksum_algorithm(self.checksum_algorithm.clone())
             .body(ByteStream::from(bytes));
-        let part = Box::pin(call.send()).await.map_err(|error| self.object.failed(OPERATION, &error))?;
+        let part = Box::pin(call.send()).await.map_err(|error| self.object.failed(OPERATION, error))?;
         let part = CompletedPart::builder()
             .part_number(number)
             .set_e_tag(part.e_tag)
@@ -131,8 +130,7 @@ impl Upload {
             .customize()
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts));
         async move {
-            let part =
-                Box::pin(call.send()).await.map_err(|error| object.failed("UploadPartCopy", &error))?;
+            let part = Box::pin(call.send()).await.map_err(|error| object.failed("UploadPartCopy", error))?;
             let result = part.copy_part_result;
             let checksum =
                 |of: fn(&CopyPartResult) -> Option<&str>| result.as_ref().and_then(of).map(str::to_owned);

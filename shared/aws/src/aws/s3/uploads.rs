@@ -97,7 +97,7 @@ impl S3Buckets {
             .set_upload_id_marker(id.map(str::to_owned))
             .set_key_marker(key.map(str::to_owned));
         let listed =
-            Box::pin(call.send()).await.map_err(|error| object.failed("ListMultipartUploads", &error))?;
+            Box::pin(call.send()).await.map_err(|error| object.failed("ListMultipartUploads", error))?;
         let encoding = listed.encoding_type.clone();
         let next = match (listed.is_truncated, listed.next_key_marker, listed.next_upload_id_marker) {
             (Some(true), Some(key), id) => {
@@ -129,6 +129,6 @@ pub(super) async fn abort(object: &Object, id: &str) -> Result<(), PortError> {
         Err(error) if error.as_service_error().is_some_and(AbortMultipartUploadError::is_no_such_upload) => {
             Ok(())
         }
-        Err(error) => Err(object.failed("AbortMultipartUpload", &error)),
+        Err(error) => Err(object.failed("AbortMultipartUpload", error)),
     }
 }

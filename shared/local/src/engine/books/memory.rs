@@ -28,6 +28,10 @@ impl MemoryBooks {
 }
 
 impl Books for MemoryBooks {
+    fn wait_for_a_disk(&self) -> bool {
+        false
+    }
+
     fn save(&self, records: &[JobRecord]) -> Result<(), BooksError> {
         let mut shelf = self.shelf();
         for record in records {

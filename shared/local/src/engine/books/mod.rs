@@ -21,8 +21,13 @@ impl BooksError {
     }
 }
 
-/// Where records of jobs are kept. Calls block; the driver makes them on a thread for that.
+/// Where records of jobs are kept.
 pub trait Books: Send + Sync + 'static {
+    /// Whether calls wait for a disk. Then the driver makes them on a thread for that.
+    fn wait_for_a_disk(&self) -> bool {
+        true
+    }
+
     /// Writes all of the records, or none.
     fn save(&self, records: &[JobRecord]) -> Result<(), BooksError>;
 

@@ -1,18 +1,19 @@
-//! Books in a SQLite file, which the job store may share: these tables start with `engine_`.
+//! Books in a SQLite file of their own. They are written in every turn of the engine, and a second connection that
+//! writes the job store's file makes SQLite drop the pages that the store has read.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::{Books, BooksError};
 use crate::domain::{JobId, JobName};
 use crate::engine::core::JobRecord;
 
-/// The version of the tables below. Kept in a table, because the file's `user_version` is the job
-/// store's.
+/// The version of the tables below. Kept in a table, because they lay in the job store's file once, whose
+/// `user_version` is the store's.
 const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -31,6 +32,9 @@ const SCHEMA: &str = "
 
 /// How long a call waits for another program's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Records in one transaction, when books are moved.
+const MOVED_AT_ONCE: usize = 1_000;
 
 /// What a saved record outlives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,7 @@ impl From<serde_json::Error> for BooksError {
 #[derive(Debug)]
 pub struct SqliteBooks {
     connection: Mutex<Connection>,
+    durability: Durability,
     path: PathBuf,
     file: FileId,
 }
@@ -78,21 +83,59 @@ impl SqliteBooks {
         let in_file = |error: rusqlite::Error| BooksError::new(format!("{}: {error}", path.display()));
         let mut connection = Connection::open(path).map_err(in_file)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(in_file)?;
+        // Whoever opens it holds the folder's lock: no other process need be kept out at each call.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(in_file)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(in_file)?;
         let synchronous = match durability {
             Durability::Machine => "FULL",
             Durability::Program => "NORMAL",
         };
         connection.pragma_update(None, "synchronous", synchronous).map_err(in_file)?;
-        let version = prepare(&mut connection).map_err(in_file)?;
-        if version != SCHEMA_VERSION {
-            let path = path.display();
-            return Err(BooksError::new(format!(
-                "{path}: the tables have version {version} and this program knows {SCHEMA_VERSION}; use the program that wrote them"
-            )));
-        }
+        check_version(prepare(&mut connection).map_err(in_file)?, path)?;
         let file = file_id(path).map_err(|error| BooksError::new(format!("{}: {error}", path.display())))?;
-        Ok(Self { connection: Mutex::new(connection), path: path.to_owned(), file })
+        Ok(Self { connection: Mutex::new(connection), durability, path: path.to_owned(), file })
+    }
+
+    /// Takes the books over from the job store's file, where they lay in earlier versions. They are copied before they
+    /// are dropped there, so a kill at any point loses nothing; the next start goes on.
+    ///
+    /// # Errors
+    ///
+    /// Where one of the files can't be read or written, or a later version wrote the tables.
+    pub fn move_from(&self, earlier: &Path) -> Result<(), BooksError> {
+        if !earlier.exists() {
+            return Ok(());
+        }
+        let in_file = |error: rusqlite::Error| BooksError::new(format!("{}: {error}", earlier.display()));
+        let mut theirs = Connection::open(earlier).map_err(in_file)?;
+        theirs.busy_timeout(BUSY_TIMEOUT).map_err(in_file)?;
+        let transaction =
+            theirs.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_file)?;
+        if !transaction.table_exists(None, "engine_schema").map_err(in_file)? {
+            return Ok(());
+        }
+        check_version(version(&transaction).map_err(in_file)?, earlier)?;
+        let mut sequences = transaction.prepare("SELECT record FROM engine_jobs").map_err(in_file)?;
+        let mut rows = sequences.query([]).map_err(in_file)?;
+        let mut records = Vec::new();
+        loop {
+            let row = rows.next().map_err(in_file)?;
+            let is_last = row.is_none();
+            if let Some(row) = row {
+                records.push(parse(&text(row).map_err(in_file)?)?);
+            }
+            if is_last || records.len() == MOVED_AT_ONCE {
+                self.save(&records)?;
+                records.clear();
+            }
+            if is_last {
+                break;
+            }
+        }
+        drop(rows);
+        drop(sequences);
+        transaction.execute_batch("DROP TABLE engine_jobs; DROP TABLE engine_schema").map_err(in_file)?;
+        transaction.commit().map_err(in_file)
     }
 
     /// A transaction that a panic cut short was rolled back when it was dropped.
@@ -101,21 +144,38 @@ impl SqliteBooks {
     }
 }
 
-/// Makes the tables where there are none. Returns their version.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+/// Makes the tables where there are none. Returns the version of those that were there.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<Option<i64>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch("CREATE TABLE IF NOT EXISTS engine_schema (version INTEGER NOT NULL)")?;
-    let known =
-        transaction.query_row("SELECT version FROM engine_schema", [], |row| row.get(0)).optional()?;
+    let known = version(&transaction)?;
     if known.is_none() {
         transaction.execute_batch(SCHEMA)?;
         transaction.execute("INSERT INTO engine_schema (version) VALUES (?1)", [SCHEMA_VERSION])?;
     }
     transaction.commit()?;
-    Ok(known.unwrap_or(SCHEMA_VERSION))
+    Ok(known)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT version FROM engine_schema", [], |row| row.get(0)).optional()
+}
+
+fn check_version(version: Option<i64>, file: &Path) -> Result<(), BooksError> {
+    match version {
+        Some(other) if other != SCHEMA_VERSION => Err(BooksError::new(format!(
+            "{}: the tables have version {other} and this program knows {SCHEMA_VERSION}; use the program that wrote them",
+            file.display()
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 impl Books for SqliteBooks {
+    fn wait_for_a_disk(&self) -> bool {
+        self.durability == Durability::Machine
+    }
+
     fn save(&self, records: &[JobRecord]) -> Result<(), BooksError> {
         // SQLite goes on writing into a file that was removed, where nobody will ever read it.
         if file_id(&self.path).ok() != Some(self.file) {
@@ -125,7 +185,7 @@ impl Books for SqliteBooks {
             )));
         }
         let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO engine_jobs (job_id, job_name, sequence, is_child, has_ended, record)
@@ -221,6 +281,28 @@ mod tests {
         contract::books_keep_what_they_are_given(&SqliteBooks::open(&path, Durability::Machine).unwrap());
         let again = SqliteBooks::open(&path, Durability::Program).unwrap();
         assert_eq!((again.last_sequence().unwrap(), again.unfinished().unwrap().len()), (3, 2));
+    }
+
+    #[test]
+    fn books_in_the_job_stores_file_are_moved_and_nothing_else_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (earlier, path) = (folder.path().join("state.db"), folder.path().join("engine.db"));
+        contract::books_keep_what_they_are_given(&SqliteBooks::open(&earlier, Durability::Machine).unwrap());
+        Connection::open(&earlier).unwrap().execute("CREATE TABLE jobs (job_name TEXT)", []).unwrap();
+        let books = SqliteBooks::open(&path, Durability::Machine).unwrap();
+        // A kill came between the copy and the end of the old tables.
+        let copied = SqliteBooks::open(&earlier, Durability::Machine).unwrap().unfinished().unwrap();
+        books.save(&copied).unwrap();
+        for _ in 0..2 {
+            books.move_from(&earlier).unwrap();
+            assert_eq!((books.last_sequence().unwrap(), books.unfinished().unwrap().len()), (3, 2));
+        }
+        let left = Connection::open(&earlier).unwrap();
+        let tables: String =
+            left.query_row("SELECT group_concat(name) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, "jobs");
+        books.move_from(&folder.path().join("absent.db")).unwrap();
+        assert!(!folder.path().join("absent.db").exists());
     }
 
     #[test]
