@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 CLIENTS = ("redun", "airflow", "luigi", "snakemake")
@@ -35,6 +36,8 @@ def moto():
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            # It logs each request, and stops where nobody reads that.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
             return process, found.group()
     raise SystemExit("moto does not start")
 
