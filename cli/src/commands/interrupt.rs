@@ -1,11 +1,13 @@
 //! What Ctrl-C does while a run is followed.
 
+use std::future::pending;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use batchwright::domain::{Run, Stop};
 use batchwright::ports::{JobQueries, JobStopper, RunStore, SystemClock};
 use batchwright::use_cases::stop::{cancel_run, stop_run};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::OnInterrupt;
 
@@ -20,13 +22,15 @@ pub(super) async fn detached<S: JobQueries + RunStore>(
     on_interrupt: OnInterrupt,
     run: impl AsyncFn() -> Option<Run>,
 ) {
-    pressed().await;
+    // Listened to from here on: none is missed between two looks.
+    let Ok(mut presses) = signal(SignalKind::interrupt()) else { return pending().await };
+    presses.recv().await;
     let cancels = match on_interrupt {
         OnInterrupt::Cancel => true,
         OnInterrupt::Detach if !stderr().is_terminal() => false,
         OnInterrupt::Detach => {
             eprintln!("press Ctrl-C again within {} s to terminate the run's jobs", OFFER.as_secs());
-            tokio::time::timeout(OFFER, pressed()).await.is_ok()
+            tokio::time::timeout(OFFER, presses.recv()).await.is_ok()
         }
     };
     if !cancels {
@@ -39,7 +43,7 @@ pub(super) async fn detached<S: JobQueries + RunStore>(
         Ok(jobs) => eprintln!("cancelled: {jobs} jobs are being stopped; Ctrl-C does not wait for them"),
         Err(error) => eprintln!("the run {} can't be cancelled: {error}", run.run_id),
     }
-    pressed().await;
+    presses.recv().await;
 }
 
 async fn cancel<S: JobQueries + RunStore>(
@@ -52,10 +56,4 @@ async fn cancel<S: JobQueries + RunStore>(
     let Some(run) = cancelled else { return Ok(0) };
     // Whoever runs the jobs looks again later, and ends the cancellation.
     Ok(stop_run(store, stopper, &SystemClock, &run, i64::MAX, |_| ()).await?.requested)
-}
-
-async fn pressed() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs)
         }
     };
     let look = tokio::select! {
-        look = following => look?,
+        biased;
         () = interrupted => {
             if let Some(bar) = &bar {
                 bar.finish_and_clear();
@@ -72,6 +72,7 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs)
             eprintln!("interrupted: what was watched goes on; the same command watches it again");
             return Ok(Exit::Interrupted);
         }
+        look = following => look?,
     };
     if let Some(bar) = &bar {
         bar.finish_and_clear();

@@ -190,3 +190,25 @@ fn a_child_whose_processes_were_killed_is_run_again_alone_with_its_index() {
     assert!(again.stdout.ends_with("1 job: 1 SUCCEEDED; 0 submitted, 1 skipped\n"), "{again:?}");
     assert_eq!(folder.lines("started"), 4);
 }
+
+#[test]
+fn a_pass_of_the_reconciler_settles_what_ended_meanwhile_and_starts_nothing() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WAITING);
+    let mut first = folder.start(RUN);
+    folder.wait_until("two jobs run", |folder| folder.lines("started") == 2);
+    let refused = folder.run(&["reconcile", "--local"]);
+    assert!(refused.stderr.contains("is in use by process"), "{refused:?}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    folder.write("go", "");
+    folder.wait_until("both are settled", |folder| {
+        let pass = folder.run(&["reconcile", "--local", "--output", "json"]);
+        assert_eq!((pass.code, &pass.json()["lost"]), (Some(0), &0.into()), "{pass:?}");
+        folder.run(&["status", "--local", "--output", "json"]).json()["counts"]["SUCCEEDED"] == 2
+    });
+    assert_eq!(folder.lines("started"), 2);
+    let again = folder.run(&["reconcile", "--local"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.stdout.starts_with("0 claims adopted, 0 released"), "{again:?}");
+}

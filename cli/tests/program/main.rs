@@ -9,6 +9,7 @@ mod examples;
 mod interrupted;
 mod looks;
 mod machine;
+mod on_a_terminal;
 mod page;
 #[cfg(feature = "aws")]
 mod place;
