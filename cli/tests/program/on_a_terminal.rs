@@ -42,10 +42,9 @@ impl Terminal {
         script.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
         script.env("TERM", "xterm").env_remove("NO_COLOR").envs(variables.iter().copied());
         script.current_dir(folder.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut script = script.spawn().unwrap();
-        let mut stdout = script.stdout.take().unwrap();
-        let shown = Arc::new(Mutex::new(String::new()));
-        let seen = Arc::clone(&shown);
+        let mut terminal = Terminal { script: script.spawn().unwrap(), shown: Arc::default() };
+        let mut stdout = terminal.script.stdout.take().unwrap();
+        let seen = Arc::clone(&terminal.shown);
         std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
             // A terminal whose last process has ended can't be read, which is its end.
@@ -53,7 +52,7 @@ impl Terminal {
                 seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Some(Terminal { script, shown })
+        Some(terminal)
     }
 
     fn shown(&self) -> String {
