@@ -29,12 +29,16 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `None` where there is no `script`: then the test has shown nothing, and says so.
-    fn start(folder: &Folder, variables: &[(&str, &str)], args: &[&str]) -> Option<Terminal> {
-        if Command::new("script").arg("--version").output().is_err() {
+    /// Where there is no `script`, the test has shown nothing, and says so.
+    fn is_here() -> bool {
+        let is_here = Command::new("script").arg("--version").output().is_ok();
+        if !is_here {
             eprintln!("NOT TESTED: there is no `script` here (Debian's package bsdutils)");
-            return None;
         }
+        is_here
+    }
+
+    fn start(folder: &Folder, variables: &[(&str, &str)], args: &[&str]) -> Terminal {
         let program = folder.command(args);
         let words = std::iter::once(program.get_program()).chain(program.get_args());
         let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
@@ -52,7 +56,7 @@ impl Terminal {
                 seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Some(terminal)
+        terminal
     }
 
     fn shown(&self) -> String {
@@ -78,9 +82,12 @@ impl Terminal {
 
 #[test]
 fn a_first_ctrl_c_detaches_with_an_offer_and_a_second_terminates_the_jobs() {
+    if !Terminal::is_here() {
+        return;
+    }
     let folder = Folder::new();
     folder.write("jobs.yaml", WAITING);
-    let Some(mut terminal) = Terminal::start(&folder, &[], RUN) else { return };
+    let mut terminal = Terminal::start(&folder, &[], RUN);
     folder.wait_until("two jobs run", |folder| folder.lines("started") == 2);
     terminal.press(CTRL_C);
     terminal.shows(&folder, "press Ctrl-C again within 3 s to terminate the run's jobs");
@@ -94,13 +101,14 @@ fn a_first_ctrl_c_detaches_with_an_offer_and_a_second_terminates_the_jobs() {
 
 #[test]
 fn a_run_is_watched_from_another_terminal_and_goes_on_when_that_is_left() {
+    if !Terminal::is_here() {
+        return;
+    }
     let folder = Folder::new();
     folder.write("jobs.yaml", WAITING);
     let running = folder.start(RUN);
     folder.wait_until("two jobs run", |folder| folder.lines("started") == 2);
-    let Some(mut terminal) = Terminal::start(&folder, &[], &["watch", "jobs.yaml", "--local"]) else {
-        return;
-    };
+    let mut terminal = Terminal::start(&folder, &[], &["watch", "jobs.yaml", "--local"]);
     terminal.shows(&folder, "2 RUNNING");
     // The lines are drawn anew, where they stand.
     terminal.shows(&folder, "\u{1b}[");
@@ -110,16 +118,19 @@ fn a_run_is_watched_from_another_terminal_and_goes_on_when_that_is_left() {
     folder.write("go", "");
     let ended = Ended::of(running);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let Some(terminal) = Terminal::start(&folder, &[], &["watch", "jobs.yaml", "--local"]) else { return };
+    let terminal = Terminal::start(&folder, &[], &["watch", "jobs.yaml", "--local"]);
     terminal.shows(&folder, "3 SUCCEEDED");
     assert_eq!(terminal.ended(), Some(0));
 }
 
 #[test]
 fn colours_are_for_terminals_and_not_where_nobody_wants_them() {
+    if !Terminal::is_here() {
+        return;
+    }
     let folder = Folder::new();
     for (variables, colours) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
-        let Some(terminal) = Terminal::start(&folder, variables, &["run", "--help"]) else { return };
+        let terminal = Terminal::start(&folder, variables, &["run", "--help"]);
         terminal.shows(&folder, "--state-dir");
         terminal.shows(&folder, "--help");
         assert_eq!(terminal.shown().contains("\u{1b}["), colours, "{variables:?}");
