@@ -205,6 +205,55 @@ async fn lists_come_in_pages_without_gap_or_double() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn the_nodes_of_a_job_are_listed_by_their_status() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let endpoint = Endpoint::start(options(folder.path())).await?;
+    // The main node ends when the others have begun, and fails; they end with it.
+    let script = "touch began-$AWS_BATCH_JOB_NODE_INDEX
+        if test $AWS_BATCH_JOB_NODE_INDEX = $AWS_BATCH_JOB_MAIN_NODE_INDEX; then
+            until test -e ROOT/began-0 -a -e ROOT/began-2; do sleep 0.02; done; exit 7
+        fi
+        sleep 60";
+    let script = script.replace("ROOT", &folder.path().display().to_string());
+    let script = script.replace("touch ", &format!("touch {}/", folder.path().display()));
+    let container = json!({"image": "i", "vcpus": 1, "memory": 64, "command": ["sh", "-c", script]});
+    let ranges = json!([{"targetNodes": "0:", "container": container}]);
+    let definition = json!({
+        "jobDefinitionName": "nodes", "type": "multinode",
+        "nodeProperties": {"numNodes": 3, "mainNode": 1, "nodeRangeProperties": ranges},
+    });
+    endpoint.ok("registerjobdefinition", definition).await?;
+    let job = json!({"jobName": "many", "jobQueue": "q", "jobDefinition": "nodes"});
+    let job_id = endpoint.ok("submitjob", job).await?["jobId"].as_str().unwrap().to_owned();
+    assert_eq!(endpoint.ended(&job_id).await?["status"], "FAILED");
+    let mut listed = BTreeSet::new();
+    for status in ["SUCCEEDED", "FAILED"] {
+        let mut request = json!({"multiNodeJobId": job_id, "jobStatus": status, "maxResults": 1});
+        loop {
+            let page = endpoint.ok("listjobs", request.clone()).await?;
+            for node in page["jobSummaryList"].as_array().unwrap() {
+                assert_eq!((&node["jobName"], &node["status"]), (&json!("many"), &json!(status)), "{node}");
+                let id = node["jobId"].as_str().unwrap();
+                let index = node["nodeProperties"]["nodeIndex"].as_u64().unwrap();
+                assert_eq!(node["nodeProperties"]["isMainNode"], index == 1, "{node}");
+                assert_eq!(id, format!("{job_id}#{index}"));
+                assert!(listed.insert(index), "{node}");
+            }
+            request["nextToken"] = page["nextToken"].clone();
+            if request["nextToken"].is_null() {
+                break;
+            }
+        }
+    }
+    assert_eq!(listed, BTreeSet::from([0, 1, 2]));
+    let parents = endpoint.ok("listjobs", json!({"jobQueue": "q", "jobStatus": "FAILED"})).await?;
+    assert_eq!(parents["jobSummaryList"][0]["nodeProperties"], json!({"numNodes": 3}), "{parents}");
+    let running = json!({"multiNodeJobId": job_id, "jobStatus": "RUNNING"});
+    assert_eq!(endpoint.ok("listjobs", running).await?["jobSummaryList"], json!([]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_registered_and_what_runs_outlive_the_endpoint() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let given = JobDefinition {

@@ -36,7 +36,21 @@ struct Summary {
     container: Option<ContainerSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     array_properties: Option<ArrayPropertiesDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_properties: Option<NodeSummary>,
     job_definition: String,
+}
+
+/// Of a multi-node job how many nodes it has, and of a node which it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeSummary {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_main_node: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_index: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_nodes: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -132,8 +146,18 @@ fn place(record: &JobRecord) -> u64 {
     u64::from(record.array_index().or_else(|| u32::try_from(node?).ok()).unwrap_or(0))
 }
 
+fn node_summary(job: &JobDetail) -> Option<NodeSummary> {
+    let (nodes, node) = (job.node_properties.as_ref(), job.node_details.as_ref());
+    (nodes.is_some() || node.is_some()).then(|| NodeSummary {
+        is_main_node: node.and_then(|node| node.is_main_node),
+        node_index: node.and_then(|node| node.node_index),
+        num_nodes: nodes.and_then(|nodes| nodes.num_nodes),
+    })
+}
+
 fn summary(job: JobDetail) -> Summary {
     Summary {
+        node_properties: node_summary(&job),
         job_arn: job.job_arn,
         job_id: job.job_id,
         job_name: job.job_name.to_string(),
