@@ -10,6 +10,7 @@ use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
 };
 use batchwright::domain::{JobId, JobName, JobSpec, LogStream, S3Uri, Stop, SubmitJobRequest};
+use batchwright::objects::FailureCode;
 use batchwright::ports::{
     AsyncInvoker as _, ErrorKind, JobEngine as _, JobQueries as _, JobStopper as _, LogSource as _,
     LogSourceError, ObjectStore as _, PortError, ServiceAnswer,
@@ -320,6 +321,21 @@ async fn what_s3_tells_reaches_the_user_with_and_without_a_body() -> anyhow::Res
     let failure = documents.info(&uri).await.unwrap_err();
     ensure!(server.requests()[0].line.starts_with("HEAD "), "{:?}", server.requests());
     assert_eq!(told(failure.answer.as_deref()), (Some(500), None, Some("r-3")));
+
+    // What the caller may not see is told in the same way.
+    let xml = "<Error><Code>AccessDenied</Code><Message>m</Message></Error>";
+    let denials = [
+        Reply::new(403, xml).with("x-amz-request-id", "r-4"),
+        Reply::new(403, "").with("x-amz-request-id", "r-5"),
+    ];
+    let server = Loopback::start(denials).await?;
+    let documents = batchwright::Documents::new(without_retries(server.endpoint_url()).await?);
+    let failure = documents.get(&uri).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Denied);
+    assert_eq!(told(failure.answer.as_deref()), (Some(403), Some("AccessDenied"), Some("r-4")));
+    let failure = documents.info(&uri).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Denied);
+    assert_eq!(told(failure.answer.as_deref()), (Some(403), None, Some("r-5")));
     Ok(())
 }
 

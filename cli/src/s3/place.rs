@@ -189,7 +189,7 @@ impl Reach {
                 let message = format!("{object}: there is no such object");
                 Err(objects::Failure::new(FailureCode::NotFound, message))
             }
-            Look::Denied(why) => Err(objects::Failure::new(FailureCode::Denied, why)),
+            Look::Denied(denial) => Err(denial.into()),
         }
     }
 

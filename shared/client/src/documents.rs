@@ -92,7 +92,7 @@ impl<B: Buckets + 'static> Documents<B> {
                         format!("{uri}: there is no such object"),
                     ));
                 }
-                Look::Denied(why) => return Err(Failure::new(FailureCode::Denied, why)),
+                Look::Denied(denial) => return Err(denial.into()),
             };
             let mut bytes = Vec::new();
             let read = reader.read_to_end(&mut bytes).await;

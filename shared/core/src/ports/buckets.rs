@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::io::AsyncBufRead;
 
-use super::{Cursor, ObjectWriter, PortError};
+use super::{Cursor, ObjectWriter, PortError, ServiceAnswer};
 use crate::domain::{ObjectSettings, S3Prefix, S3Uri, Timestamp};
 
 /// How a caller appears before the buckets' owners.
@@ -88,8 +88,23 @@ pub enum Look<T> {
     Found(T),
     /// There is no such thing: 404. S3 says so of objects only to whom may list the bucket.
     Absent,
-    /// The caller may not know: 401 or 403, with what was said.
-    Denied(String),
+    /// The caller may not know: 401 or 403.
+    Denied(Denial),
+}
+
+/// What was said to a caller who may not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// Of what, and why.
+    pub message: String,
+    /// Status, code and request id, where a service answered.
+    pub answer: Option<Box<ServiceAnswer>>,
+}
+
+impl From<PortError> for Denial {
+    fn from(error: PortError) -> Self {
+        Self { answer: error.service_answer().cloned().map(Box::new), message: error.message }
+    }
 }
 
 impl<T> Look<T> {

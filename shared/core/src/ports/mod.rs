@@ -24,8 +24,8 @@ mod work_lists;
 
 pub use async_invoker::AsyncInvoker;
 pub use buckets::{
-    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Depth, ListFrom, Listing, Look,
-    NewObject, ObjectInfo, WriteCondition, Written,
+    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Denial, Depth, ListFrom, Listing,
+    Look, NewObject, ObjectInfo, WriteCondition, Written,
 };
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use claim_store::ClaimStore;

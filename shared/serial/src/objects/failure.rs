@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::ports::{ErrorKind, PortError, ServiceAnswer};
+use crate::ports::{Denial, ErrorKind, PortError, ServiceAnswer};
 use crate::serial::SerialError;
 
 /// What callers branch on.
@@ -80,6 +80,12 @@ impl From<PortError> for Failure {
             ErrorKind::Permanent => FailureCode::Refused,
         };
         Self { answer: error.service_answer().cloned().map(Box::new), ..Self::new(code, error.to_string()) }
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self { answer: denial.answer, ..Self::new(FailureCode::Denied, denial.message) }
     }
 }
 

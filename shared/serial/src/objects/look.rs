@@ -91,6 +91,6 @@ pub async fn info_of_bucket<B: Buckets>(buckets: &B, bucket: &str) -> Result<Inf
     match buckets.look_at_bucket(bucket).await? {
         Look::Found(found) => Ok(Info { uri, region: found.region, ..Info::default() }),
         Look::Absent => Err(Failure::new(FailureCode::NotFound, format!("{uri}: there is no such bucket"))),
-        Look::Denied(why) => Err(Failure::new(FailureCode::Denied, why)),
+        Look::Denied(denial) => Err(denial.into()),
     }
 }

@@ -54,7 +54,7 @@ fn found<T>(object: &S3Uri, look: Result<Look<T>, PortError>) -> Result<T, Failu
         Look::Absent => {
             Err(Failure::new(FailureCode::NotFound, format!("{object}: there is no such object")))
         }
-        Look::Denied(why) => Err(Failure::new(FailureCode::Denied, why)),
+        Look::Denied(denial) => Err(denial.into()),
     }
 }
 

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::lock;
 use crate::domain::{S3Prefix, S3Uri, Timestamp};
 use crate::ports::{
-    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Cursor, Depth, ListFrom, Listing,
-    Look, NewObject, ObjectInfo, ObjectWriter, PortError, WriteCondition, Written,
+    BucketInfo, Buckets, Caller, ConditionalWriter, Copied, CopyOptions, Cursor, Denial, Depth, ListFrom,
+    Listing, Look, NewObject, ObjectInfo, ObjectWriter, PortError, WriteCondition, Written,
 };
 
 /// Entries of one page, as S3 has it.
@@ -40,7 +40,7 @@ struct Object {
 impl Contents {
     fn object(&self, uri: &S3Uri) -> Look<&Object> {
         match self.buckets.get(&uri.bucket) {
-            _ if self.denied.contains(&uri.bucket) => Look::Denied(denied(&uri.bucket)),
+            _ if self.denied.contains(&uri.bucket) => Look::Denied(denial(&uri.bucket)),
             bucket => bucket.and_then(|bucket| bucket.get(&uri.key)).map_or(Look::Absent, Look::Found),
         }
     }
@@ -81,6 +81,10 @@ impl Contents {
         self.buckets.entry(uri.bucket.clone()).or_default().insert(uri.key.clone(), object);
         Ok(Written::Done { etag })
     }
+}
+
+fn denial(bucket: &str) -> Denial {
+    Denial { message: denied(bucket), answer: None }
 }
 
 fn denied(bucket: &str) -> String {
@@ -154,7 +158,7 @@ impl Buckets for InMemoryBuckets {
     async fn look_at_bucket(&self, bucket: &str) -> Result<Look<BucketInfo>, PortError> {
         let state = lock(&self.state);
         Ok(match state.buckets.contains_key(bucket) {
-            _ if state.denied.contains(bucket) => Look::Denied(denied(bucket)),
+            _ if state.denied.contains(bucket) => Look::Denied(denial(bucket)),
             true => Look::Found(BucketInfo { region: None }),
             false => Look::Absent,
         })

@@ -71,7 +71,7 @@ impl Buckets for S3Buckets {
         Ok(match reader::open(self.object(object), version_id).await? {
             Seen::Found((reader, _)) => Look::Found(reader),
             Seen::Absent => Look::Absent,
-            Seen::Denied(error) => Look::Denied(error.message),
+            Seen::Denied(error) => Look::Denied(error.into()),
         })
     }
 

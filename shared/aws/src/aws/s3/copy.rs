@@ -49,7 +49,7 @@ pub(super) async fn copy(
     let head = match head_version(from, version_id).await? {
         Seen::Found(head) => head,
         Seen::Absent => return Ok(Look::Absent),
-        Seen::Denied(error) => return Ok(Look::Denied(error.message)),
+        Seen::Denied(error) => return Ok(Look::Denied(error.into())),
     };
     let size_bytes = size(head.content_length);
     let source_version_id = head.version_id.clone().or_else(|| version_id.map(str::to_owned));

@@ -211,7 +211,7 @@ impl<T> From<Seen<T>> for Look<T> {
         match seen {
             Seen::Found(found) => Look::Found(found),
             Seen::Absent => Look::Absent,
-            Seen::Denied(error) => Look::Denied(error.message),
+            Seen::Denied(error) => Look::Denied(error.into()),
         }
     }
 }

@@ -100,7 +100,10 @@ pub async fn invoke_all<C: FunctionCaller, L: Ledger>(
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     heartbeat.tick().await;
     loop {
-        run.start_all();
+        run.save_if_due(false);
+        if run.may_start() {
+            run.start_all();
+        }
         run.save_if_due(false);
         if run.is_done() {
             break;

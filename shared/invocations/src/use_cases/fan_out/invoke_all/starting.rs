@@ -17,7 +17,8 @@ use crate::ports::PortError;
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
     /// Whether the next item of the list may be taken.
     pub(super) fn may_read(&mut self) -> bool {
-        let goes_on = !self.stopping && !self.has_read_all && self.next_start < self.started;
+        let goes_on =
+            self.may_start() && !self.stopping && !self.has_read_all && self.next_start < self.started;
         // The ledger takes results out of order rather than have more held, but it must take them.
         let has_memory = self.lines.len() + self.saving_bytes < HELD_RESULTS_MAX_BYTES;
         goes_on && has_memory && (self.is_over() || self.may_take_one())
@@ -35,6 +36,12 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                     && self.rooms.waiting_bytes() < PARKED_MAX_BYTES
             }
         }
+    }
+
+    /// Where results are kept at once, what has landed is kept before its room is used again: after a kill, no more is
+    /// in doubt than what was in flight.
+    pub(super) fn may_start(&self) -> bool {
+        self.saving.is_none() || self.ledger.is_handed_on() || !self.ledger.keeps_early()
     }
 
     /// Starts what may be started without waiting: first what is tried again.

@@ -1,6 +1,8 @@
 //! Results in a file, under every way in which a run can end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,6 +16,7 @@ use crate::fan_out::limits::HELD_RESULTS_MAX_BYTES;
 use crate::fan_out::{Order, ResultOrder};
 use crate::memory::{InMemoryFunctions, Reply};
 use crate::ports::{ErrorKind, FunctionCaller, PortError};
+use crate::use_cases::fan_out::ledger::{Kept, Ledger, Note, Step};
 use crate::use_cases::fan_out::{
     Came, Ended, FanOutError, Items, ResultsFile, Stop, Wanted, inline, invoke_all,
 };
@@ -269,4 +272,75 @@ fn where_results_can_t_be_written_they_go_elsewhere_and_nothing_more_is_started(
         assert_eq!(lines.lines().count(), seen.tries.len(), "each that was sent has its result there");
         assert!(seen.tries.len() < 100, "{}", seen.tries.len());
     });
+}
+
+/// Items that have their result in the file or in its journal.
+fn kept(results: &Path) -> BTreeSet<u64> {
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let read = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let (written, noted) = (text(results), text(&results.with_extension("jsonl.journal")));
+    let written = written.lines().filter_map(|line| read(line)["index"].as_u64());
+    written.chain(noted.lines().filter_map(|line| read(line)["early"][0].as_u64())).collect()
+}
+
+/// Looks, whenever an item is about to be sent, how many a kill would leave in doubt.
+struct Watching {
+    ledger: ResultsFile,
+    results: PathBuf,
+    begun: AtomicUsize,
+    in_doubt: AtomicUsize,
+}
+
+impl Ledger for Watching {
+    fn step_bytes(&self) -> usize {
+        self.ledger.step_bytes()
+    }
+
+    fn order(&self) -> ResultOrder {
+        self.ledger.order()
+    }
+
+    fn is_handed_on(&self) -> bool {
+        self.ledger.is_handed_on()
+    }
+
+    fn keeps_early(&self) -> bool {
+        self.ledger.keeps_early()
+    }
+
+    fn note(&self, note: Note) -> Result<(), FanOutError> {
+        self.ledger.note(note)?;
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        self.in_doubt.fetch_max(begun - kept(&self.results).len(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn keep(&self, step: Step) -> Result<Kept, FanOutError> {
+        self.ledger.keep(step).await
+    }
+
+    async fn put_aside(&self, name: &str, bytes: &[u8]) -> Result<Option<String>, PortError> {
+        self.ledger.put_aside(name, bytes).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_used_again_once_the_result_that_left_it_is_kept() {
+    let folder = Folder::new();
+    let (ledger, start) = ResultsFile::open(&wanted(&folder.results())).unwrap();
+    let (begun, in_doubt) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let ledger = Watching { ledger, results: folder.results(), begun, in_doubt };
+    // All of a round land at once, but one.
+    let functions = InMemoryFunctions::new(|payload: &str, _| {
+        let is_late = payload.parse::<u64>().unwrap() % 10 == 3;
+        Reply::well(Duration::from_millis(if is_late { 35 } else { 10 }), payload)
+    });
+    let order = call(400, json!({"concurrency": 10}));
+    let items = inline(&order.source, &order.terms, 0, None).unwrap();
+    let never = || std::future::pending::<()>();
+    let stop = Stop { starting: never(), waiting: never(), counts_rest: true };
+    let came = invoke_all(&functions, &ledger, items, &order.terms, start, stop).await.unwrap();
+    assert!(matches!(came.ended, Ended::Complete));
+    assert_eq!(kept(&folder.results()).len(), 400);
+    assert_eq!(ledger.in_doubt.into_inner(), 10);
 }
