@@ -58,6 +58,9 @@ impl Session {
 
     /// The same, without waiting for another handle that writes.
     fn group_now(&mut self) -> Result<Arc<Group>, SqliteFailure> {
+        if self.open.is_some() {
+            return self.group();
+        }
         self.connection.busy_timeout(Duration::ZERO)?;
         let group = self.group();
         self.connection.busy_timeout(BUSY_TIMEOUT)?;
