@@ -97,14 +97,21 @@ async fn two_handles_of_one_thread_wait_for_each_other_and_both_come_through() -
     Ok(())
 }
 
+/// A store in which a claim of the job `bad` fails.
+fn store_that_refuses(file: &Path, raise: &str) -> anyhow::Result<SqliteStore> {
+    let store = SqliteStore::open(file)?;
+    let refuse = format!(
+        "CREATE TRIGGER refuse BEFORE INSERT ON jobs WHEN new.job_name = 'bad' BEGIN SELECT {raise}; END"
+    );
+    Connection::open(file)?.execute_batch(&refuse)?;
+    Ok(store)
+}
+
 #[tokio::test]
 async fn a_call_that_fails_takes_no_other_with_it() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("state.db");
-    let store = SqliteStore::open(&file)?;
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON jobs WHEN new.job_name = 'bad'
-                  BEGIN SELECT raise(ABORT, 'not this one'); END";
-    Connection::open(&file)?.execute_batch(refuse)?;
+    let store = store_that_refuses(&file, "raise(ABORT, 'not this one')")?;
     let wishes = ["first", "bad", "last"].map(|job| wish(job, None));
     let [first, bad, last] = &wishes;
     let (first, bad, last) = tokio::join!(store.claim(first), store.claim(bad), store.claim(last));
@@ -118,10 +125,7 @@ async fn a_call_that_fails_takes_no_other_with_it() -> anyhow::Result<()> {
 async fn where_the_transaction_is_lost_every_member_is_told_and_may_try_again() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("state.db");
-    let store = SqliteStore::open(&file)?;
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON jobs WHEN new.job_name = 'bad'
-                  BEGIN SELECT raise(ROLLBACK, 'all of it'); END";
-    Connection::open(&file)?.execute_batch(refuse)?;
+    let store = store_that_refuses(&file, "raise(ROLLBACK, 'all of it')")?;
     let wishes = ["first", "bad", "last"].map(|job| wish(job, None));
     let [first, bad, last] = &wishes;
     let (first_told, bad_told, last_told) =

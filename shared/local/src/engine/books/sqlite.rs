@@ -109,14 +109,14 @@ impl SqliteBooks {
         let in_file = |error: rusqlite::Error| BooksError::new(format!("{}: {error}", earlier.display()));
         let mut theirs = Connection::open(earlier).map_err(in_file)?;
         theirs.busy_timeout(BUSY_TIMEOUT).map_err(in_file)?;
-        let transaction =
-            theirs.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_file)?;
-        if !transaction.table_exists(None, "engine_schema").map_err(in_file)? {
+        if !theirs.table_exists(None, "engine_schema").map_err(in_file)? {
             return Ok(());
         }
+        let transaction =
+            theirs.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_file)?;
         check_version(version(&transaction).map_err(in_file)?, earlier)?;
-        let mut sequences = transaction.prepare("SELECT record FROM engine_jobs").map_err(in_file)?;
-        let mut rows = sequences.query([]).map_err(in_file)?;
+        let mut select = transaction.prepare("SELECT record FROM engine_jobs").map_err(in_file)?;
+        let mut rows = select.query([]).map_err(in_file)?;
         let mut records = Vec::new();
         loop {
             let row = rows.next().map_err(in_file)?;
@@ -133,7 +133,7 @@ impl SqliteBooks {
             }
         }
         drop(rows);
-        drop(sequences);
+        drop(select);
         transaction.execute_batch("DROP TABLE engine_jobs; DROP TABLE engine_schema").map_err(in_file)?;
         transaction.commit().map_err(in_file)
     }
