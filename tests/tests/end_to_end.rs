@@ -134,7 +134,16 @@ impl Deployed {
             tokio::time::timeout(PATIENCE, command.output()).await.context("the program hangs")??;
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.code() == Some(code), "{args:?}: {}\n{out}\n{err}", output.status);
-        if code == 0 { Ok(serde_json::from_slice(&output.stdout)?) } else { Ok(Value::Null) }
+        // What is refused has an error on stderr and nothing else.
+        if code <= 1 { Ok(serde_json::from_slice(&output.stdout)?) } else { Ok(Value::Null) }
+    }
+
+    /// How many messages wait for the submitter, the state handler, the log collector and the fan-out, as the program
+    /// says with this exit code.
+    async fn dead_letters(&self, code: i32) -> anyhow::Result<Vec<u64>> {
+        let list = self.program(code, &["dlq", "list"]).await?;
+        let queues = list["queues"].as_array().context("no queues")?.iter();
+        Ok(queues.filter_map(|queue| queue["messages"].as_u64()).collect())
     }
 
     /// Waits until what is looked for is there. On failure the functions' logs say what happened.
@@ -336,7 +345,7 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
 
     let queue =
         |name: &str| format!("{}/{ACCOUNT}/{NAME}-{name}", deployed.ministack.server().endpoint_url());
-    let (states, dead) = (queue("states"), queue("states-dead-letters"));
+    let states = queue("states");
     // A message is tried five times, twelve minutes apart: here, a second.
     deployed
         .sqs(&["set-queue-attributes", "--queue-url", &states, "--attributes", "VisibilityTimeout=1"])
@@ -345,11 +354,38 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
         r#"{"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": {"jobId": 7}}"#;
     deployed.sqs(&["send-message", "--queue-url", &states, "--message-body", poison]).await?;
     let dead_letter = deployed.wait("the dead letter", async || {
-        let got =
-            deployed.sqs(&["receive-message", "--queue-url", &dead, "--wait-time-seconds", "1"]).await?;
-        Ok(got["Messages"][0]["Body"].as_str().map(ToOwned::to_owned))
+        let seen = deployed.program(0, &["dlq", "show", "states"]).await?;
+        Ok(seen["messages"][0]["body"].as_str().map(ToOwned::to_owned))
     });
     ensure!(dead_letter.await? == poison);
+    // It stays there, however often it is looked at, until it is delivered again; and then it comes back.
+    for _ in 0..2 {
+        let seen = deployed.program(0, &["dlq", "show", "states"]).await?;
+        ensure!(seen["messages"].as_array().is_some_and(|messages| messages.len() == 1), "{seen}");
+    }
+    ensure!(deployed.dead_letters(1).await? == [0, 1, 0, 0]);
+    // Hidden from the state handler, so that it does not come back while it is counted.
+    let slow = "VisibilityTimeout=600";
+    deployed.sqs(&["set-queue-attributes", "--queue-url", &states, "--attributes", slow]).await?;
+    let told = deployed.program(0, &["dlq", "redrive", "states", "--yes"]).await?;
+    ensure!(told == json!({"delivered": 1, "to": {"queue": format!("{NAME}-states")}}), "{told}");
+    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0]);
+
+    // What came from no queue is a call of the function: here one that its destination wrote down.
+    let results = format!("s3://{}/fan-out/redriven.jsonl", bucket());
+    let call = json!({"functionName": format!("{NAME}-reconciler"), "payloads": [{}], "resultsUri": results});
+    let record =
+        json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": call}).to_string();
+    let dead = queue("fan-out-dead-letters");
+    deployed.sqs(&["send-message", "--queue-url", &dead, "--message-body", &record]).await?;
+    let seen = deployed.program(0, &["dlq", "show", "fan-out"]).await?;
+    ensure!(seen["messages"][0]["why"] == "RetriesExhausted", "{seen}");
+    deployed.program(0, &["dlq", "redrive", "fan-out", "--yes"]).await?;
+    let redriven = deployed.wait("the results of the call that was delivered again", async || {
+        Ok(deployed.object("fan-out/redriven.jsonl").await.ok())
+    });
+    ensure!(String::from_utf8(redriven.await?)?.contains("SUCCEEDED"));
+    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0]);
     Ok(())
 }
 

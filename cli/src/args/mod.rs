@@ -24,6 +24,8 @@ pub(crate) use self::place::Target;
 pub(crate) use self::run::SubmitArgs;
 pub(crate) use self::run::{OnInterrupt, PlanArgs, ProcessArgs, RerunArgs, RunArgs, StopArgs};
 pub(crate) use self::serve::ServeArgs;
+#[cfg(feature = "aws")]
+pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs};
 pub(crate) use self::upkeep::{DoctorArgs, ExportArgs, ForgetArgs, RemoveArgs, StoreCommand};
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
@@ -101,6 +103,10 @@ pub(crate) enum Command {
     Reconcile(DoctorArgs),
     /// Look at everything that has to be there, and say what is missing and how to mend it
     Doctor(DoctorArgs),
+    /// Look at what the stack's functions could not handle, and deliver it again
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Take jobs out of the state, or write them down elsewhere
     #[command(subcommand)]
     Store(StoreCommand),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "aws")]
+use batchwright::aws::Connection;
 use batchwright::local::StateDir;
 use clap::Args;
 
@@ -54,6 +56,16 @@ pub(crate) enum Target {
 
 #[cfg(feature = "aws")]
 impl StackArgs {
+    /// How AWS is reached.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection {
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            ..Connection::default()
+        }
+    }
+
     /// With the stack's name: the option's, else the environment's. Errs where neither names one.
     pub(crate) fn named(&self) -> Result<StackArgs, Failure> {
         let stack = self.stack.clone().or_else(environment::stack);

@@ -6,7 +6,11 @@ use clap::{Args, Subcommand};
 
 use super::output::Shown;
 use super::place::Deployment;
+#[cfg(feature = "aws")]
+use super::place::StackArgs;
 use crate::selection::check_word;
+#[cfg(feature = "aws")]
+use crate::stack::dead_letters::DeadLetters;
 
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArgs {
@@ -52,6 +56,59 @@ pub(crate) struct RemoveArgs {
     pub(crate) what: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Deployment,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// Count the messages of each dead-letter queue: exit code 1 where one waits
+    List(DlqListArgs),
+    /// Show some messages of a queue, which stay where they are
+    Show(DlqShowArgs),
+    /// Deliver messages once more to the function or queue that was to have them, once their cause is mended
+    Redrive(DlqRedriveArgs),
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct DlqListArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct DlqShowArgs {
+    /// The queue
+    #[arg(value_enum)]
+    pub(crate) queue: DeadLetters,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// The most messages
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+    pub(crate) most: usize,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct DlqRedriveArgs {
+    /// The queue
+    #[arg(value_enum)]
+    pub(crate) queue: DeadLetters,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    /// The most messages [default: all]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(crate) most: Option<u64>,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,

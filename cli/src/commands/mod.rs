@@ -1,5 +1,7 @@
 //! What each command does.
 
+#[cfg(feature = "aws")]
+mod dlq;
 mod doctor;
 mod explain;
 mod forget;
@@ -96,6 +98,8 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => doctor::of_stack(&stack, args.shown.output).await,
             },
+            #[cfg(feature = "aws")]
+            Command::Dlq(command) => dlq::dlq(command).await,
             Command::Store(StoreCommand::Export(args)) => match args.place.target()? {
                 Target::Local(dir) => store::export(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]

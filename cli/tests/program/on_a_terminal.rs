@@ -43,7 +43,9 @@ impl Terminal {
         let words = std::iter::once(program.get_program()).chain(program.get_args());
         let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
         let mut script = Command::new("script");
-        script.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
+        // `exec`, because a shell that waited would get the Ctrl-C too, and end by it after the program.
+        let line = format!("exec {}", line.join(" "));
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         script.env("TERM", "xterm").env_remove("NO_COLOR").envs(variables.iter().copied());
         script.current_dir(folder.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut terminal = Terminal { script: script.spawn().unwrap(), shown: Arc::default() };

@@ -1,11 +1,13 @@
 //! A deployed stack: where its state, logs and reports lie.
 
+pub(crate) mod dead_letters;
+
 use std::collections::HashMap;
 
 use anyhow::anyhow;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
-    BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
+    BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, connect, s3_client,
 };
 
 use crate::args::StackArgs;
@@ -31,13 +33,7 @@ pub(crate) struct Stack {
 impl Stack {
     /// Finds a stack by its name: its submitter's own settings say where everything lies.
     pub(crate) async fn find(args: &StackArgs) -> Result<Stack, Failure> {
-        let connection = Connection {
-            region: args.region.clone(),
-            profile: args.profile.clone(),
-            endpoint_url: args.endpoint_url.clone(),
-            ..Connection::default()
-        };
-        let config = connect(&connection).await;
+        let config = connect(&args.connection()).await;
         let name = args.stack.as_deref().unwrap_or_default();
         let submitter = format!("{name}-submitter");
         let client = aws_sdk_lambda::Client::new(&config);

@@ -1,0 +1,110 @@
+//! `batchwright dlq`.
+
+use std::io::{self, IsTerminal as _};
+
+use anyhow::Context;
+use clap::ValueEnum as _;
+use serde_json::json;
+
+use crate::args::{DlqCommand, DlqRedriveArgs, Output};
+use crate::exit::{Exit, Failure};
+use crate::output::{human, table};
+use crate::stack::dead_letters::{DeadLetterQueues, DeadLetters, Receiver};
+
+/// Characters of a message's body that a table shows.
+const BODY_SHOWN: usize = 160;
+
+pub(crate) async fn dlq(command: &DlqCommand) -> Result<Exit, Failure> {
+    match command {
+        DlqCommand::List(args) => {
+            let queues = DeadLetterQueues::of(&args.stack.named()?).await;
+            list(&queues, args.shown.output).await
+        }
+        DlqCommand::Show(args) => {
+            let queues = DeadLetterQueues::of(&args.stack.named()?).await;
+            show(&queues, args.queue, args.most, args.shown.output).await
+        }
+        DlqCommand::Redrive(args) => {
+            let queues = DeadLetterQueues::of(&args.stack.named()?).await;
+            redrive(&queues, args).await
+        }
+    }
+}
+
+/// How many messages wait in each; exit code 1 where one does.
+async fn list(queues: &DeadLetterQueues, output: Output) -> Result<Exit, Failure> {
+    let mut rows = table::table(&["QUEUE", "MESSAGES", "FOR"]);
+    let mut found = Vec::new();
+    let mut waiting = 0;
+    for letters in DeadLetters::value_variants() {
+        let count = queues.count(*letters).await?;
+        let receiver = queues.receiver(*letters);
+        rows.add_row([letters.word().to_owned(), count.to_string(), told(&receiver)]);
+        found.push(json!({"queue": letters.word(), "messages": count, "for": receiver}));
+        waiting += count;
+    }
+    if output == Output::Table {
+        println!("{}", table::rendered(rows));
+    } else {
+        println!("{}", json!({"queues": found}));
+    }
+    Ok(if waiting > 0 { Exit::JobsFailed } else { Exit::Well })
+}
+
+async fn show(
+    queues: &DeadLetterQueues,
+    letters: DeadLetters,
+    most: usize,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let messages = queues.look(letters, most).await?;
+    match output {
+        Output::Table if messages.is_empty() => println!("no message waits"),
+        Output::Table => {
+            let mut rows = table::table(&["SENT", "WHY", "MESSAGE"]);
+            for message in messages {
+                let sent = message.sent_at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+                let sent = sent.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"));
+                let body: String = message.body.chars().take(BODY_SHOWN).collect();
+                rows.add_row([sent, message.why.unwrap_or_else(|| "-".to_owned()), body]);
+            }
+            println!("{}", table::rendered(rows));
+        }
+        Output::Json => println!("{}", json!({"queue": letters.word(), "messages": messages})),
+        Output::Ndjson => messages.iter().for_each(|message| println!("{}", json!(message))),
+    }
+    Ok(Exit::Well)
+}
+
+async fn redrive(queues: &DeadLetterQueues, args: &DlqRedriveArgs) -> Result<Exit, Failure> {
+    let (letters, most) = (args.queue, args.most);
+    let receiver = queues.receiver(letters);
+    if !args.yes {
+        if !io::stdin().is_terminal() {
+            let why = "redrive asks before it acts; give --yes where nobody can answer";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        let waiting = queues.count(letters).await?;
+        let count = human::count(most.unwrap_or(waiting).min(waiting), "message");
+        eprint!("deliver about {count} to {}? [y/N] ", told(&receiver));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).context("stdin")?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(Exit::Well);
+        }
+    }
+    let delivered = queues.redrive(letters, most.unwrap_or(u64::MAX)).await?;
+    if args.shown.output == Output::Table {
+        println!("{} delivered to {}", human::count(delivered, "message"), told(&receiver));
+    } else {
+        println!("{}", json!({"delivered": delivered, "to": receiver}));
+    }
+    Ok(Exit::Well)
+}
+
+fn told(receiver: &Receiver) -> String {
+    match receiver {
+        Receiver::Queue(name) => format!("the queue {name}"),
+        Receiver::Function(name) => format!("the function {name}"),
+    }
+}
