@@ -10,7 +10,7 @@
 //! | [`events`] | `batchwright-core` | the shapes in which AWS delivers Batch and S3 events |
 //! | [`ports`] | `batchwright-core` | what the use cases need of the world |
 //! | [`memory`], `directory`, `redis`, `sqlite` | `batchwright-stores` (`redis`, `sqlite`) | ports in memory, in a folder, on Redis, on SQLite |
-//! | [`Client`], `blocking`, `store`, `aio_aws` | `batchwright-client` (`client`) | the front door for programs that keep a process |
+//! | [`Client`], `Documents`, `Functions`, `files`, `blocking`, `store`, `aio_aws` | `batchwright-client` (`client`) | the front door for programs that keep a process |
 //! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
 //! | [`use_cases`] | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
 //! | `pace` | `batchwright-control` (`jobs`) | calls kept to a quota |
@@ -36,15 +36,15 @@
 ))]
 #[doc(inline)]
 pub use batchwright_aws::aws;
-#[cfg(all(feature = "client", feature = "serializer"))]
-#[doc(inline)]
-pub use batchwright_client::Documents;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use batchwright_client::{
-    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Store, Submitted, aio_aws, blocking,
-    dates, store, uuids,
+    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Functions, Store, Submitted, aio_aws,
+    blocking, dates, store, uuids,
 };
+#[cfg(all(feature = "client", feature = "serializer"))]
+#[doc(inline)]
+pub use batchwright_client::{Documents, files};
 #[cfg(feature = "jobs")]
 #[doc(inline)]
 pub use batchwright_control::pace;

@@ -192,11 +192,24 @@ async fn every_call_is_one_request_whatever_comes_back() -> anyhow::Result<()> {
         let server = Loopback::start([reply]).await?;
         let error = call(&server, &plain()).await?.unwrap_err();
         assert_eq!(
-            (error.kind, error.error_type.as_str(), error.status),
+            (error.kind, error.error_type.as_str(), error.status()),
             (kind, error_type, status),
             "{name}: {error}"
         );
         assert_eq!(server.requests().len(), 1, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_its_status_code_and_request_id() -> anyhow::Result<()> {
+    for streamed in [false, true] {
+        let reply = Reply::error(403, "AccessDeniedException", "not yours").with("x-amzn-requestid", "r-1");
+        let server = Loopback::start([reply]).await?;
+        let error = call(&server, &FunctionCall { response_stream: streamed, ..plain() }).await?.unwrap_err();
+        let told =
+            error.answer.as_ref().map(|told| (told.status, told.code.as_deref(), told.request_id.as_deref()));
+        assert_eq!(told, Some((Some(403), Some("AccessDeniedException"), Some("r-1"))), "{error}");
     }
     Ok(())
 }

@@ -4,21 +4,18 @@ use batchwright_control::use_cases::queries::JobToRun;
 use batchwright_control::use_cases::stop::StopLine;
 #[cfg(feature = "serializer")]
 use batchwright_serial::objects::{Converted, Failure, Info};
-#[cfg(feature = "serializer")]
-use futures_util::StreamExt as _;
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 #[cfg(feature = "serializer")]
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::aio_aws::{Imported, KeptJob};
-#[cfg(any(feature = "aws", feature = "local"))]
 use crate::config::Config;
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts, Submission};
 #[cfg(feature = "serializer")]
 use crate::domain::{S3Prefix, S3Uri};
 use crate::error::ClientError;
-use crate::ports::LogEvent;
+use crate::ports::{CallAnswer, CallError, FunctionCall, FunctionCaller, LogEvent};
 use crate::submit::Submitted;
 
 /// A [`Client`](crate::Client) whose calls return when they are done.
@@ -219,6 +216,66 @@ pub fn kept_in_redis(url: &str) -> Result<Vec<KeptJob>, ClientError> {
     runtime()?.block_on(crate::aio_aws::redis(url))
 }
 
+/// [`Functions`](crate::Functions) whose calls return when they are done.
+#[derive(Debug)]
+pub struct Functions<C> {
+    functions: crate::Functions<C>,
+    runtime: Runtime,
+}
+
+#[cfg(feature = "lambda")]
+impl Functions<batchwright_aws::aws::LambdaCaller> {
+    /// As [`Functions::connect`](crate::Functions::connect).
+    pub fn connect(config: &Config) -> Result<Self, ClientError> {
+        let runtime = runtime()?;
+        let functions = runtime.block_on(crate::Functions::connect(config));
+        Ok(Self { functions, runtime })
+    }
+}
+
+impl<C: FunctionCaller> Functions<C> {
+    /// Over any caller.
+    pub fn new(caller: C, config: &Config) -> Result<Self, ClientError> {
+        Ok(Self { functions: crate::Functions::new(caller, config), runtime: runtime()? })
+    }
+
+    /// As [`Functions::invoke`](crate::Functions::invoke).
+    pub fn invoke(&self, call: &FunctionCall<'_>) -> Result<CallAnswer, ClientError> {
+        outside_of_runtimes()?;
+        Ok(self.runtime.block_on(self.functions.invoke(call))?)
+    }
+
+    /// Calls many: the answers are in the order of the calls, and one that fails takes no other with it.
+    pub fn invoke_all<'a>(
+        &'a self,
+        calls: impl IntoIterator<Item = FunctionCall<'a>>,
+    ) -> Result<Vec<Result<CallAnswer, CallError>>, ClientError> {
+        outside_of_runtimes()?;
+        Ok(self.runtime.block_on(self.functions.invoke_all(calls).collect()))
+    }
+}
+
+/// Documents in files of this machine, without a runtime of the caller's.
+#[cfg(feature = "serializer")]
+pub mod files {
+    use std::path::Path;
+
+    use batchwright_serial::objects::Converted;
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use crate::error::ClientError;
+
+    /// As [`files::load`](crate::files::load).
+    pub fn load<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<T, ClientError> {
+        Ok(super::runtime()?.block_on(crate::files::load(path))?)
+    }
+
+    /// As [`files::dump`](crate::files::dump).
+    pub fn dump<T: Serialize + ?Sized>(path: impl AsRef<Path>, value: &T) -> Result<Converted, ClientError> {
+        Ok(super::runtime()?.block_on(crate::files::dump(path, value))?)
+    }
+}
+
 /// [`Documents`](crate::Documents) whose calls return when they are done.
 #[cfg(feature = "serializer")]
 #[derive(Debug)]
@@ -279,6 +336,15 @@ impl<B: crate::ports::Buckets + 'static> Documents<B> {
         self.block_on(async { Ok(self.documents.infos(uris, at_once).collect().await) })
     }
 
+    /// Loads many documents, so many at once: in their order, each with a result of its own.
+    pub fn load_all<T: DeserializeOwned>(
+        &self,
+        uris: &[S3Uri],
+        at_once: usize,
+    ) -> Result<Vec<Result<T, Failure>>, ClientError> {
+        self.block_on(async { Ok(self.documents.load_all(uris, at_once).collect().await) })
+    }
+
     /// As [`Documents::has_access`](crate::Documents::has_access).
     pub fn has_access(&self, place: &S3Prefix) -> Result<bool, ClientError> {
         self.block_on(self.documents.has_access(place))
@@ -302,5 +368,28 @@ mod tests {
         assert!(none.to_string().contains("s3://bucket/none"), "{none}");
         let inside = runtime().unwrap().block_on(async { documents.get(&uri) });
         assert!(matches!(inside, Err(ClientError::InsideRuntime)));
+        let all = documents.load_all::<Vec<u8>>(&[uri.with_key("none"), uri], 2).unwrap();
+        assert!(all[0].is_err() && all[1].as_ref().is_ok_and(|loaded| *loaded == [1, 2]));
+    }
+
+    #[test]
+    fn files_and_functions_need_no_runtime_of_the_callers() {
+        use batchwright_stores::memory::{InMemoryFunctions, Reply};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.geojsons");
+        let feature = serde_json::json!({"type": "Feature", "properties": {}, "geometry": null});
+        files::dump(&path, &[&feature]).unwrap();
+        assert_eq!(files::load::<Vec<serde_json::Value>>(&path).unwrap(), [feature]);
+        let echo = InMemoryFunctions::new(|payload: &str, _| Reply::well(std::time::Duration::ZERO, payload));
+        let functions = Functions::new(echo, &Config::default()).unwrap();
+        let call = FunctionCall::new("f", b"7");
+        assert_eq!(functions.invoke(&call).unwrap().payload, b"7");
+        assert_eq!(functions.invoke_all([call, call]).unwrap().len(), 2);
+        runtime().unwrap().block_on(async {
+            assert!(matches!(files::load::<u8>(&path), Err(ClientError::InsideRuntime)));
+            assert!(matches!(functions.invoke(&call), Err(ClientError::InsideRuntime)));
+            assert!(matches!(functions.invoke_all([call]), Err(ClientError::InsideRuntime)));
+        });
     }
 }

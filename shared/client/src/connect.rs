@@ -15,7 +15,7 @@ impl Client {
         use aws_config::retry::RetryConfig;
         use batchwright_aws::aws::{BatchJobEngine, CloudWatchLogSource};
 
-        let found = config.found().await;
+        let found = config.to_sdk_config().await;
         let store = match config.store.strip_prefix("dynamodb://") {
             // With the credentials and the Region of the client.
             #[cfg(feature = "dynamodb")]
@@ -60,8 +60,9 @@ impl Client {
 
 #[cfg(feature = "aws")]
 impl Config {
-    /// The SDK's configuration: the one that was given, or one by Region, profile and endpoint.
-    pub(crate) async fn found(&self) -> aws_config::SdkConfig {
+    /// The SDK's configuration: the one that was given, or one by Region, profile and endpoint. Its accessors tell what is
+    /// in force, and a client of any service is made from it, as in `aws_sdk_sqs::Client::new(&config.to_sdk_config().await)`.
+    pub async fn to_sdk_config(&self) -> aws_config::SdkConfig {
         use batchwright_aws::aws::{Connection, connect};
 
         match self.sdk_config.clone() {

@@ -140,6 +140,15 @@ impl<B: Buckets + 'static> Documents<B> {
         futures_util::stream::iter(uris).map(|uri| self.info(uri)).buffered(at_once.max(1))
     }
 
+    /// Loads many documents, so many at once: in their order, each with a result of its own.
+    pub fn load_all<'a, T: DeserializeOwned + 'a>(
+        &'a self,
+        uris: impl IntoIterator<Item = &'a S3Uri> + 'a,
+        at_once: usize,
+    ) -> impl Stream<Item = Result<T, Failure>> + 'a {
+        futures_util::stream::iter(uris).map(|uri| self.load(uri)).buffered(at_once.max(1))
+    }
+
     /// Whether the caller may reach a bucket, or an object where a key is named.
     pub fn has_access<'a>(&'a self, place: &'a S3Prefix) -> BoxFuture<'a, Result<bool, Failure>> {
         async move { Ok(objects::access(&self.buckets, place).await?.access) }.boxed()
@@ -150,7 +159,7 @@ impl<B: Buckets + 'static> Documents<B> {
 impl Documents<batchwright_aws::aws::S3Buckets> {
     /// The documents of S3, by the Region, profile and endpoint of a config, or by the SDK's own configuration in it.
     pub async fn connect(config: &crate::Config) -> Self {
-        let found = config.found().await;
+        let found = config.to_sdk_config().await;
         Self::new(batchwright_aws::aws::S3Buckets::new(batchwright_aws::aws::s3_client(&found)))
     }
 }
@@ -185,6 +194,11 @@ mod tests {
         let infos: Vec<Info> =
             documents.infos(&[uri("a.json"), uri("a.jsonl")], 2).try_collect().await.unwrap();
         assert_eq!(infos.len(), 2);
+        let all = [uri("a.jsonl"), uri("none.json"), uri("a.geojsonl.zst")];
+        let loaded: Vec<Result<Value, Failure>> = documents.load_all(&all, 2).collect().await;
+        assert_eq!(loaded[0].as_ref().unwrap(), &json!([1, 2]));
+        assert_eq!(loaded[1].as_ref().unwrap_err().code, FailureCode::NotFound);
+        assert_eq!(loaded[2].as_ref().unwrap(), &json!([feature]));
     }
 
     #[tokio::test]

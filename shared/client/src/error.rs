@@ -1,7 +1,7 @@
 //! Why a client could not do what it was asked.
 
 use crate::domain::JobName;
-use crate::ports::{PortError, ServiceAnswer};
+use crate::ports::{CallError, PortError, ServiceAnswer};
 use batchwright_control::use_cases::run_file::RunFileError;
 use batchwright_job_files::job_file::JobFileError;
 
@@ -47,6 +47,9 @@ pub enum ClientError {
     #[cfg(feature = "serializer")]
     #[error(transparent)]
     Object(#[from] batchwright_serial::objects::Failure),
+    /// A function could not be called: [`CallError::kind`] says whether it may have run.
+    #[error(transparent)]
+    Function(#[from] CallError),
     /// A blocking client was used inside an async runtime, which it would stop.
     #[error("a blocking client can't be used inside an async runtime; use batchwright::Client there")]
     InsideRuntime,
@@ -62,6 +65,7 @@ impl ClientError {
             Self::Port(error) => error.service_answer(),
             #[cfg(feature = "serializer")]
             Self::Object(failure) => failure.answer.as_deref(),
+            Self::Function(error) => error.answer.as_deref(),
             _ => None,
         }
     }

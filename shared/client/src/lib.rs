@@ -11,7 +11,8 @@
 //! | `limited` | the limit of calls under way, and their retries |
 //! | `any` | stores, engines and logs chosen at run time |
 //! | `store` | [`store::open`]: a store by its URL |
-//! | `documents` | [`Documents`] of S3 as values |
+//! | `documents`, `files` | [`Documents`] of S3, and in files, as values |
+//! | `functions` | [`Functions`] of AWS Lambda |
 //! | `dates`, `uuids` | dates of HTTP headers, and unique ids |
 //! | `blocking` | the same for programs without a runtime |
 
@@ -31,8 +32,11 @@ pub mod dates;
 #[cfg(feature = "serializer")]
 mod documents;
 mod error;
+#[cfg(feature = "serializer")]
+pub mod files;
 mod find;
 mod follow;
+mod functions;
 mod limited;
 mod logs;
 mod reports;
@@ -48,4 +52,5 @@ pub use config::Config;
 #[cfg(feature = "serializer")]
 pub use documents::Documents;
 pub use error::ClientError;
+pub use functions::Functions;
 pub use submit::Submitted;

@@ -32,7 +32,7 @@ impl Calls {
     }
 
     /// Makes a call that may be repeated, until it comes through or its tries are used up.
-    async fn repeated<T, E, F: Future<Output = Result<T, E>>>(
+    pub(crate) async fn repeated<T, E, F: Future<Output = Result<T, E>>>(
         &self,
         call: impl Fn() -> F,
         kind: impl Fn(&E) -> Option<ErrorKind>,

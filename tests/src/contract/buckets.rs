@@ -61,7 +61,8 @@ fn text() -> NewObject {
 }
 
 async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
-    let wanted = NewObject { content_encoding: Some("gzip".to_owned()), ..text() };
+    let mut wanted = NewObject { content_encoding: Some("gzip".to_owned()), ..text() };
+    wanted.settings.metadata.insert("made-by".to_owned(), "the suite".to_owned());
     let Written::Done { etag } = put(it, "a/b", wanted, b"bytes").await? else { anyhow::bail!("refused") };
     let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b"), None).await? else {
         anyhow::bail!("absent")
@@ -71,6 +72,7 @@ async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>)
         (info.content_type.as_deref(), info.content_encoding.as_deref()),
         (Some("text/plain"), Some("gzip"))
     );
+    assert_eq!(info.metadata.get("made-by").map(String::as_str), Some("the suite"));
     assert!(info.etag == etag && etag.is_some() && info.last_modified.is_some());
     assert_eq!(get(it, "a/b").await?.as_deref(), Some(&b"bytes"[..]));
     assert!(matches!(it.buckets.look_at_bucket(&it.bucket).await?, Look::Found(_)));

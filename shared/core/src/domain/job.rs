@@ -370,7 +370,8 @@ impl LogsRecord {
 }
 
 /// A job with its latest submission: what `jobs` shows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Job {
     /// The job as a whole.
     pub head: JobHead,

@@ -1,5 +1,6 @@
 //! Many buckets, and what lies in them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use tokio::io::AsyncBufRead;
@@ -133,6 +134,10 @@ pub struct ObjectInfo {
     pub content_encoding: Option<String>,
     /// In a bucket with versions; lists do not tell.
     pub version_id: Option<String>,
+    /// User metadata, `x-amz-meta-…` without that; lists do not tell.
+    pub metadata: BTreeMap<String, String>,
+    /// How it is encrypted, as in `AES256` and `aws:kms`; lists do not tell.
+    pub server_side_encryption: Option<String>,
     /// Where it is not the standard one, and in lists.
     pub storage_class: Option<String>,
     /// When it was written.

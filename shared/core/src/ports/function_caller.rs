@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ErrorKind;
+use super::{ErrorKind, ServiceAnswer};
 
 /// How a function is invoked. By Lambda's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -169,13 +169,25 @@ pub const NO_CREDENTIALS: &str = "NoCredentials";
 pub struct CallError {
     /// What may be done about it.
     pub kind: ErrorKind,
-    /// The HTTP status, where one came.
-    pub status: Option<u16>,
     /// Lambda's name of the error, or `Timeout`, [`CONNECTION_FAILED`], [`NO_CREDENTIALS`], `AnswerLost`,
     /// `InvalidRequest`.
     pub error_type: String,
     /// What Lambda or the connection said.
     pub message: String,
+    /// What Lambda told: status, code, request id. `None` where no answer came, or half of one.
+    pub answer: Option<Box<ServiceAnswer>>,
+}
+
+impl CallError {
+    /// Of a kind, where no answer came.
+    pub fn new(kind: ErrorKind, error_type: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, error_type: error_type.into(), message: message.into(), answer: None }
+    }
+
+    /// The HTTP status, where an answer came.
+    pub fn status(&self) -> Option<u16> {
+        self.answer.as_ref()?.status
+    }
 }
 
 /// Calls functions.

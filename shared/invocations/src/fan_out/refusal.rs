@@ -70,8 +70,7 @@ mod tests {
             (ErrorKind::Permanent, "RequestTooLargeException", Holds::Item),
             (ErrorKind::Ambiguous, "AnswerLost", Holds::Item),
         ] {
-            let error =
-                CallError { kind, status: None, error_type: error_type.to_owned(), message: String::new() };
+            let error = CallError::new(kind, error_type, "");
             assert_eq!(holds(&error), expected, "{error_type}");
         }
     }

@@ -1,5 +1,7 @@
 //! Whether something is there, and what is said of it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::failure::{Failure, FailureCode};
@@ -41,6 +43,13 @@ pub struct Info {
     /// In a bucket with versions; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
+    /// User metadata, `x-amz-meta-…` without that; not in lists.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub metadata: BTreeMap<String, String>,
+    /// How the object is encrypted, as in `AES256` and `aws:kms`; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_side_encryption: Option<String>,
     /// As S3 tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
@@ -60,6 +69,8 @@ impl Info {
             content_type: info.content_type,
             content_encoding: info.content_encoding,
             version_id: info.version_id,
+            metadata: info.metadata,
+            server_side_encryption: info.server_side_encryption,
             storage_class: info.storage_class,
             region: None,
         }

@@ -73,6 +73,8 @@ impl Contents {
             etag: etag.clone(),
             content_type: Some(wanted.content_type.clone()),
             content_encoding: wanted.content_encoding.clone(),
+            metadata: wanted.settings.metadata.clone(),
+            server_side_encryption: wanted.settings.server_side_encryption.clone(),
             storage_class: wanted.settings.storage_class.clone(),
             last_modified: Some(Timestamp::from_millis(self.writes * 1_000)),
             ..ObjectInfo::default()
@@ -223,9 +225,16 @@ impl Buckets for InMemoryBuckets {
     }
 }
 
-/// Lists do not tell everything.
+/// Lists tell these alone.
 fn listed(info: &ObjectInfo) -> ObjectInfo {
-    ObjectInfo { content_type: None, content_encoding: None, version_id: None, ..info.clone() }
+    ObjectInfo {
+        key: info.key.clone(),
+        size_bytes: info.size_bytes,
+        etag: info.etag.clone(),
+        storage_class: info.storage_class.clone(),
+        last_modified: info.last_modified,
+        ..ObjectInfo::default()
+    }
 }
 
 /// An object that is being written to memory.

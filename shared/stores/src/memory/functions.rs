@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::lock;
-use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller};
+use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, ServiceAnswer};
 
 /// A refusal takes so long.
 const REFUSAL: Duration = Duration::from_millis(2);
@@ -47,12 +47,7 @@ impl Reply {
 
     /// No answer comes, for a reason of this kind.
     pub fn error(after: Duration, kind: ErrorKind, runs: bool) -> Self {
-        let error = CallError {
-            kind,
-            status: None,
-            error_type: "Injected".to_owned(),
-            message: "as the test wants it".to_owned(),
-        };
+        let error = CallError::new(kind, "Injected", "as the test wants it");
         Self { after, runs, result: Err(error) }
     }
 }
@@ -137,21 +132,15 @@ impl<B: Fn(&str, u32) -> Reply + Send + Sync> FunctionCaller for InMemoryFunctio
         match reply {
             None => {
                 sleep(REFUSAL).await;
-                Err(CallError {
-                    kind: ErrorKind::Throttled { retry_after: self.retry_after },
-                    status: Some(429),
-                    error_type: "TooManyRequestsException".to_owned(),
-                    message: "Rate Exceeded.".to_owned(),
-                })
+                let kind = ErrorKind::Throttled { retry_after: self.retry_after };
+                let mut answer = ServiceAnswer::default();
+                answer.status = Some(429);
+                let error = CallError::new(kind, "TooManyRequestsException", "Rate Exceeded.");
+                Err(CallError { answer: Some(Box::new(answer)), ..error })
             }
             Some(reply) if reply.after > call.timeout => {
                 sleep(call.timeout).await;
-                Err(CallError {
-                    kind: ErrorKind::Ambiguous,
-                    status: None,
-                    error_type: "Timeout".to_owned(),
-                    message: "no answer came in time".to_owned(),
-                })
+                Err(CallError::new(ErrorKind::Ambiguous, "Timeout", "no answer came in time"))
             }
             Some(reply) => {
                 sleep(reply.after).await;

@@ -106,12 +106,8 @@ pub(super) fn decoded(log: &str) -> String {
 }
 
 fn timed_out(after: Duration) -> CallError {
-    CallError {
-        kind: ErrorKind::Ambiguous,
-        status: None,
-        error_type: "Timeout".to_owned(),
-        message: format!("no answer came within {} s; the function may have run", after.as_secs()),
-    }
+    let message = format!("no answer came within {} s; the function may have run", after.as_secs());
+    CallError::new(ErrorKind::Ambiguous, "Timeout", message)
 }
 
 pub(super) fn call_error<E>(error: &SdkError<E>) -> CallError
@@ -127,19 +123,14 @@ where
             (_, ErrorKind::Permanent) => NO_CREDENTIALS,
             _ => CONNECTION_FAILED,
         };
-        return CallError {
-            kind: failed.kind,
-            status: None,
-            error_type: error_type.to_owned(),
-            message: failed.message,
-        };
+        return CallError::new(failed.kind, error_type, failed.message);
     };
     let status = service.raw().status().as_u16();
     let (code, message) = (service.err().code(), service.err().message());
     CallError {
         kind: kind_of_refusal(status, code, retry_after(service.raw())),
-        status: Some(status),
         error_type: code.map_or_else(|| format!("Status{status}"), str::to_owned),
+        answer: failed.service_answer().cloned().map(Box::new),
         message: message.map_or(failed.message, str::to_owned),
     }
 }

@@ -57,5 +57,5 @@ pub(super) async fn streamed(client: &Client, call: &FunctionCall<'_>) -> Result
 }
 
 fn lost(message: String) -> CallError {
-    CallError { kind: ErrorKind::Ambiguous, status: None, error_type: ANSWER_LOST.to_owned(), message }
+    CallError::new(ErrorKind::Ambiguous, ANSWER_LOST, message)
 }

@@ -250,6 +250,8 @@ async fn head(object: &Object, version_id: Option<&str>) -> Result<Seen<ObjectIn
             content_type: head.content_type,
             content_encoding: head.content_encoding,
             version_id: head.version_id,
+            metadata: head.metadata.unwrap_or_default().into_iter().collect(),
+            server_side_encryption: head.server_side_encryption.map(|how| how.as_str().to_owned()),
             storage_class: head.storage_class.map(|class| class.as_str().to_owned()),
             last_modified: head.last_modified.and_then(moment),
         }),

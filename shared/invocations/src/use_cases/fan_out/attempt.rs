@@ -40,7 +40,7 @@ impl Sendable {
         let mut result = ItemResult::unsent(self.index, outcome, error_type, why);
         result.attempts = self.attempts;
         if let Some(last) = self.last {
-            result.status_code = last.status;
+            result.status_code = last.status();
             result.error_message = Some(format!("{why}; its last attempt: {last}"));
         }
         result
@@ -112,15 +112,9 @@ async fn fit<L: Ledger>(ledger: &L, terms: &Terms, item: &mut Sendable) -> Resul
     if bytes <= most {
         return Ok(());
     }
-    let failed = |kind, error_type: &str, message: String| CallError {
-        kind,
-        status: None,
-        error_type: error_type.to_owned(),
-        message,
-    };
     let too_large = |remedy: &str| {
         let message = format!("the payload has {bytes} bytes, at most {most} are taken; {remedy}");
-        failed(ErrorKind::Permanent, "PayloadTooLarge", message)
+        CallError::new(ErrorKind::Permanent, "PayloadTooLarge", message)
     };
     if terms.large_payloads == LargePayloads::Reject {
         return Err(too_large("put it on S3 and pass its URI, or let largePayloads be REFERENCE"));
@@ -133,7 +127,7 @@ async fn fit<L: Ledger>(ledger: &L, terms: &Terms, item: &mut Sendable) -> Resul
         Ok(None) => Err(too_large("put it on S3 and pass its URI")),
         Err(error) => {
             let kind = if error.may_pass() { ErrorKind::Retryable } else { ErrorKind::Permanent };
-            Err(failed(kind, "PayloadNotStored", error.to_string()))
+            Err(CallError::new(kind, "PayloadNotStored", error.to_string()))
         }
     }
 }
@@ -182,7 +176,7 @@ impl Landed {
                 said.payload = payload;
             }
             Err(error) => {
-                said.status_code = error.status;
+                said.status_code = error.status();
                 said.error_type = Some(error.error_type);
                 said.error_message = Some(error.message);
             }

@@ -49,7 +49,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                     Holds::Caller => return self.fails_alike(landed.item, error.clone()),
                     Holds::Function if is_only => return self.fails_alike(landed.item, error.clone()),
                     Holds::Function | Holds::Item => {
-                        if error.status.is_some() {
+                        if error.status().is_some() {
                             self.has_connected = true;
                             self.rooms.answered(target, landed.tickets);
                         }

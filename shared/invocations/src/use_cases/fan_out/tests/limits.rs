@@ -252,13 +252,8 @@ impl FunctionCaller for Counting {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.open.fetch_sub(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(1)).await;
-            let message = "too many open files".to_owned();
-            return Err(CallError {
-                kind: ErrorKind::Retryable,
-                status: None,
-                error_type: CONNECTION_FAILED.to_owned(),
-                message,
-            });
+            let why = "too many open files";
+            return Err(CallError::new(ErrorKind::Retryable, CONNECTION_FAILED, why));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.open.fetch_sub(1, Ordering::Relaxed);
