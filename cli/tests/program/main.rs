@@ -6,6 +6,7 @@ mod again;
 mod bad_input;
 mod blocked;
 mod examples;
+mod imported;
 mod interrupted;
 mod looks;
 mod machine;
