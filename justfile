@@ -38,7 +38,7 @@ prove:
     python3 benches/prove.py
     python3 benches/once.py
 
-# Clients too heavy for CI (redun, airflow, luigi, snakemake) from their packages against `serve`: see docs/clients.md
+# Clients too heavy for CI (redun, airflow, luigi, snakemake, metaflow) from their packages against `serve`: see docs/clients.md
 clients *names="":
     python3 tests/clients/heavy {{names}}
 

@@ -156,3 +156,82 @@ async fn the_main_node_ends_all_nodes_and_decides() {
         assert!(other.container.unwrap().exit_code.is_some(), "it ran, and was ended");
     }
 }
+
+#[tokio::test]
+async fn a_node_may_be_a_task_which_ends_with_its_own_essential_container() {
+    for bench in &mut benches().await {
+        let shared = tempfile::tempdir().unwrap();
+        let told = shared.path().join("told");
+        let path = shared.path().to_str().unwrap();
+        let more = |more: Value| {
+            let mut all = json!({"mountPoints": [{"sourceVolume": "shared", "containerPath": path}]});
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        let node = |target: &str, containers: Value| {
+            let volumes = json!([{"name": "shared", "host": {"sourcePath": path}}]);
+            let tasks = json!([{"containers": containers, "volumes": volumes}]);
+            json!({"targetNodes": target, "ecsProperties": {"taskProperties": tasks}})
+        };
+        let told = told.display();
+        // The main node goes on until the other node's side container was told to end, which its own node must do.
+        let waits = format!("until test -e {told}; do sleep 0.1; done; exit 5");
+        let side = format!("trap 'touch {told}; exit 3' TERM; while :; do sleep 0.1; done");
+        let ranges = json!([
+            node(
+                "0",
+                json!([
+                    container("main", &waits, more(after("first", "SUCCESS"))),
+                    container("first", "echo first", more(json!({"essential": false}))),
+                ])
+            ),
+            node(
+                "1",
+                json!([
+                    container("main", "sleep 0.5; echo other", more(after("side", "START"))),
+                    container("side", &side, more(json!({"essential": false}))),
+                ])
+            ),
+        ]);
+        let nodes = json!({"numNodes": 2, "mainNode": 0, "nodeRangeProperties": ranges});
+        let detail =
+            bench.run(json!({"jobDefinitionName": "d", "type": "multinode", "nodeProperties": nodes})).await;
+        assert_eq!(detail.status, JobStatus::Failed);
+        assert_eq!(detail.attempts[0].container.as_ref().unwrap().exit_code, Some(5));
+        let codes =
+            |node: &JobDetail| -> Vec<_> { containers(node).iter().map(|one| one.exit_code).collect() };
+        let main = describe(&bench.engine, &detail.job_id.node(0)).await.unwrap();
+        assert_eq!(codes(&main), [Some(5), Some(0)]);
+        assert_eq!(bench.log(containers(&main)[1].log_stream_name.as_deref()).await, ["first"]);
+        let other = describe(&bench.engine, &detail.job_id.node(1)).await.unwrap();
+        assert_eq!((codes(&other), other.container.is_none()), (vec![Some(0), Some(3)], true));
+        assert_eq!(other.attempts[0].task_properties[0].containers[1].exit_code, Some(3));
+        assert_eq!(bench.log(containers(&other)[0].log_stream_name.as_deref()).await, ["other"]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_leaves_that_does_not_end_when_asked_is_killed_after_the_grace() {
+    let mut bench = Bench::new(None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let pid = pid.display();
+    // The main node goes on until the other node's stubborn process is gone, which nothing but SIGKILL ends.
+    let waits =
+        format!("until test -s {pid}; do sleep 0.1; done; while kill -0 $(cat {pid}); do sleep 0.1; done");
+    let stubborn = format!("trap '' TERM; echo $$ > {pid}; while :; do sleep 0.1; done");
+    let task = json!({"taskProperties": [{"containers": [
+        container("main", &format!("until test -s {pid}; do sleep 0.1; done"), json!({})),
+        container("stubborn", &stubborn, json!({"essential": false})),
+    ]}]});
+    let ranges = json!([
+        {"targetNodes": "0", "container": container("n", &waits, json!({}))},
+        {"targetNodes": "1", "ecsProperties": task},
+    ]);
+    let nodes = json!({"numNodes": 2, "mainNode": 0, "nodeRangeProperties": ranges});
+    let detail =
+        bench.run(json!({"jobDefinitionName": "d", "type": "multinode", "nodeProperties": nodes})).await;
+    assert_eq!(detail.status, JobStatus::Succeeded);
+    let other = describe(&bench.engine, &detail.job_id.node(1)).await.unwrap();
+    assert_eq!(containers(&other)[1].exit_code, Some(137));
+}

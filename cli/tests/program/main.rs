@@ -6,6 +6,7 @@ mod again;
 mod bad_input;
 mod blocked;
 mod examples;
+mod golden;
 mod imported;
 mod interrupted;
 mod looks;
@@ -15,6 +16,7 @@ mod page;
 #[cfg(feature = "aws")]
 mod place;
 mod s3;
+mod schemas;
 mod stop;
 mod support;
 mod terminal;

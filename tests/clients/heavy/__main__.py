@@ -2,7 +2,7 @@
 
     python3 tests/clients/heavy [CLIENT …]
 
-S3, which redun's script tasks and Snakemake need beside Batch, is moto's. Exits with 1 if a client fails.
+S3, which redun's script tasks, Snakemake and Metaflow need beside Batch, is moto's. Exits with 1 if a client fails.
 """
 
 import os
@@ -14,7 +14,7 @@ import tempfile
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-CLIENTS = ("redun", "airflow", "luigi", "snakemake")
+CLIENTS = ("redun", "airflow", "luigi", "snakemake", "metaflow")
 
 
 def venv(name):

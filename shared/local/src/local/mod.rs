@@ -4,13 +4,18 @@
 //! what was running, runs what is left, and nothing that SUCCEEDED a second time.
 
 mod controller;
+mod error;
 mod observer;
 mod pump;
+mod run;
 mod state_dir;
 mod stop_requests;
+mod take_up;
 
-pub use controller::{Controller, End, LocalError, Mode, Options, cores};
+pub use controller::{Controller, Mode, Options, cores};
+pub use error::LocalError;
 pub use observer::{Observer, Silent};
+pub use run::End;
 pub use state_dir::{StateDir, StateDirError, StateDirLock};
 pub use stop_requests::RunningProcess;
 pub(crate) use stop_requests::answer_stop_requests;

@@ -28,9 +28,13 @@ pub struct Launch {
 pub struct LaunchedContainer {
     /// Its name within the task.
     pub name: String,
-    /// The others end when it ends.
+    /// The others of its node end when it ends.
     pub essential: bool,
-    /// What must hold of other containers of the task before it starts.
+    /// The index of its node; 0 where the job has none.
+    pub node: u32,
+    /// All others end when it ends: it is essential, and of the main node where there are nodes.
+    pub decides: bool,
+    /// What must hold of other containers of its node before it starts.
     pub depends_on: Vec<StartsAfter>,
     /// The program and its arguments. Empty where the image says what it runs.
     pub command: Vec<String>,

@@ -15,13 +15,18 @@ pub(super) fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Laun
             vec![launched(ONLY_CONTAINER, container, record.image.clone(), record.whole_need(), of_batch)?]
         }
         Some(task) => {
-            let several = task.containers.iter().zip(0_u32..).map(|(one, index)| {
+            let several = task.containers.iter().map(|one| {
                 let mut variables = of_batch.clone();
-                variables.extend(of_node(record, task, index));
+                variables.extend(of_node(record, task, one.node));
                 let need = Need::of(one.vcpus, Some(&one.container));
                 let made = launched(&one.name, &one.container, one.image.clone(), need, variables)?;
-                let depends_on = one.depends_on.clone();
-                Some(LaunchedContainer { essential: one.essential, depends_on, ..made })
+                Some(LaunchedContainer {
+                    essential: one.essential,
+                    node: one.node,
+                    decides: task.decides(one),
+                    depends_on: one.depends_on.clone(),
+                    ..made
+                })
             });
             several.collect::<Option<_>>()?
         }
@@ -49,6 +54,8 @@ fn launched(
     Some(LaunchedContainer {
         name: name.to_owned(),
         essential: true,
+        node: 0,
+        decides: true,
         depends_on: Vec::new(),
         command: container.command.clone(),
         environment,
@@ -86,7 +93,7 @@ fn of_node(record: &JobRecord, task: &Task, index: u32) -> Vec<(String, String)>
     let mut tell = |name: &str, value: String| variables.push((name.to_owned(), value));
     tell("AWS_BATCH_JOB_ID", record.job_id().node(index).to_string());
     tell("AWS_BATCH_JOB_NODE_INDEX", index.to_string());
-    tell("AWS_BATCH_JOB_NUM_NODES", task.containers.len().to_string());
+    tell("AWS_BATCH_JOB_NUM_NODES", task.num_nodes().to_string());
     tell("AWS_BATCH_JOB_MAIN_NODE_INDEX", main_node.to_string());
     if index != main_node {
         // Batch tells it to the others alone.

@@ -196,17 +196,19 @@ impl Core {
     fn tell_nodes(&mut self, job_id: &JobId, ended: Option<AttemptDetail>) {
         let task = self.jobs.get(job_id).and_then(|record| record.task.clone());
         let Some(task) = task.filter(|task| task.has_nodes()) else { return };
-        for (node, index) in task.containers.into_iter().zip(0_u32..) {
+        for (node, index) in task.described_nodes().into_iter().zip(0_u32..) {
             self.change(&job_id.node(index), |record| {
                 record.detail.attempts.extend(ended.clone().map(|ended| AttemptDetail {
-                    container: Some(AttemptContainerDetail {
-                        exit_code: node.container.exit_code,
-                        reason: node.container.reason.clone(),
-                        log_stream_name: node.container.log_stream_name.clone(),
+                    container: node.container.as_ref().map(|container| AttemptContainerDetail {
+                        exit_code: container.exit_code,
+                        reason: container.reason.clone(),
+                        log_stream_name: container.log_stream_name.clone(),
                     }),
+                    task_properties: node.ended_task,
                     ..ended
                 }));
-                record.detail.container = Some(node.container);
+                record.detail.container = node.container;
+                record.detail.ecs_properties = node.ecs_properties;
             });
         }
     }

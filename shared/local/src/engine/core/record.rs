@@ -109,9 +109,7 @@ impl JobRecord {
 
     /// Nodes, of a multi-node job.
     pub fn nodes(&self) -> u32 {
-        let nodes =
-            self.task.as_ref().filter(|task| task.has_nodes()).map_or(0, |task| task.containers.len());
-        u32::try_from(nodes).unwrap_or(u32::MAX)
+        self.task.as_ref().map_or(0, |task| task.num_nodes())
     }
 
     /// Whether it is a node: it goes where its multi-node job goes.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::admission::{self, Refusal};
-use super::{Core, Image, JobRecord, MilliVcpus, Task, TaskContainer};
+use super::task::DescribedNode;
+use super::{Core, Image, JobRecord, MilliVcpus, Task};
 use crate::domain::definition::find_definition;
 use crate::domain::limits::CONTAINER_OVERRIDES_MAX_CHARS;
 use crate::domain::overrides::container_override_chars;
@@ -186,7 +187,6 @@ impl Core {
     }
 }
 
-/// AWS always counts all seven statuses, and clients read each without a look whether it is there.
 /// The job as it is described: by its containers or nodes where it has several.
 fn with_task(mut detail: JobDetail, task: Option<&Task>) -> JobDetail {
     if let Some(task) = task {
@@ -199,25 +199,25 @@ fn with_task(mut detail: JobDetail, task: Option<&Task>) -> JobDetail {
 
 /// The nodes of a job, each a record of its own, which only the job moves.
 fn nodes_of(job: &JobRecord) -> Vec<JobRecord> {
-    let task = job.task.as_ref().filter(|task| task.has_nodes());
-    let nodes =
-        task.iter().flat_map(|task| task.containers.iter().zip(0_u32..).map(|node| (task.main_node, node)));
-    let node = |(main_node, (node, index)): (Option<u32>, (&TaskContainer, u32))| {
+    let Some(task) = &job.task else { return Vec::new() };
+    let node = |(node, index): (DescribedNode, u32)| {
         let mut detail = job.detail.clone();
         detail.job_id = job.job_id().node(index);
         detail.job_arn = detail.job_arn.map(|arn| format!("{arn}#{index}"));
         detail.node_properties = None;
         detail.node_details = Some(NodeDetails {
             node_index: i32::try_from(index).ok(),
-            is_main_node: Some(main_node == Some(index)),
+            is_main_node: Some(task.main_node == Some(index)),
         });
-        detail.container = Some(node.container.clone());
+        detail.container = node.container;
+        detail.ecs_properties = node.ecs_properties;
         let need = MilliVcpus::default();
         JobRecord { detail, need, image: None, task: None, ..job.clone() }
     };
-    nodes.map(node).collect()
+    task.described_nodes().into_iter().zip(0_u32..).map(node).collect()
 }
 
+/// AWS always counts all seven statuses, and clients read each without a look whether it is there.
 fn all_submitted(size: u32) -> BTreeMap<String, i64> {
     let count = |status| if status == JobStatus::Submitted { i64::from(size) } else { 0 };
     JobStatus::ALL.into_iter().map(|status| (status.as_str().to_owned(), count(status))).collect()

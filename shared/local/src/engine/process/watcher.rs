@@ -94,6 +94,8 @@ impl<C: Clock + 'static> Watcher<C> {
             Ok(Unit {
                 name: container.name.clone(),
                 essential: container.essential,
+                node: container.node,
+                decides: container.decides,
                 depends_on: container.depends_on.clone(),
                 log_stream: container.log_stream.clone(),
                 run,

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::paging::Paging;
-use super::{Batch, joined, object};
+use super::registration::readable;
+use super::{Batch, object};
 use crate::domain::JobDefinition;
 use crate::engine::arn::{self, definition_name, resource_name};
-use crate::job_file::check_registration;
 use crate::wire::fault::{Fault, members};
 use crate::wire::resources::{Resources, Revision};
 
@@ -112,45 +112,6 @@ impl DescribeJobDefinitions {
     }
 }
 
-/// What the engine reads of a definition, checked. The rest is kept and described.
-///
-/// Source: <https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html>
-fn readable(registered: &Map<String, Value>) -> Result<JobDefinition, String> {
-    let kind = registered.get("type").and_then(Value::as_str).unwrap_or_default();
-    let container = registered.get("containerProperties").and_then(Value::as_object);
-    let has = |member: &str| registered.get(member).is_some_and(Value::is_object);
-    match (kind, container) {
-        ("container", Some(container)) => required(container)?,
-        ("container", None) if has("ecsProperties") || has("eksProperties") => {}
-        ("container", None) => {
-            return Err("containerProperties: is missing; it is required for container jobs".to_owned());
-        }
-        ("multinode", _) if has("nodeProperties") => {}
-        ("multinode", _) => {
-            return Err("nodeProperties: is missing; it is required for multinode jobs".to_owned());
-        }
-        (other, _) => return Err(format!("type: must be \"container\" or \"multinode\", not {other:?}")),
-    }
-    check_registration(registered.clone().into()).map_err(|problems| joined(&problems))
-}
-
-/// What Batch asks of every container: an image, and how much it needs.
-fn required(container: &Map<String, Value>) -> Result<(), String> {
-    if container.get("image").and_then(Value::as_str).is_none_or(str::is_empty) {
-        return Err("containerProperties.image: is missing; it is required".to_owned());
-    }
-    let requirements = container.get("resourceRequirements").and_then(Value::as_array);
-    let requires = |kind: &str| requirements.into_iter().flatten().any(|entry| entry["type"] == kind);
-    for (kind, short) in [("VCPU", "vcpus"), ("MEMORY", "memory")] {
-        if !requires(kind) && !container.contains_key(short) {
-            return Err(format!(
-                "containerProperties.resourceRequirements: {kind} is missing; it is required"
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Adds the next revision.
 fn add(resources: &mut Resources, mut definition: JobDefinition, registered: Map<String, Value>) -> Revision {
     let revisions = resources.definitions.entry(definition.job_definition_name.clone()).or_default();
@@ -214,53 +175,6 @@ fn description(revision: &Revision) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(body: Value) -> Result<JobDefinition, String> {
-        readable(body.as_object().unwrap())
-    }
-
-    #[test]
-    fn what_the_engine_does_not_read_is_no_mistake() {
-        let definition = read(json!({
-            "jobDefinitionName": "hello", "type": "container", "platformCapabilities": ["EC2"], "newer": 1,
-            "containerProperties": {
-                "image": "busybox", "command": ["echo", "hi"], "vcpus": 2, "memory": 64, "newer": {},
-                "jobRoleArn": "arn:aws:iam::000000000000:role/r", "volumes": []
-            }
-        }))
-        .unwrap();
-        assert_eq!(definition.command, ["echo", "hi"]);
-        assert_eq!(definition.resource_requirements[0].value, "2");
-        let nodes = json!({"jobDefinitionName": "n", "type": "multinode", "nodeProperties": {"numNodes": 2}});
-        assert_eq!(read(nodes).unwrap().kind.as_deref(), Some("multinode"));
-        assert!(read(json!({"jobDefinitionName": "e", "type": "container", "eksProperties": {}})).is_ok());
-    }
-
-    #[test]
-    fn what_aws_refuses_is_refused() {
-        let with = |kind: &str, container: Value| json!({"jobDefinitionName": "hello", "type": kind, "containerProperties": container});
-        for (body, expected) in [
-            (with("multinode", json!({})), "nodeProperties: is missing"),
-            (with("array", json!({})), "type: must be"),
-            (json!({"jobDefinitionName": "hello", "type": "container"}), "containerProperties: is missing"),
-            (with("container", json!({"command": ["true"]})), "image: is missing"),
-            (with("container", json!({"image": "b", "memory": 4})), "VCPU is missing"),
-            (with("container", json!({"image": "b", "vcpus": 1})), "MEMORY is missing"),
-            (with("container", json!({"image": "b", "vcpus": 1, "memory": 3})), "from 4 to"),
-            (
-                with("container", json!({"image": "b", "vcpus": 1, "memory": 9, "command": "x"})),
-                "must be a list",
-            ),
-            (with("container", json!({"image": "b", "vcpus": 1, "memory": 9, "command": [""]})), "is empty"),
-            (
-                with("container", json!({"image": "b", "vcpus": 1, "memory": 9, "resourceRequirements": 7})),
-                "must be a list",
-            ),
-        ] {
-            let error = read(body.clone()).unwrap_err();
-            assert!(error.contains(expected), "{body}: {error}");
-        }
-    }
 
     #[test]
     fn revisions_are_counted_by_name_and_chosen_by_name_revision_and_status() {

@@ -10,6 +10,7 @@ mod names;
 mod paging;
 mod policies;
 mod queues;
+mod registration;
 mod selection;
 mod snapshot;
 mod stop;

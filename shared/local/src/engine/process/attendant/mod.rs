@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | SIGTERM | sends SIGTERM to the command alone, as a container runtime does |
 //! | SIGUSR1 | sends SIGKILL to everything |
+//! | SIGUSR2, of its own | sends SIGKILL to the nodes whose grace is over |
 //!
 //! On systems other than Linux there is no subreaper: there it ends the command's process group.
 //!
@@ -34,7 +35,7 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use rustix::process::{Signal, getpgid, getppid, setpgid, setsid};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::folder::Folder;
@@ -47,6 +48,9 @@ pub(super) const ATTEND: &str = "attend-attempt";
 
 /// The signal that asks an attendant to end everything: SIGKILL would end the attendant, and nothing else.
 pub(super) const KILL_ALL: Signal = Signal::USR1;
+
+/// The signal by which an attendant wakes itself when the grace of a node is over.
+const KILL_NODES: Signal = Signal::USR2;
 
 /// Attends an attempt where this process was started for it, and returns its exit code. `None`: it was not.
 ///
@@ -66,7 +70,7 @@ pub fn attend_if_asked() -> Option<ExitCode> {
 
 /// Runs what an attempt's order says, waits for its end, and ends what it left behind.
 fn attend(folder: &Folder) -> io::Result<()> {
-    let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGUSR1, SIGINT, SIGHUP, SIGQUIT])?;
+    let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP, SIGQUIT])?;
     leave_session();
     let order = Order::read(&folder.order())?;
     if order.runtime.is_none() {
@@ -88,6 +92,7 @@ fn attend(folder: &Folder) -> io::Result<()> {
                 SIGCHLD => task.reap(),
                 SIGTERM => task.terminate(),
                 SIGUSR1 => task.kill(),
+                SIGUSR2 => task.kill_nodes(),
                 // Meant for the program at the terminal, not for its jobs.
                 _ => {}
             }

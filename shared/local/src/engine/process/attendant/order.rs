@@ -25,9 +25,13 @@ pub(in crate::engine::process) struct Order {
 pub(in crate::engine::process) struct Unit {
     /// Its name within the task.
     pub(in crate::engine::process) name: String,
-    /// The others end when it ends.
+    /// The others of its node end when it ends.
     pub(in crate::engine::process) essential: bool,
-    /// What must hold of the others before it starts.
+    /// The index of its node; 0 where there are none.
+    pub(in crate::engine::process) node: u32,
+    /// All others end when it ends.
+    pub(in crate::engine::process) decides: bool,
+    /// What must hold of the others of its node before it starts.
     pub(in crate::engine::process) depends_on: Vec<StartsAfter>,
     /// The log stream that takes in its output.
     pub(in crate::engine::process) log_stream: String,
@@ -100,6 +104,8 @@ mod tests {
         let unit = Unit {
             name: "default".into(),
             essential: true,
+            node: 0,
+            decides: true,
             depends_on: Vec::new(),
             log_stream: "d/default/t".into(),
             run,

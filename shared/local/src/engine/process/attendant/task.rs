@@ -2,17 +2,20 @@
 //!
 //! Source: <https://docs.aws.amazon.com/batch/latest/userguide/multi-container-jobs.html>
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
 
 use super::container::Container;
 use super::order::{Order, Run, Unit};
-use super::{KILL_ALL, command, remains};
+use super::{KILL_ALL, KILL_NODES, command, remains};
 use crate::domain::limits::KILL_GRACE_SECONDS;
 use crate::engine::core::{StartCondition, StartsAfter};
 use crate::engine::process::folder::{Folder, UnitEnd};
+
+/// Between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(KILL_GRACE_SECONDS);
 
 /// How far a unit has come.
 enum Stage {
@@ -33,12 +36,22 @@ pub(super) struct Task<'a> {
     is_stopping: bool,
     /// An essential unit has ended by itself: the others are ended for that.
     is_decided: bool,
+    /// The nodes that an essential unit of theirs has ended, and when what is left of each is killed.
+    ended_nodes: Vec<(u32, Instant)>,
 }
 
 impl<'a> Task<'a> {
     pub(super) fn new(folder: &'a Folder, order: &'a Order) -> Self {
         let stages = order.units.iter().map(|_| Stage::Waiting).collect();
-        Self { folder, order, stages, commands: Vec::new(), is_stopping: false, is_decided: false }
+        Self {
+            folder,
+            order,
+            stages,
+            commands: Vec::new(),
+            is_stopping: false,
+            is_decided: false,
+            ended_nodes: Vec::new(),
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -109,19 +122,20 @@ impl<'a> Task<'a> {
 
     /// Whether all that a unit waits for holds. Errs where it never will.
     fn may_start(&self, index: usize) -> Result<bool, UnitEnd> {
-        if self.is_stopping {
+        if self.is_stopping || self.has_ended(self.order.units[index].node) {
             return Err(UnitEnd { was_stopped: true, ..UnitEnd::default() });
         }
         let mut may = true;
         for dependency in &self.order.units[index].depends_on {
-            may &= self.holds(dependency)?;
+            may &= self.holds(self.order.units[index].node, dependency)?;
         }
         Ok(may)
     }
 
-    fn holds(&self, dependency: &StartsAfter) -> Result<bool, UnitEnd> {
+    fn holds(&self, node: u32, dependency: &StartsAfter) -> Result<bool, UnitEnd> {
         let name = &dependency.container_name;
-        let Some(at) = self.order.units.iter().position(|unit| &unit.name == name) else {
+        let is_meant = |unit: &Unit| unit.node == node && &unit.name == name;
+        let Some(at) = self.order.units.iter().position(is_meant) else {
             return Err(UnitEnd::refused(format!("CannotStartContainerError: there is no container {name}")));
         };
         let Stage::Over(end) = &self.stages[at] else {
@@ -159,15 +173,56 @@ impl<'a> Task<'a> {
     }
 
     fn over(&mut self, index: usize, mut end: UnitEnd) {
-        // What ended by itself, and not because the task was being ended already.
-        let decides = self.order.units[index].essential && !self.is_stopping;
-        end.was_stopped |= self.is_decided;
+        let Unit { essential, node, decides, .. } = self.order.units[index];
+        // What ended by itself, and not because the task or its node was being ended already.
+        let by_itself = !self.is_stopping && !self.has_ended(node);
+        end.was_stopped |= self.is_decided || self.has_ended(node);
         self.stages[index] = Stage::Over(end);
-        if decides {
+        if decides && by_itself {
             self.is_decided = true;
             if !self.is_over() {
                 self.terminate();
-                kill_all_later();
+                signal_later(KILL_ALL);
+            }
+        } else if essential && by_itself {
+            self.end_node(node);
+        }
+    }
+
+    fn has_ended(&self, node: u32) -> bool {
+        self.ended_nodes.iter().any(|(ended, _)| *ended == node)
+    }
+
+    /// Ends what is left of a node: the other nodes go on.
+    fn end_node(&mut self, node: u32) {
+        self.ended_nodes.push((node, Instant::now() + GRACE));
+        let mut is_over = true;
+        for (stage, unit) in self.stages.iter().zip(&self.order.units) {
+            if unit.node == node {
+                is_over &= matches!(stage, Stage::Over(_));
+                terminate(stage);
+            }
+        }
+        if !is_over {
+            signal_later(KILL_NODES);
+        }
+    }
+
+    /// Sends SIGKILL to the first process of each unit whose node ended long enough ago. What those processes have
+    /// started ends with the attempt.
+    pub(super) fn kill_nodes(&self) {
+        let now = Instant::now();
+        for (stage, unit) in self.stages.iter().zip(&self.order.units) {
+            if !self.ended_nodes.iter().any(|(node, due)| *node == unit.node && *due <= now) {
+                continue;
+            }
+            match stage {
+                // Nobody but this process waits for the command, so the id is the command's still.
+                Stage::Process(pid) => {
+                    let _ = kill_process(*pid, Signal::KILL);
+                }
+                Stage::Container(container) => container.kill(),
+                Stage::Waiting | Stage::Over(_) => {}
             }
         }
     }
@@ -197,16 +252,7 @@ impl<'a> Task<'a> {
     /// Sends SIGTERM to the first process of each unit, and starts nothing more.
     pub(super) fn terminate(&mut self) {
         self.is_stopping = true;
-        for stage in &self.stages {
-            match stage {
-                // Nobody but this process waits for the command, so the id is the command's still.
-                Stage::Process(pid) => {
-                    let _ = kill_process(*pid, Signal::TERM);
-                }
-                Stage::Container(container) => container.terminate(),
-                Stage::Waiting | Stage::Over(_) => {}
-            }
-        }
+        self.stages.iter().for_each(terminate);
     }
 
     /// Sends SIGKILL to everything.
@@ -227,11 +273,22 @@ impl<'a> Task<'a> {
     }
 }
 
-/// Asks this process to end everything after the grace that ECS gives.
-fn kill_all_later() {
-    std::thread::spawn(|| {
-        std::thread::sleep(Duration::from_secs(KILL_GRACE_SECONDS));
+fn terminate(stage: &Stage) {
+    match stage {
+        // Nobody but the attendant waits for the command, so the id is the command's still.
+        Stage::Process(pid) => {
+            let _ = kill_process(*pid, Signal::TERM);
+        }
+        Stage::Container(container) => container.terminate(),
+        Stage::Waiting | Stage::Over(_) => {}
+    }
+}
+
+/// Signals this process after the grace that ECS gives.
+fn signal_later(signal: Signal) {
+    std::thread::spawn(move || {
+        std::thread::sleep(GRACE);
         // It ends with this process, so the id is its own still.
-        let _: Result<(), Errno> = kill_process(getpid(), KILL_ALL);
+        let _: Result<(), Errno> = kill_process(getpid(), signal);
     });
 }

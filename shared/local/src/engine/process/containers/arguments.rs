@@ -181,6 +181,8 @@ mod tests {
         LaunchedContainer {
             name: "default".into(),
             essential: true,
+            node: 0,
+            decides: true,
             depends_on: Vec::new(),
             command: command.iter().map(|&argument| argument.into()).collect(),
             environment: vec![("a.b".into(), "1 2".into())],

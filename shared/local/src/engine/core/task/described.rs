@@ -1,0 +1,77 @@
+//! Tasks and nodes in described jobs.
+
+use super::{Task, TaskContainer};
+use crate::events::{
+    AttemptEcsTaskDetails, AttemptTaskContainerDetails, ContainerDetail, EcsPropertiesDetail, EcsTaskDetails,
+    NodePropertiesDetail, TaskContainerDetails,
+};
+
+/// What a node runs: one container, or an ECS task.
+pub(crate) struct DescribedNode {
+    /// Its one container.
+    pub(crate) container: Option<ContainerDetail>,
+    /// Its task.
+    pub(crate) ecs_properties: Option<EcsPropertiesDetail>,
+    /// Its task in an attempt that has ended.
+    pub(crate) ended_task: Vec<AttemptEcsTaskDetails>,
+}
+
+impl Task {
+    /// The node in a described job.
+    pub(crate) fn node_properties(&self) -> Option<NodePropertiesDetail> {
+        let number = |number: u32| i32::try_from(number).ok();
+        Some(NodePropertiesDetail { main_node: number(self.main_node?), num_nodes: number(self.num_nodes()) })
+    }
+
+    /// What each node of a multi-node job runs, and how it ended where it has; none where there are no nodes.
+    pub(crate) fn described_nodes(&self) -> Vec<DescribedNode> {
+        if !self.has_nodes() {
+            return Vec::new();
+        }
+        let nodes = self.containers.chunk_by(|one, next| one.node == next.node).map(|node| match node {
+            [only] if !only.in_ecs_task => DescribedNode {
+                container: Some(only.container.clone()),
+                ecs_properties: None,
+                ended_task: Vec::new(),
+            },
+            several => DescribedNode {
+                container: None,
+                ecs_properties: Some(running(several)),
+                ended_task: vec![ended(several)],
+            },
+        });
+        nodes.collect()
+    }
+
+    /// The containers in a described job, and how each ended that has.
+    pub(crate) fn ecs_properties(&self) -> Option<EcsPropertiesDetail> {
+        (!self.has_nodes()).then(|| running(&self.containers))
+    }
+
+    /// The same of an attempt that has ended.
+    pub(crate) fn ended_containers(&self) -> Vec<AttemptEcsTaskDetails> {
+        if self.has_nodes() { Vec::new() } else { vec![ended(&self.containers)] }
+    }
+}
+
+fn running(task: &[TaskContainer]) -> EcsPropertiesDetail {
+    let containers = task.iter().map(|one| TaskContainerDetails {
+        name: Some(one.name.clone()),
+        essential: Some(one.essential),
+        exit_code: one.container.exit_code,
+        reason: one.container.reason.clone(),
+        log_stream_name: one.container.log_stream_name.clone(),
+        log_configuration: one.container.log_configuration.clone(),
+    });
+    EcsPropertiesDetail { task_properties: vec![EcsTaskDetails { containers: containers.collect() }] }
+}
+
+fn ended(task: &[TaskContainer]) -> AttemptEcsTaskDetails {
+    let containers = task.iter().map(|one| AttemptTaskContainerDetails {
+        name: Some(one.name.clone()),
+        exit_code: one.container.exit_code,
+        reason: one.container.reason.clone(),
+        log_stream_name: one.container.log_stream_name.clone(),
+    });
+    AttemptEcsTaskDetails { containers: containers.collect() }
+}
