@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use batchwright::domain::Timestamp;
+use batchwright::ports::{Clock as _, SystemClock};
 use batchwright::{Client, Config, JobSpec, JobStatus};
 use batchwright_tests::emulators::sdk_config;
 use serde_json::{Value, json};
 
 /// How long a job runs: several looks of the client, which pauses 5 to 30 seconds between two.
-const RUNS: Duration = Duration::from_secs(60);
+const RUNS_MS: i64 = 60_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -66,7 +68,7 @@ async fn follow(count: usize, store: Option<&String>) -> anyhow::Result<()> {
 #[derive(Default)]
 struct Asked {
     /// When each job was submitted, by its number, and its name.
-    jobs: Vec<(SystemTime, String)>,
+    jobs: Vec<(Timestamp, String)>,
     /// `DescribeJobs` by the number of ids.
     described: BTreeMap<usize, usize>,
 }
@@ -101,7 +103,7 @@ async fn submit_job(State(asked): State<Shared>, Json(request): Json<Value>) -> 
     let name = request["jobName"].as_str().unwrap_or_default().to_owned();
     let answer =
         json!({"jobId": format!("00000000-0000-4000-8000-{:012}", asked.jobs.len()), "jobName": name});
-    asked.jobs.push((SystemTime::now(), name));
+    asked.jobs.push((SystemClock.now(), name));
     Json(answer)
 }
 
@@ -112,14 +114,14 @@ async fn describe_jobs(State(asked): State<Shared>, Json(request): Json<Value>) 
     let jobs = ids.iter().filter_map(|id| {
         let number: usize = id.as_str()?.rsplit('-').next()?.parse().ok()?;
         let (submitted, name) = asked.jobs.get(number)?;
-        let at = u64::try_from(submitted.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok()?;
+        let at = submitted.as_millis();
         let mut job = json!({
             "jobId": id, "jobName": name, "jobQueue": "queue", "jobDefinition": "definition:1",
             "status": "RUNNING", "createdAt": at, "startedAt": at,
         });
-        if submitted.elapsed().is_ok_and(|ran| ran >= RUNS) {
+        if SystemClock.now().as_millis() - at >= RUNS_MS {
             job["status"] = json!("SUCCEEDED");
-            job["stoppedAt"] = json!(at + u64::try_from(RUNS.as_millis()).ok()?);
+            job["stoppedAt"] = json!(at + RUNS_MS);
         }
         Some(job)
     });
