@@ -19,6 +19,7 @@ use batchwright::ports::JobQueries as _;
 use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::{REGION, sdk_config};
+use batchwright_tests::schema::conforms;
 use batchwright_tests::stack::{ACCOUNT, FUNCTIONS, NAME, Tools, bucket, built, store};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
@@ -135,7 +136,15 @@ impl Deployed {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.code() == Some(code), "{args:?}: {}\n{out}\n{err}", output.status);
         // What is refused has an error on stderr and nothing else.
-        if code <= 1 { Ok(serde_json::from_slice(&output.stdout)?) } else { Ok(Value::Null) }
+        if code > 1 {
+            return Ok(Value::Null);
+        }
+        let answer: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(
+            is_as_the_schemas_say(args, &answer)?,
+            "{args:?}: cli/schemas/output.json does not allow {answer}"
+        );
+        Ok(answer)
     }
 
     /// How many messages wait for the submitter, the state handler, the log collector and the fan-out, as the program
@@ -188,6 +197,14 @@ impl Deployed {
         }
         Ok(())
     }
+}
+
+/// Whether the program's answer conforms to the schema that it has for the command.
+fn is_as_the_schemas_say(args: &[&str], answer: &Value) -> anyhow::Result<bool> {
+    let all: Value = serde_json::from_str(include_str!("../../cli/schemas/output.json"))?;
+    let name = if args[0] == "dlq" { args[..2].join(" ") } else { args[0].to_owned() };
+    let schema = json!({"$ref": all["commands"][name], "$defs": all["$defs"]});
+    Ok(conforms(&schema, answer))
 }
 
 /// Takes the engine's events and calls the state handler with each, and the log collector with each end:

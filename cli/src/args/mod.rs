@@ -120,6 +120,11 @@ pub(crate) enum Command {
         /// The folder
         dir: PathBuf,
     },
+    /// Print the JSON Schema of job files, or of what a command prints with `--output json`
+    Schema {
+        /// `job-file` or a command, as in `schema dlq list` [default: the names that there are]
+        name: Vec<String>,
+    },
     /// Load, convert, check, list and copy objects of S3, and files
     S3(crate::s3::args::S3Args),
 }

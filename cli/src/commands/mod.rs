@@ -19,6 +19,7 @@ mod run;
 #[cfg(feature = "aws")]
 mod run_on_stack;
 mod runs;
+mod schema;
 mod serve;
 mod shell;
 mod status;
@@ -115,6 +116,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             },
             Command::Completions { shell } => Ok(shell::completions(*shell)),
             Command::Man { dir } => shell::man(dir),
+            Command::Schema { name } => schema::schema(name),
             Command::Watch(args) => match args.place.target()? {
                 Target::Local(dir) => watch::watch(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]

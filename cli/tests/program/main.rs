@@ -6,6 +6,7 @@ mod again;
 mod bad_input;
 mod blocked;
 mod examples;
+mod golden;
 mod interrupted;
 mod looks;
 mod machine;
@@ -14,6 +15,7 @@ mod page;
 #[cfg(feature = "aws")]
 mod place;
 mod s3;
+mod schemas;
 mod stop;
 mod support;
 mod terminal;

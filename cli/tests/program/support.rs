@@ -9,6 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schemas;
+
 /// How long a test waits for something before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,7 +47,9 @@ impl Folder {
 
     /// Runs the program to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        Ended::of(self.start(args))
+        let ended = Ended::of(self.start(args));
+        schemas::check(args, &ended.stdout);
+        ended
     }
 
     /// Starts the program.
