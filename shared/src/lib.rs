@@ -92,7 +92,8 @@ pub mod engine {
     #[doc(inline)]
     pub use batchwright_local::engine::{
         AttendantProgram, BooksError, Capacity, ContainerRuntime, MilliVcpus, NoRuntime, ProcessRunnerError,
-        ProcessSettings, Variable, VirtualClock, attend_if_asked, job_environment, passed_environment,
+        ProcessSettings, Variable, VirtualClock, attend_if_asked, has_images, job_environment,
+        passed_environment,
     };
 }
 

@@ -26,7 +26,7 @@ pub(crate) use self::run::{OnInterrupt, PlanArgs, ProcessArgs, RerunArgs, RunArg
 pub(crate) use self::serve::ServeArgs;
 #[cfg(feature = "aws")]
 pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs};
-pub(crate) use self::upkeep::{DoctorArgs, ExportArgs, ForgetArgs, RemoveArgs, StoreCommand};
+pub(crate) use self::upkeep::{DoctorArgs, ExportArgs, ForgetArgs, ImportArgs, RemoveArgs, StoreCommand};
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
 #[derive(Debug, Parser)]

@@ -33,6 +33,8 @@ pub(crate) struct DoctorArgs {
 pub(crate) enum StoreCommand {
     /// Write jobs as JSON Lines: the head of each, and all of its submissions and children
     Export(ExportArgs),
+    /// Take jobs in: an export, or what aio-aws has kept in a file of TinyDB or in Redis. Can be repeated
+    Import(ImportArgs),
     /// Forget jobs: their heads, submissions and children. Archived logs stay
     Remove(RemoveArgs),
 }
@@ -47,6 +49,15 @@ pub(crate) struct ExportArgs {
     /// Where they go [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// An export, aio-aws's jobs_db_file, or the URL of its Redis with the number of its jobs_db_n
+    #[arg(value_name = "FILE|redis://HOST:PORT/NUMBER")]
+    pub(crate) from: String,
+    #[command(flatten)]
+    pub(crate) place: Deployment,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod dlq;
 mod doctor;
 mod explain;
 mod forget;
+mod import;
 mod interrupt;
 #[cfg(feature = "aws")]
 mod invoke;
@@ -105,6 +106,15 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 Target::Local(dir) => store::export(&open_state(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => store::export(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Store(StoreCommand::Import(args)) => match args.place.target()? {
+                Target::Local(dir) => {
+                    let _lock = dir.lock().map_err(|error| Failure::Rejected(error.to_string()))?;
+                    let opened = SqliteStore::open(&dir.database());
+                    import::import(&opened.map_err(|error| Failure::Broken(error.into()))?, args, false).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => import::import(&Stack::find(&stack).await?.store, args, true).await,
             },
             Command::Store(StoreCommand::Remove(args)) => match args.place.target()? {
                 Target::Local(dir) => {

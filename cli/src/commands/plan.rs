@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter};
 
 use anyhow::Context;
+use batchwright::domain::JobSpec;
 use batchwright::domain::definition::find_definition;
 use batchwright::domain::plan::{Plan, Skip};
-use batchwright::domain::{JobDefinition, JobSpec};
-use batchwright::engine::Capacity;
+use batchwright::engine::{Capacity, has_images};
 use batchwright::ports::JobQueries;
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
@@ -86,7 +86,8 @@ pub(crate) async fn plan<S: JobQueries>(
         None => None,
     };
     let has_image = |spec: &JobSpec| {
-        find_definition(&definitions, &spec.job_definition).is_some_and(JobDefinition::has_image)
+        find_definition(&definitions, &spec.job_definition)
+            .is_some_and(|definition| has_images(spec, definition))
     };
     let runs_by = |spec: &JobSpec| {
         capacity?;

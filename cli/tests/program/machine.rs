@@ -241,11 +241,20 @@ fn an_arrays_progress_can_be_seen_while_it_runs() {
 fn the_plan_says_what_would_be_a_process_and_what_a_container() {
     let folder = Folder::new();
     let definition = json!({"jobDefinitionName": "imaged", "image": "busybox"});
+    let with = |name: &str, task: serde_json::Value| {
+        let ranges =
+            json!([{"targetNodes": "0:", "ecsProperties": {"taskProperties": [{"containers": task}]}}]);
+        let nodes = json!({"numNodes": 2, "mainNode": 0, "nodeRangeProperties": ranges});
+        json!({"jobDefinitionName": name, "type": "multinode", "nodeProperties": nodes})
+    };
+    let nodes = with("nodes", json!([{"name": "a", "image": "busybox"}, {"name": "b", "image": "busybox"}]));
+    let mixed = with("mixed", json!([{"name": "a", "image": "busybox"}, {"name": "b", "command": ["true"]}]));
     let imaged = json!({"jobName": "b", "jobQueue": "q", "jobDefinition": "imaged", "command": ["true"]});
     let file = |containers: &str| {
         let plain: serde_json::Value = serde_json::from_str(&job("a", "true")).unwrap();
-        json!({"local": {"containers": containers, "jobDefinitions": [definition]}, "jobs": [plain, imaged]})
-            .to_string()
+        let of = |name: &str| json!({"jobName": name, "jobQueue": "q", "jobDefinition": name});
+        let local = json!({"containers": containers, "jobDefinitions": [definition, nodes, mixed]});
+        json!({"local": local, "jobs": [plain, imaged, of("nodes"), of("mixed")]}).to_string()
     };
     folder.write("jobs.json", file("auto"));
     fs::create_dir(folder.path("bin")).unwrap();
@@ -263,11 +272,11 @@ fn the_plan_says_what_would_be_a_process_and_what_a_container() {
     std::os::unix::fs::symlink("/bin/true", folder.path("bin/podman")).unwrap();
     let plan = planned(&["plan", "jobs.json", "--local"]);
     let expected =
-        "2 jobs to submit (1 in podman containers, 1 as processes of this machine), 0 to skip, 0 to reject\n";
+        "4 jobs to submit (2 in podman containers, 2 as processes of this machine), 0 to skip, 0 to reject\n";
     assert!(plan.stdout.ends_with(expected), "{plan:?}");
     let rows = planned(&["plan", "jobs.json", "--local", "--output", "json"]).json();
     let runs_by = |row: usize| rows["plan"][row]["runsBy"].clone();
-    assert_eq!((runs_by(0), runs_by(1)), (json!("process"), json!("podman")), "{rows}");
+    assert_eq!([0, 1, 2, 3].map(runs_by), ["process", "podman", "podman", "process"], "{rows}");
     folder.write("jobs.json", file("rkt"));
     let wrong = planned(&["plan", "jobs.json", "--local"]);
     assert!(wrong.stderr.contains("local.containers: must be docker, podman or auto"), "{wrong:?}");

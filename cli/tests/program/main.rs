@@ -7,6 +7,7 @@ mod bad_input;
 mod blocked;
 mod examples;
 mod golden;
+mod imported;
 mod interrupted;
 mod looks;
 mod machine;

@@ -18,6 +18,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::any::Store;
 use crate::client::Client;
 use crate::domain::limits::{DEFAULT_MAX_TRIES, MAX_TRIES_MAX};
 use crate::domain::spec::{ContainerOverrides, Dependency};
@@ -125,28 +126,36 @@ impl Client {
         &self,
         kept: impl IntoIterator<Item = KeptJob>,
     ) -> Result<Vec<Imported>, ClientError> {
-        // Each submission once.
-        let once: BTreeMap<JobId, KeptJob> = kept.into_iter().map(|job| (job.job_id.clone(), job)).collect();
-        let mut kept = Vec::with_capacity(once.len());
-        for job in once.into_values() {
-            let foreign = Foreign { spec: job.spec(), state: job.state() };
-            let age = (job.job_name.clone(), foreign.state.times.created_at, job.num_tries);
-            kept.push((foreign, age));
-        }
-        kept.sort_by(|(_, one), (_, other)| one.cmp(other));
-        let mut answers = Vec::with_capacity(kept.len());
-        for (at, (foreign, (name, ..))) in kept.iter().enumerate() {
-            let later = kept.get(at + 1).is_some_and(|(_, (next, ..))| next == name);
-            let refused = if later && !foreign.state.status.is_terminal() {
-                Some(format!("it has no end, and there is a later submission of {name}"))
-            } else {
-                take_in(self.store(), foreign, SystemClock.now()).await?.err()
-            };
-            let (job_name, job_id) = (name.clone(), foreign.state.job_id.clone());
-            answers.push(Imported { job_name, job_id, refused });
-        }
-        Ok(answers)
+        import(self.store(), kept).await
     }
+}
+
+/// As [`Client::import`], into any store.
+pub async fn import<S: Store>(
+    store: &S,
+    kept: impl IntoIterator<Item = KeptJob>,
+) -> Result<Vec<Imported>, ClientError> {
+    // Each submission once.
+    let once: BTreeMap<JobId, KeptJob> = kept.into_iter().map(|job| (job.job_id.clone(), job)).collect();
+    let mut kept = Vec::with_capacity(once.len());
+    for job in once.into_values() {
+        let foreign = Foreign { spec: job.spec(), state: job.state() };
+        let age = (job.job_name.clone(), foreign.state.times.created_at, job.num_tries);
+        kept.push((foreign, age));
+    }
+    kept.sort_by(|(_, one), (_, other)| one.cmp(other));
+    let mut answers = Vec::with_capacity(kept.len());
+    for (at, (foreign, (name, ..))) in kept.iter().enumerate() {
+        let later = kept.get(at + 1).is_some_and(|(_, (next, ..))| next == name);
+        let refused = if later && !foreign.state.status.is_terminal() {
+            Some(format!("it has no end, and there is a later submission of {name}"))
+        } else {
+            take_in(store, foreign, SystemClock.now()).await?.err()
+        };
+        let (job_name, job_id) = (name.clone(), foreign.state.job_id.clone());
+        answers.push(Imported { job_name, job_id, refused });
+    }
+    Ok(answers)
 }
 
 impl KeptJob {
@@ -165,7 +174,7 @@ impl KeptJob {
     }
 
     /// The newest that is known of it: what `DescribeJobs` said, or the status alone.
-    fn state(&self) -> JobState {
+    pub fn state(&self) -> JobState {
         match self.job_description.as_ref().filter(|described| described.job_id == self.job_id) {
             Some(described) => described.state(),
             None => {

@@ -55,13 +55,14 @@ impl Client {
         Self::with(|| crate::Client::connect(config))
     }
 
-    /// As [`Client::simulated`](crate::Client::simulated).
+    /// As [`Client::simulated`](crate::Client::simulated), but in real time: what waits for its jobs waits as long as they
+    /// run, minutes or hours. A test that waits takes the async client, in a runtime whose clock is paused.
     #[cfg(feature = "local")]
     pub fn simulated(seed: u64, config: Config) -> Result<Self, ClientError> {
         Self::with(|| crate::Client::simulated(seed, config))
     }
 
-    /// As [`Client::simulated_over`](crate::Client::simulated_over).
+    /// As [`Client::simulated_over`](crate::Client::simulated_over), in real time.
     #[cfg(feature = "local")]
     pub fn simulated_over(seed: u64, store: crate::AnyStore, config: Config) -> Result<Self, ClientError> {
         Self::with(|| crate::Client::simulated_over(seed, store, config))

@@ -7,6 +7,7 @@
 //! | `connect` | the ways to make one: AWS, this machine, a simulation, parts of your own |
 //! | `submit`, `follow`, `stop`, `logs`, `find`, `adopt` | what a client does |
 //! | `aio_aws` | [`Client::import`]: what aio-aws has kept in TinyDB or Redis |
+//! | `restore` | [`store::restore`]: jobs put back from an export |
 //! | `take_in` | submissions of other programs, put into the store |
 //! | `limited` | the limit of calls under way, and their retries |
 //! | `any` | stores, engines and logs chosen at run time |
@@ -40,6 +41,7 @@ mod functions;
 mod limited;
 mod logs;
 mod reports;
+mod restore;
 mod stop;
 pub mod store;
 mod submit;

@@ -3,6 +3,8 @@
 use crate::any::AnyStore;
 use crate::error::ClientError;
 
+pub use crate::restore::restore;
+
 /// Opens the store that a URL names, and makes it where it is not there yet.
 ///
 /// | URL | store | feature |

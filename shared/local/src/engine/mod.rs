@@ -36,6 +36,7 @@ pub(crate) use self::core::arn;
 pub use self::core::{
     AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch,
     LaunchedContainer, MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause, Task, TaskContainer,
+    has_images,
 };
 pub use books::{Books, BooksError, MemoryBooks};
 pub use books::{Durability, SqliteBooks};

@@ -47,7 +47,7 @@ pub use image::Image;
 pub use record::{AttemptId, CurrentAttempt, JobRecord, Stop, StopCause};
 pub(crate) use stop::Reach;
 pub(crate) use submit::Finished;
-pub use task::{Task, TaskContainer};
+pub use task::{Task, TaskContainer, has_images};
 pub use vcpus::MilliVcpus;
 
 use crate::domain::{JobDefinition, JobId, JobStatus, Timestamp};

@@ -63,6 +63,15 @@ pub struct TaskContainer {
     pub vcpus: MilliVcpus,
 }
 
+/// Whether a container runtime can run a job: each container of its definition has an image.
+pub fn has_images(spec: &JobSpec, definition: &JobDefinition) -> bool {
+    match Task::of(spec, Some(definition), &definition.parameters) {
+        Ok(Some(task)) => task.containers.iter().all(|one| one.image.is_some()),
+        // What is refused runs in no way.
+        Ok(None) | Err(_) => definition.has_image(),
+    }
+}
+
 impl Task {
     /// The task of a job; `None` where the job has one container and no nodes.
     ///
