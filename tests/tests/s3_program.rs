@@ -15,9 +15,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+/// How long a program may take to end after its signal, before the test gives up.
+const LONGEST_END: Duration = Duration::from_secs(60);
+
 /// The program with its state in a folder, which reaches one endpoint and nothing else.
 fn program(folder: &Path, endpoint_url: &str, arguments: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(built("batchwright")?);
+    // Whoever started the tests may ignore signals, as `nohup` and the background of a script do, and the program
+    // leaves alone what was ignored before it: `env` gives them back.
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal=INT,TERM,HUP").arg(built("batchwright")?);
     command.arg("s3").args(arguments).env_clear().current_dir(folder);
     command.env("XDG_STATE_HOME", folder.join("state")).env("AWS_ENDPOINT_URL", endpoint_url);
     command.env("AWS_REGION", REGION).env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
@@ -69,7 +75,7 @@ async fn a_signal_ends_the_program_and_leaves_neither_upload_nor_file() -> anyho
         let input = child.stdin.take();
         until(|| s3.parts() > 0).await;
         kill(&child, signal);
-        let ended = child.wait_with_output().await?;
+        let ended = tokio::time::timeout(LONGEST_END, child.wait_with_output()).await??;
         assert_eq!(ended.status.signal(), Some(number), "{name}: {}", text(&ended.stderr));
         assert!(text(&ended.stderr).contains(name), "{}", text(&ended.stderr));
         assert_eq!((s3.uploads(), s3.bytes("/b/out.jsonl")), (0, None), "{name}");
@@ -81,7 +87,7 @@ async fn a_signal_ends_the_program_and_leaves_neither_upload_nor_file() -> anyho
         let files = || folder.path().read_dir().unwrap().count();
         until(|| files() > 1).await;
         kill(&child, signal);
-        let ended = child.wait_with_output().await?;
+        let ended = tokio::time::timeout(LONGEST_END, child.wait_with_output()).await??;
         assert_eq!((ended.status.signal(), files()), (Some(number), 1), "{name}: no file is left");
         drop(input);
     }
