@@ -1,6 +1,10 @@
 //! `batchwright explain`.
 
+#[cfg(test)]
+mod model_answers;
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use anyhow::Context;
 use batchwright::domain::explain::{Facts, Situation, situation};
@@ -11,7 +15,7 @@ use batchwright::use_cases::explain::{Explanation, Logs, explain as explain_job}
 use super::no_such_job;
 use crate::args::{ExplainArgs, Output};
 use crate::exit::{Exit, Failure};
-use crate::output::text::{harmless, harmless_log};
+use crate::output::text::harmless_log;
 use crate::output::{human, table};
 use crate::selection::{Named, for_each_job, named};
 
@@ -36,7 +40,7 @@ where
     let explained = explain_job(store, queues, logs, &SystemClock, &job, is_attended).await;
     let explained = explained.context("the job can't be explained")?;
     if args.shown.output == Output::Table {
-        show(&explained);
+        println!("{}", told(&explained));
     } else {
         println!(
             "{}",
@@ -46,27 +50,29 @@ where
     Ok(Exit::Well)
 }
 
-fn show(explained: &Explanation) {
+/// The explanation as a person reads it.
+fn told(explained: &Explanation) -> String {
     let status = explained.status.map_or_else(|| "not submitted".to_owned(), |status| status.to_string());
     let situation = explained.situation.to_string();
     let word = if situation == status { String::new() } else { format!(" ({situation})") };
-    println!("{} is {status}{word}. {}\n", explained.job_name, explained.meaning);
+    let mut told = format!("{} is {status}{word}. {}\n\n", explained.job_name, explained.meaning);
     if !explained.evidence.is_empty() {
         let mut rows = table::table(&["EVIDENCE", ""]);
         for evidence in &explained.evidence {
-            rows.add_row([harmless(&evidence.of).into_owned(), harmless(&evidence.says).into_owned()]);
+            rows.add_row([evidence.of.clone(), evidence.says.clone()]);
         }
-        println!("{}\n", table::rendered(rows));
+        told.push_str(&table::rendered(rows));
+        told.push_str("\n\n");
     }
     if !explained.log_tail.is_empty() {
-        println!("the end of its log:");
+        told.push_str("the end of its log:\n");
         for line in &explained.log_tail {
-            println!("  | {}", harmless_log(line));
+            let _ = writeln!(told, "  | {}", harmless_log(line));
         }
-        println!("");
+        told.push('\n');
     }
-    println!("what to do: {}", explained.remedy);
-    println!("again: {}", explained.again);
+    let _ = write!(told, "what to do: {}\nagain: {}", explained.remedy, explained.again);
+    told
 }
 
 /// Many jobs: how many are in each situation, and what to do about it.
