@@ -13,10 +13,10 @@ use super::status::JobStatus;
 pub const CHILD_MARK: &str = "--bw-child-";
 
 /// Tells a child's own job the index that it had in the array: Batch's own variable can't be set.
-pub const INDEX_VARIABLE: &str = "BATCHWRIGHT_ARRAY_INDEX";
+pub(crate) const INDEX_VARIABLE: &str = "BATCHWRIGHT_ARRAY_INDEX";
 
 /// Tells a child's own job how many children the array has.
-pub const SIZE_VARIABLE: &str = "BATCHWRIGHT_ARRAY_SIZE";
+pub(crate) const SIZE_VARIABLE: &str = "BATCHWRIGHT_ARRAY_SIZE";
 
 /// Digits of the largest index.
 const INDEX_DIGITS: usize = 4;

@@ -43,7 +43,7 @@ pub struct JobDefinition {
 
 impl JobDefinition {
     /// Whether a job's `jobDefinition` means this one: by name, `name:revision`, or ARN.
-    pub fn is_named_by(&self, job_definition: &str) -> bool {
+    pub(crate) fn is_named_by(&self, job_definition: &str) -> bool {
         let last = job_definition.rsplit('/').next().unwrap_or(job_definition);
         let name = match last.rsplit_once(':') {
             Some((name, revision)) if revision.bytes().all(|b| b.is_ascii_digit()) => name,

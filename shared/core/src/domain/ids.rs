@@ -187,7 +187,7 @@ impl Nonce {
     }
 
     /// Whether it is the nonce of one of a job's first `claims` claims.
-    pub fn is_of(&self, job: &JobName, seed: &str, claims: u32) -> bool {
+    pub(crate) fn is_of(&self, job: &JobName, seed: &str, claims: u32) -> bool {
         let number = self.0.split_once('-').and_then(|(claim, _)| claim.parse().ok());
         number
             .is_some_and(|number| (1..=claims).contains(&number) && Self::derive(job, seed, number) == *self)

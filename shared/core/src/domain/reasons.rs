@@ -29,7 +29,7 @@ pub const OVERRIDES_TOO_LONG: &str = "Container Overrides length must be at most
 pub const TOO_LARGE: &str = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that can be met by the CE(s) attached to the job queue.";
 
 /// What a queue's `jobStateTimeLimitActions` writes before the reason for which it acted.
-pub const TIME_LIMIT_ACTION: &str = "by JobStateTimeLimit action due to reason:";
+pub(crate) const TIME_LIMIT_ACTION: &str = "by JobStateTimeLimit action due to reason:";
 
 /// The reconciler's text for a submission that Batch no longer describes. Ours.
 pub const LOST: &str = "Batch no longer knows this job";

@@ -79,7 +79,7 @@ pub fn next(job: &Job, ended: &JobState) -> Next {
 }
 
 /// Why a submission for which [`next`] says [`Next::Done`] is not followed by another.
-pub fn why_done(job: &Job, ended: &JobState) -> String {
+pub(crate) fn why_done(job: &Job, ended: &JobState) -> String {
     let Some(cause) = ended.cause() else { return "it SUCCEEDED".to_owned() };
     if let Some(refusal) = &job.head.refusal {
         return format!("its next try was refused: {refusal}");

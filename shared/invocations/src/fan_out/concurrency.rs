@@ -24,7 +24,7 @@ const CHANCE_SHARE: f64 = 0.05;
 
 /// A request that was sent: how many were under way then, itself among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(usize);
+pub(crate) struct Ticket(usize);
 
 /// The limit. Time is counted from the start of the fan-out.
 ///
@@ -32,7 +32,7 @@ pub struct Ticket(usize);
 /// now. Halving, which congestion control needs because a network tells nothing, would give half the room away.
 /// Growth goes by time and not by answers, because functions that run for a minute answer once a minute.
 #[derive(Debug, Clone)]
-pub struct Concurrency {
+pub(crate) struct Concurrency {
     ceiling: usize,
     limit: usize,
     /// What the next growth adds; doubled by growth that got through.
@@ -51,7 +51,7 @@ pub struct Concurrency {
 
 impl Concurrency {
     /// Never above `ceiling`, which is 1 at least.
-    pub fn below(ceiling: u32) -> Self {
+    pub(crate) fn below(ceiling: u32) -> Self {
         let ceiling = ceiling.max(1) as usize;
         let limit = ceiling.min(INITIAL_CONCURRENCY as usize);
         Self {
@@ -70,17 +70,18 @@ impl Concurrency {
     }
 
     /// How many may be under way.
-    pub fn limit(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
     /// Whether one more may be sent.
-    pub fn has_room(&self, under_way: usize, now: Duration) -> bool {
+    pub(crate) fn has_room(&self, under_way: usize, now: Duration) -> bool {
         under_way < self.limit && now >= self.paused_until
     }
 
     /// When there may be room though nothing is answered.
-    pub fn opens_at(&self, under_way: usize, now: Duration) -> Option<Duration> {
+    pub(crate) fn opens_at(&self, under_way: usize, now: Duration) -> Option<Duration> {
         if now < self.paused_until {
             return Some(self.paused_until);
         }
@@ -88,17 +89,17 @@ impl Concurrency {
     }
 
     /// How often in a row nothing got through.
-    pub fn pauses(&self) -> u32 {
+    pub(crate) fn pauses(&self) -> u32 {
         self.pauses
     }
 
     /// One more is sent; now so many are under way.
-    pub fn sent(&self, under_way: usize) -> Ticket {
+    pub(crate) fn sent(&self, under_way: usize) -> Ticket {
         Ticket(under_way)
     }
 
     /// Widens the limit where it is used up, something waits for it, and its time has come.
-    pub fn grow(&mut self, under_way: usize, now: Duration) {
+    pub(crate) fn grow(&mut self, under_way: usize, now: Duration) {
         let is_due = now >= self.grows_at && now >= self.paused_until;
         if under_way < self.limit || self.limit >= self.ceiling || !is_due {
             return;
@@ -114,14 +115,20 @@ impl Concurrency {
     }
 
     /// One got through.
-    pub fn answered(&mut self, ticket: Ticket) {
+    pub(crate) fn answered(&mut self, ticket: Ticket) {
         self.through = self.through.max(ticket.0.min(self.limit));
         self.refused_share -= self.refused_share * SHARE_WEIGHT;
         self.pauses = self.pauses.saturating_sub(1);
     }
 
     /// One was refused for want of room; now so many are under way. `hint` is how long Lambda asks to wait.
-    pub fn refused(&mut self, ticket: Ticket, under_way: usize, now: Duration, hint: Option<Duration>) {
+    pub(crate) fn refused(
+        &mut self,
+        ticket: Ticket,
+        under_way: usize,
+        now: Duration,
+        hint: Option<Duration>,
+    ) {
         self.has_refused = true;
         self.refused_share += (1.0 - self.refused_share) * SHARE_WEIGHT;
         if let Some(hint) = hint {

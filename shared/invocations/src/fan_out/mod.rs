@@ -38,19 +38,21 @@ mod tolerated;
 
 pub use call::{Continuation, FanOutCall, InvalidCall, Invocation, LargePayloads, read_call};
 pub use checkpoint::{Checkpoint, CheckpointState, Early, Open, Progress};
-pub use concurrency::{Concurrency, Ticket};
 pub use indices::Indices;
 pub use json::Json;
 pub use latencies::Latencies;
 pub use order::{Order, Source, Terms};
-pub use refusal::{Holds, holds};
-pub use reorder::{Reorder, ResultOrder, Settled};
+pub use reorder::{ResultOrder, Settled};
 pub use result::{ItemOutcome, ItemResult, Payload};
-pub use retry::{Next, Ran, RetryPolicy};
+pub use retry::{Ran, RetryPolicy};
 pub use summary::{Counts, Quantiles, Summary};
 pub use target::{FunctionName, Targets};
 pub use tolerated::Tolerated;
 
 pub(crate) use call::invocation_of;
+pub(crate) use concurrency::{Concurrency, Ticket};
 pub(crate) use context::client_context;
 pub(crate) use order::Resolved;
+pub(crate) use refusal::{Holds, holds};
+pub(crate) use reorder::Reorder;
+pub(crate) use retry::Next;

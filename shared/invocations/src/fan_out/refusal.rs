@@ -6,7 +6,7 @@ use crate::ports::{CONNECTION_FAILED, CallError, ErrorKind, NO_CREDENTIALS};
 
 /// Whom an error holds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub(crate) enum Holds {
     /// The item alone.
     Item,
     /// Every item of the same function: there is no room for more. The item did not run, and that is no attempt.
@@ -40,7 +40,7 @@ const OF_THE_FUNCTION: &[&str] =
     &["AccessDenied", "AccessDeniedException", "NoPublishedVersionException", "ResourceNotFoundException"];
 
 /// Whom an error holds up.
-pub fn holds(error: &CallError) -> Holds {
+pub(crate) fn holds(error: &CallError) -> Holds {
     match error.kind {
         ErrorKind::Throttled { retry_after } => Holds::Target(retry_after),
         ErrorKind::Retryable if error.error_type == CONNECTION_FAILED => Holds::Machine,

@@ -39,7 +39,7 @@ pub enum ResultOrder {
 
 /// Holds results until all before them are there.
 #[derive(Debug)]
-pub struct Reorder {
+pub(crate) struct Reorder {
     held_max_bytes: usize,
     next: u64,
     given: Indices,
@@ -49,7 +49,7 @@ pub struct Reorder {
 
 impl Reorder {
     /// Results of some items were given out before.
-    pub fn new(order: ResultOrder, given: Indices) -> Self {
+    pub(crate) fn new(order: ResultOrder, given: Indices) -> Self {
         let held_max_bytes = match order {
             ResultOrder::List { held_max_bytes } => held_max_bytes,
             ResultOrder::Completion => 0,
@@ -58,32 +58,33 @@ impl Reorder {
     }
 
     /// The index of the first result that was not given out.
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
     /// The items whose result was given out.
-    pub fn given(&self) -> &Indices {
+    pub(crate) fn given(&self) -> &Indices {
         &self.given
     }
 
     /// Bytes that are held.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Whether the result of an item is there.
-    pub fn has(&self, index: u64) -> bool {
+    pub(crate) fn has(&self, index: u64) -> bool {
         self.given.contains(index) || self.waiting.contains_key(&index)
     }
 
     /// Whether the result of an item waits for others.
-    pub fn holds(&self, index: u64) -> bool {
+    pub(crate) fn holds(&self, index: u64) -> bool {
         self.waiting.contains_key(&index)
     }
 
     /// Takes a result in, and gives those out whose turn it is. A second result for one index is dropped.
-    pub fn settle(&mut self, index: u64, settled: Settled) -> Vec<Settled> {
+    pub(crate) fn settle(&mut self, index: u64, settled: Settled) -> Vec<Settled> {
         let mut due = Vec::new();
         if self.has(index) {
             return due;
@@ -100,7 +101,7 @@ impl Reorder {
     }
 
     /// Gives out all that still waits, in order.
-    pub fn release(&mut self) -> Vec<Settled> {
+    pub(crate) fn release(&mut self) -> Vec<Settled> {
         let mut due = Vec::new();
         for (index, settled) in std::mem::take(&mut self.waiting) {
             self.give(index, settled, &mut due);

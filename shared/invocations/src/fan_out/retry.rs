@@ -32,7 +32,7 @@ pub enum Ran {
 
 /// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// It is tried again.
     Again,
     /// That is its result.
@@ -42,7 +42,7 @@ pub enum Next {
 impl RetryPolicy {
     /// After an attempt that was not answered, the n-th of its item. A throttle is followed by another attempt
     /// whatever their number: it tells nothing of the item.
-    pub fn after_error(&self, kind: ErrorKind, ran: Ran, attempts: u32) -> Next {
+    pub(crate) fn after_error(&self, kind: ErrorKind, ran: Ran, attempts: u32) -> Next {
         let again = match kind {
             ErrorKind::Throttled { .. } => return Next::Again,
             ErrorKind::Retryable => true,
@@ -57,7 +57,7 @@ impl RetryPolicy {
     }
 
     /// After an answer to the n-th attempt.
-    pub fn after_answer(&self, has_failed: bool, attempts: u32) -> Next {
+    pub(crate) fn after_answer(&self, has_failed: bool, attempts: u32) -> Next {
         match has_failed {
             false => Next::Settled(ItemOutcome::Succeeded),
             true if self.retry_function_errors && attempts < self.max_attempts => Next::Again,
@@ -68,7 +68,7 @@ impl RetryPolicy {
 
 impl Ran {
     /// The outcome of an item that is not tried any more; `not` where it has not run.
-    pub fn outcome(self, not: ItemOutcome) -> ItemOutcome {
+    pub(crate) fn outcome(self, not: ItemOutcome) -> ItemOutcome {
         match self {
             Ran::No => not,
             Ran::Maybe => ItemOutcome::Unknown,
@@ -77,7 +77,7 @@ impl Ran {
     }
 
     /// What is known after one more attempt that was not answered.
-    pub fn after(self, kind: ErrorKind) -> Ran {
+    pub(crate) fn after(self, kind: ErrorKind) -> Ran {
         if kind == ErrorKind::Ambiguous { self.max(Ran::Maybe) } else { self }
     }
 }
