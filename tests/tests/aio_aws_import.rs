@@ -54,6 +54,9 @@ async fn a_program_goes_on_with_the_file_that_aio_aws_wrote() -> anyhow::Result<
         let job = client.job(name).await?.context("it was not taken in")?;
         assert_eq!(job.head.job_id.as_ref().map(JobId::as_str), record["job_id"].as_str());
         assert_eq!(job.head.job_tries.len(), 1, "twice is once");
+        let latest = job.latest.context("its submission was taken in")?;
+        let has_failed = latest.state.status == JobStatus::Failed;
+        assert_eq!(latest.follow_up.is_decided(), has_failed, "nothing follows a failure of before");
     }
     let failing = client.job(&names[1]).await?.context("it was there")?;
     assert_eq!(failing.state().and_then(JobState::cause), Some(Cause::ExitCode));

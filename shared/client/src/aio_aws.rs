@@ -22,7 +22,7 @@ use crate::any::Store;
 use crate::client::Client;
 use crate::domain::limits::{DEFAULT_MAX_TRIES, MAX_TRIES_MAX};
 use crate::domain::spec::{ContainerOverrides, Dependency};
-use crate::domain::{JobId, JobName, JobSpec, JobState, JobStatus};
+use crate::domain::{FollowUp, JobId, JobName, JobSpec, JobState, JobStatus};
 use crate::error::ClientError;
 use crate::events::JobDetail;
 use crate::ports::{Clock, SystemClock};
@@ -117,8 +117,8 @@ fn read(place: &str, record: &str, text: &str) -> Result<KeptJob, ClientError> {
 
 impl Client {
     /// Takes in what aio-aws has kept, oldest submission first, and returns what became of each record, by job and age.
-    /// From then on a job that SUCCEEDED is skipped, one that FAILED may be submitted again, and one in flight is
-    /// followed. Idempotent; killed in between, it goes on when it is called again.
+    /// From then on a job that SUCCEEDED is skipped, one that FAILED is submitted again when somebody asks for it and
+    /// never by itself, and one in flight is followed. Idempotent; killed in between, it goes on when it is called again.
     ///
     /// AWS Batch is not asked: what it forgot is kept. A record is refused where a submission of its name is under way
     /// in the store, and where it has no end although a later submission of its name is in the data.
@@ -150,7 +150,13 @@ pub async fn import<S: Store>(
         let refused = if later && !foreign.state.status.is_terminal() {
             Some(format!("it has no end, and there is a later submission of {name}"))
         } else {
-            take_in(store, foreign, SystemClock.now()).await?.err()
+            let refused = take_in(store, foreign, SystemClock.now()).await?.err();
+            if refused.is_none() && foreign.state.status.is_terminal() {
+                // What followed from it was for aio-aws to decide: nothing that a lost host ended years ago is submitted
+                // again unasked.
+                store.save_follow_up(name, &foreign.state.job_id, &FollowUp::Decided).await?;
+            }
+            refused
         };
         let (job_name, job_id) = (name.clone(), foreign.state.job_id.clone());
         answers.push(Imported { job_name, job_id, refused });
