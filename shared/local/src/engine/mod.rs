@@ -31,7 +31,7 @@ mod simulated;
 mod tests;
 mod virtual_clock;
 
-pub(crate) use self::core::arn;
+pub(crate) use self::core::{arn, said_of_node};
 
 pub use self::core::{
     AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch,

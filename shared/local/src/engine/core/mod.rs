@@ -47,6 +47,7 @@ pub use image::Image;
 pub use record::{AttemptId, CurrentAttempt, JobRecord, Stop, StopCause};
 pub(crate) use stop::Reach;
 pub(crate) use submit::Finished;
+pub(crate) use task::said_of_node;
 pub use task::{Task, TaskContainer, has_images};
 pub use vcpus::MilliVcpus;
 

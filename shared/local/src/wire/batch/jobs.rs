@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Batch;
 use crate::domain::JobId;
 use crate::engine::arn::{ACCOUNT, COMPUTE_ENVIRONMENT, REGION};
+use crate::engine::said_of_node;
 use crate::events::JobDetail;
 use crate::ports::JobEngine;
 use crate::wire::fault::{Fault, members};
@@ -63,11 +64,16 @@ fn described(detail: &JobDetail, resources: &Resources) -> Result<Value, Fault> 
     if let Some(tags) = resources.job_tags.get(detail.job_id.as_str()) {
         job.insert("tags".to_owned(), tags.clone().into());
     }
-    if let Some(Value::Object(container)) = job.get_mut("container") {
-        let properties = registered.and_then(|registered| registered.get("containerProperties")?.as_object());
-        complete(container, properties);
-    }
     let of_definition = |member: &str| registered.and_then(|registered| registered.get(member));
+    let of_node =
+        node_index(&detail.job_id).and_then(|index| said_of_node(of_definition("nodeProperties")?, index));
+    if let Some(Value::Object(container)) = job.get_mut("container") {
+        let said = match of_node {
+            Some(range) => range.get("container"),
+            None => of_definition("containerProperties"),
+        };
+        complete(container, said.and_then(Value::as_object));
+    }
     if let (Some(Value::Object(nodes)), Some(Value::Object(said))) =
         (job.get_mut("nodeProperties"), of_definition("nodeProperties"))
     {
@@ -75,10 +81,19 @@ fn described(detail: &JobDetail, resources: &Resources) -> Result<Value, Fault> 
             nodes.entry(member.as_str()).or_insert_with(|| value.clone());
         }
     }
-    if let (Some(ecs), Some(said)) = (job.get_mut("ecsProperties"), of_definition("ecsProperties")) {
+    let said = match of_node {
+        Some(range) => range.get("ecsProperties"),
+        None => of_definition("ecsProperties"),
+    };
+    if let (Some(ecs), Some(said)) = (job.get_mut("ecsProperties"), said) {
         complete_task(ecs, &said["taskProperties"][0]["containers"]);
     }
     Ok(job.into())
+}
+
+/// Which node of its parent a job is.
+fn node_index(job_id: &JobId) -> Option<u32> {
+    job_id.as_str().rsplit_once('#').and_then(|(_, index)| index.parse().ok())
 }
 
 /// Adds what the definition says of each container of a task.
@@ -176,6 +191,41 @@ mod tests {
         let containers = &job["ecsProperties"]["taskProperties"][0]["containers"];
         assert_eq!(containers[0], json!({"name": "a", "exitCode": 3, "image": "i", "command": ["x"]}));
         assert_eq!(containers[1], json!({"name": "b", "image": "j", "essential": false}));
+    }
+
+    #[test]
+    fn a_node_has_all_that_its_range_says() {
+        let task = json!({"taskProperties": [{"containers": [{"name": "a", "image": "i"}]}]});
+        let registered = json!({"nodeProperties": {"numNodes": 3, "mainNode": 0, "nodeRangeProperties": [
+            {"targetNodes": "0:", "container": {"image": "all", "volumes": [{"name": "v"}]}},
+            {"targetNodes": "1", "container": {"image": "one", "memory": 64}},
+            {"targetNodes": "2:3", "ecsProperties": task},
+        ]}});
+        let definition = JobDefinition { job_definition_name: "n:1".into(), ..Default::default() };
+        let registered = registered.as_object().unwrap().clone();
+        let revision = Revision { revision: 1, active: true, definition, registered };
+        let resources = Resources {
+            definitions: BTreeMap::from([("n".to_owned(), vec![revision])]),
+            ..Default::default()
+        };
+        let node = |index: u32, runs: Value| {
+            let mut detail = json!({"jobName": "f", "jobId": format!("x#{index}"), "status": "RUNNING",
+                "jobDefinition": "arn:aws:batch:local:000000000000:job-definition/n:1"});
+            detail.as_object_mut().unwrap().extend(runs.as_object().unwrap().clone());
+            described(&serde_json::from_value(detail).unwrap(), &resources).unwrap()
+        };
+        let first = node(0, json!({"container": {"exitCode": 0}}));
+        assert_eq!(
+            (&first["container"]["image"], &first["container"]["volumes"][0]["name"]),
+            (&json!("all"), &json!("v"))
+        );
+        let second = node(1, json!({"container": {}}));
+        assert_eq!(
+            (&second["container"]["image"], &second["container"]["memory"]),
+            (&json!("one"), &json!(64))
+        );
+        let third = node(2, json!({"ecsProperties": {"taskProperties": [{"containers": [{"name": "a"}]}]}}));
+        assert_eq!(third["ecsProperties"]["taskProperties"][0]["containers"][0]["image"], "i");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use described::DescribedNode;
+pub(crate) use nodes::said_of_node;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

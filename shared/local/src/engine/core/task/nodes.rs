@@ -52,10 +52,12 @@ pub(super) fn task(
     let mut containers = Vec::new();
     for index in 0..count {
         let failed = |why: String| format!("nodeProperties: node {index}: {why}");
-        let range = narrowest(&nodes.node_range_properties, |range| &range.target_nodes, index, count);
+        let range =
+            narrowest(&nodes.node_range_properties, |range| range.target_nodes.as_str(), index, count);
         let range =
             range.ok_or_else(|| format!("nodeProperties: no nodeRangeProperties are for node {index}"))?;
-        let own = narrowest(&overrides.node_property_overrides, |one| &one.target_nodes, index, count);
+        let own =
+            narrowest(&overrides.node_property_overrides, |one| one.target_nodes.as_str(), index, count);
         let of_node = match (&range.ecs_properties, &range.container) {
             (Some(task), _) => {
                 let changes = own.and_then(|own| own.ecs_properties_override.as_ref());
@@ -77,8 +79,17 @@ pub(super) fn task(
     Ok(Task { containers, main_node: Some(nodes.main_node) })
 }
 
+/// What a definition's `nodeProperties` say of one node: the range that is for it.
+pub(crate) fn said_of_node(nodes: &Value, index: u32) -> Option<&Value> {
+    let count = nodes["numNodes"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
+    // `nodeOverrides` may ask for more nodes than the definition does.
+    let count = count.max(index.saturating_add(1));
+    let ranges = nodes["nodeRangeProperties"].as_array()?;
+    narrowest(ranges, |range| range["targetNodes"].as_str().unwrap_or_default(), index, count)
+}
+
 /// Of several ranges that hold a node, the one with the fewest nodes: a range within another has the say.
-fn narrowest<T>(ranges: &[T], target: impl Fn(&T) -> &String, node: u32, count: u32) -> Option<&T> {
+fn narrowest<T>(ranges: &[T], target: impl Fn(&T) -> &str, node: u32, count: u32) -> Option<&T> {
     let held = ranges.iter().filter_map(|one| {
         let (first, last) = range(target(one), count)?;
         (first..=last).contains(&node).then_some((last - first, one))
