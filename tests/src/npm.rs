@@ -80,9 +80,6 @@ fn install<'a>(root: &Path, packages: impl Iterator<Item = &'a str>) -> anyhow::
         "--no-fund",
         "--no-package-lock",
         "--silent",
-        // A connection that stands still is given up after 30 s in place of five minutes, and tried again.
-        "--fetch-timeout=30000",
-        "--fetch-retries=5",
         "--prefix",
     ]);
     let output = npm.arg(root).args(packages).current_dir(root).output().context("starting npm")?;
