@@ -1,11 +1,9 @@
 //! `batchwright dlq`.
 
-use std::io::{self, IsTerminal as _};
-
-use anyhow::Context;
 use clap::ValueEnum as _;
 use serde_json::json;
 
+use super::confirm::{is_confirmed, somebody_can_answer};
 use crate::args::{DlqCommand, DlqRedriveArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::{human, table};
@@ -80,16 +78,10 @@ async fn redrive(queues: &DeadLetterQueues, args: &DlqRedriveArgs) -> Result<Exi
     let (letters, most) = (args.queue, args.most);
     let receiver = queues.receiver(letters);
     if !args.yes {
-        if !io::stdin().is_terminal() {
-            let why = "redrive asks before it acts; give --yes where nobody can answer";
-            return Err(Failure::Usage(why.to_owned()));
-        }
+        somebody_can_answer("redrive")?;
         let waiting = queues.count(letters).await?;
         let count = human::count(most.unwrap_or(waiting).min(waiting), "message");
-        eprint!("deliver about {count} to {}? [y/N] ", told(&receiver));
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).context("stdin")?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        if !is_confirmed(&format!("deliver about {count} to {}", told(&receiver)))? {
             return Ok(Exit::Well);
         }
     }

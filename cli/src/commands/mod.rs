@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod confirm;
 #[cfg(feature = "aws")]
 mod dlq;
 mod doctor;

@@ -1,7 +1,7 @@
 //! `batchwright cancel` and `batchwright terminate`.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter};
 
 use anyhow::Context;
 use batchwright::domain::stop::{Stopping, stopping};
@@ -12,6 +12,7 @@ use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::stop::{StopCounts, StopLine, StopOutcome, cancel_run, stop_jobs, stop_run};
 use serde::Serialize;
 
+use super::confirm::{self, somebody_can_answer};
 use super::processes;
 use crate::args::{Output, ProcessArgs, StopArgs};
 use crate::exit::{Exit, Failure};
@@ -129,20 +130,12 @@ fn is_confirmed(asked: &Asked, args: &StopArgs, stop: Stop) -> Result<bool, Fail
     if args.yes {
         return Ok(true);
     }
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!(
-            "{stop} asks before it acts; give --yes where nobody can answer"
-        )));
-    }
+    somebody_can_answer(&stop.to_string())?;
     let runs: Vec<String> =
         asked.runs.iter().map(|run| format!("the run {} ({})", run.run_id, run.source)).collect();
     let what =
         if runs.is_empty() { human::count(asked.names.len() as u64, "job") } else { runs.join(" and ") };
-    eprint!("{stop} {what}: {} under way? [y/N] ", human::count(asked.open, "job"));
-    io::stderr().flush().context("stderr")?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).context("stdin")?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    confirm::is_confirmed(&format!("{stop} {what}: {} under way", human::count(asked.open, "job")))
 }
 
 /// Returns how it went, and the submissions that Batch was asked to stop.

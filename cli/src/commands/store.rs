@@ -1,7 +1,7 @@
 //! `batchwright store`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 
 use anyhow::Context;
 use batchwright::domain::{Job, JobHead, JobName, JobStatus, Submission};
@@ -9,6 +9,7 @@ use batchwright::ports::{JobQueries, JobRemoval, RunStore};
 use batchwright::use_cases::queries::for_each_submission_of;
 use serde::Serialize;
 
+use super::confirm::{is_confirmed, somebody_can_answer};
 use crate::args::{ExportArgs, RemoveArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::human;
@@ -67,14 +68,8 @@ where
     for_each_job(store, &args.what, choose).await?;
     let count = human::count(names.len() as u64, "job");
     if !args.yes {
-        if !io::stdin().is_terminal() {
-            let why = "remove asks before it acts; give --yes where nobody can answer";
-            return Err(Failure::Usage(why.to_owned()));
-        }
-        eprint!("forget {count} with all that is known of them? [y/N] ");
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).context("stdin")?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        somebody_can_answer("remove")?;
+        if !is_confirmed(&format!("forget {count} with all that is known of them"))? {
             return Ok(Exit::Well);
         }
     }

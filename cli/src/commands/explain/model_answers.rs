@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use batchwright::domain::explain::Situation;
 use batchwright::domain::queue::{ComputeEnvironment, InFront};
 use batchwright::domain::{
-    Cause, Job, JobHead, JobId, JobName, JobQueue, JobState, JobStatus, Run, RunId, StatusCounts, Submission,
-    Timestamp,
+    Cause, Job, JobHead, JobId, JobName, JobQueue, JobStatus, Run, RunId, StatusCounts, Submission, Timestamp,
 };
 use batchwright::local::StateDir;
 use batchwright::ports::{Clock, Cursor, JobQueries, Page, PortError, QueueSource, RunStore};
@@ -346,13 +345,4 @@ async fn the_page_of_causes_has_a_model_answer_for_each_situation() {
         written == expected,
         "docs/causes.md does not say what the program says: `UPDATE_ANSWERS=1 cargo test --lib model_answers`"
     );
-}
-
-/// Kept, so that a state of the fixtures is one that the classifier reads as its cause.
-#[test]
-fn a_fixture_is_its_cause() {
-    for cause in Cause::ALL.into_iter().filter(|cause| *cause != Cause::Child) {
-        let state = submission("tile-7", ID, "FAILED", text_of(cause)).state;
-        assert_eq!(JobState::cause(&state), Some(cause));
-    }
 }
