@@ -13,3 +13,14 @@ pub(crate) fn user() -> Option<String> {
 pub(crate) fn stack() -> Option<String> {
     std::env::var("BATCHWRIGHT_STACK").ok().filter(|name| !name.is_empty())
 }
+
+/// The file of this program.
+pub(crate) fn program() -> std::io::Result<std::path::PathBuf> {
+    std::env::current_exe()
+}
+
+/// What nobody can guess: 122 bits of the system's randomness.
+#[expect(clippy::disallowed_methods, reason = "a secret must not follow from a seed")]
+pub(crate) fn token() -> uuid::Uuid {
+    uuid::Uuid::new_v4()
+}

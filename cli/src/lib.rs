@@ -5,6 +5,7 @@ mod output;
 
 mod args;
 mod commands;
+mod console;
 mod environment;
 mod exit;
 mod report;

@@ -1,5 +1,6 @@
 //! Where a command looks: on this machine or at a stack.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "aws")]
@@ -94,16 +95,33 @@ impl Deployment {
         Ok(Target::Local(self.state_dir()))
     }
 
-    /// The options that say so, for commands that are shown.
-    pub(crate) fn as_options(&self) -> String {
+    /// The options that say so, for another command of this program.
+    pub(crate) fn as_arguments(&self) -> Vec<OsString> {
         #[cfg(feature = "aws")]
-        if let Some(stack) = self.stack.named().ok().filter(|_| !self.local).and_then(|named| named.stack) {
-            return format!("--stack {stack}");
+        if !self.local {
+            let StackArgs { profile, region, endpoint_url, .. } = &self.stack;
+            let stack = self.stack.named().ok().and_then(|named| named.stack);
+            let options = [
+                ("--stack", &stack),
+                ("--profile", profile),
+                ("--region", region),
+                ("--endpoint-url", endpoint_url),
+            ];
+            let given = options.into_iter().filter_map(|(name, value)| Some([name, value.as_ref()?]));
+            return given.flatten().map(OsString::from).collect();
         }
-        match &self.state_dir {
-            Some(dir) => format!("--local --state-dir {}", dir.display()),
-            None => "--local".to_owned(),
+        let mut arguments = vec![OsString::from("--local")];
+        if let Some(dir) = &self.state_dir {
+            arguments.extend(["--state-dir".into(), dir.into()]);
         }
+        arguments
+    }
+
+    /// The same, as a person types them into a shell.
+    pub(crate) fn as_options(&self) -> String {
+        let words = self.as_arguments();
+        let words: Vec<String> = words.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+        words.join(" ")
     }
 
     /// The state folder.
@@ -114,5 +132,31 @@ impl Deployment {
     /// The state folder, where one was named.
     pub(crate) fn given_state_dir(&self) -> Option<&Path> {
         self.state_dir.as_deref()
+    }
+}
+
+/// Quoted where a shell would take it apart.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, expected) in [
+            ("plain-1.yaml", "plain-1.yaml"),
+            ("two words", "'two words'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
     }
 }
