@@ -119,14 +119,15 @@ const gather = () => {
   const bin = (ms) => Math.min(BINS - 1, Math.max(0, Math.floor((ms - first) / (end - first) * BINS)));
   const steps = { waiting: new Float64Array(BINS + 1), running: new Float64Array(BINS + 1) };
   const ends = { ok: new Float64Array(BINS), bad: new Float64Array(BINS), retry: new Float64Array(BINS) };
-  const add = (into, from, to) => {
+  // A job that starts within a bin runs in it and no longer waits.
+  const add = (into, from, to, least) => {
     if (from == null || to == null || to < from) return;
-    into[bin(from)]++; into[Math.min(BINS, bin(to) + 1)]--;
+    into[bin(from)]++; into[Math.max(bin(from) + least, to >= end ? BINS : bin(to))]--;
   };
   for (const job of jobs) for (const t of job.tries) {
     const stop = stopOf(t, job);
-    add(steps.waiting, t.created, t.started ?? stop);
-    add(steps.running, t.started, stop);
+    add(steps.waiting, t.created, t.started ?? stop, 0);
+    add(steps.running, t.started, stop, 1);
     if (t.stopped != null) ends[t.earlier ? "retry" : job.status === SUCCEEDED ? "ok" : "bad"][bin(t.stopped)]++;
   }
   const summed = (values) => { const out = new Float64Array(BINS); let at = 0; for (let i = 0; i < BINS; i++) { at += values[i]; out[i] = at; } return out; };
@@ -228,14 +229,15 @@ const row = (job, i) => make("div", {
   class: "row", role: "row", "aria-selected": String(i === state.at), title: job.why, style: { top: `${i * ROW_HEIGHT}px` },
   on: { click: () => { state.at = i; render(); details(job); } },
 }, make("div", {}, job.name), make("div", { class: `s ${kind(job.status)}` }, STATUS[job.status]),
-make("div", { class: "dim" }, job.cause ?? (job.size ? `${number.format(job.size)} children` : "")),
+make("div", { class: "dim" }, job.cause ?? (job.size ? `${number.format(job.size)} children` : job.why)),
 make("div", { class: "num" }, String(job.tries.length)), make("div", { class: "num" }, span(job.waiting)),
 make("div", { class: "num" }, span(job.ran)), make("div", { class: "line" }, ...line(job)));
 const render = (all = false) => {
   const body = $("body"), space = $("space");
+  // Before the rows are counted that are seen: the height of the list gives that of its frame.
+  space.style.height = all ? "auto" : `${shown.length * ROW_HEIGHT}px`;
   const from = all ? 0 : Math.max(0, Math.floor(body.scrollTop / ROW_HEIGHT) - 8);
   const to = Math.min(shown.length, all ? ROWS_PRINTED : Math.ceil((body.scrollTop + body.clientHeight) / ROW_HEIGHT) + 8);
-  space.style.height = all ? "auto" : `${shown.length * ROW_HEIGHT}px`;
   const rows = [];
   for (let i = from; i < to; i++) rows.push(row(shown[i], i));
   space.replaceChildren(...(shown.length ? rows : [make("div", { class: "none" }, jobs.length ? "no job matches" : "no jobs")]));
