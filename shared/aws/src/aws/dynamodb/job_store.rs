@@ -9,7 +9,7 @@ use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp, claims,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -34,7 +34,15 @@ impl ClaimStore for DynamoDbJobStore {
     }
 
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
-        until_settled("TransactWriteItems", || self.try_record(submission)).await
+        let rule = |head: &mut Option<JobHead>| claims::record(head.as_mut(), submission);
+        let submitted = submission.state();
+        until_settled("TransactWriteItems", || self.try_record(&submitted, submission.now, rule)).await
+    }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        let rule = |head: &mut Option<JobHead>| claims::take_in(head, claim, job_id);
+        let submitted = JobState::submitted(claim.spec.job_name.clone(), job_id.clone(), None);
+        until_settled("TransactWriteItems", || self.try_record(&submitted, claim.now, rule)).await
     }
 }
 
