@@ -1,5 +1,7 @@
 //! What the program reads of its environment, beside clap's own options.
 
+use std::path::PathBuf;
+
 /// Who runs the program.
 #[expect(clippy::disallowed_methods, reason = "this is where the program's environment is read")]
 pub(crate) fn user() -> Option<String> {
@@ -14,8 +16,21 @@ pub(crate) fn stack() -> Option<String> {
     std::env::var("BATCHWRIGHT_STACK").ok().filter(|name| !name.is_empty())
 }
 
+/// The configuration file that the environment names.
+#[cfg(feature = "aws")]
+pub(crate) fn configuration() -> Option<PathBuf> {
+    std::env::var_os("BATCHWRIGHT_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Where users keep their configurations.
+#[cfg(feature = "aws")]
+pub(crate) fn configurations() -> Option<PathBuf> {
+    let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    crate::configuration::folder(path("XDG_CONFIG_HOME"), path("HOME"))
+}
+
 /// The file of this program.
-pub(crate) fn program() -> std::io::Result<std::path::PathBuf> {
+pub(crate) fn program() -> std::io::Result<PathBuf> {
     std::env::current_exe()
 }
 

@@ -9,6 +9,8 @@ use batchwright::local::StateDir;
 use clap::Args;
 
 #[cfg(feature = "aws")]
+use crate::configuration::Configuration;
+#[cfg(feature = "aws")]
 use crate::environment;
 use crate::exit::Failure;
 
@@ -31,7 +33,8 @@ pub(crate) struct Deployment {
 #[cfg(feature = "aws")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StackArgs {
-    /// The Name of a deployed stack [default: the variable BATCHWRIGHT_STACK]
+    /// The Name of a deployed stack, or a name that the configuration knows [default: the variable
+    /// BATCHWRIGHT_STACK, else the configuration's]
     #[arg(long, value_name = "NAME")]
     pub(crate) stack: Option<String>,
     /// The profile of the AWS configuration
@@ -67,14 +70,26 @@ impl StackArgs {
         }
     }
 
-    /// With the stack's name: the option's, else the environment's. Errs where neither names one.
+    /// With the stack's name and place. The name is the option's, else the environment's, else the configuration's; the
+    /// place is the options', else the one that the configuration has for that name. Errs where nothing names a stack.
     pub(crate) fn named(&self) -> Result<StackArgs, Failure> {
-        let stack = self.stack.clone().or_else(environment::stack);
-        let none = || {
+        let mut configuration = Configuration::read()?;
+        let name = self.known_as(&configuration).ok_or_else(|| {
             let why = "no stack is named: give --stack NAME, or set BATCHWRIGHT_STACK; on this machine jobs run by --local";
             Failure::Usage(why.to_owned())
-        };
-        Ok(StackArgs { stack: Some(stack.ok_or_else(none)?), ..self.clone() })
+        })?;
+        let place = configuration.stacks.remove(&name).unwrap_or_default();
+        Ok(StackArgs {
+            stack: place.name.or(Some(name)),
+            profile: self.profile.clone().or(place.profile),
+            region: self.region.clone().or(place.region),
+            endpoint_url: self.endpoint_url.clone().or(place.endpoint_url),
+        })
+    }
+
+    /// The name that a person knows the stack by.
+    fn known_as(&self, configuration: &Configuration) -> Option<String> {
+        self.stack.clone().or_else(environment::stack).or_else(|| configuration.stack.clone())
     }
 }
 
@@ -100,7 +115,7 @@ impl Deployment {
         #[cfg(feature = "aws")]
         if !self.local {
             let StackArgs { profile, region, endpoint_url, .. } = &self.stack;
-            let stack = self.stack.named().ok().and_then(|named| named.stack);
+            let stack = Configuration::read().ok().and_then(|read| self.stack.known_as(&read));
             let options = [
                 ("--stack", &stack),
                 ("--profile", profile),
