@@ -7,7 +7,7 @@
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
 //! - [`stop`]: jobs stopped on request, and runs cancelled.
-//! - [`queries`], [`array_counts`]: what the job database answers.
+//! - [`queries`], [`array_counts`], [`failed_children`]: what the job database answers.
 //! - [`select`]: runs and jobs, by the words with which people name them.
 //! - [`explain`], [`read_logs`], [`follow_logs`], [`plan_file`]: what people ask for.
 
@@ -16,6 +16,7 @@ pub mod array_counts;
 pub mod collect_logs;
 mod dependencies;
 pub mod explain;
+pub mod failed_children;
 mod follow;
 pub mod follow_logs;
 pub mod plan_file;
