@@ -4,6 +4,7 @@ use futures_util::{TryStreamExt as _, stream};
 
 use super::DynamoDbJobStore;
 use super::call::{until_settled, unusable};
+use super::cursor::ListPosition;
 use super::item;
 use super::keys::Work;
 use super::lists::List;
@@ -173,6 +174,12 @@ impl JobQueries for DynamoDbJobStore {
     }
 
     async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        if run_id.is_none()
+            && ListPosition::read(page).map_err(unusable("Scan"))?.is_of_scan()
+            && let Some(page) = self.scan_jobs(page).await?
+        {
+            return Ok(page);
+        }
         self.list_jobs(run_id, page).await
     }
 
@@ -185,7 +192,10 @@ impl JobQueries for DynamoDbJobStore {
     }
 
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
-        self.count().await
+        match self.scan_counts().await? {
+            Some(counts) => Ok(counts),
+            None => self.count().await,
+        }
     }
 }
 
