@@ -15,6 +15,9 @@ use crate::fan_out::limits::named_ahead;
 use crate::fan_out::{ItemOutcome, ItemResult};
 use crate::ports::PortError;
 
+/// Steps with early results until lines take their place: a checkpoint names each, and whoever goes on reads each.
+const EARLY_STEPS: u32 = 64;
+
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
     /// Writes down what there is, where it is much, where more is to be started, or where `anyway` is.
     pub(super) fn save_if_due(&mut self, anyway: bool) {
@@ -30,7 +33,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         let has_early = !is_handed_on && !self.new_early.is_empty();
         if anyway || needs_more || has_much || has_early {
             let started = self.started.max(self.next_start.saturating_add(to_name));
-            let step = self.step(started, anyway || has_much, None);
+            let step = self.step(started, anyway || has_much || self.early_steps >= EARLY_STEPS, None);
             self.save(step);
         }
     }
@@ -61,8 +64,10 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                 self.lines_done = self.reorder.given().clone();
             }
             self.written = self.progress.clone();
+            self.early_steps = 0;
             self.new_early.retain(|(index, _)| self.reorder.holds(*index));
         }
+        self.early_steps += u32::from(!self.new_early.is_empty());
         let quiet = self.quiet_before + self.quiet_since.elapsed();
         Step {
             from,

@@ -158,6 +158,8 @@ struct Run<'a, L, F, S> {
     lines_done: Indices,
     /// Results that are neither in lines nor kept as early.
     new_early: Vec<(u64, Settled)>,
+    /// Steps that had some, since there were lines.
+    early_steps: u32,
     progress: Progress,
     /// What the items came to whose lines are written.
     written: Progress,
@@ -209,6 +211,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             lines_from: reorder.next(),
             lines_done: reorder.given().clone(),
             new_early: Vec::new(),
+            early_steps: 0,
             failures: start.progress.counts.failures(),
             wall_time_before_ms: start.progress.wall_time_ms,
             written: start.progress.clone(),
