@@ -27,7 +27,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         let is_handed_on = self.ledger.is_handed_on();
         let runs_ahead = is_handed_on && !self.stopping && !self.has_read_all;
         let named = self.started.saturating_sub(self.next_start);
-        let to_name = if runs_ahead { self.to_name() } else { 0 };
+        let to_name = if runs_ahead { self.room_to_name() } else { 0 };
         let needs_more = named < to_name.div_ceil(2);
         let has_much = !self.lines.is_empty() && self.lines.len() >= self.ledger.step_bytes();
         let has_early = !is_handed_on && !self.new_early.is_empty();
@@ -40,7 +40,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
 
     /// How many items of the list are to be written down as started before they are: those that there is room for, or
     /// more where calls are short.
-    fn to_name(&mut self) -> u64 {
+    fn room_to_name(&mut self) -> u64 {
         if self.is_over() {
             // They are not sent any more.
             return u64::from(self.terms.ceiling) * 2;
