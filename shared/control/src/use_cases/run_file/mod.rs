@@ -27,7 +27,7 @@ use crate::domain::{
 use crate::job_file::{Entry, JobFile, JobFileError, Problem};
 use crate::ports::{Clock, JobEngine, JobStore, ObjectStore, PortError, RunStore, SubmissionPace};
 use progress::{Progress, SAVE_EVERY};
-pub use report::{ReportLine, ReportOutcome, merged, report_key, settled_key};
+pub use report::{ReportLine, ReportOutcome, merged, report_key};
 
 /// How a file is run.
 #[derive(Debug, Clone)]
