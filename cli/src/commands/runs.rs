@@ -50,15 +50,30 @@ pub(super) async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {
 }
 
 pub(super) fn table(runs: &[Run]) -> comfy_table::Table {
-    let mut rows =
-        table::table(&["RUN", "STATE", "STARTED", "BY", "SUBMITTED", "SKIPPED", "REJECTED", "JOB FILE"]);
+    let mut rows = table::table(&[
+        "RUN",
+        "STATE",
+        "STARTED",
+        "ENDED",
+        "BY",
+        "SUBMITTED",
+        "SUCCEEDED",
+        "FAILED",
+        "SKIPPED",
+        "REJECTED",
+        "JOB FILE",
+    ]);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for run in runs {
         rows.add_row([
             run.run_id.to_string(),
             run.state.to_string(),
             run.started_at.to_rfc3339_seconds(),
-            run.requested_by.clone().unwrap_or_else(|| "-".to_owned()),
+            or_dash(run.end.map(|end| end.ended_at.to_rfc3339_seconds())),
+            or_dash(run.requested_by.clone()),
             run.counts.submitted.to_string(),
+            or_dash(run.end.map(|end| end.succeeded.to_string())),
+            or_dash(run.end.map(|end| end.failed.to_string())),
             run.counts.skipped.to_string(),
             (run.counts.rejected + run.counts.unknown).to_string(),
             run.source.clone(),

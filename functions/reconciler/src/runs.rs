@@ -36,7 +36,9 @@ pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: Async
         for run in &page.items {
             let gone_on = match run.state {
                 RunState::Cancelling => stop(store, engine, clock, run, done).await,
-                _ => go_on(invoker, submitter, run, done).await,
+                RunState::Submitting => go_on(invoker, submitter, run, done).await,
+                // It waits for the ends of its jobs.
+                RunState::Submitted | RunState::Rejected | RunState::Cancelled => Ok(()),
             };
             if let Err(error) = gone_on {
                 warn!(run.id = %run.run_id, %error, "postponed to the next pass");

@@ -12,9 +12,9 @@ use batchwright::domain::{
     LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts,
     Submission, SubmitJobRequest, Timestamp,
 };
-use batchwright::events::JobDetail;
+use batchwright::events::{Announcement, JobDetail};
 use batchwright::ports::{
-    Applied, AsyncInvoker, CheckpointStore, ClaimStore, Cursor, JobEngine, JobQueries, JobRemoval,
+    Applied, AsyncInvoker, CheckpointStore, ClaimStore, Cursor, EventBus, JobEngine, JobQueries, JobRemoval,
     JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore,
     StateStore, Stored, SubmissionPace, Version, WorkLists,
 };
@@ -138,6 +138,12 @@ impl<P: SubmissionPace> SubmissionPace for Fused<P> {
 impl<I: AsyncInvoker> AsyncInvoker for Fused<I> {
     fused! {
         invoke_later(function: &str, payload: &[u8]) -> Answer<()>;
+    }
+}
+
+impl<B: EventBus> EventBus for Fused<B> {
+    fused! {
+        put(events: &[Announcement]) -> Answer<()>;
     }
 }
 

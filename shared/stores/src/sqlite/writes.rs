@@ -224,6 +224,7 @@ fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, Sqli
         i64::try_from(run.checkpoint.0).unwrap_or(i64::MAX),
         run.updated_at.as_millis(),
         rows::to_json("a run", run)?,
+        !run.has_work_left(),
     ])?;
     Ok(changed > 0)
 }
