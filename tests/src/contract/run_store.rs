@@ -7,14 +7,14 @@ use batchwright::domain::{
     Cancellation, Checkpoint, Ending, Newer, Run, RunCounts, RunEnd, RunOutcome, RunState, SourceVersion,
     Stop, Timestamp,
 };
-use batchwright::ports::RunStore;
+use batchwright::ports::{JobRemoval, RunStore};
 use tokio::task::JoinSet;
 
 use super::fixtures::{NOW, at, each_once, run_id, set, walk};
 use super::run_cases;
 
 /// Runs every case. Needs a runtime with several threads: one case races.
-pub async fn holds<S: RunStore + Clone + 'static>(
+pub async fn holds<S: RunStore + JobRemoval + Clone + 'static>(
     make: impl AsyncFn() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
     run_cases!(make;
@@ -26,6 +26,7 @@ pub async fn holds<S: RunStore + Clone + 'static>(
         only_runs_that_have_not_ended_and_are_silent_are_unfinished,
         of_eight_looks_at_once_one_writes_the_end,
         a_run_has_work_left_until_its_end_is_told,
+        a_run_is_pruned_only_as_it_was_read,
         a_list_of_many_pages_holds_each_run_once,
     )
 }
@@ -218,5 +219,18 @@ async fn a_list_of_many_pages_holds_each_run_once<S: RunStore>(store: &S) -> any
     assert_eq!(unfinished(store, 5_000).await?, expected);
     let all = walk(async |page| store.runs(page.as_ref()).await).await?;
     assert_eq!(each_once(&all, |run| run.run_id.to_string())?, expected);
+    Ok(())
+}
+
+async fn a_run_is_pruned_only_as_it_was_read<S: RunStore + JobRemoval>(store: &S) -> anyhow::Result<()> {
+    submitted(store, "a").await?;
+    store.save_run(&looked("a", 1, false)).await?;
+    assert!(store.save_run(&looked("a", 2, true)).await?);
+    assert!(!store.prune_run(&looked("a", 1, false)).await?, "a look came in between");
+    assert!(store.prune_run(&looked("a", 2, true)).await?);
+    assert!(!store.prune_run(&looked("a", 2, true)).await?, "it is gone");
+    assert_eq!(store.run(&run_id("a")).await?, None);
+    let all = walk(async |page| store.runs(page.as_ref()).await).await?;
+    assert!(all.is_empty());
     Ok(())
 }

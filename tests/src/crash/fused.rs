@@ -95,6 +95,8 @@ impl<S: JobRemoval> JobRemoval for Fused<S> {
     fused! {
         remove_submission(job_id: &JobId) -> Answer<Option<Submission>>;
         remove_job(job_name: &JobName) -> Answer<Vec<JobId>>;
+        prune_job(head: &JobHead) -> Answer<bool>;
+        prune_run(run: &Run) -> Answer<bool>;
     }
 }
 

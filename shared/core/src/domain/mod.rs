@@ -49,6 +49,7 @@ pub mod plan;
 pub mod queue;
 pub mod reasons;
 pub mod rerun;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod run_end;

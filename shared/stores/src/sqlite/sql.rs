@@ -168,6 +168,8 @@ pub(super) const CREATE_RUN: &str = "
 pub(super) const SAVE_RUN: &str = "
     UPDATE runs SET state = ?2, checkpoint = ?3, updated_at = ?4, run = ?5, ended = ?6 WHERE run_id = ?1";
 
+pub(super) const REMOVE_RUN: &str = "DELETE FROM runs WHERE run_id = ?1";
+
 pub(super) const RUN: &str = "SELECT run FROM runs WHERE run_id = ?1";
 
 pub(super) const RUNS: &str = "SELECT run FROM runs WHERE run_id > ?1 ORDER BY run_id LIMIT ?2";
@@ -223,6 +225,7 @@ mod tests {
         REMOVE_SUBMISSIONS_OF_JOB,
         CREATE_RUN,
         SAVE_RUN,
+        REMOVE_RUN,
         RUN,
         RUNS,
         UNFINISHED_RUNS,
