@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter};
 
 use anyhow::Context;
-use batchwright::domain::Run;
+use batchwright::domain::{Ending, Run};
 use batchwright::ports::{Cursor, RunStore};
 
 use crate::args::{Output, RunsArgs};
@@ -20,7 +20,7 @@ pub(crate) async fn runs<S: RunStore>(store: &S, args: &RunsArgs) -> Result<Exit
     if args.shown.output != Output::Table {
         let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "runs");
         for run in &runs {
-            records.push(run).context("stdout")?;
+            records.push(&told(run)).context("stdout")?;
         }
         records.finish(&serde_json::Map::new()).context("stdout")?;
         return Ok(Exit::Well);
@@ -34,6 +34,11 @@ pub(crate) async fn runs<S: RunStore>(store: &S, args: &RunsArgs) -> Result<Exit
         println!("the latest {} of {}", runs.len(), human::count(known as u64, "run"));
     }
     Ok(Exit::Well)
+}
+
+/// A run as it is printed as JSON: how its end is looked for is not for others.
+pub(super) fn told(run: &Run) -> Run {
+    Run { ending: Ending::default(), ..run.clone() }
 }
 
 pub(super) async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {

@@ -7,7 +7,7 @@ use batchwright::ports::{
     AsyncInvoker, CheckpointStore, Clock, EventBus, JobEngine, JobStore, LogSource, ObjectStore, PortError,
     RunStore, SubmissionPace,
 };
-use batchwright::use_cases::end_runs::{SETTLE_MS, end_runs, jobs_ended};
+use batchwright::use_cases::end_runs::jobs_ended;
 use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
@@ -88,38 +88,34 @@ where
     let mut runs = Continued::default();
     let mut reconciled = Reconciled::default();
     let mut logs = Archived::default();
-    let (mut runs_ended, mut ends_postponed) = (0, 0);
     let which = (config.submitter.as_str(), config.run_silence_ms);
-    let continuing = continue_runs(store, engine, invoker, clock, which, &mut runs);
+    let continuing = continue_runs(store, engine, (invoker, bus), clock, which, &mut runs);
     let all_continued = until(end, continuing).await?.is_some();
     let mut ends = Vec::new();
     let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled, &mut ends);
     let all_reconciled = until(end, reconciling).await?.is_some();
-    let telling = async {
-        match jobs_ended(store, bus, clock, &ends).await {
-            Ok(ended) => runs_ended += ended,
-            Err(error) => {
-                warn!(%error, "some ends of jobs were not told, or their runs not looked at");
-                ends_postponed += 1;
-            }
+    // What the pass has found to have ended may end runs, too. A bus that is away must not stop the pass.
+    let telling = async { Ok(jobs_ended(store, bus, clock, &ends).await) };
+    let told = until(end, telling).await?;
+    let all_told = told.is_some();
+    match told {
+        Some(Err(error)) => {
+            warn!(%error, "some ends of jobs were not told, or their runs not looked at");
+            runs.postponed += 1;
         }
-        end_runs(store, bus, clock, SETTLE_MS, &mut runs_ended, |run_id, error| {
-            warn!(run.id = %run_id, %error, "its end is left to the next pass");
-            ends_postponed += 1;
-        })
-        .await
-    };
-    let all_told = until(end, telling).await?.is_some();
+        Some(Ok(ended)) => runs.ended += ended,
+        None => {}
+    }
     let archiving = archive_logs(store, source, archive, clock, &config.collect, &mut logs);
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
         runs_continued: runs.runs,
-        runs_ended,
+        runs_ended: runs.ended,
         jobs_stopped: runs.jobs_stopped,
         reconciled,
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
-        postponed: runs.postponed + ends_postponed + logs.postponed,
+        postponed: runs.postponed + logs.postponed,
         unreadable: runs.unreadable + logs.unreadable,
         cut_short: !(all_continued && all_reconciled && all_told && all_archived),
     };

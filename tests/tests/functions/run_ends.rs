@@ -5,7 +5,8 @@ use std::time::Duration;
 use batchwright::domain::{JobName, JobStatus, Run, RunOutcome, RunState};
 use batchwright::engine::{AttemptOutcome, Ending, Scene};
 use batchwright::events::Announcement;
-use batchwright::ports::{EventBus, JobRemoval as _, NoBus, PortError, RunStore as _, Unpaced};
+use batchwright::ports::{Clock as _, EventBus, JobRemoval as _, NoBus, PortError, RunStore as _, Unpaced};
+use batchwright::use_cases::prune::{Pruned, prune};
 use serde_json::{Value, json};
 
 use crate::world::{World, batch, handed_back, job, texts, uploaded};
@@ -192,4 +193,40 @@ async fn an_array_whose_lost_child_is_run_again_is_told_of_once_and_its_child_ne
     assert_eq!(told, [("tiles".to_owned(), JobStatus::Succeeded)]);
     let end = only_run(&world).await.end;
     assert_eq!(end.map(|end| (end.succeeded, end.failed)), Some((1, 0)), "a child counts with its array");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_long_ago_is_pruned_and_what_is_under_way_stays() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let mut world = World::with(|scene: &Scene<'_>| {
+        let long = if scene.job_name.as_str() == "long" { 90 } else { 0 };
+        AttemptOutcome::success_after(Duration::from_secs(5) + long * DAY)
+    })
+    .await;
+    submit(&world, &[job("old")]).await;
+    let events = world.run_all_of("old").await;
+    deliver(&world, &events, &NoBus).await;
+    tokio::time::sleep(40 * DAY).await;
+    world.objects.put("jobs/new.json", "", json!([job("long"), job("short")]).to_string());
+    let ports = submitter::ports(&world, Unpaced);
+    let new = uploaded("jobs/new.json");
+    ::submitter::handle(&ports, &submitter::config(), new, &world.invocation(900)).await.unwrap();
+    let events = world.run_all_of("short").await;
+    deliver(&world, &events, &NoBus).await;
+    let before = |days: u32| world.clock.now().plus_millis(-i64::from(days) * 86_400_000);
+
+    let counted = prune(&world.store, before(30), true).await.unwrap();
+    assert_eq!((counted.jobs, counted.runs), (1, 1));
+    assert_eq!(world.status("old").await, Some(JobStatus::Succeeded), "it was only counted");
+    assert_eq!(prune(&world.store, before(30), false).await.unwrap(), counted);
+    assert_eq!(world.status("old").await, None);
+    tokio::time::sleep(40 * DAY).await;
+    assert_eq!(prune(&world.store, before(30), false).await.unwrap(), Pruned::default(), "its run goes on");
+    assert!(world.status("short").await.is_some() && world.status("long").await.is_some());
+    // A late event of a job that was forgotten is nobody's.
+    let late = json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": events[0]["detail"]});
+    let mut late = late;
+    late["detail"]["jobName"] = json!("old");
+    assert_eq!(deliver(&world, &[late], &world.bus).await, [0_u64; 0]);
+    assert_eq!(world.status("old").await, None);
 }

@@ -79,6 +79,17 @@ impl World {
         events
     }
 
+    /// Lets a minute go by, in which short jobs run to their ends. Returns the events that came of a job.
+    pub(crate) async fn run_all_of(&mut self, job: &str) -> Vec<Value> {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let mut events = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            events.push(serde_json::to_value(event).unwrap());
+        }
+        events.retain(|event| event["detail"]["jobName"] == job);
+        events
+    }
+
     pub(crate) async fn status(&self, job: &str) -> Option<JobStatus> {
         let job = self.store.job(&JobName::parse(job).unwrap()).await.unwrap();
         job.and_then(|job| job.status())

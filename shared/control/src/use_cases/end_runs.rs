@@ -40,21 +40,28 @@ pub async fn jobs_ended<S: JobQueries + RunStore>(
     ends: &[JobEnded],
 ) -> Result<u64, PortError> {
     let told = ends.iter().filter(|end| !end.is_child);
-    let told: Vec<Announcement> = told.map(|end| Announcement::Job(Box::new(end.clone()))).collect();
-    for events in told.chunks(EVENTS_PER_CALL) {
-        bus.put(events).await?;
-    }
+    let mut events: Vec<Announcement> = told.map(|end| Announcement::Job(Box::new(end.clone()))).collect();
     let mut of_runs: BTreeMap<&RunId, Vec<&JobName>> = BTreeMap::new();
     for end in ends {
         of_runs.entry(&end.run_id).or_default().push(&end.job_name);
     }
     let policy = LookPolicy { settle_ms: SETTLE_MS, to_the_end: false };
-    let mut ended = 0;
+    let mut untold = Vec::new();
     for (run_id, jobs) in of_runs {
         let run = store.run(run_id).await?;
-        if let Some(run) = run.filter(|run| jobs.iter().any(|job| run.waits_for(job))) {
-            ended += u64::from(end_run(store, bus, clock, run, policy).await?);
+        let is_due = |run: &Run| jobs.iter().any(|job| run.waits_for(job)) || news_of(run).is_some();
+        if let Some(run) = run.filter(is_due) {
+            let run = look_for_end(store, clock, run, policy).await?;
+            events.extend(news_of(&run));
+            untold.extend(run.end.is_some().then_some(run));
         }
+    }
+    for events in events.chunks(EVENTS_PER_CALL) {
+        bus.put(events).await?;
+    }
+    let mut ended = 0;
+    for run in untold {
+        ended += u64::from(note_told(store, clock, run).await?);
     }
     Ok(ended)
 }
@@ -100,9 +107,20 @@ pub async fn end_run<S: JobQueries + RunStore>(
     policy: LookPolicy,
 ) -> Result<bool, PortError> {
     let run = look_for_end(store, clock, run, policy).await?;
+    let Some(event) = news_of(&run) else { return Ok(false) };
+    bus.put(&[event]).await?;
+    note_told(store, clock, run).await
+}
+
+/// The end of a run that nobody has told.
+fn news_of(run: &Run) -> Option<Announcement> {
+    let ended = RunEnded::of(run).filter(|_| run.has_work_left());
+    ended.map(|ended| Announcement::Run(Box::new(ended)))
+}
+
+/// Writes down that a run's end was told. Returns whether that had not been written before.
+async fn note_told<S: RunStore>(store: &S, clock: &impl Clock, run: Run) -> Result<bool, PortError> {
     let Some(end) = run.end.filter(|end| !end.told) else { return Ok(false) };
-    let event = RunEnded::of(&run).map(|ended| Announcement::Run(Box::new(ended)));
-    bus.put(event.as_slice()).await?;
     let looks = run.ending.looks.saturating_add(1);
     let ending = Ending { looks, ..run.ending };
     let told = Run { end: Some(RunEnd { told: true, ..end }), ending, updated_at: clock.now(), ..run };
