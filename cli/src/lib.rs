@@ -5,6 +5,9 @@ mod output;
 
 mod args;
 mod commands;
+#[cfg(feature = "aws")]
+mod configuration;
+mod console;
 mod environment;
 mod exit;
 mod report;

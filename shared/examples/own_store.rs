@@ -41,6 +41,10 @@ impl ClaimStore for Telling {
         println!("{}: submitted as {}", submission.job_name, submission.job_id);
         self.within.record_submission(submission).await
     }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        self.within.take_in(claim, job_id).await
+    }
 }
 
 impl StateStore for Telling {

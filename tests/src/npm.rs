@@ -48,6 +48,21 @@ impl Packages {
         self.root.join("node_modules").join(package)
     }
 
+    /// The folder of the packages.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What a script prints that `node` runs in the folder of these packages, and that unpacks files there.
+    pub fn printed_beside(&self, script: &str) -> anyhow::Result<Vec<u8>> {
+        let lock = File::create(self.root.join("unpacking.lock"))?;
+        lock.lock().context("waiting for another test program that unpacks")?;
+        let mut node = Command::new("node");
+        let output = node.current_dir(&self.root).env("TMPDIR", &self.root).args(["-e", script]).output()?;
+        ensure!(output.status.success(), "node: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.stdout)
+    }
+
     /// What a script prints that `node` runs in the folder of these packages.
     pub fn printed(&self, script: &str, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
         let mut node = Command::new("node");

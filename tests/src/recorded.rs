@@ -1,7 +1,7 @@
 //! The requests that are made to AWS through a configuration, as the IAM actions that allow them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::{
@@ -14,7 +14,13 @@ use serde_json::Value;
 
 /// What has been asked of AWS so far: `dynamodb:Query jobs/index/*`, `s3:PutObject`.
 #[derive(Debug, Clone, Default)]
-pub struct Calls(Arc<Mutex<BTreeSet<String>>>);
+pub struct Calls(Arc<Mutex<Made>>);
+
+#[derive(Debug, Default)]
+struct Made {
+    actions: BTreeSet<String>,
+    requests: usize,
+}
 
 impl Calls {
     /// A configuration whose requests are kept here. Tables are known by what follows `tables_prefix`.
@@ -27,7 +33,16 @@ impl Calls {
 
     /// The actions.
     pub fn actions(&self) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.made().actions.clone()
+    }
+
+    /// How many requests were made since this was asked before.
+    pub fn requests(&self) -> usize {
+        std::mem::take(&mut self.made().requests)
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,7 +68,10 @@ impl HttpClient for Recording<SharedHttpClient> {
 impl HttpConnector for Recording<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let made = actions(&request, &self.prefix);
-        self.calls.0.lock().unwrap_or_else(PoisonError::into_inner).extend(made);
+        let mut calls = self.calls.made();
+        calls.actions.extend(made);
+        calls.requests += 1;
+        drop(calls);
         self.inner.call(request)
     }
 }

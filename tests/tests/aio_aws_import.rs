@@ -7,6 +7,7 @@ use batchwright::domain::{Cause, Job, JobId, JobState};
 use batchwright::{Client, Config, JobName, JobSpec, JobStatus, aio_aws};
 use batchwright_tests::emulators::venv::Venv;
 use batchwright_tests::emulators::{REGION, redis::Redis, sdk_config};
+use batchwright_tests::stack::built;
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -126,5 +127,42 @@ async fn a_database_of_redis_is_read_and_left_as_it_is() -> anyhow::Result<()> {
     let () = redis::cmd("SET").arg(&ids[7]).arg("{}").query_async(&mut connection).await?;
     let error = aio_aws::redis(&url).await.err().context("it was read")?.to_string();
     ensure!(error.contains(&ids[7]), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_program_takes_in_what_aio_aws_kept_in_redis() -> anyhow::Result<()> {
+    let Some(server) = tokio::task::spawn_blocking(|| Redis::start(&[])).await?? else { return Ok(()) };
+    let url = format!("redis://{}/3", server.server().address());
+    let mut connection = redis::Client::open(url.as_str())?.get_multiplexed_async_connection().await?;
+    let [ended, going] = [1, 2].map(|n| format!("4c7599ae-0a82-49aa-ba5a-{n:012}"));
+    for (name, id, status) in [("ended", &ended, "SUCCEEDED"), ("going", &going, "RUNNING")] {
+        let kept = record(name, id, Some(status), 1).to_string();
+        redis::cmd("SET").arg(id).arg(kept).exec_async(&mut connection).await?;
+    }
+    let folder = tempfile::tempdir()?;
+    let program = async |args: &[&str]| -> anyhow::Result<(Option<i32>, String)> {
+        let mut command = Command::new(built("batchwright")?);
+        command.args(args).current_dir(folder.path()).env("XDG_STATE_HOME", folder.path().join("state"));
+        let output = command.kill_on_drop(true).output().await?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?))
+    };
+    let told = format!(
+        "going {going}: it has no end, and no engine of this folder runs it\n1 submission taken in, 1 refused\n"
+    );
+    if program(&["store", "import", &url, "--local"]).await?.0 == Some(2) {
+        eprintln!("skipped: this program is built without `redis`; `cargo test --workspace` builds it with");
+        return Ok(());
+    }
+    // Twice is once.
+    assert_eq!(program(&["store", "import", &url, "--local"]).await?, (Some(1), told));
+    let (code, exported) = program(&["store", "export", "--local"]).await?;
+    let lines: Vec<Value> = exported.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!((code, lines.len()), (Some(0), 1));
+    assert_eq!(lines[0]["head"]["jobId"], json!(ended));
+    assert_eq!(lines[0]["submissions"][0]["state"]["status"], "SUCCEEDED");
+    drop(server);
+    let (code, _) = program(&["store", "import", &url, "--local"]).await?;
+    assert_eq!(code, Some(3), "the server is gone");
     Ok(())
 }

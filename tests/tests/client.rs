@@ -197,15 +197,19 @@ impl JobStopper for Counting {
     }
 }
 
-/// Has 250 jobs end, waited for in groups of so many. Returns the ids of each `DescribeJobs`.
-async fn asked_for(jobs_a_wait: usize) -> anyhow::Result<Vec<usize>> {
+/// An engine on which each job runs for five minutes: all at once, and long after the first look.
+async fn counting() -> anyhow::Result<Counting> {
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     let settings = EngineConfig { ids: JobIds::seeded(5), ..EngineConfig::with_vcpus(1_000) };
-    // All at once, and long after the first look.
     let runner =
         SimulatedRunner::new(|_: &Scene<'_>| AttemptOutcome::success_after(Duration::from_secs(300)));
     let within = LocalEngine::start(settings, MemoryBooks::default(), runner, SystemClock, events).await?;
-    let engine = Counting { within, asked: Arc::default() };
+    Ok(Counting { within, asked: Arc::default() })
+}
+
+/// Has 250 jobs end, waited for in groups of so many. Returns the ids of each `DescribeJobs`.
+async fn asked_for(jobs_a_wait: usize) -> anyhow::Result<Vec<usize>> {
+    let engine = counting().await?;
     let (store, logs) = (InMemoryJobStore::default(), InMemoryLogSource::default());
     let config = Config::default().submissions_per_second(10_000.0);
     let client =
@@ -224,6 +228,47 @@ async fn those_who_wait_ask_batch_no_more_often_than_one_would_a_hundred_jobs_a_
     let by_one = asked_for(250).await?;
     ensure!(by_one.len() >= 6 && by_one.chunks(3).all(|look| look == [100, 100, 50]), "{by_one:?}");
     assert_eq!(asked_for(1).await?, by_one, "250 wait, and one looks for all");
+    Ok(())
+}
+
+/// As many as the engine runs at once; `benches/followed_jobs.rs` follows 10,000.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_jobs_outlive_their_program_and_are_followed_by_the_next() -> anyhow::Result<()> {
+    let (engine, store) = (counting().await?, InMemoryJobStore::default());
+    let started = || {
+        let logs = AnyLogSource::new(InMemoryLogSource::default());
+        let config = Config::default().submissions_per_second(5_000.0);
+        Client::new(AnyEngine::new(engine.clone()), AnyStore::new(store.clone()), logs, config)
+    };
+    let jobs: Vec<JobSpec> = (0..1_000).map(|n| job(&format!("job-{n}"), "x")).collect::<Result<_, _>>()?;
+    // Dropped between two looks, as by a kill. A kill in the midst of submissions is `crash_points`' to try: their claims
+    // expire by the system's clock, which nothing here moves.
+    for seconds in [10, 60, 120] {
+        let killed = tokio::time::timeout(Duration::from_secs(seconds), started().run(jobs.clone())).await;
+        ensure!(killed.is_err(), "it ended before it was killed");
+    }
+    let ended = started().run(jobs.clone()).await?;
+    ensure!(ended.iter().all(|job| job.status() == Some(JobStatus::Succeeded)));
+    for job in &jobs {
+        let page = engine.list_jobs("q", &job.job_name, None).await?;
+        assert_eq!(page.items.len(), 1, "{} was submitted once", job.job_name);
+    }
+    let asked = engine.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    ensure!(asked.iter().all(|ids| *ids <= 100), "{asked:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_the_same_after_it_was_written_as_json_and_read_again() -> anyhow::Result<()> {
+    let client = Client::simulated(3, Config::default()).await?;
+    let first = job("first", "x")?.array(2);
+    let second = job("second", "y")?.after(&first);
+    client.run([first.clone(), second]).await?;
+    client.submit_again([first]).await?;
+    let jobs: Vec<batchwright::domain::Job> = client.jobs().try_collect().await?;
+    assert_eq!(jobs.len(), 2);
+    let text = serde_json::to_string(&jobs)?;
+    assert_eq!(serde_json::from_str::<Vec<batchwright::domain::Job>>(&text)?, jobs);
     Ok(())
 }
 

@@ -7,17 +7,23 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
-use batchwright::domain::Timestamp;
-use batchwright::ports::{JobQueries as _, SubmissionShares as _};
+use batchwright::domain::{JobStatus, Timestamp};
+use batchwright::ports::{JobQueries as _, JobRemoval as _, SubmissionShares as _};
+use batchwright_tests::contract::fixtures::{advance, each_once, name, submit, walk};
 use batchwright_tests::contract::{job_store, run_store};
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::dynoxide::Dynoxide;
 use batchwright_tests::emulators::ministack::Ministack;
+use batchwright_tests::recorded::Calls;
 
 /// The suites' lists hold some seventy items in each of sixteen shards: so each takes several pages.
 const PAGE_SIZE: u8 = 30;
+
+/// Pages of the index after which its partitions are counted one by one.
+const COUNTED_PAGES: usize = 8;
 
 /// A store on two new tables.
 async fn on_new_tables(client: &Client) -> anyhow::Result<DynamoDbJobStore> {
@@ -80,6 +86,62 @@ async fn programs_that_submit_are_counted_on_both_emulators() -> anyhow::Result<
     }
     if let Some(dynoxide) = Dynoxide::shared()? {
         shares(&Client::new(&dynoxide.sdk_config().await?)).await?;
+    }
+    Ok(())
+}
+
+/// Lists and counts of a few hundred items in pages of [`PAGE_SIZE`], and how many requests they take.
+async fn few_calls(config: &SdkConfig) -> anyhow::Result<()> {
+    let calls = Calls::default();
+    let client = Client::new(&calls.through(config, ""));
+    let store = on_new_tables(&client).await?;
+    for number in 0..60 {
+        submit(&store, &format!("job-{number}"), &format!("id-{number}")).await?;
+    }
+    submit(&store, "array", "array-1").await?;
+    // Few enough that a first page of nothing else still shows a table of jobs: emulators have orders of their own.
+    for child in 0..12 {
+        advance(&store, "array", &format!("array-1:{child}"), JobStatus::Running).await?;
+    }
+    let list = async || walk(async |page| store.jobs(None, page.as_ref()).await).await;
+
+    calls.requests();
+    let jobs = each_once(&list().await?, |job| job.name().to_string())?;
+    assert_eq!(jobs.len(), 61);
+    // 134 items in pages of 30, and what a page lacks because it ended inside of a job. By the indexes it would be 16
+    // queries and 32 reads.
+    let made = calls.requests();
+    assert!((5..=11).contains(&made), "{made}");
+    let counts = store.count_by_status().await?;
+    assert_eq!((counts[JobStatus::Submitted], counts.total()), (61, 61));
+    // 73 submissions stand in the index.
+    assert_eq!(calls.requests(), 3);
+
+    // An index of more pages is counted by its partitions, and a table of arrays is listed by its indexes.
+    for number in 0..60 {
+        store.remove_job(&name(&format!("job-{number}"))).await?;
+    }
+    for child in 12..300 {
+        advance(&store, "array", &format!("array-1:{child}"), JobStatus::Running).await?;
+    }
+    calls.requests();
+    assert_eq!(list().await?.len(), 1);
+    let made = calls.requests();
+    assert!((1 + 16..=1 + 16 + 4).contains(&made), "{made}");
+    let counts = store.count_by_status().await?;
+    assert_eq!((counts[JobStatus::Submitted], counts.total()), (1, 1));
+    let made = calls.requests();
+    assert!(made >= COUNTED_PAGES + 128, "{made}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_jobs_are_listed_and_counted_in_few_calls_on_both_emulators() -> anyhow::Result<()> {
+    if let Some(ministack) = Ministack::shared()? {
+        few_calls(&ministack.sdk_config().await?).await?;
+    }
+    if let Some(dynoxide) = Dynoxide::shared()? {
+        few_calls(&dynoxide.sdk_config().await?).await?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line: its commands here, their arguments by what they are for.
 
+mod console;
 #[cfg(feature = "aws")]
 mod invoke;
 mod look;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use self::console::ConsoleArgs;
 #[cfg(feature = "aws")]
 pub(crate) use self::invoke::{InvokeArgs, Ordered};
 pub(crate) use self::look::{ExplainArgs, JobsArgs, LogsArgs, ReportArgs, RunsArgs, StatusArgs, WatchArgs};
@@ -71,6 +73,11 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Write a page about runs or jobs: one HTML file that needs no network
     Report(ReportArgs),
+    /// Serve that page live on this machine, and stop jobs or run them again from it
+    ///
+    /// Prints the page's address. It is answered on the loopback interface alone, and to whoever has the token
+    /// behind the `#`: to see it from elsewhere, forward the port by ssh.
+    Console(ConsoleArgs),
     /// Show the jobs, with the state of their latest submission
     Jobs(JobsArgs),
     /// Count the jobs by status, or show one job with each of its tries

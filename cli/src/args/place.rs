@@ -1,5 +1,6 @@
 //! Where a command looks: on this machine or at a stack.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "aws")]
@@ -7,6 +8,8 @@ use batchwright::aws::Connection;
 use batchwright::local::StateDir;
 use clap::Args;
 
+#[cfg(feature = "aws")]
+use crate::configuration::Configuration;
 #[cfg(feature = "aws")]
 use crate::environment;
 use crate::exit::Failure;
@@ -30,7 +33,8 @@ pub(crate) struct Deployment {
 #[cfg(feature = "aws")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StackArgs {
-    /// The Name of a deployed stack [default: the variable BATCHWRIGHT_STACK]
+    /// The Name of a deployed stack, or a name that the configuration knows [default: the variable
+    /// BATCHWRIGHT_STACK, else the configuration's]
     #[arg(long, value_name = "NAME")]
     pub(crate) stack: Option<String>,
     /// The profile of the AWS configuration
@@ -66,14 +70,26 @@ impl StackArgs {
         }
     }
 
-    /// With the stack's name: the option's, else the environment's. Errs where neither names one.
+    /// With the stack's name and place. The name is the option's, else the environment's, else the configuration's; the
+    /// place is the options', else the one that the configuration has for that name. Errs where nothing names a stack.
     pub(crate) fn named(&self) -> Result<StackArgs, Failure> {
-        let stack = self.stack.clone().or_else(environment::stack);
-        let none = || {
+        let mut configuration = Configuration::read()?;
+        let name = self.known_as(&configuration).ok_or_else(|| {
             let why = "no stack is named: give --stack NAME, or set BATCHWRIGHT_STACK; on this machine jobs run by --local";
             Failure::Usage(why.to_owned())
-        };
-        Ok(StackArgs { stack: Some(stack.ok_or_else(none)?), ..self.clone() })
+        })?;
+        let place = configuration.stacks.remove(&name).unwrap_or_default();
+        Ok(StackArgs {
+            stack: place.name.or(Some(name)),
+            profile: self.profile.clone().or(place.profile),
+            region: self.region.clone().or(place.region),
+            endpoint_url: self.endpoint_url.clone().or(place.endpoint_url),
+        })
+    }
+
+    /// The name that a person knows the stack by.
+    fn known_as(&self, configuration: &Configuration) -> Option<String> {
+        self.stack.clone().or_else(environment::stack).or_else(|| configuration.stack.clone())
     }
 }
 
@@ -94,16 +110,33 @@ impl Deployment {
         Ok(Target::Local(self.state_dir()))
     }
 
-    /// The options that say so, for commands that are shown.
-    pub(crate) fn as_options(&self) -> String {
+    /// The options that say so, for another command of this program.
+    pub(crate) fn as_arguments(&self) -> Vec<OsString> {
         #[cfg(feature = "aws")]
-        if let Some(stack) = self.stack.named().ok().filter(|_| !self.local).and_then(|named| named.stack) {
-            return format!("--stack {stack}");
+        if !self.local {
+            let StackArgs { profile, region, endpoint_url, .. } = &self.stack;
+            let stack = Configuration::read().ok().and_then(|read| self.stack.known_as(&read));
+            let options = [
+                ("--stack", &stack),
+                ("--profile", profile),
+                ("--region", region),
+                ("--endpoint-url", endpoint_url),
+            ];
+            let given = options.into_iter().filter_map(|(name, value)| Some([name, value.as_ref()?]));
+            return given.flatten().map(OsString::from).collect();
         }
-        match &self.state_dir {
-            Some(dir) => format!("--local --state-dir {}", dir.display()),
-            None => "--local".to_owned(),
+        let mut arguments = vec![OsString::from("--local")];
+        if let Some(dir) = &self.state_dir {
+            arguments.extend(["--state-dir".into(), dir.into()]);
         }
+        arguments
+    }
+
+    /// The same, as a person types them into a shell.
+    pub(crate) fn as_options(&self) -> String {
+        let words = self.as_arguments();
+        let words: Vec<String> = words.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+        words.join(" ")
     }
 
     /// The state folder.
@@ -114,5 +147,31 @@ impl Deployment {
     /// The state folder, where one was named.
     pub(crate) fn given_state_dir(&self) -> Option<&Path> {
         self.state_dir.as_deref()
+    }
+}
+
+/// Quoted where a shell would take it apart.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, expected) in [
+            ("plain-1.yaml", "plain-1.yaml"),
+            ("two words", "'two words'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
     }
 }

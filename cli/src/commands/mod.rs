@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod confirm;
+mod console;
 #[cfg(feature = "aws")]
 mod dlq;
 mod doctor;
@@ -151,6 +152,18 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 Target::Stack(stack) => {
                     let Stack { store, logs, bucket, .. } = Stack::find(&stack).await?;
                     report::report(&store, &Logs { source: &logs, archive: &bucket }, args).await
+                }
+            },
+            Command::Console(args) => match args.place.target()? {
+                Target::Local(dir) => {
+                    let logs = Logs { source: &dir.logs(), archive: &dir.bucket() };
+                    console::console(&open_state(&dir)?, &NoQueues, &logs, || dir.is_in_use(), args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => {
+                    let Stack { store, engine, logs, bucket, .. } = Stack::find(&stack).await?;
+                    let logs = Logs { source: &logs, archive: &bucket };
+                    console::console(&store, &engine, &logs, || true, args).await
                 }
             },
             Command::Jobs(args) => match args.place.target()? {

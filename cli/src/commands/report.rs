@@ -16,7 +16,7 @@ use crate::args::ReportArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 use crate::output::job_view::JobView;
-use crate::report::{Beside, Page};
+use crate::report::{Beside, Page, earlier, earlier_ids};
 use crate::selection::{Named, for_each_job, named};
 
 /// Failed jobs whose log ends stand in the page. More would make it heavy, and nobody reads them.
@@ -35,17 +35,8 @@ where
     L: LogSource,
     O: ObjectStore,
 {
-    let mut runs: Vec<Run> = Vec::new();
-    for word in &args.what {
-        if let Named::Run(run) = named(store, word).await? {
-            runs.push(*run);
-        }
-    }
-    let title = match runs.as_slice() {
-        [run] => run.source.clone(),
-        _ if args.what.is_empty() => "all jobs".to_owned(),
-        _ => args.what.join(" "),
-    };
+    let runs = runs_of(store, &args.what).await?;
+    let title = title(&args.what, &runs);
     if args.out == Path::new("-") {
         let out = BufWriter::new(io::stdout());
         write(store, logs, args, (out, &title, &runs)).await?;
@@ -56,6 +47,29 @@ where
     let jobs = write(store, logs, args, (BufWriter::new(file), &title, &runs)).await?;
     println!("{}: {}", args.out.display(), human::count(jobs, "job"));
     Ok(Exit::Well)
+}
+
+/// The runs among the words.
+pub(super) async fn runs_of<S: JobQueries + RunStore>(
+    store: &S,
+    words: &[String],
+) -> Result<Vec<Run>, Failure> {
+    let mut runs: Vec<Run> = Vec::new();
+    for word in words {
+        if let Named::Run(run) = named(store, word).await? {
+            runs.push(*run);
+        }
+    }
+    Ok(runs)
+}
+
+/// What a page is about.
+pub(super) fn title(words: &[String], runs: &[Run]) -> String {
+    match runs {
+        [run] => run.source.clone(),
+        _ if words.is_empty() => "all jobs".to_owned(),
+        _ => words.join(" "),
+    }
 }
 
 async fn write<S, L, O>(
@@ -75,23 +89,29 @@ where
     let each = &mut async |_: JobName, job: Option<Job>| {
         let Some(job) = job else { return Ok(()) };
         let mut beside = Beside::default();
-        for earlier in job.head.job_tries.iter().filter(|job_id| Some(*job_id) != job.head.job_id.as_ref()) {
-            beside.earlier.extend(store.submission(earlier).await.context("an earlier try can't be read")?);
+        for job_id in earlier_ids(&job) {
+            let item = store.submission(job_id).await.context("an earlier try can't be read")?;
+            beside.earlier.push(earlier(&job, job_id, item.as_ref()));
         }
         if job.status() == Some(JobStatus::Failed) && logs_left > 0 {
             beside.log = tail(logs, &job).await;
             logs_left -= u32::from(beside.log.is_some());
         }
-        let mut view = JobView::of(&job);
-        if job.status() == Some(JobStatus::Failed) {
-            view.children = array_counts(store, &job).await.context("the array's children can't be read")?;
-        }
-        beside.why = view.why();
+        beside.why = why(store, &job).await?;
         page.job(&job, &beside).context("stdout")?;
         Ok(())
     };
     for_each_job(store, &args.what, each).await?;
     Ok(page.finish().context("stdout")?)
+}
+
+/// Why a job is not SUCCEEDED; of an array that FAILED, how many children and which.
+pub(super) async fn why<S: JobQueries>(store: &S, job: &Job) -> Result<String, Failure> {
+    let mut view = JobView::of(job);
+    if job.status() == Some(JobStatus::Failed) {
+        view.children = array_counts(store, job).await.context("the array's children can't be read")?;
+    }
+    Ok(view.why())
 }
 
 /// `None` where it wrote nothing, or its log can't be read.

@@ -1,12 +1,12 @@
 //! `batchwright rerun`: chosen jobs, run again as a run of their own.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use batchwright::domain::{Job, JobName, JobSpec, Rerun};
+use batchwright::domain::{Job, JobDefinition, JobName, JobSpec, Rerun, RunId};
 use batchwright::ports::{Clock, JobQueries, RunStore, SystemClock};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::summary::open_job_file;
 use crate::args::{RerunArgs, RunArgs};
@@ -27,17 +27,21 @@ pub(crate) async fn chosen<S: JobQueries + RunStore>(
     };
     let mut taken: BTreeSet<JobName> = BTreeSet::new();
     let mut jobs: Vec<JobSpec> = Vec::new();
-    let mut local = json!({});
+    let mut runs: BTreeSet<RunId> = BTreeSet::new();
+    let mut files: BTreeSet<PathBuf> = BTreeSet::new();
     for word in &args.what {
         if let Named::File(path) = named(store, word).await? {
             from_file(store, &path, &wanted, (&mut taken, &mut jobs)).await?;
-            local = local_of(&path).await?;
+            files.insert(path);
             continue;
         }
         let choose = &mut async |name: JobName, job: Option<Job>| {
             if wanted.wants(name.as_str(), job.as_ref()) && taken.insert(name) {
                 // A child's own job belongs to its array, which runs it.
-                jobs.extend(job.map(|job| job.head.spec).filter(|spec| spec.child_of.is_none()));
+                if let Some(head) = job.map(|job| job.head).filter(|head| head.spec.child_of.is_none()) {
+                    runs.insert(head.run_id);
+                    jobs.push(head.spec);
+                }
             }
             Ok(())
         };
@@ -47,6 +51,8 @@ pub(crate) async fn chosen<S: JobQueries + RunStore>(
         return Ok(None);
     }
     eprintln!("{} to run again", crate::output::human::count(jobs.len() as u64, "job"));
+    files.extend(sources(store, &runs).await?);
+    let local = local_of_all(&files).await?;
     let file = folder.join(format!("rerun-{}.json", SystemClock.now().as_millis()));
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let document = json!({"dependsOnKnown": true, "jobs": jobs, "local": local});
@@ -72,19 +78,62 @@ async fn from_file<S: JobQueries>(
     Ok(())
 }
 
-/// What the file says for the embedded engine holds for its jobs wherever they are written down.
-async fn local_of(path: &Path) -> Result<Value, Failure> {
+/// The job files of runs of this machine, where they are still there.
+async fn sources<S: RunStore>(store: &S, runs: &BTreeSet<RunId>) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for run_id in runs {
+        let Some(run) = store.run(run_id).await.context("the run can't be read")? else { continue };
+        let path = Path::new(&run.source);
+        if path.is_file() {
+            files.push(path.to_owned());
+        } else if !run.source.contains("://") {
+            eprintln!(
+                "{} is not there: its jobs run without the workdir, containers and job definitions that it names",
+                run.source
+            );
+        }
+    }
+    Ok(files)
+}
+
+/// What the files say for the embedded engine, which holds for their jobs wherever they are written down.
+async fn local_of_all(files: &BTreeSet<PathBuf>) -> Result<Value, Failure> {
+    let mut definitions = Vec::new();
+    let mut local = Map::new();
+    for path in files {
+        let (of_file, named) = local_of(path).await?;
+        for (name, value) in of_file {
+            let known = local.entry(name.clone()).or_insert_with(|| value.clone());
+            if *known != value {
+                return Err(Failure::Usage(format!(
+                    "{}: local.{name} is {value}, and {known} in another of the job files: run them again one after the other",
+                    path.display()
+                )));
+            }
+        }
+        for definition in named {
+            if !definitions.contains(&definition) {
+                definitions.push(definition);
+            }
+        }
+    }
+    local.insert("jobDefinitions".to_owned(), json!(definitions));
+    Ok(local.into())
+}
+
+/// Of one file: where its jobs run and by what, and its job definitions.
+async fn local_of(path: &Path) -> Result<(Map<String, Value>, Vec<JobDefinition>), Failure> {
     let file = open_job_file(path).await?;
     let settings = file.local();
-    let mut local = json!({"jobDefinitions": settings.job_definitions});
+    let mut local = Map::new();
     if let Some(workdir) = &settings.workdir {
         let beside = path.parent().unwrap_or(Path::new("")).join(workdir);
         let absolute =
             std::path::absolute(&beside).with_context(|| format!("{} has no path", beside.display()))?;
-        local["workdir"] = json!(absolute);
+        local.insert("workdir".to_owned(), json!(absolute));
     }
     if let Some(containers) = settings.containers {
-        local["containers"] = json!(containers.as_str());
+        local.insert("containers".to_owned(), json!(containers.as_str()));
     }
-    Ok(local)
+    Ok((local, settings.job_definitions.clone()))
 }

@@ -12,7 +12,6 @@ mod interrupted;
 mod looks;
 mod machine;
 mod on_a_terminal;
-mod page;
 #[cfg(feature = "aws")]
 mod place;
 mod s3;

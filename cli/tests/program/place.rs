@@ -53,3 +53,37 @@ fn a_command_that_is_told_no_place_says_how_to_name_one() {
         assert!(ended.stderr.contains(why), "{args:?}: {ended:?}");
     }
 }
+
+#[test]
+fn the_configuration_names_stacks_and_their_places() {
+    let folder = Folder::new();
+    folder.write(
+        "config.yaml",
+        "stack: prod\nstacks:\n  prod: {name: batchwright, region: eu-west-1, endpointUrl: 'http://127.0.0.1:9'}\n",
+    );
+    let with = |file: &str, args: &[&str]| {
+        let mut command = with_stack(&folder, args);
+        for name in ["BATCHWRIGHT_STACK", "AWS_ENDPOINT_URL", "AWS_REGION"] {
+            command.env_remove(name);
+        }
+        ran({
+            command.env("BATCHWRIGHT_CONFIG", folder.path(file));
+            command
+        })
+    };
+    for args in [&["runs"][..], &["runs", "--stack", "prod"]] {
+        let ended = with("config.yaml", args);
+        assert_eq!(ended.code, Some(4), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains("no stack batchwright was found"), "{args:?}: {ended:?}");
+    }
+    let other = with(
+        "config.yaml",
+        &["runs", "--stack", "x", "--region", "a", "--endpoint-url", "http://127.0.0.1:9"],
+    );
+    assert!(other.stderr.contains("no stack x was found"), "{other:?}");
+    let missing = with("nowhere.yaml", &["runs"]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("nowhere.yaml"), "a file that is named has to be there: {missing:?}");
+    let local = with("nowhere.yaml", &["runs", "--local"]);
+    assert!(!local.stderr.contains("nowhere.yaml"), "what is local asks for no stack: {local:?}");
+}

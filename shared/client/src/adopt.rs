@@ -9,8 +9,8 @@ use crate::take_in::{Foreign, take_in};
 
 impl Client {
     /// Takes in a job that another program submitted, as the latest submission of its name: from then on it is
-    /// followed, found, stopped and not submitted a second time. Idempotent; where the program is killed meanwhile, adopt it
-    /// again, because until then its name may be claimed and nothing is submitted under it.
+    /// followed, found, stopped and not submitted a second time. Idempotent; where the program is killed meanwhile, the job is
+    /// taken in or not, and nothing is left that keeps another submission out.
     ///
     /// Errs where AWS Batch does not know the id, where it is an array's child or a node, and where a submission of
     /// that name is under way.

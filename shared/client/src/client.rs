@@ -10,7 +10,7 @@ use batchwright_control::use_cases::submit::SubmitPolicy;
 use crate::any::{AnyEngine, AnyLogSource, AnyStore};
 use crate::config::Config;
 use crate::follow::Looks;
-use crate::limited::{Calls, Limited};
+use crate::limited::Limited;
 use crate::ports::SystemClock;
 
 /// Submits jobs once by name, follows them and stops them. Clones are handles on the same client: they share its
@@ -60,7 +60,7 @@ impl Client {
         config: Config,
         kept: impl Any + Send + Sync,
     ) -> Self {
-        let calls = Arc::new(Calls::new(config.calls_at_once, config.retries, config.jitter.clone()));
+        let calls = config.calls();
         let shared = Shared {
             engine: Limited { port: engine, calls: Arc::clone(&calls) },
             store,

@@ -1,10 +1,17 @@
 //! Everything that can be set about a client.
 
 use std::ops::RangeInclusive;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use crate::limited::Calls;
 
 /// The settings of a [`Client`](crate::Client) and of everything made from it. The defaults are good for a program
 /// that runs beside nothing else in its account.
+///
+/// Whatever is made from one config and its clones has one pool of connections and one limit of calls under way: clients,
+/// functions and documents together. A clone goes its own way where its settings of the connection or of the limit are
+/// changed afterwards.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,6 +42,11 @@ pub struct Config {
     pub(crate) retries: u32,
     pub(crate) jitter: RangeInclusive<Duration>,
     pub(crate) pause: RangeInclusive<Duration>,
+    /// Made with the first thing that calls.
+    calls: Arc<OnceLock<Arc<Calls>>>,
+    /// Made with the first thing that is connected; its HTTP client is the pool.
+    #[cfg(feature = "aws")]
+    pub(crate) connection: Arc<tokio::sync::OnceCell<aws_config::SdkConfig>>,
 }
 
 impl Config {
@@ -52,19 +64,19 @@ impl Config {
     /// The AWS Region. Default: as every AWS program finds it.
     #[must_use]
     pub fn region(self, region: impl Into<String>) -> Self {
-        Self { region: Some(region.into()), ..self }
+        Self { region: Some(region.into()), ..self.connected_anew() }
     }
 
     /// The profile of the AWS configuration. Default: as every AWS program finds it.
     #[must_use]
     pub fn profile(self, profile: impl Into<String>) -> Self {
-        Self { profile: Some(profile.into()), ..self }
+        Self { profile: Some(profile.into()), ..self.connected_anew() }
     }
 
     /// Another endpoint than AWS's, for all services.
     #[must_use]
     pub fn endpoint_url(self, url: impl Into<String>) -> Self {
-        Self { endpoint_url: Some(url.into()), ..self }
+        Self { endpoint_url: Some(url.into()), ..self.connected_anew() }
     }
 
     /// A configuration of the SDK's own: credentials, HTTP client, time-outs, whatever it holds. Region, profile and
@@ -73,7 +85,7 @@ impl Config {
     #[cfg(feature = "aws")]
     #[must_use]
     pub fn sdk_config(self, config: aws_config::SdkConfig) -> Self {
-        Self { sdk_config: Some(config), ..self }
+        Self { sdk_config: Some(config), ..self.connected_anew() }
     }
 
     /// Where jobs are kept, by a URL that [`store::open`](crate::store::open) knows. Default: `memory:`, which is
@@ -83,10 +95,11 @@ impl Config {
         Self { store: url.into(), ..self }
     }
 
-    /// Calls under way at once, at least 1. A call that waits before it is repeated does not count.
+    /// Calls under way at once, at least 1, of everything made from this config. A call that waits before it is repeated
+    /// does not count, and the store's calls don't. A document of S3 counts as one call until it is done.
     #[must_use]
     pub fn calls_at_once(self, calls: usize) -> Self {
-        Self { calls_at_once: calls.max(1), ..self }
+        Self { calls_at_once: calls.max(1), calls: Arc::default(), ..self }
     }
 
     /// `SubmitJob` calls a second, at least 1.
@@ -98,13 +111,13 @@ impl Config {
     /// Further tries of a call that may be repeated without harm.
     #[must_use]
     pub fn retries(self, retries: u32) -> Self {
-        Self { retries, ..self }
+        Self { retries, calls: Arc::default(), ..self }
     }
 
     /// The shortest and the longest wait before a call is repeated.
     #[must_use]
     pub fn jitter(self, jitter: RangeInclusive<Duration>) -> Self {
-        Self { jitter, ..self }
+        Self { jitter, calls: Arc::default(), ..self }
     }
 
     /// The shortest and the longest wait between two looks at jobs: it grows from one to the other while nothing
@@ -112,6 +125,20 @@ impl Config {
     #[must_use]
     pub fn pause(self, pause: RangeInclusive<Duration>) -> Self {
         Self { pause, ..self }
+    }
+
+    /// The limit of everything made from this config.
+    pub(crate) fn calls(&self) -> Arc<Calls> {
+        let made = || Arc::new(Calls::new(self.calls_at_once, self.retries, self.jitter.clone()));
+        Arc::clone(self.calls.get_or_init(made))
+    }
+
+    fn connected_anew(self) -> Self {
+        Self {
+            #[cfg(feature = "aws")]
+            connection: Arc::default(),
+            ..self
+        }
     }
 }
 
@@ -129,6 +156,9 @@ impl Default for Config {
             retries: Self::RETRIES,
             jitter: Self::JITTER,
             pause: Self::PAUSE,
+            calls: Arc::default(),
+            #[cfg(feature = "aws")]
+            connection: Arc::default(),
         }
     }
 }

@@ -60,12 +60,14 @@ impl Client {
 
 #[cfg(feature = "aws")]
 impl Config {
-    /// The SDK's configuration: the one that was given, or one by Region, profile and endpoint. Its accessors tell what is
-    /// in force, and a client of any service is made from it, as in `aws_sdk_sqs::Client::new(&config.to_sdk_config().await)`.
+    /// The SDK's configuration: the one that was given, or one by Region, profile and endpoint, found at the first call and
+    /// kept from then on. Its accessors tell what is in force, and a client of any service is made from it, over the same pool
+    /// of connections, as in `aws_sdk_sqs::Client::new(&config.to_sdk_config().await)`. Such a client's calls do not count
+    /// among [`calls_at_once`](Config::calls_at_once).
     pub async fn to_sdk_config(&self) -> aws_config::SdkConfig {
         use batchwright_aws::aws::{Connection, connect};
 
-        match self.sdk_config.clone() {
+        let found = self.connection.get_or_init(async || match self.sdk_config.clone() {
             Some(given) => given,
             None => {
                 let connection = Connection {
@@ -76,6 +78,7 @@ impl Config {
                 };
                 connect(&connection).await
             }
-        }
+        });
+        found.await.clone()
     }
 }

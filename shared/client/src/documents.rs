@@ -1,5 +1,7 @@
 //! Documents and objects of S3 as values: `serde` types in, `serde` types out.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use serde::Serialize;
@@ -11,6 +13,7 @@ use batchwright_serial::objects::{
 };
 
 use crate::domain::{S3Prefix, S3Uri};
+use crate::limited::Calls;
 use crate::ports::{Buckets, ConditionalWriter, Look, NewObject, ObjectWriter, Written};
 
 /// Reads and writes whole documents: JSON, JSON Lines, GeoJSON, GeoJSON text sequences and YAML, each also `.gz` and
@@ -37,12 +40,20 @@ use crate::ports::{Buckets, ConditionalWriter, Look, NewObject, ObjectWriter, Wr
 #[derive(Debug, Clone)]
 pub struct Documents<B> {
     buckets: B,
+    calls: Arc<Calls>,
 }
 
 impl<B: Buckets + 'static> Documents<B> {
-    /// Over any buckets.
+    /// Over any buckets, with no limit of calls but that of each method.
     pub fn new(buckets: B) -> Self {
-        Self { buckets }
+        Self { buckets, calls: Arc::new(Calls::unlimited()) }
+    }
+
+    fn call<'a, T: 'a>(
+        &'a self,
+        call: impl Future<Output = Result<T, Failure>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, Failure>> {
+        self.calls.once(call).boxed()
     }
 
     /// The buckets themselves: lists, copies and streams are asked of them.
@@ -54,12 +65,11 @@ impl<B: Buckets + 'static> Documents<B> {
     ///
     /// Errs where there is no such object, where it is not what its suffix says, and where it does not fit the type.
     pub fn load<'a, T: DeserializeOwned + 'a>(&'a self, uri: &'a S3Uri) -> BoxFuture<'a, Result<T, Failure>> {
-        async move {
+        self.call(async move {
             let loaded = objects::load(&self.buckets, uri, None, &LoadRequest::default()).await?;
             serde_json::from_str(loaded.value.get())
                 .map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))
-        }
-        .boxed()
+        })
     }
 
     /// Writes a value as a document, in place of what is there. It appears whole or not at all.
@@ -71,19 +81,18 @@ impl<B: Buckets + 'static> Documents<B> {
         value: &T,
     ) -> BoxFuture<'a, Result<Converted, Failure>> {
         let text = serde_json::to_string(value);
-        async move {
+        self.call(async move {
             let text =
                 text.map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))?;
             let target = Target::at(uri.clone());
             let dumped = objects::dump(&self.buckets, &text, &target, &ConvertRequest::default()).await;
             dumped.map_err(|failure| Failure { message: format!("{uri}: {}", failure.message), ..failure })
-        }
-        .boxed()
+        })
     }
 
     /// The bytes of an object, as they are.
     pub fn get<'a>(&'a self, uri: &'a S3Uri) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        async move {
+        self.call(async move {
             let mut reader = match self.buckets.open(uri, None).await? {
                 Look::Found(reader) => reader,
                 Look::Absent => {
@@ -98,8 +107,7 @@ impl<B: Buckets + 'static> Documents<B> {
             let read = reader.read_to_end(&mut bytes).await;
             read.map_err(|error| Failure::new(FailureCode::Unavailable, format!("{uri}: {error}")))?;
             Ok(bytes)
-        }
-        .boxed()
+        })
     }
 
     /// Writes bytes as an object, in place of what is there, and returns its ETag.
@@ -109,7 +117,7 @@ impl<B: Buckets + 'static> Documents<B> {
         content_type: &'a str,
         bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
-        async move {
+        self.call(async move {
             let mut writer = self.buckets.create(uri, NewObject::of_type(content_type)).await?;
             if let Err(error) = writer.write(bytes).await {
                 writer.abort().await;
@@ -122,13 +130,12 @@ impl<B: Buckets + 'static> Documents<B> {
                     format!("{uri}: another write was in its way"),
                 )),
             }
-        }
-        .boxed()
+        })
     }
 
     /// What is said of an object beside its bytes.
     pub fn info<'a>(&'a self, uri: &'a S3Uri) -> BoxFuture<'a, Result<Info, Failure>> {
-        objects::info(&self.buckets, uri, None).boxed()
+        self.call(objects::info(&self.buckets, uri, None))
     }
 
     /// What is said of many objects, so many at once: in their order, each with a result of its own.
@@ -151,16 +158,19 @@ impl<B: Buckets + 'static> Documents<B> {
 
     /// Whether the caller may reach a bucket, or an object where a key is named.
     pub fn has_access<'a>(&'a self, place: &'a S3Prefix) -> BoxFuture<'a, Result<bool, Failure>> {
-        async move { Ok(objects::access(&self.buckets, place).await?.access) }.boxed()
+        self.call(async move { Ok(objects::access(&self.buckets, place).await?.access) })
     }
 }
 
 #[cfg(feature = "s3")]
 impl Documents<batchwright_aws::aws::S3Buckets> {
-    /// The documents of S3, by the Region, profile and endpoint of a config, or by the SDK's own configuration in it.
+    /// The documents of S3, by the Region, profile and endpoint of a config, or by the SDK's own configuration in it, within
+    /// the config's limit of calls under way.
     pub async fn connect(config: &crate::Config) -> Self {
-        let found = config.to_sdk_config().await;
-        Self::new(batchwright_aws::aws::S3Buckets::new(batchwright_aws::aws::s3_client(&found)))
+        use batchwright_aws::aws::{S3Buckets, s3_client};
+
+        let buckets = S3Buckets::new(s3_client(&config.to_sdk_config().await));
+        Self { calls: config.calls(), ..Self::new(buckets) }
     }
 }
 

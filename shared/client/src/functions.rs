@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::limited::Calls;
 use crate::ports::{CallAnswer, CallError, FunctionCall, FunctionCaller};
 
-/// Calls functions, one or many at once, within the limits of a [`Config`]: calls under way, and how often a call is
-/// repeated. A call whose function may have run is never repeated.
+/// Calls functions, one or many at once, within the limits of a [`Config`], which it shares with whatever else is made
+/// from that config: calls under way, and how often a call is repeated. A call whose function may have run is never repeated.
 ///
 /// For lists that outlive the process, or of which a part may fail, there is the fan-out.
 ///
@@ -41,8 +41,7 @@ pub struct Functions<C> {
 impl<C: FunctionCaller> Functions<C> {
     /// Over any caller.
     pub fn new(caller: C, config: &Config) -> Self {
-        let calls = Calls::new(config.calls_at_once, config.retries, config.jitter.clone());
-        Self { caller, calls: Arc::new(calls), at_once: config.calls_at_once }
+        Self { caller, calls: config.calls(), at_once: config.calls_at_once }
     }
 
     /// Calls a function, and again where it did not run and might the next time.
@@ -102,5 +101,26 @@ mod tests {
         assert!(answers[3].as_ref().unwrap().failure().is_some());
         let seen = caller.seen();
         assert_eq!((seen.calls, seen.peak), (3 + 1 + 3 + 1, 2));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_is_made_from_one_config_has_one_limit() {
+        let caller = InMemoryFunctions::new(|payload: &str, _| Reply::well(Duration::from_secs(60), payload));
+        let config = Config::default().calls_at_once(3);
+        let two = [Functions::new(caller.clone(), &config), Functions::new(caller.clone(), &config.clone())];
+        let held = config.calls();
+        let other = held.once(tokio::time::sleep(Duration::from_secs(60)));
+        let call = FunctionCall::new("f", b"1");
+        let all = two.each_ref().map(|functions| functions.invoke_all([call; 4]).collect::<Vec<_>>());
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(all), other);
+        assert_eq!(answers.iter().flatten().filter(|answer| answer.is_ok()).count(), 8);
+        assert!(caller.seen().peak <= 3, "{}", caller.seen().peak);
+        // One that is set otherwise afterwards has a limit of its own.
+        let apart = Functions::new(caller.clone(), &config.clone().calls_at_once(8));
+        let all = (
+            apart.invoke_all([call; 8]).collect::<Vec<_>>(),
+            two[0].invoke_all([call; 8]).collect::<Vec<_>>(),
+        );
+        let (one, other) = tokio::join!(all.0, all.1);
+        assert_eq!((one.len(), other.len(), caller.seen().peak), (8, 8, 8 + 3));
     }
 }

@@ -1,4 +1,4 @@
-//! The limit of calls under way that everything made from one client shares, and how calls are repeated.
+//! The limit of calls under way that everything made from one config shares, and how calls are repeated.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -24,8 +24,14 @@ impl Calls {
         Self { places: Semaphore::new(at_once), retries, jitter }
     }
 
+    /// No limit at all.
+    #[cfg(feature = "serializer")]
+    pub(crate) fn unlimited() -> Self {
+        Self::new(Semaphore::MAX_PERMITS, 0, Duration::ZERO..=Duration::ZERO)
+    }
+
     /// Makes a call once.
-    async fn once<T>(&self, call: impl Future<Output = T>) -> T {
+    pub(crate) async fn once<T>(&self, call: impl Future<Output = T>) -> T {
         // The semaphore is never closed; without a place the call would still be right.
         let _place = self.places.acquire().await;
         call.await

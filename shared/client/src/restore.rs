@@ -56,3 +56,126 @@ async fn keep<S: Store>(store: &S, submission: &Submission) -> Result<(), PortEr
     }
     store.save_follow_up(&state.job_name, &state.job_id, follow_up).await
 }
+
+#[cfg(test)]
+mod tests {
+    use batchwright_stores::memory::InMemoryJobStore;
+
+    use super::*;
+    use crate::domain::{
+        ClaimOutcome, Job, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim, RecordOutcome, RunId,
+        Timestamp,
+    };
+    use crate::ports::{ClaimStore as _, JobQueries as _, StateStore as _, WorkLists as _};
+
+    fn id(text: &str) -> JobId {
+        JobId::parse(text).unwrap()
+    }
+
+    fn name() -> JobName {
+        JobName::parse("job").unwrap()
+    }
+
+    fn claim(replaces: Option<&str>) -> NewClaim {
+        NewClaim {
+            spec: JobSpec::new(name(), "q", "d"),
+            run_id: RunId::derive("test", "1", ""),
+            replaces: replaces.map(id),
+            replaced_end: None,
+            job_queue: None,
+            takes_over: None,
+            resets_budget: false,
+            now: Timestamp::from_millis(1_000),
+            expires_at: Timestamp::from_millis(2_000),
+        }
+    }
+
+    fn state(job_id: &str, status: JobStatus) -> JobState {
+        JobState { status, ..JobState::submitted(name(), id(job_id), None) }
+    }
+
+    /// A store with these submissions of one job, oldest first.
+    async fn store_of(submissions: &[(&str, JobStatus)]) -> InMemoryJobStore {
+        let store = InMemoryJobStore::default();
+        let mut latest = None;
+        for (job_id, status) in submissions {
+            assert_eq!(store.take_in(&claim(latest), &id(job_id)).await.unwrap(), RecordOutcome::Recorded);
+            store.apply_state(&state(job_id, *status), Timestamp::from_millis(1_500)).await.unwrap();
+            latest = Some(job_id);
+        }
+        store
+    }
+
+    /// What an export of a store holds.
+    async fn exported(store: &InMemoryJobStore) -> (Job, Vec<Submission>) {
+        let job = store.job(&name()).await.unwrap().unwrap();
+        (job, store.submissions(&name(), None).await.unwrap().items)
+    }
+
+    async fn refusals(into: &InMemoryJobStore, head: &JobHead, kept: &[Submission]) -> Vec<Option<String>> {
+        restore(into, head, kept).await.unwrap().into_iter().map(|told| told.refused).collect()
+    }
+
+    #[tokio::test]
+    async fn a_job_is_put_back_with_its_tries_children_logs_and_decisions_once() {
+        let from = store_of(&[("a-1", JobStatus::Failed), ("a-2", JobStatus::Succeeded)]).await;
+        let at = Timestamp::from_millis(1_600);
+        from.apply_state(&state("a-2:0", JobStatus::Succeeded), at).await.unwrap();
+        let logs: LogsRecord = serde_json::from_value(
+            serde_json::json!({"manifestKey": "logs/job/a-2/manifest.json", "complete": true, "events": 3}),
+        )
+        .unwrap();
+        from.save_logs(&id("a-2"), &logs, at).await.unwrap();
+        from.save_follow_up(&name(), &id("a-1"), &FollowUp::Decided).await.unwrap();
+        let (job, kept) = exported(&from).await;
+        assert_eq!(kept.len(), 3);
+        let into = InMemoryJobStore::default();
+        for _ in 0..2 {
+            assert_eq!(refusals(&into, &job.head, &kept).await, [None, None]);
+        }
+        let (back, again) = exported(&into).await;
+        assert_eq!((back.head.job_tries, back.head.job_id), (job.head.job_tries, job.head.job_id));
+        for (before, after) in kept.iter().zip(&again) {
+            assert_eq!(
+                (&before.state, &before.logs, &before.follow_up),
+                (&after.state, &after.logs, &after.follow_up)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_try_of_which_no_state_is_kept_is_refused_alone() {
+        let from = store_of(&[("a-1", JobStatus::Failed), ("a-2", JobStatus::Succeeded)]).await;
+        let (job, mut kept) = exported(&from).await;
+        kept.retain(|submission| submission.state.job_id != id("a-1"));
+        let into = InMemoryJobStore::default();
+        let told = refusals(&into, &job.head, &kept).await;
+        assert_eq!(told, [Some("nothing is known of its state".to_owned()), None]);
+        assert_eq!(exported(&into).await.0.head.job_tries, [id("a-2")]);
+    }
+
+    #[tokio::test]
+    async fn an_earlier_try_without_an_end_is_refused_and_its_children_with_it() {
+        let from = store_of(&[("a-1", JobStatus::Running), ("a-2", JobStatus::Succeeded)]).await;
+        from.apply_state(&state("a-1:0", JobStatus::Running), Timestamp::from_millis(1_600)).await.unwrap();
+        let (job, kept) = exported(&from).await;
+        let into = InMemoryJobStore::default();
+        let told = refusals(&into, &job.head, &kept).await;
+        assert_eq!(told, [Some("it has no end, and there is a later submission".to_owned()), None]);
+        let (_, again) = exported(&into).await;
+        assert_eq!(again.iter().map(|kept| &kept.state.job_id).collect::<Vec<_>>(), [&id("a-2")]);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_under_way_or_claimed_in_the_store_is_left_alone() {
+        let (job, kept) = exported(&store_of(&[("a-1", JobStatus::Succeeded)]).await).await;
+        let into = store_of(&[("b-1", JobStatus::Running)]).await;
+        let told = refusals(&into, &job.head, &kept).await;
+        assert_eq!(told, [Some("another submission of job is under way; wait for it".to_owned())]);
+        let into = InMemoryJobStore::default();
+        assert!(matches!(into.claim(&claim(None)).await.unwrap(), ClaimOutcome::Granted(_)));
+        let told = refusals(&into, &job.head, &kept).await;
+        assert_eq!(told, [Some("job is being submitted; try again when it has a job id".to_owned())]);
+        assert!(exported(&into).await.1.is_empty());
+    }
+}

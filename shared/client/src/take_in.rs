@@ -1,16 +1,8 @@
 //! Submissions that another program made, put into the store as the latest of their names.
 
 use crate::any::Store;
-use crate::domain::{
-    ClaimOutcome, Job, JobSpec, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, Timestamp,
-    TryEnd,
-};
+use crate::domain::{Job, JobSpec, JobState, NewClaim, RecordOutcome, RunId, Timestamp, TryEnd};
 use crate::ports::PortError;
-
-/// How long the claim stands under which a submission is taken in: for ever. Nothing may be submitted under it, and
-/// the reconciler submits under claims that expire. Where the program is killed in between, taking the submission in
-/// again goes on with the claim.
-const CLAIM_MS: i64 = 100 * 365 * 86_400_000;
 
 /// A submission that another program made.
 pub(crate) struct Foreign {
@@ -33,21 +25,14 @@ pub(crate) async fn take_in<S: Store>(
         if known.as_ref().and_then(Job::status).is_some_and(|status| !status.is_terminal()) {
             return Ok(Err(format!("another submission of {name} is under way; wait for it")));
         }
+        if known.as_ref().is_some_and(|job| job.head.claim.is_some()) {
+            return Ok(Err(format!("{name} is being submitted; try again when it has a job id")));
+        }
         let claim = claim(spec, state, known.as_ref(), now);
-        let nonce = match begun(&claim, known.as_ref()) {
-            Some(nonce) => nonce,
-            None => match store.claim(&claim).await? {
-                ClaimOutcome::Granted(nonce) => nonce,
-                ClaimOutcome::Held | ClaimOutcome::Replaced => {
-                    return Ok(Err(format!("{name} is being submitted; try again when it has a job id")));
-                }
-            },
-        };
-        let submission = NewSubmission { job_name: name.clone(), nonce, job_id: job_id.clone(), now };
-        match store.record_submission(&submission).await? {
+        match store.take_in(&claim, job_id).await? {
             RecordOutcome::Recorded | RecordOutcome::Known => {}
             RecordOutcome::Surplus | RecordOutcome::Unknown => {
-                return Ok(Err(format!("{name} was submitted meanwhile")));
+                return Ok(Err(format!("{name} was submitted meanwhile; try again")));
             }
         }
     }
@@ -65,14 +50,8 @@ fn claim(spec: &JobSpec, state: &JobState, known: Option<&Job>, now: Timestamp) 
         takes_over: None,
         resets_budget: true,
         now,
-        expires_at: now.plus_millis(CLAIM_MS),
+        expires_at: now,
     }
-}
-
-/// The nonce of the claim under which this very submission was to be taken in, by a process that was killed then.
-fn begun(claim: &NewClaim, known: Option<&Job>) -> Option<Nonce> {
-    let head = &known?.head;
-    (head.run_id == claim.run_id).then(|| head.claim.as_ref().map(|claim| claim.nonce.clone()))?
 }
 
 #[cfg(test)]
@@ -80,7 +59,7 @@ mod tests {
     use batchwright_stores::memory::InMemoryJobStore;
 
     use super::*;
-    use crate::domain::{JobId, JobStatus};
+    use crate::domain::{ClaimOutcome, JobId, JobStatus};
     use crate::ports::{ClaimStore as _, JobQueries as _};
 
     fn foreign(job_id: &str, status: &str) -> Foreign {
@@ -90,18 +69,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_was_killed_under_its_claim_is_gone_on_with_and_nothing_else_is() {
+    async fn one_in_flight_or_being_submitted_is_not_replaced() {
         let store = InMemoryJobStore::default();
         let (first, other) = (foreign("first", "RUNNING"), foreign("other", "RUNNING"));
         let now = Timestamp::from_millis(1_000);
         let claim = claim(&first.spec, &first.state, None, now);
-        assert!(matches!(store.claim(&claim).await.unwrap(), ClaimOutcome::Granted(_)));
-        // Nobody submits under it, however long it stands.
-        let later = now.plus_millis(10 * 365 * 86_400_000);
-        let expired = crate::ports::WorkLists::expired_claims(&store, later, None).await.unwrap();
-        assert!(expired.items.is_empty());
+        let ClaimOutcome::Granted(nonce) = store.claim(&claim).await.unwrap() else { panic!("not granted") };
         let refused = take_in(&store, &other, now).await.unwrap().unwrap_err();
         assert!(refused.contains("is being submitted"), "{refused}");
+        assert!(store.release(&first.state.job_name, &nonce, None, now).await.unwrap());
+
         take_in(&store, &first, now).await.unwrap().unwrap();
         take_in(&store, &first, now).await.unwrap().unwrap();
         let job = store.job(&first.state.job_name).await.unwrap().unwrap();
@@ -109,5 +86,23 @@ mod tests {
         assert_eq!((job.head.job_tries.len(), job.status()), (1, Some(JobStatus::Running)));
         let refused = take_in(&store, &other, now).await.unwrap().unwrap_err();
         assert!(refused.contains("is under way"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_dies_leaves_no_claim() {
+        let store = InMemoryJobStore::default();
+        let first = foreign("first", "RUNNING");
+        let now = Timestamp::from_millis(1_000);
+        let wanted = claim(&first.spec, &first.state, None, now);
+        store.take_in(&wanted, &first.state.job_id).await.unwrap();
+        let far = now.plus_millis(1_000 * 365 * 86_400_000);
+        let claims = crate::ports::WorkLists::expired_claims(&store, far, None).await.unwrap();
+        assert!(claims.items.is_empty(), "no claim is left behind");
+        // The next call goes on, and the job is followed meanwhile.
+        let job = store.job(&first.state.job_name).await.unwrap().unwrap();
+        assert_eq!(job.status(), Some(JobStatus::Submitted));
+        take_in(&store, &first, now).await.unwrap().unwrap();
+        let job = store.job(&first.state.job_name).await.unwrap().unwrap();
+        assert_eq!(job.status(), Some(JobStatus::Running));
     }
 }

@@ -50,6 +50,8 @@ pub async fn claim_store<S: JobStore + Clone + 'static>(
         recording::of_eight_concurrent_submissions_under_one_claim_one_is_recorded,
         recording::eight_concurrent_recorders_of_one_submission_record_it_once,
         recording::either_the_release_or_the_record_takes_the_claim,
+        recording::a_submission_of_another_program_is_taken_in_without_a_claim,
+        recording::of_eight_concurrent_submissions_of_others_one_is_taken_in,
     )
 }
 

@@ -54,6 +54,7 @@ impl<S: ClaimStore> ClaimStore for Fused<S> {
         claim(claim: &NewClaim) -> Answer<ClaimOutcome>;
         release(job_name: &JobName, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> Answer<bool>;
         record_submission(submission: &NewSubmission) -> Answer<RecordOutcome>;
+        take_in(claim: &NewClaim, job_id: &JobId) -> Answer<RecordOutcome>;
     }
 }
 

@@ -75,6 +75,10 @@ impl<S: ClaimStore> ClaimStore for FaultyStore<S> {
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         self.faulty(self.inner.record_submission(submission)).await
     }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        self.faulty(self.inner.take_in(claim, job_id)).await
+    }
 }
 
 impl<S: StateStore> StateStore for FaultyStore<S> {

@@ -45,6 +45,7 @@ erase! {
         fn claim(claim: reference NewClaim) -> Result<ClaimOutcome, PortError>;
         fn release(job_name: reference JobName, nonce: reference Nonce, refusal: option str, now: value Timestamp) -> Result<bool, PortError>;
         fn record_submission(submission: reference NewSubmission) -> Result<RecordOutcome, PortError>;
+        fn take_in(claim: reference NewClaim, job_id: reference JobId) -> Result<RecordOutcome, PortError>;
     }
 }
 

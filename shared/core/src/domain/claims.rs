@@ -6,7 +6,7 @@
 
 use super::children::Children;
 use super::ids::{JobId, JobName, Nonce, RunId};
-use super::job::{Claim, JobHead};
+use super::job::{Claim, JobHead, JobState};
 use super::newer::Newer;
 use super::spec::JobSpec;
 use super::times::Timestamp;
@@ -58,6 +58,13 @@ pub struct NewSubmission {
     pub job_id: JobId,
     /// The present moment.
     pub now: Timestamp,
+}
+
+impl NewSubmission {
+    /// Its state until Batch tells more.
+    pub fn state(&self) -> JobState {
+        JobState::submitted(self.job_name.clone(), self.job_id.clone(), Some(self.nonce.clone()))
+    }
 }
 
 /// What became of a submission that was to be recorded.
@@ -187,6 +194,20 @@ pub fn record(head: Option<&mut JobHead>, submission: &NewSubmission) -> RecordO
     head.submitted_at = Some(submission.now);
     head.updated_at = submission.now;
     RecordOutcome::Recorded
+}
+
+/// Makes a submission of another program the latest of its job, in one step: no claim is left behind by a process that is
+/// killed. Nothing was submitted under the claim that is asked for here, so nobody could ask Batch about it.
+///
+/// `Surplus` where that claim would not be granted: another stands, or another submission is the latest by now. The head
+/// changes only if the answer is `Recorded`.
+pub fn take_in(head: &mut Option<JobHead>, wanted: &NewClaim, job_id: &JobId) -> RecordOutcome {
+    if head.as_ref().is_some_and(|head| head.job_tries.contains(job_id)) {
+        return RecordOutcome::Known;
+    }
+    let ClaimOutcome::Granted(nonce) = claim(head, wanted) else { return RecordOutcome::Surplus };
+    let (job_name, job_id) = (wanted.spec.job_name.clone(), job_id.clone());
+    record(head.as_mut(), &NewSubmission { job_name, nonce, job_id, now: wanted.now })
 }
 
 #[cfg(test)]
@@ -343,6 +364,22 @@ mod tests {
         assert_eq!(record(None, &submission(&nonce, "a")), RecordOutcome::Unknown);
         let theirs = Nonce::derive(&JobName::parse("job").unwrap(), "another store's", 1);
         assert_eq!(record(head.as_mut(), &submission(&theirs, "b")), RecordOutcome::Unknown);
+    }
+
+    #[test]
+    fn a_submission_of_another_program_is_taken_in_at_once_or_changes_nothing() {
+        let mut head = None;
+        assert_eq!(take_in(&mut head, &wish(None, true), &id("theirs")), RecordOutcome::Recorded);
+        let taken = head.clone().unwrap();
+        assert_eq!((taken.tries_used(), taken.claim, taken.job_id), (1, None, Some(id("theirs"))));
+        assert_eq!(take_in(&mut head, &wish(None, true), &id("theirs")), RecordOutcome::Known);
+        let before = head.clone();
+        assert_eq!(take_in(&mut head, &wish(None, true), &id("other")), RecordOutcome::Surplus, "replaced");
+        assert_eq!(head, before);
+        claim(&mut head, &wish(Some("theirs"), false));
+        let claimed = head.clone();
+        let held = take_in(&mut head, &wish(Some("theirs"), true), &id("other"));
+        assert_eq!((held, head), (RecordOutcome::Surplus, claimed));
     }
 
     #[test]

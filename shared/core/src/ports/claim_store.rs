@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::PortError;
-use crate::domain::{ClaimOutcome, JobName, NewClaim, NewSubmission, Nonce, RecordOutcome, Timestamp};
+use crate::domain::{ClaimOutcome, JobId, JobName, NewClaim, NewSubmission, Nonce, RecordOutcome, Timestamp};
 
 /// Claims. Every call is one conditional write, decided by [`claims`](crate::domain::claims).
 pub trait ClaimStore: Send + Sync {
@@ -27,5 +27,14 @@ pub trait ClaimStore: Send + Sync {
     fn record_submission(
         &self,
         submission: &NewSubmission,
+    ) -> impl Future<Output = Result<RecordOutcome, PortError>> + Send;
+
+    /// Makes a submission of another program the job's latest, as a claim and a record in one step, decided by
+    /// [`claims::take_in`](crate::domain::claims::take_in). `claim` says what is known of the job; its `expires_at` is
+    /// not kept.
+    fn take_in(
+        &self,
+        claim: &NewClaim,
+        job_id: &JobId,
     ) -> impl Future<Output = Result<RecordOutcome, PortError>> + Send;
 }

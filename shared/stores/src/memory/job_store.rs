@@ -78,6 +78,24 @@ impl Records {
         self.items.insert(job_id, Item { submission, ended_at, silent_since: now });
     }
 
+    /// Keeps what the rule makes of the head, and the submission where no event came first.
+    fn record(
+        &mut self,
+        submitted: JobState,
+        now: Timestamp,
+        rule: impl FnOnce(&mut Option<JobHead>) -> RecordOutcome,
+    ) -> RecordOutcome {
+        let mut head = self.heads.get(&submitted.job_name).cloned();
+        let outcome = rule(&mut head);
+        if let (RecordOutcome::Recorded, Some(head)) = (outcome, head) {
+            self.heads.insert(submitted.job_name.clone(), head);
+            if !self.items.contains_key(&submitted.job_id) {
+                self.insert(submitted, now);
+            }
+        }
+        outcome
+    }
+
     fn save_follow_up(&mut self, job_id: &JobId, follow_up: &FollowUp) {
         let Some(item) = self.items.get_mut(job_id).filter(|item| item.is_unsettled()) else { return };
         if follow_up.is_before(&item.submission.follow_up) {
@@ -161,13 +179,13 @@ impl ClaimStore for InMemoryJobStore {
     }
 
     async fn record_submission(&self, new: &NewSubmission) -> Result<RecordOutcome, PortError> {
-        let mut state = lock(&self.state);
-        let outcome = claims::record(state.heads.get_mut(&new.job_name), new);
-        if outcome == RecordOutcome::Recorded && !state.items.contains_key(&new.job_id) {
-            let (job_name, nonce) = (new.job_name.clone(), new.nonce.clone());
-            state.insert(JobState::submitted(job_name, new.job_id.clone(), Some(nonce)), new.now);
-        }
-        Ok(outcome)
+        Ok(lock(&self.state).record(new.state(), new.now, |head| claims::record(head.as_mut(), new)))
+    }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        let submitted = JobState::submitted(claim.spec.job_name.clone(), job_id.clone(), None);
+        let rule = |head: &mut Option<JobHead>| claims::take_in(head, claim, job_id);
+        Ok(lock(&self.state).record(submitted, claim.now, rule))
     }
 }
 

@@ -57,8 +57,8 @@ const FORMAT: u32 = 1;
 
 const OPEN: &str = "open the state";
 
-/// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in Redis or Valkey, of version 6 or
-/// later, on one primary. Clones share one connection, which is made again where it was lost.
+/// A [`JobStore`](crate::ports::JobStore) and [`RunStore`](crate::ports::RunStore) in Redis of version 6 or later, or in
+/// Valkey, on one primary. The contract suites run on Redis 7.0.15; Valkey, which speaks the same protocol, is untried. Clones share one connection, which is made again where it was lost.
 ///
 /// All its keys begin with `{PREFIX}:`, so several stores may share one database, and a cluster keeps them in one
 /// slot. It connects to one server, and follows no redirection of a cluster's.

@@ -7,7 +7,7 @@ use super::error::failed;
 use super::keys::List;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp, claims,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
@@ -32,7 +32,13 @@ impl ClaimStore for RedisStore {
     }
 
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
-        self.write_submission(submission).await
+        let rule = |head: &mut Option<JobHead>| claims::record(head.as_mut(), submission);
+        self.write_submission(submission.state(), submission.now, rule).await
+    }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        let submitted = JobState::submitted(claim.spec.job_name.clone(), job_id.clone(), None);
+        self.write_submission(submitted, claim.now, |head| claims::take_in(head, claim, job_id)).await
     }
 }
 

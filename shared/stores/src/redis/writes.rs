@@ -7,7 +7,7 @@ use super::records::Item;
 use crate::domain::claims;
 use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{
-    Children, ClaimOutcome, FollowUp, JobId, JobName, JobState, LogsRecord, NewClaim, NewSubmission, Nonce,
+    Children, ClaimOutcome, FollowUp, JobHead, JobId, JobName, JobState, LogsRecord, NewClaim, Nonce,
     RecordOutcome, Run, Submission, Timestamp,
 };
 use crate::ports::{Applied, PortError};
@@ -55,11 +55,17 @@ impl RedisStore {
         }
     }
 
-    pub(super) async fn write_submission(&self, new: &NewSubmission) -> Result<RecordOutcome, PortError> {
+    /// Writes what the rule makes of the head, and the submission.
+    pub(super) async fn write_submission(
+        &self,
+        submitted: JobState,
+        now: Timestamp,
+        rule: impl Fn(&mut Option<JobHead>) -> RecordOutcome + Send + Sync,
+    ) -> Result<RecordOutcome, PortError> {
         loop {
-            let was = self.head(RECORD, &new.job_name).await?;
+            let was = self.head(RECORD, &submitted.job_name).await?;
             let mut head = was.record.clone();
-            let outcome = claims::record(head.as_mut(), new);
+            let outcome = rule(&mut head);
             if outcome != RecordOutcome::Recorded {
                 return Ok(outcome);
             }
@@ -68,12 +74,10 @@ impl RedisStore {
             if let Some(before) = was.record.as_ref().and_then(|head| head.job_id.as_ref()) {
                 self.mark_latest(&mut commit, before, false).await?;
             }
-            let item_was = self.item(RECORD, &new.job_id).await?;
-            let submitted =
-                JobState::submitted(new.job_name.clone(), new.job_id.clone(), Some(new.nonce.clone()));
+            let item_was = self.item(RECORD, &submitted.job_id).await?;
             // An event that came first is newer than this, or the same.
             let item = item_was.record.clone();
-            let item = item.unwrap_or_else(|| Item::with_state(None, submitted, new.now));
+            let item = item.unwrap_or_else(|| Item::with_state(None, submitted.clone(), now));
             commit.change(RECORD, &item_was, Some(&Item { latest: true, ..item }))?;
             if self.commit(RECORD, &commit).await? {
                 return Ok(outcome);

@@ -32,6 +32,10 @@ impl ClaimStore for SqliteStore {
         self.change("record a submission", |connection| writes::record_submission(connection, submission))
             .await
     }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        self.change("take a submission in", |connection| writes::take_in(connection, claim, job_id)).await
+    }
 }
 
 impl StateStore for SqliteStore {

@@ -40,18 +40,31 @@ pub(super) fn record_submission(
     connection: &Connection,
     new: &NewSubmission,
 ) -> Result<RecordOutcome, SqliteFailure> {
-    let mut known = reads::head(connection, &new.job_name)?;
+    record(connection, &new.state(), new.now, |head| claims::record(head.as_mut(), new))
+}
+
+pub(super) fn take_in(
+    connection: &Connection,
+    claim: &NewClaim,
+    job_id: &JobId,
+) -> Result<RecordOutcome, SqliteFailure> {
+    let submitted = JobState::submitted(claim.spec.job_name.clone(), job_id.clone(), None);
+    record(connection, &submitted, claim.now, |head| claims::take_in(head, claim, job_id))
+}
+
+fn record(
+    connection: &Connection,
+    submitted: &JobState,
+    now: Timestamp,
+    rule: impl FnOnce(&mut Option<JobHead>) -> RecordOutcome,
+) -> Result<RecordOutcome, SqliteFailure> {
+    let mut known = reads::head(connection, &submitted.job_name)?;
     let before = known.as_ref().and_then(|head| head.job_id.clone());
-    let outcome = claims::record(known.as_mut(), new);
+    let outcome = rule(&mut known);
     if let (RecordOutcome::Recorded, Some(head)) = (outcome, &known) {
         save_head(connection, head)?;
-        let nonce = Some(new.nonce.clone());
         // An event that came first is newer than this, or the same.
-        apply_state(
-            connection,
-            &JobState::submitted(new.job_name.clone(), new.job_id.clone(), nonce),
-            new.now,
-        )?;
+        apply_state(connection, submitted, now)?;
         move_latest(connection, before.as_ref(), head.job_id.as_ref())?;
     }
     Ok(outcome)

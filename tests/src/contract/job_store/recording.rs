@@ -150,3 +150,65 @@ pub(super) async fn either_the_release_or_the_record_takes_the_claim<S: JobStore
     }
     Ok(())
 }
+
+pub(super) async fn a_submission_of_another_program_is_taken_in_without_a_claim<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let arrived = state("a", "a-1", JobStatus::Running);
+    store.apply_state(&arrived, at(900)).await?;
+    assert_eq!(store.take_in(&wish("a", None), &id("a-1")).await?, RecordOutcome::Recorded);
+    let job = store.job(&name("a")).await?.context("the job is not known")?;
+    assert_eq!((&job.head.claim, &job.head.job_id), (&None, &Some(id("a-1"))));
+    assert_eq!(
+        (job.head.submitted_at, job.status()),
+        (Some(NOW), Some(JobStatus::Running)),
+        "the event is kept"
+    );
+    assert_eq!(store.take_in(&wish("a", None), &id("a-1")).await?, RecordOutcome::Known);
+    assert_eq!(store.take_in(&wish("a", None), &id("a-9")).await?, RecordOutcome::Surplus, "not the latest");
+    assert_eq!(store.job(&name("a")).await?, Some(job));
+
+    assert_eq!(store.take_in(&wish("a", Some("a-1")), &id("a-2")).await?, RecordOutcome::Recorded);
+    let job = store.job(&name("a")).await?.context("the job is not known")?;
+    assert_eq!(job.head.job_tries, [id("a-1"), id("a-2")]);
+    assert_eq!(
+        job.latest.map(|latest| (latest.state.job_id, latest.state.status)),
+        Some((id("a-2"), JobStatus::Submitted))
+    );
+    let listed = crate::contract::fixtures::walk(async |page| {
+        store.jobs_with_status(JobStatus::Submitted, page.as_ref()).await
+    });
+    assert_eq!(listed.await?.len(), 1);
+
+    let nonce = granted(store, &wish("a", Some("a-2"))).await?;
+    assert_eq!(
+        store.take_in(&wish("a", Some("a-2")), &id("a-3")).await?,
+        RecordOutcome::Surplus,
+        "it is claimed"
+    );
+    assert_eq!(store.submission(&id("a-3")).await?, None);
+    assert_eq!(store.record_submission(&taken("a", &nonce, "a-4")).await?, RecordOutcome::Recorded);
+    Ok(())
+}
+
+pub(super) async fn of_eight_concurrent_submissions_of_others_one_is_taken_in<
+    S: JobStore + Clone + 'static,
+>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let mut all = JoinSet::new();
+    for number in 0..8 {
+        let (store, job_id) = (store.clone(), id(&format!("a-{number}")));
+        all.spawn(async move { store.take_in(&wish("a", None), &job_id).await });
+    }
+    let mut recorded = 0;
+    while let Some(joined) = all.join_next().await {
+        match joined?? {
+            RecordOutcome::Recorded => recorded += 1,
+            outcome => assert_eq!(outcome, RecordOutcome::Surplus),
+        }
+    }
+    let head = store.job(&name("a")).await?.context("the job is not known")?.head;
+    assert_eq!((recorded, head.job_tries.len(), head.claim), (1, 1, None));
+    Ok(())
+}

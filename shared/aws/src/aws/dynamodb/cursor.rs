@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::item::Item;
+use super::table::{JOB_ID, JOB_NAME};
 use crate::ports::Cursor;
 
 /// Where the next query starts.
@@ -58,6 +59,14 @@ impl ListPosition {
         Cursor(serde_json::to_string(&written).expect("texts and numbers can be written as JSON"))
     }
 
+    /// Whether a scan of the table goes on here, or a list begins.
+    pub(super) fn is_of_scan(&self) -> bool {
+        match &self.after {
+            None => self.shard == 0,
+            Some(after) => after.keys().all(|name| [JOB_NAME, JOB_ID].contains(&name.as_str())),
+        }
+    }
+
     /// The place after a query that ended with `last`; `None` at the end of the list.
     pub(super) fn next(&self, last: Option<Item>, shards: u8) -> Option<Self> {
         match last {
@@ -100,6 +109,21 @@ mod tests {
         for text in ["", "job-1", "{\"shard\":300}", "{\"shard\":1,\"after\":{\"a\":{\"B\":\"\"}}}"] {
             let refused = ListPosition::read(Some(&Cursor(text.to_owned()))).unwrap_err().to_string();
             assert!(refused.contains(&format!("{text:?}")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_scan_is_known_by_its_key() {
+        let of_index = || ListPosition { shard: 0, after: Some(key()) };
+        let of_table = |name: &str| Item::from([(name.to_owned(), AttributeValue::S("a".to_owned()))]);
+        for (place, is_of_scan) in [
+            (ListPosition::default(), true),
+            (ListPosition { shard: 0, after: Some(of_table("jobName")) }, true),
+            (ListPosition { shard: 0, after: Some(of_table("entry")) }, false),
+            (ListPosition { shard: 1, after: None }, false),
+            (of_index(), false),
+        ] {
+            assert_eq!(place.is_of_scan(), is_of_scan, "{place:?}");
         }
     }
 

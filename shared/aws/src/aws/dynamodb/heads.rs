@@ -12,8 +12,8 @@ use super::item::{self, Item};
 use super::table::PLACE;
 use super::{DynamoDbJobStore, keys};
 use crate::domain::{
-    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome,
-    Timestamp, claims,
+    Children, ClaimOutcome, JobHead, JobId, JobName, JobState, NewClaim, Nonce, RecordOutcome, Timestamp,
+    claims,
 };
 use crate::ports::PortError;
 
@@ -39,17 +39,24 @@ impl DynamoDbJobStore {
         Ok(self.write_head(&head, Some(revision)).await?.then_some(true))
     }
 
-    pub(super) async fn try_record(&self, new: &NewSubmission) -> Result<Option<RecordOutcome>, PortError> {
+    /// Writes what the rule makes of the head, and the submission.
+    pub(super) async fn try_record(
+        &self,
+        submitted: &JobState,
+        now: Timestamp,
+        rule: impl FnOnce(&mut Option<JobHead>) -> RecordOutcome,
+    ) -> Result<Option<RecordOutcome>, PortError> {
         const OPERATION: &str = "TransactWriteItems";
-        let (mut head, revision) = parts(self.head(&new.job_name).await?);
+        let job_name = &submitted.job_name;
+        let (mut head, revision) = parts(self.head(job_name).await?);
         let before = head.as_ref().and_then(|head| head.job_id.clone());
-        let outcome = claims::record(head.as_mut(), new);
+        let outcome = rule(&mut head);
         let (RecordOutcome::Recorded, Some(head)) = (outcome, &head) else { return Ok(Some(outcome)) };
-        let mut writes = vec![self.head_write(head, revision)?, self.latest_write(new).await?];
+        let mut writes = vec![self.head_write(head, revision)?, self.latest_write(submitted, now).await?];
         if let Some(before) = before
-            && self.item(&self.tables.jobs, item::submission_key(&new.job_name, &before)).await?.is_some()
+            && self.item(&self.tables.jobs, item::submission_key(job_name, &before)).await?.is_some()
         {
-            writes.push(self.place_write(&new.job_name, &before, keys::other_place(&before))?);
+            writes.push(self.place_write(job_name, &before, keys::other_place(&before))?);
         }
         let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         Ok((transacted(OPERATION, answer)? == Written::Done).then_some(outcome))
@@ -79,16 +86,19 @@ impl DynamoDbJobStore {
     }
 
     /// Makes the submission its job's latest, and its item where no event has made it before.
-    async fn latest_write(&self, new: &NewSubmission) -> Result<TransactWriteItem, PortError> {
+    async fn latest_write(
+        &self,
+        submitted: &JobState,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, PortError> {
         const OPERATION: &str = "TransactWriteItems";
-        let place = keys::latest_place(&new.job_name);
-        let key = item::submission_key(&new.job_name, &new.job_id);
+        let JobState { job_name, job_id, .. } = submitted;
+        let place = keys::latest_place(job_name);
+        let key = item::submission_key(job_name, job_id);
         if self.item(&self.tables.jobs, key.clone()).await?.is_some() {
-            return self.place_write(&new.job_name, &new.job_id, place);
+            return self.place_write(job_name, job_id, place);
         }
-        let (job_name, nonce) = (new.job_name.clone(), Some(new.nonce.clone()));
-        let state = JobState::submitted(job_name, new.job_id.clone(), nonce);
-        let mut item = item::of_state(&state, new.now).map_err(unusable(OPERATION))?;
+        let mut item = item::of_state(submitted, now).map_err(unusable(OPERATION))?;
         item.extend(key);
         item.insert(PLACE.to_owned(), item::text(place));
         let put = Put::builder().table_name(&self.tables.jobs).set_item(Some(item));

@@ -4,12 +4,13 @@ use futures_util::{TryStreamExt as _, stream};
 
 use super::DynamoDbJobStore;
 use super::call::{until_settled, unusable};
+use super::cursor::ListPosition;
 use super::item;
 use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp, claims,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -34,7 +35,15 @@ impl ClaimStore for DynamoDbJobStore {
     }
 
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
-        until_settled("TransactWriteItems", || self.try_record(submission)).await
+        let rule = |head: &mut Option<JobHead>| claims::record(head.as_mut(), submission);
+        let submitted = submission.state();
+        until_settled("TransactWriteItems", || self.try_record(&submitted, submission.now, rule)).await
+    }
+
+    async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
+        let rule = |head: &mut Option<JobHead>| claims::take_in(head, claim, job_id);
+        let submitted = JobState::submitted(claim.spec.job_name.clone(), job_id.clone(), None);
+        until_settled("TransactWriteItems", || self.try_record(&submitted, claim.now, rule)).await
     }
 }
 
@@ -165,6 +174,12 @@ impl JobQueries for DynamoDbJobStore {
     }
 
     async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        if run_id.is_none()
+            && ListPosition::read(page).map_err(unusable("Scan"))?.is_of_scan()
+            && let Some(page) = self.scan_jobs(page).await?
+        {
+            return Ok(page);
+        }
         self.list_jobs(run_id, page).await
     }
 
@@ -177,7 +192,10 @@ impl JobQueries for DynamoDbJobStore {
     }
 
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
-        self.count().await
+        match self.scan_counts().await? {
+            Some(counts) => Ok(counts),
+            None => self.count().await,
+        }
     }
 }
 

@@ -12,12 +12,13 @@
 //! | `heads` | claim, release, record: one condition on the head that was read |
 //! | `submissions` | states, ends and logs: one condition on one item |
 //! | `lists` | pages and counts, by the indexes |
+//! | `scan` | all jobs, and their counts, where reading the table takes fewer calls |
 //! | `removal` | forgetting submissions and jobs |
 //! | `runs` | the run store |
 //! | `shares` | how many programs submit at present |
 //! | `job_store` | the port |
 //!
-//! No call scans a table. Items are read after every write (`ConsistentRead`), and every write is one
+//! Only the list of all jobs and their counts scan, and no function asks for these. Items are read after every write (`ConsistentRead`), and every write is one
 //! condition and one change. The indexes alone lag behind, by milliseconds at most times: so a list and a
 //! count may miss what has just changed, and a look-up by id alone (`submission`, `save_logs`,
 //! `remove_submission`) may miss a submission that has just appeared. What a list finds is read again by
@@ -34,6 +35,7 @@ mod lists;
 mod read;
 mod removal;
 mod runs;
+mod scan;
 mod shares;
 mod submissions;
 mod table;

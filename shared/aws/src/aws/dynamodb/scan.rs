@@ -1,0 +1,127 @@
+//! All jobs, and their counts, by scans: a table of thousands takes a few calls, where its indexes take one or two for
+//! each hundred jobs. A scan reads what it passes over too, so tables that hold little but the children of arrays are
+//! read by their indexes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+
+use super::call::{failed, unusable};
+use super::cursor::ListPosition;
+use super::item::{self, Item};
+use super::lists::{is_head, is_submission, skipping};
+use super::table::{BY_STATUS, JOB_ID, PLACE, STATUS_SHARD};
+use super::{DynamoDbJobStore, PAGE_SIZE, keys};
+use crate::domain::{Job, JobHead, JobStatus, StatusCounts, Submission};
+use crate::ports::{Cursor, Page, PortError};
+
+const SCAN: &str = "Scan";
+
+/// Items read for each job that is found, from which on the indexes are the cheaper way.
+const READ_FOR_EACH_JOB: usize = 16;
+
+/// Pages of an index, of 1 MB or some 6,000 entries, after which its partitions are counted one by one.
+const COUNTED_PAGES: usize = 8;
+
+/// Behind all of a job's items: no sort key holds a character that is greater.
+const LAST: &str = "\u{10ffff}";
+
+impl DynamoDbJobStore {
+    /// A page of all jobs. `None`: the first page shows that the indexes are the better way.
+    pub(super) async fn scan_jobs(&self, cursor: Option<&Cursor>) -> Result<Option<Page<Job>>, PortError> {
+        let mut after = ListPosition::read(cursor).map_err(unusable(SCAN))?.after;
+        loop {
+            let scan = self.client.scan().table_name(&self.tables.jobs).consistent_read(true);
+            let scan = scan
+                .filter_expression("#jobId = :head OR begins_with(#place, :latest)")
+                .expression_attribute_names("#jobId", JOB_ID)
+                .expression_attribute_names("#place", PLACE)
+                .expression_attribute_values(":head", item::text(keys::HEAD))
+                .expression_attribute_values(":latest", item::text(keys::LATEST));
+            let answer = self.limited(scan).set_exclusive_start_key(after.take()).send().await;
+            let answer = answer.map_err(|error| failed(SCAN, error))?;
+            let heads = answer.items().iter().filter(|item| is_head(item)).count();
+            let scanned = usize::try_from(answer.scanned_count).unwrap_or_default();
+            if cursor.is_none() && answer.last_evaluated_key.is_some() && scanned > heads * READ_FOR_EACH_JOB
+            {
+                return Ok(None);
+            }
+            // A head comes before all else of its job: behind it are children, which nobody asked for.
+            after = answer.last_evaluated_key.map(|mut key| {
+                key.insert(JOB_ID.to_owned(), item::text(LAST));
+                key
+            });
+            let next = after.clone().map(|after| ListPosition { shard: 0, after: Some(after) }.write());
+            let page = self.joined(answer.items.unwrap_or_default(), next).await?;
+            if after.is_none() || !page.items.is_empty() || !page.unreadable.is_empty() {
+                return Ok(Some(page));
+            }
+        }
+    }
+
+    /// Heads with their latest submissions, most of which stand beside them in the page.
+    async fn joined(&self, items: Vec<Item>, next: Option<Cursor>) -> Result<Page<Job>, PortError> {
+        let mut unreadable = Vec::new();
+        let (heads, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_head);
+        let mut beside: HashMap<(String, String), Submission> = HashMap::new();
+        for item in others.iter().filter(|item| is_submission(item)) {
+            // One that can't be read is read again below, and named there with its job.
+            if let Ok(submission) = item::to_submission(item) {
+                let state = &submission.state;
+                beside.insert((state.job_name.to_string(), state.job_id.to_string()), submission);
+            }
+        }
+        let read = |item: &Item| item::to_head(item).map(|(head, _)| head);
+        let heads: Vec<JobHead> =
+            heads.iter().filter_map(|item| skipping(read(item), &mut unreadable)).collect();
+        let mut jobs = Vec::with_capacity(heads.len());
+        let mut apart = Vec::new();
+        for head in heads {
+            let latest = head.job_id.as_ref().map(|id| (head.spec.job_name.to_string(), id.to_string()));
+            match latest.map(|key| beside.remove(&key)) {
+                None => jobs.push(Job { head, latest: None }),
+                Some(Some(latest)) => jobs.push(Job { head, latest: Some(latest) }),
+                Some(None) => apart.push(head),
+            }
+        }
+        jobs.extend(self.with_latest(apart, &mut unreadable).await?);
+        Ok(Page { items: jobs, next, unreadable })
+    }
+
+    /// Counts the jobs by status. `None`: the index is too large to be read as a whole.
+    pub(super) async fn scan_counts(&self) -> Result<Option<StatusCounts>, PortError> {
+        let mut counts = StatusCounts::default();
+        let mut after = None;
+        for _ in 0..COUNTED_PAGES {
+            let scan = self.client.scan().table_name(&self.tables.jobs).index_name(BY_STATUS.name);
+            let scan = scan
+                .projection_expression("#statusShard, #place")
+                .expression_attribute_names("#statusShard", STATUS_SHARD)
+                .expression_attribute_names("#place", PLACE);
+            let answer = self.limited(scan).set_exclusive_start_key(after.take()).send().await;
+            let answer = answer.map_err(|error| failed(SCAN, error))?;
+            for entry in answer.items() {
+                let is_latest =
+                    item::text_in(entry, PLACE).is_some_and(|place| place.starts_with(keys::LATEST));
+                let kind = item::text_in(entry, STATUS_SHARD).and_then(|shard| shard.rsplit_once(' '));
+                let Some((kind, _)) = kind.filter(|_| is_latest) else { continue };
+                if kind == keys::UNSUBMITTED {
+                    counts.unsubmitted += 1;
+                } else if let Some(status) = JobStatus::ALL.into_iter().find(|status| status.as_str() == kind)
+                {
+                    counts[status] += 1;
+                }
+            }
+            after = answer.last_evaluated_key;
+            if after.is_none() {
+                return Ok(Some(counts));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Without a limit a page ends at 1 MB.
+    fn limited(&self, scan: ScanFluentBuilder) -> ScanFluentBuilder {
+        scan.set_limit((self.page_size < PAGE_SIZE).then_some(self.page_size))
+    }
+}
