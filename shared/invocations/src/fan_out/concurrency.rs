@@ -70,7 +70,6 @@ impl Concurrency {
     }
 
     /// How many may be under way.
-    #[cfg(test)]
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }

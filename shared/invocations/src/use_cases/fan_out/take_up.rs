@@ -12,7 +12,7 @@ use super::place::RunPlace;
 use super::tree::Tree;
 use super::{FanOutError, LEASE_MS};
 use crate::domain::S3Uri;
-use crate::fan_out::limits::started_ahead;
+use crate::fan_out::limits::named_first;
 use crate::fan_out::{Checkpoint, CheckpointState, Counts, FanOutCall, Json, Order, Source, Terms};
 use crate::ports::{CheckpointStore, Clock, FunctionCaller, ObjectStore, PortError, Version};
 
@@ -149,7 +149,7 @@ async fn take_up<O: ObjectStore + CheckpointStore, T: Clock>(
         return Ok(TakenUp::Not(Box::new(End::Elsewhere(before))));
     }
     let mut ours = before.clone().taken_over(owner, now.plus_millis(LEASE_MS));
-    ours.started = before.started.max(before.next + started_ahead(order.terms.ceiling));
+    ours.started = before.started.max(before.next + named_first(order.terms.ceiling));
     let version = save(objects, place, &ours, version.as_ref()).await?;
     Ok(TakenUp::Ours(Box::new((before, ours, version))))
 }

@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use futures_util::future::FutureExt;
+use tokio::time::Instant;
 
 use super::super::FanOutError;
 use super::super::attempt::{Landed, Sendable, Tickets};
 use super::super::ledger::{Kept, LastStep, Ledger, Step};
 use super::starting::cut_off;
 use super::{Came, Ended, Run};
-use crate::fan_out::limits::started_ahead_after;
+use crate::fan_out::limits::named_ahead;
 use crate::fan_out::{ItemOutcome, ItemResult};
 use crate::ports::PortError;
+
+/// Steps with early results until lines take their place: a checkpoint names each, and whoever goes on reads each.
+const EARLY_STEPS: u32 = 64;
 
 impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'_, L, F, S> {
     /// Writes down what there is, where it is much, where more is to be started, or where `anyway` is.
@@ -22,14 +26,29 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         }
         let is_handed_on = self.ledger.is_handed_on();
         let runs_ahead = is_handed_on && !self.stopping && !self.has_read_all;
-        let needs_more = runs_ahead && self.started < self.next_start.saturating_add(self.ahead / 2);
+        let named = self.started.saturating_sub(self.next_start);
+        let to_name = if runs_ahead { self.room_to_name() } else { 0 };
+        let needs_more = named < to_name.div_ceil(2);
         let has_much = !self.lines.is_empty() && self.lines.len() >= self.ledger.step_bytes();
         let has_early = !is_handed_on && !self.new_early.is_empty();
         if anyway || needs_more || has_much || has_early {
-            let wanted = if runs_ahead { self.next_start.saturating_add(self.ahead) } else { self.started };
-            let step = self.step(wanted.max(self.started), anyway || has_much, None);
+            let started = self.started.max(self.next_start.saturating_add(to_name));
+            let step = self.step(started, anyway || has_much || self.early_steps >= EARLY_STEPS, None);
             self.save(step);
         }
+    }
+
+    /// How many items of the list are to be written down as started before they are: those that there is room for, or
+    /// more where calls are short.
+    fn room_to_name(&mut self) -> u64 {
+        if self.is_over() {
+            // They are not sent any more.
+            return u64::from(self.terms.ceiling) * 2;
+        }
+        // A limit grows where it is asked.
+        let free = if self.may_take_one() { self.rooms.free(self.only_target()) } else { 0 };
+        let (Some(call), Some(save)) = (self.call.0, self.save.0) else { return free };
+        free.max(named_ahead(self.terms.ceiling, self.rooms.under_way(), call, save))
     }
 
     fn step(&mut self, started: u64, with_lines: bool, end: Option<LastStep>) -> Step {
@@ -45,8 +64,10 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                 self.lines_done = self.reorder.given().clone();
             }
             self.written = self.progress.clone();
+            self.early_steps = 0;
             self.new_early.retain(|(index, _)| self.reorder.holds(*index));
         }
+        self.early_steps += u32::from(!self.new_early.is_empty());
         let quiet = self.quiet_before + self.quiet_since.elapsed();
         Step {
             from,
@@ -65,7 +86,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         let ledger = self.ledger;
         let started = step.started;
         self.saving_bytes = step.lines.len();
-        self.next_start_at_save = self.next_start;
+        self.saving_since = Instant::now();
         self.saving = Some(async move { ledger.keep(step).await.map(|kept| (started, kept)) }.boxed());
     }
 
@@ -74,7 +95,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         self.saving_bytes = 0;
         let (started, kept) = kept?;
         self.started = started;
-        self.ahead = started_ahead_after(self.terms.ceiling, self.next_start - self.next_start_at_save);
+        self.save.add(self.saving_since.elapsed());
         self.look_at(kept);
         Ok(())
     }

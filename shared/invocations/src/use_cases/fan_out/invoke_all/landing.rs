@@ -36,6 +36,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         let next = match &landed.result {
             Ok(answered) => {
                 self.rooms.answered(target, landed.tickets);
+                self.call.add(landed.duration);
                 (self.has_answered, self.has_connected) = (true, true);
                 policy.after_answer(answered.answer.function_error.is_some(), tries)
             }

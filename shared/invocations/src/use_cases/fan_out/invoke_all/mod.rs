@@ -19,7 +19,6 @@ use super::attempt::{Landed, Sendable, Tickets, attempt};
 use super::items::Items;
 use super::ledger::{Kept, Ledger};
 use super::{FanOutError, HEARTBEAT};
-use crate::fan_out::limits::started_ahead_after;
 use crate::fan_out::{FunctionName, Indices, Open, Progress, Reorder, Settled, Terms};
 use crate::ports::{FunctionCaller, PortError};
 
@@ -128,6 +127,16 @@ pub async fn invoke_all<C: FunctionCaller, L: Ledger>(
     run.close().await
 }
 
+/// How long something takes, the latest with the most weight.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean(Option<Duration>);
+
+impl Mean {
+    fn add(&mut self, took: Duration) {
+        self.0 = Some(self.0.map_or(took, |mean| (mean * 7 + took) / 8));
+    }
+}
+
 /// A loop under way.
 struct Run<'a, L, F, S> {
     ledger: &'a L,
@@ -149,6 +158,8 @@ struct Run<'a, L, F, S> {
     lines_done: Indices,
     /// Results that are neither in lines nor kept as early.
     new_early: Vec<(u64, Settled)>,
+    /// Steps that had some, since there were lines.
+    early_steps: u32,
     progress: Progress,
     /// What the items came to whose lines are written.
     written: Progress,
@@ -159,9 +170,10 @@ struct Run<'a, L, F, S> {
     open: BTreeMap<u64, Open>,
     next_start: u64,
     started: u64,
-    /// How far items are written down as started before they are.
-    ahead: u64,
-    next_start_at_save: u64,
+    /// How long a call takes, and a checkpoint.
+    call: Mean,
+    save: Mean,
+    saving_since: Instant,
     saving: Option<BoxFuture<'a, Result<(u64, Kept), FanOutError>>>,
     saving_bytes: usize,
     has_read_all: bool,
@@ -199,6 +211,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             lines_from: reorder.next(),
             lines_done: reorder.given().clone(),
             new_early: Vec::new(),
+            early_steps: 0,
             failures: start.progress.counts.failures(),
             wall_time_before_ms: start.progress.wall_time_ms,
             written: start.progress.clone(),
@@ -208,8 +221,9 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             open: start.open.into_iter().map(|open| (open.index, open)).collect(),
             next_start: 0,
             started: if ledger.is_handed_on() { start.started } else { u64::MAX },
-            ahead: started_ahead_after(terms.ceiling, 0),
-            next_start_at_save: 0,
+            call: Mean::default(),
+            save: Mean::default(),
+            saving_since: now,
             saving: None,
             saving_bytes: 0,
             has_read_all: false,
@@ -227,7 +241,6 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             reorder,
         };
         run.next_start = run.reorder.next();
-        run.next_start_at_save = run.next_start;
         for (index, settled) in start.early {
             run.settled(index, settled);
         }

@@ -66,6 +66,19 @@ impl Rooms {
         has_room && self.machine_has_room(now)
     }
 
+    /// How many more may be under way, at all targets together or at the only one.
+    pub(super) fn free(&self, only: Option<&str>) -> u64 {
+        let machine = self.machine.limit().saturating_sub(self.under_way);
+        let room = only.and_then(|target| self.of_target.get(target));
+        let target = room.map_or(usize::MAX, |room| room.limit.limit().saturating_sub(room.under_way));
+        machine.min(target) as u64
+    }
+
+    /// How many are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
     /// One more is under way.
     pub(super) fn send(&mut self, target: &str) -> Tickets {
         self.under_way += 1;

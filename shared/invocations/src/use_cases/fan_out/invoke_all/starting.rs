@@ -26,7 +26,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
 
     /// Whether there is room for one more: at the only target, or on this machine and among those that wait for
     /// room at theirs.
-    fn may_take_one(&mut self) -> bool {
+    pub(super) fn may_take_one(&mut self) -> bool {
         let now = self.begun.elapsed();
         match self.only_target() {
             Some(target) => self.rooms.is_free(target) && self.rooms.has_room(target, now),
