@@ -36,6 +36,7 @@
 #[cfg(any(
     feature = "aws-batch",
     feature = "aws-dynamodb",
+    feature = "aws-events",
     feature = "aws-lambda",
     feature = "aws-logs",
     feature = "aws-s3"
