@@ -62,3 +62,7 @@ templates:
 # The templates, by checkov: what does not hold stands in infra/checkov.yaml, with its reason
 checkov:
     .ci/checkov
+
+# What the program and the functions are made of, as CycloneDX, into target/sbom
+sbom:
+    .ci/sbom

@@ -187,6 +187,14 @@ impl JobRemoval for Telling {
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.within.remove_job(job_name).await
     }
+
+    async fn prune_job(&self, head: &JobHead) -> Result<bool, PortError> {
+        self.within.prune_job(head).await
+    }
+
+    async fn prune_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.within.prune_run(run).await
+    }
 }
 
 impl RunStore for Telling {

@@ -20,6 +20,12 @@
 //! | `aws` | `batchwright-aws` (`aws-…`) | the ports on AWS |
 //! | `function` | `batchwright-function` (`function`) | what every Lambda function shares |
 //!
+//! A program that submits and follows jobs needs [`Client`] and what is named beside it, and the types of [`domain`] and
+//! [`ports`] that these hand out. Who writes a store or an engine needs all of [`ports`], and of [`domain`] the rules by
+//! which a store decides (`claims`, `transition`, `follow_up`). [`use_cases`], `job_file`, `pace`, `fan_out`, `local`, `wire` and
+//! `function` are for programs that do batchwright's work themselves: its functions and its command line, or
+//! others in their place. What none of them needs is not public.
+//!
 //! What a test of this crate, or of a program on it, needs beside that is public with the feature `testing` alone: the
 //! engine's inside, its simulation by a script of one's own, calls and events that a network loses, and doubles of
 //! services. It may change in any version.
@@ -30,6 +36,7 @@
 #[cfg(any(
     feature = "aws-batch",
     feature = "aws-dynamodb",
+    feature = "aws-events",
     feature = "aws-lambda",
     feature = "aws-logs",
     feature = "aws-s3"

@@ -3,6 +3,7 @@
 pub mod aio_aws;
 pub mod broken_s3;
 pub mod browser;
+pub mod bus;
 pub mod contract;
 pub mod crash;
 pub mod emulators;

@@ -91,6 +91,7 @@ fn actions(request: &HttpRequest, prefix: &str) -> Vec<String> {
     match header("authorization").split('/').nth(3).unwrap_or_default() {
         "dynamodb" => dynamodb(header("x-amz-target"), &body, prefix),
         "batch" => batch(path, &body),
+        "events" => vec![format!("events:{}", operation(header("x-amz-target")))],
         "logs" => vec![format!("logs:{}", operation(header("x-amz-target")))],
         "lambda" if path.ends_with("/invocations") => vec!["lambda:InvokeFunction".to_owned()],
         "s3" => {

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub fn read(name: &str) -> Value {
     let path = format!("{}/../infra/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    for function in ["Sub", "Ref", "GetAtt", "If", "Not", "And", "Equals", "Join", "Split"] {
+    for function in ["Sub", "Ref", "GetAtt", "If", "Not", "And", "Equals", "Join", "Split", "Condition"] {
         text = text.replace(&format!("!{function} "), "").replace(&format!("!{function}\n"), "\n");
     }
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))

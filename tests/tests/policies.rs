@@ -11,7 +11,8 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
-    BatchJobEngine, CloudWatchLogSource, LambdaCaller, LambdaInvoker, S3Buckets, S3ObjectStore, s3_client,
+    BatchJobEngine, CloudWatchLogSource, EventBridgeBus, LambdaCaller, LambdaInvoker, S3Buckets,
+    S3ObjectStore, s3_client,
 };
 use batchwright::domain::{
     Checkpoint, ClaimOutcome, FollowUp, JobId, JobName, JobSpec, JobState, JobStatus, LogsRecord, NewClaim,
@@ -62,6 +63,7 @@ struct Adapters {
     objects: S3ObjectStore,
     source: CloudWatchLogSource,
     invoker: LambdaInvoker,
+    bus: EventBridgeBus,
     caller: LambdaCaller,
 }
 
@@ -95,6 +97,11 @@ impl Cloud {
             objects: S3ObjectStore::new(s3_client(&aws), BUCKET),
             source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&batch)),
             invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),
+            bus: EventBridgeBus::new(
+                aws_sdk_eventbridge::Client::new(&aws),
+                Some("default".to_owned()),
+                "policies",
+            ),
             caller: LambdaCaller::new(&aws),
             calls,
         }
@@ -290,7 +297,7 @@ async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {
 }
 
 async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
-    let Adapters { calls, store, engine, .. } = cloud.adapters();
+    let Adapters { calls, store, engine, bus, .. } = cloud.adapters();
     let (lost, after) = (spec("lost"), dependant("after", "lost"));
     let (lost_id, after_id) = (submitted(cloud, &lost).await?, submitted(cloud, &after).await?);
     let recorder = Recorder {
@@ -301,7 +308,7 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
         policy: SubmitPolicy::default(),
     };
     let config = state_handler::Config::read(&look_up)?;
-    let handle = async |event| state_handler::handle(&recorder, &config, event, &invocation(60)).await;
+    let handle = async |event| state_handler::handle(&recorder, &bus, &config, event, &invocation(60)).await;
     // The dependant waits for what is decided of its dependency.
     let end_of_lost = change(&lost_id, "lost", "FAILED", HOST_LOST, None);
     record(cloud, &end_of_lost).await?;
@@ -318,6 +325,13 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
     let surplus = cloud.adapters().engine.submit_job(&SubmitJobRequest::new(&lost, &nonce, |_| None)).await?;
     let answer = handle(change(&surplus, "lost", "RUNNING", "", Some(&nonce))).await?;
     assert_eq!(serde_json::to_value(answer.body)?["outcome"], "SURPLUS");
+    // A run ends with its last job.
+    let run_id = RunId::derive("ends", "1", "0");
+    submitted_run(cloud, &run_id).await?;
+    let last = submitted_for(cloud, &spec("last"), run_id.clone()).await?;
+    handle(change(&last, "last", "SUCCEEDED", "", None)).await?;
+    let ended = cloud.adapters().store.run(&run_id).await?.and_then(|run| run.end);
+    assert!(ended.is_some_and(|end| end.told), "{ended:?}");
     Ok(calls)
 }
 
@@ -374,10 +388,26 @@ async fn log_collector(cloud: &Cloud) -> anyhow::Result<Calls> {
 async fn cancelled(cloud: &Cloud) -> anyhow::Result<()> {
     let run_id = RunId::derive("cancelled", "1", "0");
     let Adapters { store, .. } = cloud.adapters();
+    store.create_run(&run(&run_id)).await?;
+    submitted_for(cloud, &spec("waiting"), run_id.clone()).await?;
+    cancel_run(&store, &SystemClock, &run_id, Stop::Cancel, "no longer wanted").await?;
+    Ok(())
+}
+
+/// A run whose file has been dealt with, so that it ends with the last of its jobs.
+async fn submitted_run(cloud: &Cloud, run_id: &RunId) -> anyhow::Result<()> {
+    let Adapters { store, .. } = cloud.adapters();
+    let run = run(run_id);
+    store.create_run(&run).await?;
+    store.save_run(&Run { state: RunState::Submitted, ..run }).await?;
+    Ok(())
+}
+
+fn run(run_id: &RunId) -> Run {
     let now = SystemClock.now();
-    let run = Run {
+    Run {
         run_id: run_id.clone(),
-        source: "s3://policies/jobs/cancelled.json".to_owned(),
+        source: "s3://policies/jobs/a.json".to_owned(),
         source_version: batchwright::domain::SourceVersion::default(),
         rerun: false,
         state: RunState::Submitting,
@@ -388,16 +418,14 @@ async fn cancelled(cloud: &Cloud) -> anyhow::Result<()> {
         updated_at: now,
         requested_by: None,
         cancellation: None,
+        ending: batchwright::domain::Ending::default(),
+        end: None,
         newer: batchwright::domain::Newer::default(),
-    };
-    store.create_run(&run).await?;
-    submitted_for(cloud, &spec("waiting"), run_id.clone()).await?;
-    cancel_run(&store, &SystemClock, &run_id, Stop::Cancel, "no longer wanted").await?;
-    Ok(())
+    }
 }
 
 async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
-    let Adapters { calls, store, engine, objects, source, invoker, .. } = cloud.adapters();
+    let Adapters { calls, store, engine, objects, source, invoker, bus, .. } = cloud.adapters();
     let aside = cloud.adapters();
     // A claim under which two jobs were submitted, one under which none was, a silent submission, a run
     // that nobody goes on with, an end whose log was begun to be archived, one of a parent, an array that
@@ -426,17 +454,18 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     record(cloud, &change(&waits, "waits", "FAILED", "Dependent Job failed", None)).await?;
     aside.store.save_follow_up(&name("waits"), &waits, &FollowUp::WaitsFor(name("gone"))).await?;
     cancelled(cloud).await?;
+    submitted_run(cloud, &RunId::derive("nothing", "1", "0")).await?;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let pace = Unpaced;
     let ports =
-        reconciler::Ports { store, engine, pace, clock: SystemClock, source, archive: objects, invoker };
+        reconciler::Ports { store, engine, pace, clock: SystemClock, source, archive: objects, invoker, bus };
     let answer =
         reconciler::handle(&ports, &reconciler::Config::read(&look_up)?, json!({}), &invocation(60)).await?;
     let found = answer.body;
     let passed = found.reconciled;
     assert!(!found.cut_short, "{found:?}");
     assert!(passed.surplus_terminated == 1 && passed.claims_released >= 1, "{found:?}");
-    assert!(found.logs_archived > 0 && found.jobs_stopped == 1, "{found:?}");
+    assert!(found.logs_archived > 0 && found.jobs_stopped == 1 && found.runs_ended > 0, "{found:?}");
     Ok(calls)
 }
 
@@ -546,7 +575,10 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
         }
         let platform = platform.iter().copied().chain([EVERY_FUNCTION]).flatten();
         needed.extend(platform.map(|action| (*action).to_owned()));
-        assert!(roles[role]["Properties"].get("ManagedPolicyArns").is_none(), "{role}");
+        // A customer's key and a VPC, where somebody asks for them, and nothing else.
+        let options =
+            json!([["HasKey", "KeyPolicy", "AWS::NoValue"], ["HasVpc", "VpcPolicy", "AWS::NoValue"]]);
+        assert_eq!(roles[role]["Properties"]["ManagedPolicyArns"], options, "{role}");
         assert_eq!(actions(roles[role]), needed, "{role}: left what it may do, right what it does");
     }
     cloud.endpoint.stop().await?;

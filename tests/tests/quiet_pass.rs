@@ -148,6 +148,7 @@ async fn a_pass_over_finished_jobs_sends_the_same_requests_however_many_there_ar
         source: InMemoryLogSource::default(),
         archive: InMemoryObjectStore::default(),
         invoker: Nobody,
+        bus: batchwright::ports::NoBus,
     };
     let settings = Config::read(&|name: &str| {
         (name.ends_with("_TABLE") || name.ends_with("BUCKET") || name.ends_with("SUBMITTER"))

@@ -283,8 +283,8 @@ async fn a_pass_that_is_killed_over_and_over_still_comes_to_everyone() -> anyhow
     for (pass, heard) in [(1, 100), (2, 200), (3, 250)] {
         let engine = Reluctant::new(world.engine.inner(), 1);
         let recorder = recorder(&world, &engine);
-        let mut done = Reconciled::default();
-        let killed = reconcile_counting(&recorder, &policy, &mut done);
+        let (mut done, mut ends) = (Reconciled::default(), Vec::new());
+        let killed = reconcile_counting(&recorder, &policy, &mut done, &mut ends);
         assert!(tokio::time::timeout(Duration::from_secs(100), killed).await.is_err());
         assert_eq!((done.described, heard_of(&world).await?), (100, heard), "pass {pass}");
     }

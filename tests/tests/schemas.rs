@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use batchwright::events::{Announcement, JobEnded, RunEnded, Told};
 use batchwright::job_file::{JobDocument, check_job};
-use batchwright::schema::of_call;
+use batchwright::schema::{of_answer, of_call};
 use batchwright_tests::schema::{Checker, conforms};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -33,6 +34,14 @@ fn generated() -> Vec<(&'static str, Value)> {
         ("functions/reconciler/schemas/answer.json", reconciler::schema::answer()),
         ("functions/s3-serializer/schemas/call.json", s3_serializer::schema::call()),
         ("functions/s3-serializer/schemas/answer.json", s3_serializer::schema::answer()),
+        (
+            "shared/schemas/job-state-change.json",
+            of_answer::<Told<'static, JobEnded>>("The detail of Job State Change"),
+        ),
+        (
+            "shared/schemas/run-state-change.json",
+            of_answer::<Told<'static, RunEnded>>("The detail of Run State Change"),
+        ),
     ]
 }
 
@@ -353,6 +362,7 @@ fn answers_conform() {
     let pass = |reconciled| reconciler::Response {
         jobs_stopped: 0,
         runs_continued: 0,
+        runs_ended: 0,
         reconciled,
         logs_archived: 1,
         logs_incomplete: 0,
@@ -362,4 +372,54 @@ fn answers_conform() {
     };
     let answers = [pass(Default::default())].map(|pass| serde_json::to_value(pass).unwrap());
     all_conform(&reconciler::schema::answer(), answers);
+}
+
+/// What is put on the bus is what its schemas say, at its most and at its least.
+#[test]
+fn events_conform() {
+    let least = json!({
+        "stack": "s", "id": "job/j", "jobName": "a", "jobId": "j", "runId": "r", "status": "SUCCEEDED", "submissions": 1,
+        "jobQueue": "q",
+    });
+    let schema = |name: &str| -> Value {
+        let text = std::fs::read_to_string(root().join("shared/schemas").join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let (of_job, of_run) = (schema("job-state-change.json"), schema("run-state-change.json"));
+    let most = JobEnded {
+        id: "job/j".to_owned(),
+        job_name: batchwright::domain::JobName::parse("a").unwrap(),
+        job_id: batchwright::domain::JobId::parse("j").unwrap(),
+        run_id: batchwright::domain::RunId::parse("r").unwrap(),
+        status: batchwright::domain::JobStatus::Failed,
+        cause: Some("EXIT_CODE".to_owned()),
+        status_reason: Some("Essential container in task exited".to_owned()),
+        exit_code: Some(3),
+        submissions: 2,
+        job_queue: "q".to_owned(),
+        stopped_at: Some(batchwright::domain::Timestamp::from_millis(7)),
+        is_child: false,
+    };
+    let put = |event: Announcement| -> Value { serde_json::from_str(&event.detail("s").unwrap()).unwrap() };
+    let told = put(Announcement::Job(Box::new(most)));
+    all_conform(&of_job, [least, told]);
+    let run = RunEnded {
+        id: "run/r".to_owned(),
+        run_id: batchwright::domain::RunId::parse("r").unwrap(),
+        source: "s3://b/jobs/a.json".to_owned(),
+        status: batchwright::domain::RunOutcome::Failed,
+        succeeded: 1,
+        failed: 1,
+        counts: batchwright::domain::RunCounts::default(),
+        report: "reports/r/".to_owned(),
+        started_at: batchwright::domain::Timestamp::from_millis(5),
+        ended_at: batchwright::domain::Timestamp::from_millis(7),
+    };
+    let told = put(Announcement::Run(Box::new(run)));
+    all_conform(&of_run, [told.clone()]);
+    for needed in ["id", "stack", "status"] {
+        let mut without = told.clone();
+        without.as_object_mut().unwrap().remove(needed);
+        none_conforms(&of_run, [without]);
+    }
 }

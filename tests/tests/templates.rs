@@ -115,7 +115,9 @@ fn every_target_of_a_rule_has_a_dead_letter_queue_that_it_may_fill() {
     let policy = &template["Resources"]["QueuePolicy"]["Properties"];
     let statement = &policy["PolicyDocument"]["Statement"][0];
     let fillable = statement["Resource"].as_array().unwrap();
-    let rules = of_type(&template, "AWS::Events::Rule");
+    let mut rules = of_type(&template, "AWS::Events::Rule");
+    // It tells people by the topic: what can't be delivered within a day is old news.
+    assert!(rules.remove("RunEndRule").is_some());
     let sources: Vec<Value> = rules.keys().map(|rule| json!(format!("{rule}.Arn"))).collect();
     let allowed = statement["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap().clone();
     assert_eq!(sorted(allowed), sorted(sources));
@@ -133,4 +135,54 @@ fn a_first_delivery_finds_a_log_that_has_settled() {
     let template = read("app.yaml");
     let delay = &template["Resources"]["LogQueue"]["Properties"]["DelaySeconds"];
     assert_eq!(delay, "LogSettleSeconds", "whatever it is set to, the queue waits as long");
+}
+
+/// What `!If [Condition, !Ref Parameter, !Ref AWS::NoValue]` is read as.
+fn given(condition: &str, parameter: &str) -> Value {
+    json!([condition, parameter, "AWS::NoValue"])
+}
+
+#[test]
+fn a_customers_key_where_it_is_given_encrypts_all_that_is_kept() {
+    let (app, data) = (read("app.yaml"), read("data.yaml"));
+    let key = given("HasKey", "KmsKeyArn");
+    for (template, kind, place) in [
+        (&app, "AWS::SQS::Queue", "/KmsMasterKeyId"),
+        (&app, "AWS::SNS::Topic", "/KmsMasterKeyId"),
+        (&app, "AWS::Logs::LogGroup", "/KmsKeyId"),
+        (&data, "AWS::DynamoDB::Table", "/SSESpecification/KMSMasterKeyId"),
+        (
+            &data,
+            "AWS::S3::Bucket",
+            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/KMSMasterKeyID",
+        ),
+    ] {
+        let resources = of_type(template, kind);
+        assert!(!resources.is_empty(), "{kind}");
+        for (name, resource) in resources {
+            assert_eq!(resource["Properties"].pointer(place), Some(&key), "{name}");
+        }
+    }
+    assert_eq!(app["Globals"]["Function"]["KmsKeyArn"], key, "the functions' variables");
+}
+
+#[test]
+fn options_are_off_by_default() {
+    for (template, options) in [
+        (
+            "app.yaml",
+            &["EventQueues", "KmsKeyArn", "PermissionsBoundaryArn", "SecurityGroupIds", "SubnetIds"][..],
+        ),
+        ("data.yaml", &["AccessLogBucket", "KmsKeyArn"]),
+    ] {
+        let template = read(template);
+        for option in options {
+            assert_eq!(template["Parameters"][option]["Default"], "", "{option}");
+        }
+    }
+    let app = read("app.yaml");
+    let only = given("HasEventQueues", "EventQueues");
+    let pattern = |rule: &str| app["Resources"][rule]["Properties"]["EventPattern"]["detail"].clone();
+    assert_eq!(pattern("StateRule")[1], json!({"jobQueue": "EventQueues"}));
+    assert_eq!(pattern("EndRule")["jobQueue"], only, "both rules listen to the same queues");
 }

@@ -42,9 +42,12 @@ const ARROWS: [(&str, &[&str]); 13] = [
 const FUNCTIONS: [(&str, &[&str]); 6] = [
     ("fan-out", &["aws-lambda", "aws-s3", "fan-out", "function"]),
     ("log-collector", &["aws-dynamodb", "aws-logs", "aws-s3", "function", "jobs"]),
-    ("reconciler", &["aws-batch", "aws-dynamodb", "aws-lambda", "aws-logs", "aws-s3", "function", "jobs"]),
+    (
+        "reconciler",
+        &["aws-batch", "aws-dynamodb", "aws-events", "aws-lambda", "aws-logs", "aws-s3", "function", "jobs"],
+    ),
     ("s3-serializer", &["aws-s3", "function", "serializer"]),
-    ("state-handler", &["aws-batch", "aws-dynamodb", "function", "jobs"]),
+    ("state-handler", &["aws-batch", "aws-dynamodb", "aws-events", "function", "jobs"]),
     ("submitter", &["aws-batch", "aws-dynamodb", "aws-lambda", "aws-s3", "function", "jobs"]),
 ];
 

@@ -28,7 +28,9 @@ pub(crate) use self::run::{OnInterrupt, PlanArgs, ProcessArgs, RerunArgs, RunArg
 pub(crate) use self::serve::ServeArgs;
 #[cfg(feature = "aws")]
 pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs};
-pub(crate) use self::upkeep::{DoctorArgs, ExportArgs, ForgetArgs, ImportArgs, RemoveArgs, StoreCommand};
+pub(crate) use self::upkeep::{
+    DoctorArgs, ExportArgs, ForgetArgs, ImportArgs, PruneArgs, RemoveArgs, StoreCommand,
+};
 
 /// Runs the jobs of a file, each once, and keeps their states and logs.
 #[derive(Debug, Parser)]
@@ -117,6 +119,11 @@ pub(crate) enum Command {
     /// Take jobs out of the state, or write them down elsewhere
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Forget jobs and runs that ended long ago, with all that is known of them
+    ///
+    /// What is under way stays, and so do claims, ends about which something is undecided, jobs of runs that have
+    /// not ended, archived logs and reports. A forgotten job is a new one: it is submitted when its file is run again.
+    Prune(PruneArgs),
     /// Print a script that completes the command line, for bash, zsh, fish, elvish or PowerShell
     Completions {
         /// The shell

@@ -22,6 +22,18 @@ pub(crate) struct ForgetArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// How long ago they ended at least, as in 30d or 12h
+    #[arg(long, value_name = "AGE", value_parser = crate::commands::prune::parse_age)]
+    pub(crate) older_than: i64,
+    #[command(flatten)]
+    pub(crate) place: Deployment,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) place: Deployment,

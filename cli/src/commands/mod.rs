@@ -15,6 +15,7 @@ mod jobs;
 mod logs;
 mod plan;
 mod processes;
+pub(crate) mod prune;
 mod reconcile;
 mod report;
 mod rerun;
@@ -125,6 +126,14 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 }
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => store::remove(&Stack::find(&stack).await?.store, args).await,
+            },
+            Command::Prune(args) => match args.place.target()? {
+                Target::Local(dir) => {
+                    let opened = SqliteStore::open_to_change(&dir.database());
+                    prune::prune(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
+                }
+                #[cfg(feature = "aws")]
+                Target::Stack(stack) => prune::prune(&Stack::find(&stack).await?.store, args).await,
             },
             Command::Completions { shell } => Ok(shell::completions(*shell)),
             Command::Man { dir } => shell::man(dir),

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter};
 
 use anyhow::Context;
-use batchwright::domain::Run;
+use batchwright::domain::{Ending, Run};
 use batchwright::ports::{Cursor, RunStore};
 
 use crate::args::{Output, RunsArgs};
@@ -20,7 +20,7 @@ pub(crate) async fn runs<S: RunStore>(store: &S, args: &RunsArgs) -> Result<Exit
     if args.shown.output != Output::Table {
         let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "runs");
         for run in &runs {
-            records.push(run).context("stdout")?;
+            records.push(&told(run)).context("stdout")?;
         }
         records.finish(&serde_json::Map::new()).context("stdout")?;
         return Ok(Exit::Well);
@@ -34,6 +34,11 @@ pub(crate) async fn runs<S: RunStore>(store: &S, args: &RunsArgs) -> Result<Exit
         println!("the latest {} of {}", runs.len(), human::count(known as u64, "run"));
     }
     Ok(Exit::Well)
+}
+
+/// A run as it is printed as JSON: how its end is looked for is not for others.
+pub(super) fn told(run: &Run) -> Run {
+    Run { ending: Ending::default(), ..run.clone() }
 }
 
 pub(super) async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {
@@ -50,15 +55,30 @@ pub(super) async fn all<S: RunStore>(store: &S) -> Result<Vec<Run>, Failure> {
 }
 
 pub(super) fn table(runs: &[Run]) -> comfy_table::Table {
-    let mut rows =
-        table::table(&["RUN", "STATE", "STARTED", "BY", "SUBMITTED", "SKIPPED", "REJECTED", "JOB FILE"]);
+    let mut rows = table::table(&[
+        "RUN",
+        "STATE",
+        "STARTED",
+        "ENDED",
+        "BY",
+        "SUBMITTED",
+        "SUCCEEDED",
+        "FAILED",
+        "SKIPPED",
+        "REJECTED",
+        "JOB FILE",
+    ]);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for run in runs {
         rows.add_row([
             run.run_id.to_string(),
             run.state.to_string(),
             run.started_at.to_rfc3339_seconds(),
-            run.requested_by.clone().unwrap_or_else(|| "-".to_owned()),
+            or_dash(run.end.map(|end| end.ended_at.to_rfc3339_seconds())),
+            or_dash(run.requested_by.clone()),
             run.counts.submitted.to_string(),
+            or_dash(run.end.map(|end| end.succeeded.to_string())),
+            or_dash(run.end.map(|end| end.failed.to_string())),
             run.counts.skipped.to_string(),
             (run.counts.rejected + run.counts.unknown).to_string(),
             run.source.clone(),

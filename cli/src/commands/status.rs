@@ -43,7 +43,7 @@ fn show_counts(run: Option<&Run>, counts: &StatusCounts, output: Output) {
     if output != Output::Table {
         let mut told = serde_json::json!({"counts": counts, "total": counts.total()});
         if let Some(run) = run {
-            told["run"] = serde_json::json!(run);
+            told["run"] = serde_json::json!(runs::told(run));
         }
         println!("{told}");
         return;

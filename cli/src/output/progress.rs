@@ -160,7 +160,7 @@ impl Observer for Bars {
             } else {
                 counts.in_flight.insert(state.job_id.clone(), state.status);
             }
-            if matches!(recorded, Recorded::Ended(..)) {
+            if matches!(recorded, Recorded::Ended(_)) {
                 counts.ended += 1;
             }
         });

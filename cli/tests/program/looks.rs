@@ -112,3 +112,43 @@ fn shells_and_man_learn_of_every_command() {
     assert_eq!(man.code, Some(0), "{man:?}");
     assert!(folder.path("pages/batchwright-rerun.1").exists() && folder.path("pages/batchwright.1").exists());
 }
+
+/// Every way to end.
+const ENDING: &str = r#"
+defaults: {jobQueue: q, jobDefinition: d}
+jobs:
+  - {jobName: well, command: ["true"]}
+  - {jobName: failing, command: ["false"]}
+  - {jobName: parts, arrayProperties: {size: 2}, command: ["true"]}
+"#;
+
+#[test]
+fn old_jobs_and_runs_are_forgotten_and_nothing_else() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", ENDING);
+    folder.run(&["run", "jobs.yaml", "--local"]);
+    let run = folder.run(&["runs", "--local", "--output", "json"]).json()["runs"][0].clone();
+    let end = &run["end"];
+    assert_eq!(
+        (&end["outcome"], &end["succeeded"], &end["failed"]),
+        (&"FAILED".into(), &2.into(), &1.into())
+    );
+    let shown = folder.run(&["runs", "--local"]).stdout;
+    assert!(shown.contains("SUCCEEDED") && shown.contains("ENDED"), "{shown}");
+    let asked = folder.run(&["prune", "--older-than", "30d", "--local"]);
+    assert_eq!(asked.code, Some(2), "nobody can answer: {asked:?}");
+    let recent = folder.run(&["prune", "--older-than", "30d", "--local", "--yes"]);
+    assert_eq!(recent.code, Some(0), "{recent:?}");
+    assert!(recent.stdout.starts_with("0 jobs and 0 runs forgotten"), "{recent:?}");
+    let before = folder.run(&["status", "--local", "--output", "json"]).json()["total"].as_u64().unwrap();
+    let pruned = folder.run(&["prune", "--older-than", "0h", "--local", "--yes"]);
+    assert!(pruned.stdout.starts_with(&format!("{before} jobs and 1 run forgotten")), "{pruned:?}");
+    assert_eq!(folder.run(&["status", "--local", "--output", "json"]).json()["total"], 0);
+    assert_eq!(folder.run(&["runs", "--local"]).stdout, "no runs\n");
+    let wrong = folder.run(&["prune", "--older-than", "30", "--local"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("as in 12h or 30d"), "{wrong:?}");
+    // A forgotten name is a new one.
+    let again = folder.run(&["run", "jobs.yaml", "--local", "--output", "json"]).json();
+    assert_eq!(again["run"]["skipped"], 0, "{again}");
+}

@@ -13,6 +13,10 @@ pub struct Config {
     pub jobs_table: String,
     /// The table of runs.
     pub runs_table: String,
+    /// The event bus that is told of ends, by name or ARN; `None`: nobody is told.
+    pub event_bus: Option<String>,
+    /// The name of the stack, for those who are told.
+    pub stack: String,
     /// The bucket of the archive.
     pub bucket: String,
     /// The function that goes on with runs.
@@ -42,6 +46,8 @@ impl Config {
         Ok(Self {
             jobs_table: text(look_up, "BATCHWRIGHT_JOBS_TABLE", "the name of the table of jobs")?,
             runs_table: text(look_up, "BATCHWRIGHT_RUNS_TABLE", "the name of the table of runs")?,
+            event_bus: look_up("BATCHWRIGHT_EVENT_BUS").filter(|bus| !bus.is_empty()),
+            stack: look_up("BATCHWRIGHT_STACK").unwrap_or_default(),
             bucket: text(look_up, "BATCHWRIGHT_BUCKET", "the name of the bucket of archived logs")?,
             submitter: text(look_up, "BATCHWRIGHT_SUBMITTER", "the name of the submitter function")?,
             submit_rate: number(look_up, "BATCHWRIGHT_SUBMIT_RATE", 50, 1..=10_000)?,

@@ -4,9 +4,10 @@ use std::future::Future;
 
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
-    AsyncInvoker, CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore,
-    SubmissionPace,
+    AsyncInvoker, CheckpointStore, Clock, EventBus, JobEngine, JobStore, LogSource, ObjectStore, PortError,
+    RunStore, SubmissionPace,
 };
+use batchwright::use_cases::end_runs::jobs_ended;
 use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
@@ -25,7 +26,7 @@ pub(crate) const SCHEDULES: [&str; 2] = ["aws.events", "aws.scheduler"];
 /// The ports that the reconciler uses.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct Ports<S, E, P, C, L, O, I> {
+pub struct Ports<S, E, P, C, L, O, I, B> {
     pub store: S,
     pub engine: E,
     pub pace: P,
@@ -33,6 +34,7 @@ pub struct Ports<S, E, P, C, L, O, I> {
     pub source: L,
     pub archive: O,
     pub invoker: I,
+    pub bus: B,
 }
 
 /// What one pass found and did.
@@ -42,6 +44,8 @@ pub struct Ports<S, E, P, C, L, O, I> {
 pub struct Response {
     /// Runs that the submitter was told to go on with.
     pub runs_continued: u64,
+    /// Runs whose end was found and told.
+    pub runs_ended: u64,
     /// Jobs of cancelled runs that Batch was asked to stop.
     pub jobs_stopped: u64,
     /// Claims, ends, submissions.
@@ -61,8 +65,8 @@ pub struct Response {
 /// Handles one invocation.
 ///
 /// Errs where the event is another's, and where the state can't be read.
-pub async fn handle<S, E, P, C, L, O, I>(
-    ports: &Ports<S, E, P, C, L, O, I>,
+pub async fn handle<S, E, P, C, L, O, I, B>(
+    ports: &Ports<S, E, P, C, L, O, I, B>,
     config: &Config,
     event: Value,
     invocation: &Invocation,
@@ -75,30 +79,45 @@ where
     L: LogSource,
     O: ObjectStore + CheckpointStore,
     I: AsyncInvoker,
+    B: EventBus,
 {
     check(&event)?;
-    let Ports { store, engine, pace, clock, source, archive, invoker } = ports;
+    let Ports { store, engine, pace, clock, source, archive, invoker, bus } = ports;
     let end = Instant::now() + invocation.time_left(clock, config.stop_margin);
     let recorder = Recorder { store, engine, pace, clock, policy: SubmitPolicy::default() };
     let mut runs = Continued::default();
     let mut reconciled = Reconciled::default();
     let mut logs = Archived::default();
     let which = (config.submitter.as_str(), config.run_silence_ms);
-    let continuing = continue_runs(store, engine, invoker, clock, which, &mut runs);
+    let continuing = continue_runs(store, engine, (invoker, bus), clock, which, &mut runs);
     let all_continued = until(end, continuing).await?.is_some();
-    let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled);
+    let mut ends = Vec::new();
+    let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled, &mut ends);
     let all_reconciled = until(end, reconciling).await?.is_some();
+    // What the pass has found to have ended may end runs, too. A bus that is away must not stop the pass.
+    let telling = async { Ok(jobs_ended(store, bus, clock, &ends).await) };
+    let told = until(end, telling).await?;
+    let all_told = told.is_some();
+    match told {
+        Some(Err(error)) => {
+            warn!(%error, "some ends of jobs were not told, or their runs not looked at");
+            runs.postponed += 1;
+        }
+        Some(Ok(ended)) => runs.ended += ended,
+        None => {}
+    }
     let archiving = archive_logs(store, source, archive, clock, &config.collect, &mut logs);
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
         runs_continued: runs.runs,
+        runs_ended: runs.ended,
         jobs_stopped: runs.jobs_stopped,
         reconciled,
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
         postponed: runs.postponed + logs.postponed,
         unreadable: runs.unreadable + logs.unreadable,
-        cut_short: !(all_continued && all_reconciled && all_archived),
+        cut_short: !(all_continued && all_reconciled && all_told && all_archived),
     };
     if response.cut_short {
         warn!(?response, "the time was over before the pass was; the next one goes on");
@@ -136,6 +155,7 @@ fn metrics(response: &Response) -> Vec<Metric> {
     let reconciled = response.reconciled;
     vec![
         Metric::count("RunsContinued", response.runs_continued),
+        Metric::count("RunsEnded", response.runs_ended),
         Metric::count("JobsStopped", response.jobs_stopped),
         Metric::count("ClaimsAdopted", reconciled.claims_adopted),
         Metric::count("ClaimsReleased", reconciled.claims_released),

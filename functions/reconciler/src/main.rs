@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
 use batchwright::aws::{
-    BatchJobEngine, CloudWatchLogSource, Connection, LambdaInvoker, S3ObjectStore, connect, s3_client,
+    BatchJobEngine, CloudWatchLogSource, Connection, EventBridgeBus, LambdaInvoker, S3ObjectStore, connect,
+    s3_client,
 };
 use batchwright::function::{environment, main as start, serve};
 use batchwright::pace::{PacedEngine, SharedPace, TokenBucket};
@@ -33,6 +34,11 @@ async fn run() -> Result<(), lambda_runtime::Error> {
         source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&aws)),
         archive: S3ObjectStore::new(s3_client(&aws), &config.bucket),
         invoker: LambdaInvoker::new(aws_sdk_lambda::Client::new(&aws)),
+        bus: EventBridgeBus::new(
+            aws_sdk_eventbridge::Client::new(&aws),
+            config.event_bus.clone(),
+            &config.stack,
+        ),
     };
     serve(async |event, invocation| handle(&ports, &config, event, &invocation).await).await
 }

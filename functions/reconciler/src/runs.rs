@@ -1,42 +1,50 @@
-//! Runs that nobody goes on with, and those that somebody has cancelled.
+//! Runs that nobody goes on with, those that somebody has cancelled, and those whose jobs may all have ended.
 
 use batchwright::domain::{Run, RunState};
 use batchwright::events::Continuation;
-use batchwright::ports::{AsyncInvoker, Clock, Cursor, JobEngine, JobStore, OneByOne, PortError, RunStore};
+use batchwright::ports::{
+    AsyncInvoker, Clock, Cursor, EventBus, JobEngine, JobStore, OneByOne, PortError, RunStore,
+};
+use batchwright::use_cases::end_runs::{LookPolicy, SETTLE_MS, end_run};
 use batchwright::use_cases::stop::stop_run;
 use tracing::{info, warn};
-
-/// From a run's cancellation until the index that lists its jobs is believed to hold all of them.
-const SETTLE_MS: i64 = 60_000;
 
 /// What was done about runs.
 #[derive(Debug, Default)]
 pub(crate) struct Continued {
     pub(crate) runs: u64,
+    pub(crate) ended: u64,
     pub(crate) jobs_stopped: u64,
     pub(crate) postponed: u64,
     pub(crate) unreadable: u64,
 }
 
-/// Has the submitter go on with every run that has not moved for a while, and stops the jobs of those that were
-/// cancelled.
+/// Has the submitter go on with every run that has not moved for a while, stops the jobs of those that were cancelled,
+/// and looks for the ends of the others.
 pub(crate) async fn continue_runs<S: JobStore + RunStore, E: JobEngine, I: AsyncInvoker>(
     store: &S,
     engine: &E,
-    invoker: &I,
+    (invoker, bus): (&I, &impl EventBus),
     clock: &impl Clock,
     (submitter, silence_ms): (&str, i64),
     done: &mut Continued,
 ) -> Result<(), PortError> {
-    let since = clock.now().plus_millis(-silence_ms);
+    let now = clock.now();
+    let is_silent = |run: &Run| run.updated_at < now.plus_millis(-silence_ms);
     let mut cursor: Option<Cursor> = None;
     loop {
-        let page = store.unfinished_runs(since, cursor.as_ref()).await?;
+        let page = store.unfinished_runs(now.plus_millis(1), cursor.as_ref()).await?;
         done.unreadable += page.unreadable.len() as u64;
         for run in &page.items {
             let gone_on = match run.state {
+                RunState::Submitted | RunState::Rejected | RunState::Cancelled => {
+                    let policy = LookPolicy { settle_ms: SETTLE_MS, to_the_end: true };
+                    let ended = end_run(store, bus, clock, run.clone(), policy).await;
+                    ended.map(|ended| done.ended += u64::from(ended))
+                }
+                RunState::Submitting | RunState::Cancelling if !is_silent(run) => Ok(()),
                 RunState::Cancelling => stop(store, engine, clock, run, done).await,
-                _ => go_on(invoker, submitter, run, done).await,
+                RunState::Submitting => go_on(invoker, submitter, run, done).await,
             };
             if let Err(error) = gone_on {
                 warn!(run.id = %run.run_id, %error, "postponed to the next pass");

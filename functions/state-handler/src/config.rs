@@ -11,6 +11,10 @@ pub struct Config {
     pub jobs_table: String,
     /// The table of runs.
     pub runs_table: String,
+    /// The event bus that is told of ends, by name or ARN; `None`: nobody is told.
+    pub event_bus: Option<String>,
+    /// The name of the stack, for those who are told.
+    pub stack: String,
     /// Calls of `SubmitJob` a second, at most, for jobs that are submitted again.
     pub submit_rate: u32,
     /// How long before its deadline the function stops, and hands back the messages that are left.
@@ -36,6 +40,8 @@ impl Config {
         Ok(Self {
             jobs_table: text(look_up, "BATCHWRIGHT_JOBS_TABLE", "the name of the table of jobs")?,
             runs_table: text(look_up, "BATCHWRIGHT_RUNS_TABLE", "the name of the table of runs")?,
+            event_bus: look_up("BATCHWRIGHT_EVENT_BUS").filter(|bus| !bus.is_empty()),
+            stack: look_up("BATCHWRIGHT_STACK").unwrap_or_default(),
             submit_rate: number(look_up, "BATCHWRIGHT_SUBMIT_RATE", 50, 1..=10_000)?,
             stop_margin: Duration::from_secs(number(look_up, "BATCHWRIGHT_STOP_MARGIN_SECONDS", 5, 1..=600)?),
             account: look_up("BATCHWRIGHT_ACCOUNT").filter(|account| !account.is_empty()),

@@ -1,9 +1,10 @@
 //! Event in, answer out.
 
 use batchwright::domain::{JobId, JobState, JobStatus, Submission};
-use batchwright::events::{BatchResponse, Event, JobStateChange, QueueBlocked, QueueMessage};
+use batchwright::events::{BatchResponse, Event, JobEnded, JobStateChange, QueueBlocked, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
-use batchwright::ports::{Applied, Clock, JobEngine, JobStore, RunStore, SubmissionPace};
+use batchwright::ports::{Applied, Clock, EventBus, JobEngine, JobStore, RunStore, SubmissionPace};
+use batchwright::use_cases::end_runs::jobs_ended;
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use serde::Serialize;
 use serde_json::Value;
@@ -61,6 +62,7 @@ pub enum Response {
 /// Errs where the event can't be read, and where a port failed: then deliver it again.
 pub async fn handle<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
+    bus: &impl EventBus,
     config: &Config,
     event: Value,
     invocation: &Invocation,
@@ -73,32 +75,35 @@ where
 {
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
-        let batch = each_message(messages, within, |event| take(recorder, config, event)).await;
+        let batch = each_message(messages, within, |event| take(recorder, bus, config, event)).await;
         let metrics = batch.done.iter().flat_map(Taken::metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
-    let taken = take(recorder, config, event).await?;
+    let taken = take(recorder, bus, config, event).await?;
     Ok(Answer { metrics: taken.metrics().collect(), body: Response::Event(taken.outcome) })
 }
 
-/// What an event led to, for its own job and for those that waited for it.
+/// What an event led to, for its own job, for those that waited for it, and for their runs.
 struct Taken {
     outcome: EventOutcome,
     woken: Vec<EventOutcome>,
+    runs_ended: u64,
 }
 
 impl Taken {
     fn of(outcome: EventOutcome) -> Self {
-        Self { outcome, woken: Vec::new() }
+        Self { outcome, woken: Vec::new(), runs_ended: 0 }
     }
 
     fn metrics(&self) -> impl Iterator<Item = Metric> {
-        std::iter::once(&self.outcome).chain(&self.woken).map(metric)
+        let runs_ended = (self.runs_ended > 0).then(|| Metric::count("RunsEnded", self.runs_ended));
+        std::iter::once(&self.outcome).chain(&self.woken).map(metric).chain(runs_ended)
     }
 }
 
 async fn take<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
+    bus: &impl EventBus,
     config: &Config,
     event: Value,
 ) -> Result<Taken, FunctionError>
@@ -114,7 +119,7 @@ where
             warn!(job.id = %change.detail.job_id, "an event of account {account:?} in {region:?} is left alone");
             Ok(Taken::of(EventOutcome::NotOurs))
         }
-        Event::JobStateChange(change) => record(recorder, &change).await,
+        Event::JobStateChange(change) => record(recorder, bus, &change).await,
         Event::StrangersJob => Ok(Taken::of(EventOutcome::NotOurs)),
         Event::QueueBlocked(blocked) => Ok(Taken::of(keep_reason(recorder, &blocked).await?)),
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
@@ -125,6 +130,7 @@ where
 
 async fn record<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
+    bus: &impl EventBus,
     change: &JobStateChange,
 ) -> Result<Taken, FunctionError>
 where
@@ -134,10 +140,23 @@ where
     C: Clock,
 {
     let state = change.detail.state();
-    let mut woken = Vec::new();
-    let mut telling = |state: &JobState, recorded: &Recorded| woken.push(tell(state, recorded.clone()));
+    let (mut woken, mut ends) = (Vec::new(), Vec::new());
+    let mut telling = |state: &JobState, recorded: &Recorded| {
+        ends.extend(end_in(recorded));
+        woken.push(tell(state, recorded.clone()));
+    };
     let recorded = recorder.record_state_telling(&state, &mut telling).await?;
-    Ok(Taken { outcome: tell(&state, recorded), woken })
+    ends.extend(end_in(&recorded));
+    // Where this fails the message comes again, and its own job's end with it.
+    let runs_ended = jobs_ended(recorder.store, bus, recorder.clock, &ends).await?;
+    Ok(Taken { outcome: tell(&state, recorded), woken, runs_ended })
+}
+
+fn end_in(recorded: &Recorded) -> Option<JobEnded> {
+    match recorded {
+        Recorded::Ended(end) => Some((**end).clone()),
+        _ => None,
+    }
 }
 
 fn tell(state: &JobState, recorded: Recorded) -> EventOutcome {
@@ -146,9 +165,7 @@ fn tell(state: &JobState, recorded: Recorded) -> EventOutcome {
         Recorded::Surplus => EventOutcome::Surplus,
         Recorded::Noted(Applied::Applied) => EventOutcome::Recorded,
         Recorded::Noted(Applied::Stale) => EventOutcome::Stale,
-        Recorded::Ended(status, cause) => {
-            EventOutcome::Ended { status, cause: cause.map(|cause| cause.to_string()) }
-        }
+        Recorded::Ended(end) => EventOutcome::Ended { status: end.status, cause: end.cause },
         Recorded::Resubmitted(resubmission) => {
             let why = resubmission.to_string();
             EventOutcome::Resubmitted { job_id: resubmission.job_id, why }

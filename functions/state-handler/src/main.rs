@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
-use batchwright::aws::{BatchJobEngine, Connection, connect};
+use batchwright::aws::{BatchJobEngine, Connection, EventBridgeBus, connect};
 use batchwright::function::{environment, main as start, serve};
 use batchwright::pace::SharedPace;
 use batchwright::ports::SystemClock;
@@ -29,5 +29,7 @@ async fn run() -> Result<(), lambda_runtime::Error> {
         clock: &SystemClock,
         policy: SubmitPolicy::default(),
     };
-    serve(async |event, invocation| handle(&recorder, &config, event, &invocation).await).await
+    let bus =
+        EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&aws), config.event_bus.clone(), &config.stack);
+    serve(async |event, invocation| handle(&recorder, &bus, &config, event, &invocation).await).await
 }

@@ -118,5 +118,6 @@ pub async fn job_removal<S: JobStore + Clone + 'static>(
         removal::an_earlier_try_takes_its_share_of_the_budget_along,
         removal::a_child_goes_alone,
         removal::a_job_goes_with_all_that_is_known_of_it,
+        removal::a_job_is_pruned_only_as_it_was_read,
     )
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use batchwright::domain::{
-    Cancellation, Checkpoint, Newer, Run, RunCounts, RunState, SourceVersion, Stop, Timestamp,
+    Cancellation, Checkpoint, Ending, Newer, Run, RunCounts, RunEnd, RunOutcome, RunState, SourceVersion,
+    Stop, Timestamp,
 };
-use batchwright::ports::RunStore;
+use batchwright::ports::{JobRemoval, RunStore};
 use tokio::task::JoinSet;
 
 use super::fixtures::{NOW, at, each_once, run_id, set, walk};
 use super::run_cases;
 
 /// Runs every case. Needs a runtime with several threads: one case races.
-pub async fn holds<S: RunStore + Clone + 'static>(
+pub async fn holds<S: RunStore + JobRemoval + Clone + 'static>(
     make: impl AsyncFn() -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
     run_cases!(make;
@@ -22,7 +23,10 @@ pub async fn holds<S: RunStore + Clone + 'static>(
         a_run_moves_on_and_never_back,
         a_run_that_has_ended_moves_no_more,
         a_cancelled_run_never_submits_again,
-        only_runs_that_are_submitting_and_silent_are_unfinished,
+        only_runs_that_have_not_ended_and_are_silent_are_unfinished,
+        of_eight_looks_at_once_one_writes_the_end,
+        a_run_has_work_left_until_its_end_is_told,
+        a_run_is_pruned_only_as_it_was_read,
         a_list_of_many_pages_holds_each_run_once,
     )
 }
@@ -42,6 +46,8 @@ fn run(id: &str, checkpoint: u64, updated_at: Timestamp) -> Run {
         newer: Newer::default(),
         requested_by: None,
         cancellation: None,
+        ending: Ending::default(),
+        end: None,
     }
 }
 
@@ -126,7 +132,6 @@ async fn a_cancelled_run_never_submits_again<S: RunStore>(store: &S) -> anyhow::
         assert!(unfinished(store, 5_000).await?.contains(id), "its jobs may be under way");
         assert!(store.save_run(&cancelled(id, 3, RunState::Cancelled)).await?);
         assert!(!store.save_run(&cancelled(id, 3, RunState::Cancelling)).await?);
-        assert!(!unfinished(store, 5_000).await?.contains(id));
         assert_eq!(store.run(&run_id(id)).await?, Some(cancelled(id, 3, RunState::Cancelled)));
     }
     Ok(())
@@ -137,14 +142,67 @@ async fn unfinished<S: RunStore>(store: &S, since: i64) -> anyhow::Result<BTreeS
     each_once(&runs, |run| run.run_id.to_string())
 }
 
-async fn only_runs_that_are_submitting_and_silent_are_unfinished<S: RunStore>(
+/// A look at the end of a run whose jobs have all ended.
+fn looked(id: &str, looks: u32, told: bool) -> Run {
+    let end = RunEnd { ended_at: at(1_500), outcome: RunOutcome::Succeeded, succeeded: 3, failed: 0, told };
+    let ending = Ending { looks, since: Some(at(1_400)), ..Ending::default() };
+    Run { state: RunState::Submitted, ending, end: Some(end), ..run(id, 3, at(2_000)) }
+}
+
+async fn submitted<S: RunStore>(store: &S, id: &str) -> anyhow::Result<()> {
+    store.create_run(&run(id, 3, NOW)).await?;
+    store.save_run(&Run { state: RunState::Submitted, ..run(id, 3, NOW) }).await?;
+    Ok(())
+}
+
+async fn of_eight_looks_at_once_one_writes_the_end<S: RunStore + Clone + 'static>(
+    store: &S,
+) -> anyhow::Result<()> {
+    submitted(store, "a").await?;
+    let mut looks = JoinSet::new();
+    for number in 0..8 {
+        let store = store.clone();
+        let mut run = looked("a", 1, false);
+        run.counts.skipped = number;
+        looks.spawn(async move { (store.save_run(&run).await, run) });
+    }
+    let mut written = Vec::new();
+    while let Some(joined) = looks.join_next().await {
+        let (answer, run) = joined?;
+        if answer? {
+            written.push(run);
+        }
+    }
+    assert_eq!(written.len(), 1);
+    assert_eq!(store.run(&run_id("a")).await?.as_ref(), written.first());
+    Ok(())
+}
+
+async fn a_run_has_work_left_until_its_end_is_told<S: RunStore>(store: &S) -> anyhow::Result<()> {
+    submitted(store, "a").await?;
+    assert_eq!(unfinished(store, 5_000).await?, set(["a"]), "its jobs may be under way");
+    assert!(store.save_run(&looked("a", 1, false)).await?);
+    assert_eq!(unfinished(store, 5_000).await?, set(["a"]), "nobody has told of its end");
+    assert!(!store.save_run(&looked("a", 1, true)).await?, "each look has a number");
+    assert!(store.save_run(&looked("a", 2, true)).await?);
+    assert_eq!(unfinished(store, 5_000).await?, set([]));
+    let cancelled = |looks| {
+        let cancellation = Cancellation { requested_at: NOW, reason: "ä".to_owned(), stop: Stop::Cancel };
+        Run { state: RunState::Cancelling, cancellation: Some(cancellation), ..looked("a", looks, false) }
+    };
+    assert!(!store.save_run(&cancelled(1)).await?, "who cancels has not seen the last look");
+    assert_eq!(store.run(&run_id("a")).await?, Some(looked("a", 2, true)));
+    Ok(())
+}
+
+async fn only_runs_that_have_not_ended_and_are_silent_are_unfinished<S: RunStore>(
     store: &S,
 ) -> anyhow::Result<()> {
     store.create_run(&run("silent", 1, at(500))).await?;
     store.create_run(&run("lively", 1, at(500))).await?;
     store.save_run(&run("lively", 2, at(5_000))).await?;
     store.create_run(&run("ended", 1, at(500))).await?;
-    store.save_run(&Run { state: RunState::Submitted, ..run("ended", 1, at(600)) }).await?;
+    store.save_run(&Run { updated_at: at(600), ..looked("ended", 1, true) }).await?;
     assert_eq!(unfinished(store, 400).await?, set([]));
     assert_eq!(unfinished(store, 1_000).await?, set(["silent"]));
     assert_eq!(unfinished(store, 6_000).await?, set(["silent", "lively"]));
@@ -161,5 +219,18 @@ async fn a_list_of_many_pages_holds_each_run_once<S: RunStore>(store: &S) -> any
     assert_eq!(unfinished(store, 5_000).await?, expected);
     let all = walk(async |page| store.runs(page.as_ref()).await).await?;
     assert_eq!(each_once(&all, |run| run.run_id.to_string())?, expected);
+    Ok(())
+}
+
+async fn a_run_is_pruned_only_as_it_was_read<S: RunStore + JobRemoval>(store: &S) -> anyhow::Result<()> {
+    submitted(store, "a").await?;
+    store.save_run(&looked("a", 1, false)).await?;
+    assert!(store.save_run(&looked("a", 2, true)).await?);
+    assert!(!store.prune_run(&looked("a", 1, false)).await?, "a look came in between");
+    assert!(store.prune_run(&looked("a", 2, true)).await?);
+    assert!(!store.prune_run(&looked("a", 2, true)).await?, "it is gone");
+    assert_eq!(store.run(&run_id("a")).await?, None);
+    let all = walk(async |page| store.runs(page.as_ref()).await).await?;
+    assert!(all.is_empty());
     Ok(())
 }

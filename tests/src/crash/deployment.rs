@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
+use crate::bus::RecordedBus;
+
 use super::clock::DeploymentClock;
 use super::fuse::Fuse;
 use super::fused::Fused;
@@ -69,6 +71,8 @@ pub struct Deployment<S> {
     pub objects: InMemoryObjectStore,
     /// CloudWatch Logs.
     pub logs: InMemoryLogSource,
+    /// The event bus.
+    pub bus: RecordedBus,
     /// The time.
     pub clock: DeploymentClock,
     /// Messages under way.
@@ -126,6 +130,7 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
             network: Network::new(engine, &scenario.passages),
             objects,
             logs,
+            bus: RecordedBus::default(),
             clock,
             inbox,
             fuse,
@@ -296,12 +301,13 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
                 let found = &answer.body;
                 let counts = [
                     found.runs_continued,
+                    found.runs_ended,
                     found.jobs_stopped,
                     found.logs_archived,
                     found.logs_incomplete,
                     found.postponed,
                 ];
-                found.reconciled == Default::default() && counts == [0; 5] && !found.cut_short
+                found.reconciled == Default::default() && counts == [0; 6] && !found.cut_short
             }
         };
         if !found_nothing {
@@ -383,7 +389,8 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
         let recorder = Recorder { store: &store, engine: &engine, pace: &engine, clock: &self.clock, policy };
         let config = state_handler::Config::read(&setting);
         let config = config.map_err(|error| FunctionError::Refused(error.to_string()))?;
-        let answer = state_handler::handle(&recorder, &config, messages, &self.invocation(900)).await?;
+        let bus = self.fused(self.bus.clone());
+        let answer = state_handler::handle(&recorder, &bus, &config, messages, &self.invocation(900)).await?;
         match answer.body {
             state_handler::Response::Messages(response) => Ok((response, answer.metrics)),
             other => Err(FunctionError::Refused(format!("{other:?}"))),
@@ -415,6 +422,7 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
             source: self.fused(self.logs.clone()),
             archive: self.fused(self.objects.clone()),
             invoker: self.fused(self.invoker.clone()),
+            bus: self.fused(self.bus.clone()),
         };
         let config = reconciler::Config::read(&setting);
         let config = config.map_err(|error| FunctionError::Refused(error.to_string()))?;

@@ -12,9 +12,9 @@ use batchwright::domain::{
     LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts,
     Submission, SubmitJobRequest, Timestamp,
 };
-use batchwright::events::JobDetail;
+use batchwright::events::{Announcement, JobDetail};
 use batchwright::ports::{
-    Applied, AsyncInvoker, CheckpointStore, ClaimStore, Cursor, JobEngine, JobQueries, JobRemoval,
+    Applied, AsyncInvoker, CheckpointStore, ClaimStore, Cursor, EventBus, JobEngine, JobQueries, JobRemoval,
     JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore,
     StateStore, Stored, SubmissionPace, Version, WorkLists,
 };
@@ -96,6 +96,8 @@ impl<S: JobRemoval> JobRemoval for Fused<S> {
     fused! {
         remove_submission(job_id: &JobId) -> Answer<Option<Submission>>;
         remove_job(job_name: &JobName) -> Answer<Vec<JobId>>;
+        prune_job(head: &JobHead) -> Answer<bool>;
+        prune_run(run: &Run) -> Answer<bool>;
     }
 }
 
@@ -139,6 +141,12 @@ impl<P: SubmissionPace> SubmissionPace for Fused<P> {
 impl<I: AsyncInvoker> AsyncInvoker for Fused<I> {
     fused! {
         invoke_later(function: &str, payload: &[u8]) -> Answer<()>;
+    }
+}
+
+impl<B: EventBus> EventBus for Fused<B> {
+    fused! {
+        put(events: &[Announcement]) -> Answer<()>;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{JobName, JobStatus, RunState};
+use batchwright::domain::{JobName, JobStatus, Run, RunState};
 use batchwright::events::JobDetail;
 use batchwright::ports::{JobStore, RunStore};
 use batchwright::use_cases::run_file::{ReportLine, merged};
@@ -131,9 +131,44 @@ async fn judge_reports<S: JobStore + RunStore + Clone>(
         let run_id = batchwright::domain::RunId::parse(&run_id)?;
         let run = deployment.store().run(&run_id).await?.context("a run is lost")?;
         ensure!(run.state != RunState::Submitting, "{run_id} is not done");
+        judge_end(deployment, &run).await.with_context(|| run_id.to_string())?;
         let lines = lines.len() as u64;
         ensure!(run.counts.total() == lines, "{run_id} counts {:?}, and reports {lines}", run.counts);
         ensure!(run.counts.unknown == 0 && run.open.is_empty(), "{run_id} leaves lines open: {:?}", run.open);
+    }
+    Ok(())
+}
+
+/// A run has ended once, with the last of its jobs, and the bus was told so; whatever it was told of jobs is so.
+async fn judge_end<S: JobStore + RunStore + Clone>(
+    deployment: &Deployment<S>,
+    run: &Run,
+) -> anyhow::Result<()> {
+    let end = run.end.context("it has not ended")?;
+    ensure!(end.told, "nobody was told of its end");
+    let store = deployment.store();
+    let (mut succeeded, mut failed, mut cursor) = (0, 0, None);
+    loop {
+        let page = store.jobs(Some(&run.run_id), cursor.as_ref()).await?;
+        for job in page.items.iter().filter(|job| job.head.spec.child_of.is_none()) {
+            match job.status() {
+                Some(JobStatus::Succeeded) => succeeded += 1,
+                Some(_) => failed += 1,
+                None => {}
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    ensure!((end.succeeded, end.failed) == (succeeded, failed), "{end:?}, not {succeeded} and {failed}");
+    let told: Vec<_> = deployment.bus.runs().into_iter().filter(|told| told.run_id == run.run_id).collect();
+    ensure!(!told.is_empty() && told.iter().all(|event| *event == told[0]), "told of its end: {told:?}");
+    for told in deployment.bus.jobs() {
+        let job = store.job(&told.job_name).await?.context("a job that was told of is not known")?;
+        let is_so = job.head.job_id.as_ref() == Some(&told.job_id) && job.status() == Some(told.status);
+        ensure!(is_so, "told of {told:?}, which is {:?}", job.status());
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod fan_out;
 mod log_collector;
 mod reconciler;
+mod run_ends;
 mod s3_serializer;
 mod state_handler;
 mod submitter;

@@ -6,6 +6,7 @@ use batchwright::domain::JobStatus;
 use batchwright::engine::{LocalEngine, VirtualClock};
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
 use batchwright::ports::Unpaced;
+use batchwright_tests::bus::RecordedBus;
 use reconciler::{Config, Ports, Response, handle};
 use serde_json::json;
 
@@ -30,6 +31,7 @@ type AllPorts = Ports<
     InMemoryLogSource,
     InMemoryObjectStore,
     Invocations,
+    RecordedBus,
 >;
 
 fn ports(world: &World) -> AllPorts {
@@ -41,10 +43,11 @@ fn ports(world: &World) -> AllPorts {
         source: world.logs.clone(),
         archive: world.objects.clone(),
         invoker: world.invoker.clone(),
+        bus: world.bus.clone(),
     }
 }
 
-async fn pass(world: &World) -> Response {
+pub(crate) async fn pass(world: &World) -> Response {
     let event = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
     handle(&ports(world), &config(), event, &world.invocation(110)).await.unwrap().body
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use batchwright::domain::{JobName, JobStatus};
 use batchwright::engine::{AttemptOutcome, Ending, FaultPlan, FaultyEngine, Scene};
 use batchwright::function::Metric;
-use batchwright::ports::{JobQueries as _, Unpaced};
+use batchwright::ports::{JobQueries as _, NoBus, Unpaced};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use state_handler::{Config, handle};
 use crate::submitter;
 use crate::world::{World, batch, handed_back, job, texts};
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config::read(&|name: &str| name.ends_with("_TABLE").then(|| "table".to_owned())).unwrap()
 }
 
@@ -25,7 +25,8 @@ async fn submit(world: &World, names: &[&str]) {
 }
 
 async fn deliver(world: &World, event: Value) -> (Value, Vec<Metric>) {
-    let answer = handle(&world.recorder(&Unpaced), &config(), event, &world.invocation(120)).await.unwrap();
+    let recorder = world.recorder(&Unpaced);
+    let answer = handle(&recorder, &world.bus, &config(), event, &world.invocation(120)).await.unwrap();
     (serde_json::to_value(answer.body).unwrap(), answer.metrics)
 }
 
@@ -65,7 +66,7 @@ async fn events_of_another_account_or_region_are_left_alone() {
         let mut event = end.clone();
         (event["account"], event["region"]) = (json!(account), json!(region));
         let recorder = world.recorder(&Unpaced);
-        let answer = handle(&recorder, &config, event, &world.invocation(120)).await.unwrap();
+        let answer = handle(&recorder, &world.bus, &config, event, &world.invocation(120)).await.unwrap();
         let body = serde_json::to_value(answer.body).unwrap();
         assert_eq!(body["outcome"], outcome, "{account} {region}");
     }
@@ -101,7 +102,8 @@ async fn what_can_t_be_submitted_again_now_is_handed_back() {
     let World { store, clock, .. } = &world;
     let recorder =
         Recorder { store, engine: &engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() };
-    let answer = handle(&recorder, &config(), batch(texts(&events)), &world.invocation(3_600)).await.unwrap();
+    let answer =
+        handle(&recorder, &NoBus, &config(), batch(texts(&events)), &world.invocation(3_600)).await.unwrap();
     assert_eq!(handed_back(&answer.body).len(), 1, "{:?}", answer.body);
     let (body, _) = deliver(&world, batch(texts(&events))).await;
     assert_eq!(handed_back(&body), [0_u64; 0]);
@@ -153,7 +155,7 @@ async fn messages_that_the_time_does_not_suffice_for_are_handed_back() {
     let recorder =
         Recorder { store, engine: &engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() };
     let invocation = world.invocation(6);
-    let answer = handle(&recorder, &config(), batch(texts(&events)), &invocation).await.unwrap();
+    let answer = handle(&recorder, &NoBus, &config(), batch(texts(&events)), &invocation).await.unwrap();
     assert_eq!(handed_back(&answer.body).len(), 1);
     assert!(batchwright::ports::Clock::now(clock) <= invocation.deadline);
 }
@@ -257,8 +259,9 @@ async fn an_event_that_comes_through_a_topic_is_the_one_inside() {
         .as_array_mut()
         .unwrap()
         .push(json!({"messageId": "bodiless", "eventSource": "aws:sqs"}));
-    let answer =
-        handle(&world.recorder(&Unpaced), &config(), messages, &world.invocation(120)).await.unwrap();
+    let answer = handle(&world.recorder(&Unpaced), &world.bus, &config(), messages, &world.invocation(120))
+        .await
+        .unwrap();
     let body = serde_json::to_value(&answer.body).unwrap();
     assert_eq!(body["batchItemFailures"], json!([{"itemIdentifier": "bodiless"}]), "that message alone");
     assert!(answer.metrics.contains(&Metric::count("MessagesRefused", 1)), "{:?}", answer.metrics);

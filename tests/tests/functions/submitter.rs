@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use batchwright::domain::{Checkpoint, JobStatus, Run, RunState, SourceVersion, Timestamp};
-use batchwright::engine::{AttemptOutcome, LocalEngine, Scene, VirtualClock};
+use batchwright::engine::{AttemptOutcome, FaultPlan, FaultyEngine, LocalEngine, Scene, VirtualClock};
 use batchwright::events::JobStateChange;
 use batchwright::function::{FunctionError, Invocation};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore, InMemoryObjectWriter};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use submitter::{Config, Ports, Response, RunSummary, handle};
 use tokio::io::{AsyncRead, BufReader, ReadBuf};
 
+use crate::reconciler;
 use crate::world::{BUCKET, Invocations, World, batch, handed_back, job, uploaded};
 
 pub(crate) fn quick(_: &Scene<'_>) -> AttemptOutcome {
@@ -317,4 +318,37 @@ async fn a_run_goes_on_with_the_content_that_it_began_with() {
     let go_on = json!({"continue": {"runId": runs[0].run_id, "source": runs[0].source}});
     let run = summaries(&world, go_on).await.remove(0);
     assert_eq!((run.state, run.counts.submitted, world.tries("another").await), (RunState::Submitted, 4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_stops_while_batch_is_away_comes_back_by_itself_and_submits_each_job_once() {
+    let world = World::with(quick).await;
+    let jobs: Vec<Value> = (0..40).map(|number| job(&format!("job-{number}"))).collect();
+    put(&world, "jobs/a.json", &jobs);
+    let plan = FaultPlan { answer_lost_permille: 1_000, ..FaultPlan::default() };
+    let engine = FaultyEngine::new(world.engine.clone(), plan);
+    let Ports { store, pace, clock, objects, invoker, .. } = ports(&world, Unpaced);
+    let away = Ports { store, engine, pace, clock, objects, invoker };
+    handle(&away, &config(), uploaded("jobs/a.json"), &world.invocation(300)).await.unwrap();
+    let run = async || world.store.runs(None).await.unwrap().items.remove(0);
+    let stopped = run().await;
+    assert_eq!(stopped.state, RunState::Submitting);
+    assert!((3..40).contains(&stopped.checkpoint.0), "it does not burn the file: {:?}", stopped.checkpoint);
+
+    // Batch is back, and every event is lost: the run goes on, and the reconciler finds what the answers would have told.
+    for _ in 0..10 {
+        for (_, continuation) in world.invoker.take() {
+            handle(&ports(&world, Unpaced), &config(), continuation, &world.invocation(900)).await.unwrap();
+        }
+        if run().await.state == RunState::Submitted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1_300)).await;
+        reconciler::pass(&world).await;
+    }
+    let whole = run().await;
+    assert_eq!((whole.state, whole.counts.submitted, whole.counts.unknown), (RunState::Submitted, 40, 0));
+    for number in 0..40 {
+        assert_eq!(world.tries(&format!("job-{number}")).await, 1, "job-{number}");
+    }
 }

@@ -13,6 +13,7 @@ use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectSto
 use batchwright::ports::{AsyncInvoker, Clock, JobQueries as _, PortError, SubmissionPace};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
+use batchwright_tests::bus::RecordedBus;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(crate) engine: LocalEngine,
     pub(crate) clock: VirtualClock,
     pub(crate) invoker: Invocations,
+    pub(crate) bus: RecordedBus,
     events: UnboundedReceiver<JobStateChange>,
 }
 
@@ -44,6 +46,7 @@ impl World {
             engine,
             clock,
             invoker: Invocations::default(),
+            bus: RecordedBus::default(),
             events,
         }
     }
@@ -73,6 +76,17 @@ impl World {
         while let Ok(event) = self.events.try_recv() {
             events.push(serde_json::to_value(event).unwrap());
         }
+        events
+    }
+
+    /// Lets a minute go by, in which short jobs run to their ends. Returns the events that came of a job.
+    pub(crate) async fn run_all_of(&mut self, job: &str) -> Vec<Value> {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let mut events = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            events.push(serde_json::to_value(event).unwrap());
+        }
+        events.retain(|event| event["detail"]["jobName"] == job);
         events
     }
 

@@ -11,7 +11,7 @@ use batchwright::engine::{
     VirtualClock,
 };
 use batchwright::function::Invocation;
-use batchwright::ports::{Clock, JobStore, RunStore, Unpaced};
+use batchwright::ports::{Clock, JobStore, NoBus, RunStore, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
@@ -164,7 +164,8 @@ impl<S: JobStore + RunStore> History<S> {
             let of_any = |name: &str| matches!(name, "BATCHWRIGHT_ACCOUNT" | "AWS_REGION");
             let setting = |name: &str| (!of_any(name)).then(|| "7".to_owned());
             let config = state_handler::Config::read(&setting)?;
-            let answer = state_handler::handle(&self.recorder(), &config, sent.clone(), &invocation).await?;
+            let answer =
+                state_handler::handle(&self.recorder(), &NoBus, &config, sent.clone(), &invocation).await?;
             let ids: BTreeSet<_> = batch.iter().map(|message| message.event.detail.job_id.clone()).collect();
             let before = self.look().await?;
             self.last.changed_only(&before, &ids, &self.jobs)?;

@@ -219,6 +219,14 @@ impl<S: JobRemoval> JobRemoval for FaultyStore<S> {
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.faulty(self.inner.remove_job(job_name)).await
     }
+
+    async fn prune_job(&self, head: &JobHead) -> Result<bool, PortError> {
+        self.faulty(self.inner.prune_job(head)).await
+    }
+
+    async fn prune_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.faulty(self.inner.prune_run(run)).await
+    }
 }
 
 impl<S: RunStore> RunStore for FaultyStore<S> {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `batch` | `BatchJobEngine`: the jobs |
 //! | `clients` | the one place where clients are configured: behaviour version, time-outs, retries, endpoints |
+//! | `events` | `EventBridgeBus`: who is told of ends |
 //! | `http` | what their requests go over: connections, keep-alive, TLS and whom it trusts |
 //! | `lambda` | `LambdaInvoker`, `LambdaCaller`: the functions |
 //! | `logs` | `CloudWatchLogSource`: the jobs' logs |
@@ -17,6 +18,8 @@ mod clients;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod error;
+#[cfg(feature = "events")]
+mod events;
 mod http;
 #[cfg(feature = "lambda")]
 mod lambda;
@@ -30,6 +33,8 @@ pub use batch::BatchJobEngine;
 pub use clients::{Connection, connect};
 #[cfg(feature = "s3")]
 pub use clients::{accelerated_s3_client, connect_unsigned, s3_client};
+#[cfg(feature = "events")]
+pub use events::EventBridgeBus;
 pub use http::Roots;
 #[cfg(feature = "lambda")]
 pub use lambda::{Answer, LambdaCaller, LambdaInvoker};

@@ -87,6 +87,8 @@ erase! {
     JobRemoval as ErasedRemoval for AnyStore {
         fn remove_submission(job_id: reference JobId) -> Result<Option<Submission>, PortError>;
         fn remove_job(job_name: reference JobName) -> Result<Vec<JobId>, PortError>;
+        fn prune_job(head: reference JobHead) -> Result<bool, PortError>;
+        fn prune_run(run: reference Run) -> Result<bool, PortError>;
     }
 }
 

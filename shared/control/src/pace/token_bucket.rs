@@ -65,7 +65,7 @@ impl TokenBucket {
     }
 
     /// Leaves the others their parts of the rate: it is divided among so many, itself included.
-    pub fn share_among(&self, sharers: u32) {
+    pub(crate) fn share_among(&self, sharers: u32) {
         self.with_fill(|state| state.sharers = sharers.max(1));
     }
 

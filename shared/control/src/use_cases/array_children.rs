@@ -6,6 +6,7 @@
 
 use tracing::{info, warn};
 
+use super::follow::ended as ended_by;
 use super::record_state::{Recorded, Recorder, Resubmission};
 use super::submit::{Asked, Order, SubmitOutcome, submit};
 use crate::domain::children::{child_name, child_spec};
@@ -78,9 +79,9 @@ where
         Ok(Some(Recorded::Resubmitted(Resubmission { job_id, again, job_queue })))
     }
 
-    /// A job has ended for good that may run an array's child again. Returns the array where that ended it,
-    /// too.
-    pub(super) async fn own_job_ended(&self, own: &Job) -> Result<Option<JobName>, PortError> {
+    /// A job has ended for good that may run an array's child again. Returns the array's submission, and its end,
+    /// where that ended it, too.
+    pub(super) async fn own_job_ended(&self, own: &Job) -> Result<Option<(JobState, Recorded)>, PortError> {
         let Some(child) = &own.head.spec.child_of else { return Ok(None) };
         let Some(array) = self.store.job(&child.job_name).await? else { return Ok(None) };
         // Before all children were looked at, who looks at them finds this one.
@@ -89,14 +90,17 @@ where
             return Ok(None);
         }
         let followed = self.follow_children(&array, child.index).await?;
-        Ok(matches!(followed, Recorded::Ended(..)).then(|| child.job_name.clone()))
+        let array = array.latest.map(|latest| latest.state);
+        Ok(array.filter(|_| matches!(followed, Recorded::Ended(..))).map(|array| (array, followed)))
     }
 
     /// What follows from the end of an array that FAILED with its children: those that lost their hosts are
     /// run again, and when the last of their jobs has ended, so has the array. `after` is the index of the
     /// child that is known to have ended: the others are looked at from there on, until one is under way.
     pub(super) async fn follow_children(&self, array: &Job, after: u32) -> Result<Recorded, PortError> {
-        let (Some(job_id), Some(known)) = (&array.head.job_id, array.head.children()) else {
+        let (Some(job_id), Some(known), Some(state)) =
+            (&array.head.job_id, array.head.children(), array.state())
+        else {
             return Ok(Recorded::Noted(Applied::Stale));
         };
         let name = array.name();
@@ -127,9 +131,9 @@ where
         let recovered = ended.outcome == Some(JobStatus::Succeeded);
         info!(job.name = %name, job.id = %job_id, recovered, "the array's children have ended");
         Ok(if recovered {
-            Recorded::Ended(JobStatus::Succeeded, None)
+            ended_by(array, state, JobStatus::Succeeded, None)
         } else {
-            Recorded::Ended(JobStatus::Failed, Some(Cause::Child))
+            ended_by(array, state, JobStatus::Failed, Some(Cause::Child))
         })
     }
 

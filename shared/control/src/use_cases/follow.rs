@@ -14,7 +14,8 @@ use crate::domain::follow_up::{FollowUp, Standing, after_dependencies, decide, s
 use crate::domain::plan::Skip;
 use crate::domain::retry::{Again, Next, fallback};
 use crate::domain::transition::{Transition, transition};
-use crate::domain::{Job, JobId, JobName, JobState, JobStatus};
+use crate::domain::{Cause, Job, JobId, JobName, JobState, JobStatus};
+use crate::events::JobEnded;
 use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// Ends of others that one event looks at: the work for one event must not grow with the graph around it.
@@ -46,7 +47,7 @@ where
         telling: Telling<'_>,
     ) -> Result<Option<Recorded>, PortError> {
         let mut decided = VecDeque::new();
-        let recorded = self.look(ended, &mut decided).await?;
+        let recorded = self.look(ended, &mut decided, telling).await?;
         self.wake(decided, looks, telling).await;
         Ok(recorded)
     }
@@ -74,7 +75,7 @@ where
                         return;
                     };
                     looks = left;
-                    match self.look(&waiting.state, &mut decided).await {
+                    match self.look(&waiting.state, &mut decided, telling).await {
                         Ok(Some(recorded)) => telling(&waiting.state, &recorded),
                         Ok(None) => {}
                         Err(error) => {
@@ -90,11 +91,13 @@ where
         }
     }
 
-    /// Decides what follows from one end, does it, and adds the jobs of which something was decided.
+    /// Decides what follows from one end, does it, and adds the jobs of which something was decided. `telling` is
+    /// told where that ended an array, too.
     async fn look(
         &self,
         ended: &JobState,
         decided: &mut VecDeque<JobName>,
+        telling: Telling<'_>,
     ) -> Result<Option<Recorded>, PortError> {
         let job = self.store.job(&ended.job_name).await?;
         let is_latest = |job: &Job| {
@@ -114,13 +117,18 @@ where
                 }
                 return Ok(Some(recorded));
             }
-            Next::Resubmit(again) => self.submit_again(&job, &ended.job_id, again).await?,
-            Next::Done if job.head.has_recovered() => Recorded::Ended(JobStatus::Succeeded, None),
-            Next::Done => Recorded::Ended(ended.status, ended.cause()),
+            Next::Resubmit(again) => self.submit_again(&job, ended, again).await?,
+            Next::Done if job.head.has_recovered() => self::ended(&job, ended, JobStatus::Succeeded, None),
+            Next::Done => self::ended(&job, ended, ended.status, ended.cause()),
         };
         match &recorded {
             Recorded::Noted(_) => return Ok(Some(recorded)),
-            Recorded::Ended(..) => decided.extend(self.own_job_ended(&job).await?),
+            Recorded::Ended(..) => {
+                if let Some((array, recorded)) = self.own_job_ended(&job).await? {
+                    telling(&array, &recorded);
+                    decided.push_back(array.job_name);
+                }
+            }
             _ => {}
         }
         let known = job.latest.as_ref().map_or(FollowUp::Open, |latest| latest.follow_up.clone());
@@ -194,8 +202,9 @@ where
         self.store.save_follow_up(&ended.job_name, &ended.job_id, &follow_up).await
     }
 
-    async fn submit_again(&self, job: &Job, ended: &JobId, again: Again) -> Result<Recorded, PortError> {
-        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked: Asked::ByRetry { ended } };
+    async fn submit_again(&self, job: &Job, ended: &JobState, again: Again) -> Result<Recorded, PortError> {
+        let asked = Asked::ByRetry { ended: &ended.job_id };
+        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
             SubmitOutcome::Submitted(job_id) => {
                 let job_queue = fallback(job).map(str::to_owned);
@@ -203,8 +212,8 @@ where
                 info!(job.name = %job.name(), job.id = %resubmission.job_id, why = %resubmission, "submitted again");
                 Ok(Recorded::Resubmitted(resubmission))
             }
-            SubmitOutcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, &skip.to_string())),
-            SubmitOutcome::Rejected(why) => Ok(not_again(job, &why)),
+            SubmitOutcome::Skipped(skip @ Skip::RunCancelled) => Ok(not_again(job, ended, &skip.to_string())),
+            SubmitOutcome::Rejected(why) => Ok(not_again(job, ended, &why)),
             SubmitOutcome::Skipped(_) | SubmitOutcome::Unknown(_) => Ok(Recorded::Noted(Applied::Stale)),
             SubmitOutcome::Surplus(_) => Ok(Recorded::Surplus),
             SubmitOutcome::Deferred(why) => {
@@ -215,7 +224,13 @@ where
 }
 
 /// The job has ended, though a try would have been left.
-fn not_again(job: &Job, why: &str) -> Recorded {
+fn not_again(job: &Job, submission: &JobState, why: &str) -> Recorded {
     info!(job.name = %job.name(), why, "not submitted again");
-    Recorded::Ended(JobStatus::Failed, job.state().and_then(JobState::cause))
+    ended(job, submission, JobStatus::Failed, submission.cause())
+}
+
+/// A job that has ended by a submission of its.
+pub(super) fn ended(job: &Job, submission: &JobState, status: JobStatus, cause: Option<Cause>) -> Recorded {
+    let cause = cause.map(|cause| cause.to_string());
+    Recorded::Ended(Box::new(JobEnded::of(job, &submission.job_id, status, cause)))
 }

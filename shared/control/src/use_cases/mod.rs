@@ -6,7 +6,9 @@
 //! - [`collect_logs`]: the archive of one submission's logs.
 //! - [`reconcile`]: what events, submitters and collectors left behind.
 //! - [`run_file`]: all jobs of a file.
+//! - [`end_runs`]: what follows from the ends of jobs for their runs, and who is told.
 //! - [`stop`]: jobs stopped on request, and runs cancelled.
+//! - [`prune`]: what ended long ago is forgotten.
 //! - [`queries`], [`array_counts`], [`failed_children`]: what the job database answers.
 //! - [`select`]: runs and jobs, by the words with which people name them.
 //! - [`explain`], [`read_logs`], [`follow_logs`], [`plan_file`]: what people ask for.
@@ -15,11 +17,13 @@ mod array_children;
 pub mod array_counts;
 pub mod collect_logs;
 mod dependencies;
+pub mod end_runs;
 pub mod explain;
 pub mod failed_children;
 mod follow;
 pub mod follow_logs;
 pub mod plan_file;
+pub mod prune;
 pub mod queries;
 pub mod read_logs;
 pub mod reconcile;

@@ -7,7 +7,8 @@ use tracing::debug;
 use super::follow::{LOOKS_OF_AN_EVENT, Telling};
 use super::submit::{SubmitPolicy, end_surplus};
 use crate::domain::retry::Again;
-use crate::domain::{Cause, JobId, JobState, JobStatus, NewSubmission, RecordOutcome};
+use crate::domain::{JobId, JobState, NewSubmission, RecordOutcome};
+use crate::events::JobEnded;
 use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// What a state led to.
@@ -21,7 +22,7 @@ pub enum Recorded {
     /// the job again.
     Noted(Applied),
     /// The job has ended.
-    Ended(JobStatus, Option<Cause>),
+    Ended(Box<JobEnded>),
     /// The submission ended, and the job, or the child in a job of its own, was submitted again.
     Resubmitted(Resubmission),
     /// The submission ended, and what follows is decided when that is known of a dependency, or when children

@@ -83,7 +83,7 @@ impl StopCounts {
 /// Cancels a run: from now on it submits nothing more. Its jobs under way are for [`stop_run`] to stop.
 ///
 /// Idempotent; asked again with [`Stop::Terminate`], running jobs are stopped too. Returns the run as it is now:
-/// one that was rejected, or whose jobs have all been stopped, stays as it was. `None` where it is not known.
+/// one that was rejected, or whose jobs have all ended or been stopped, stays as it was. `None` where it is not known.
 pub async fn cancel_run<S: RunStore>(
     store: &S,
     clock: &impl Clock,
@@ -93,7 +93,7 @@ pub async fn cancel_run<S: RunStore>(
 ) -> Result<Option<Run>, PortError> {
     loop {
         let Some(known) = store.run(run_id).await? else { return Ok(None) };
-        if matches!(known.state, RunState::Rejected | RunState::Cancelled) {
+        if matches!(known.state, RunState::Rejected | RunState::Cancelled) || known.end.is_some() {
             return Ok(Some(known));
         }
         if known

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{JobName, RunId};
 use super::newer::Newer;
+use super::run_end::{Ending, RunEnd};
 use super::stop::Stop;
 use super::times::Timestamp;
 
@@ -43,6 +44,12 @@ pub struct Run {
     /// Why it was cancelled; present in CANCELLING and CANCELLED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// How far the search for its end has come.
+    #[serde(default, skip_serializing_if = "Ending::is_none")]
+    pub ending: Ending,
+    /// Its end; absent while its jobs are under way, and in runs that an older version ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RunEnd>,
     /// What a newer version wrote beside it.
     #[serde(flatten)]
     pub newer: Newer,
@@ -141,7 +148,9 @@ impl RunState {
     /// a submitter that has not heard of it can't write SUBMITTING or SUBMITTED over it.
     pub const fn follows(self) -> &'static [RunState] {
         match self {
-            Self::Submitting | Self::Submitted | Self::Rejected => &[Self::Submitting],
+            Self::Submitting => &[Self::Submitting],
+            Self::Submitted => &[Self::Submitting, Self::Submitted],
+            Self::Rejected => &[Self::Submitting, Self::Rejected],
             Self::Cancelling => &[Self::Submitting, Self::Submitted, Self::Cancelling],
             Self::Cancelled => &[Self::Cancelling, Self::Cancelled],
         }
@@ -152,16 +161,25 @@ impl RunState {
         matches!(self, Self::Cancelling | Self::Cancelled)
     }
 
-    /// Whether the reconciler has to look at it when it has not moved on for a while.
-    pub const fn has_work_left(self) -> bool {
-        matches!(self, Self::Submitting | Self::Cancelling)
+    /// Whether its file has been dealt with: from then on it is saved only by looks at its end.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Submitted | Self::Rejected | Self::Cancelled)
     }
 }
 
 impl Run {
-    /// Whether it may be saved over what is known: it never goes back, and keeps to [`RunState::follows`].
+    /// Whether it may be saved over what is known: it never goes back, and keeps to [`RunState::follows`]. Once its
+    /// file has been dealt with, each write is one more look at its end, so that of two at once one is written.
     pub fn may_replace(&self, known: &Run) -> bool {
-        self.checkpoint >= known.checkpoint && self.state.follows().contains(&known.state)
+        let is_look = self.state.is_over() && self.state == known.state;
+        self.checkpoint >= known.checkpoint
+            && self.state.follows().contains(&known.state)
+            && self.ending.looks >= known.ending.looks + u32::from(is_look)
+    }
+
+    /// Whether the reconciler has to look at it: until it has ended, and that was told.
+    pub fn has_work_left(&self) -> bool {
+        self.end.is_none_or(|end| !end.told)
     }
 }
 
@@ -209,9 +227,6 @@ mod tests {
     fn a_cancelled_run_never_submits_again() {
         for later in [RunState::Submitting, RunState::Submitted, RunState::Rejected] {
             assert!(!later.follows().iter().any(|known| known.is_cancelled()), "{later}");
-        }
-        for ended in [RunState::Submitted, RunState::Rejected, RunState::Cancelled] {
-            assert!(!ended.has_work_left());
         }
         assert!(
             !RunState::Cancelling.follows().contains(&RunState::Rejected),

@@ -1,9 +1,11 @@
-//! The shapes in which AWS delivers what has happened, and the one call that our functions make to each other.
+//! The shapes in which AWS delivers what has happened, what batchwright itself puts on an event bus, and the one call
+//! that our functions make to each other.
 //! Unknown fields are accepted everywhere.
 //!
 //! The envelopes are those of `aws_lambda_events`. Batch's `detail` is ours: the crate's type for it refuses an
 //! event for fields that are not read here.
 
+mod announcement;
 mod continuation;
 #[cfg(feature = "envelopes")]
 mod envelope;
@@ -27,6 +29,7 @@ mod s3_notification;
 #[cfg(test)]
 mod tests;
 
+pub use announcement::{Announcement, JobEnded, RunEnded, SOURCE, Told};
 pub use continuation::Continuation;
 #[cfg(feature = "envelopes")]
 pub use error::EventError;

@@ -63,7 +63,7 @@ impl QueueBlocked {
     pub const SOURCE: &'static str = "aws.batch";
 
     /// Whether a `detail-type` is one of its: of jobs and of service jobs.
-    pub fn is_detail_type(detail_type: &str) -> bool {
+    pub(crate) fn is_detail_type(detail_type: &str) -> bool {
         detail_type.starts_with("Batch ") && detail_type.ends_with(" Queue Blocked")
     }
 

@@ -6,6 +6,7 @@ mod checkpoint_store;
 mod claim_store;
 mod clock;
 mod error;
+mod event_bus;
 mod function_caller;
 mod job_engine;
 mod job_queries;
@@ -31,6 +32,7 @@ pub use checkpoint_store::{CheckpointStore, Stored, Version};
 pub use claim_store::ClaimStore;
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError, ServiceAnswer};
+pub use event_bus::{EventBus, NoBus};
 pub use function_caller::{
     CONNECTION_FAILED, CallAnswer, CallError, FunctionCall, FunctionCaller, FunctionFailure, InvocationType,
     LogType, NO_CREDENTIALS,

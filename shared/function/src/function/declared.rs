@@ -41,6 +41,7 @@ pub const METRICS: &[Declared] = &[
     ("Postponed", "reconciler", "something that a failing service left for the next pass"),
     ("QueuesBlocked", "state-handler", "an event that tells of a queue whose first job can't be placed"),
     ("RunsContinued", "reconciler", "a run that the submitter was told to continue"),
+    ("RunsEnded", "state-handler, reconciler", "a run whose last job has ended, and whose end was told"),
     ("StatesRecorded", "state-handler", "a state that was newer than the one known"),
     ("StatesStale", "state-handler", "a state that was known, or older"),
     ("SubmissionsLost", "reconciler", "a submission that AWS Batch no longer knows"),

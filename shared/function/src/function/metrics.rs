@@ -31,7 +31,7 @@ impl Metric {
 /// The line that gives CloudWatch the sums of all metrics by name; `None` where there is none.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
-pub fn metrics_line(function: &str, now: Timestamp, metrics: &[Metric]) -> Option<String> {
+pub(crate) fn metrics_line(function: &str, now: Timestamp, metrics: &[Metric]) -> Option<String> {
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     for metric in metrics {
         *sums.entry(metric.name).or_default() += metric.count;

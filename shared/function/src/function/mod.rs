@@ -23,5 +23,5 @@ pub use answer::{Answer, FunctionError};
 pub use config::{ConfigError, environment, number, text};
 pub use declared::{Declared, LOG_FIELDS, METRICS};
 pub use messages::{Batch, each_message};
-pub use metrics::{Metric, metrics_line};
+pub use metrics::Metric;
 pub use serve::{Invocation, main, serve};

@@ -171,7 +171,7 @@ impl Checkpoint {
     }
 
     /// The generation that wrote a part.
-    pub fn generation_of(&self, part: u64) -> u64 {
+    pub(crate) fn generation_of(&self, part: u64) -> u64 {
         let known = self.generations.iter().rev().find(|(first, _)| *first <= part);
         known.map_or(self.generation, |(_, generation)| *generation)
     }

@@ -20,7 +20,7 @@ impl Indices {
     }
 
     /// The first index that is none of them.
-    pub fn first_missing(&self) -> u64 {
+    pub(crate) fn first_missing(&self) -> u64 {
         self.0.first_key_value().filter(|(start, _)| **start == 0).map_or(0, |(_, end)| *end)
     }
 
@@ -30,7 +30,7 @@ impl Indices {
     }
 
     /// Whether all of them are among others.
-    pub fn is_within(&self, others: &Indices) -> bool {
+    pub(crate) fn is_within(&self, others: &Indices) -> bool {
         self.0.iter().all(|(start, end)| {
             others.0.range(..=start).next_back().is_some_and(|(_, others_end)| end <= others_end)
         })

@@ -27,7 +27,7 @@ impl Latencies {
     }
 
     /// The duration that `percent` of all do not pass; `None` where nothing was counted.
-    pub fn percentile(&self, percent: u64) -> Option<u64> {
+    pub(crate) fn percentile(&self, percent: u64) -> Option<u64> {
         let total: u64 = self.0.values().sum();
         let rank = (total * percent).div_ceil(100).max(1);
         let mut seen = 0;

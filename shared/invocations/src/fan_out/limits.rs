@@ -63,7 +63,7 @@ const LONG_CALL: Duration = Duration::from_secs(10);
 const SHORT_SAVE: u32 = 50;
 
 /// Items that are written down as started before they are, at the start: as many as are sent at once.
-pub fn named_first(ceiling: u32) -> u64 {
+pub(crate) fn named_first(ceiling: u32) -> u64 {
     u64::from(ceiling.min(INITIAL_CONCURRENCY))
 }
 
@@ -73,7 +73,7 @@ pub fn named_first(ceiling: u32) -> u64 {
 ///
 /// A fan-out that is killed does not know which of them ran. So they are never more than twice the ceiling, although calls
 /// that are shorter than a checkpoint wait for it then.
-pub fn named_ahead(ceiling: u32, under_way: usize, call: Duration, save: Duration) -> u64 {
+pub(crate) fn named_ahead(ceiling: u32, under_way: usize, call: Duration, save: Duration) -> u64 {
     if call >= LONG_CALL && call >= save * SHORT_SAVE {
         return 0;
     }

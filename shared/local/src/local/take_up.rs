@@ -5,9 +5,10 @@ use tracing::warn;
 use super::pump::Pump;
 use crate::domain::RunState;
 use crate::ports::{
-    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, OneByOne, PortError, RunStore,
-    SubmissionPace,
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, NoBus, ObjectStore, OneByOne, PortError,
+    RunStore, SubmissionPace,
 };
+use crate::use_cases::end_runs::end_runs;
 use crate::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::stop::stop_run;
@@ -55,11 +56,16 @@ where
     O: ObjectStore + CheckpointStore,
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
-    stop_cancelled_runs(pump.recorder.store, pump.recorder.engine, pump.recorder.clock).await?;
+    let Recorder { store, engine, clock, .. } = pump.recorder;
+    stop_cancelled_runs(store, engine, clock).await?;
+    let mut ended = 0;
+    end_runs(store, &NoBus, clock, 0, &mut ended, |run_id, error| {
+        warn!(run.id = %run_id, %error, "its end is not written yet");
+    })
+    .await?;
     if pump.logs.is_none() {
         return Ok(done);
     }
-    let Recorder { store, clock, .. } = pump.recorder;
     let mut cursor = None;
     loop {
         let page = store.unfinished_logs(clock.now(), cursor.as_ref()).await?;

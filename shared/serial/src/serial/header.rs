@@ -70,7 +70,7 @@ impl Header {
     }
 
     /// Whether it says nothing that a FeatureCollection does not say anyway.
-    pub fn is_bare(&self) -> bool {
+    pub(crate) fn is_bare(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -127,6 +127,16 @@ impl Records {
         Some(item.submission)
     }
 
+    /// The ids of its submissions.
+    fn remove_job(&mut self, job_name: &JobName) -> Vec<JobId> {
+        self.heads.remove(job_name);
+        let ids = self.items_of_jobs.remove(job_name).unwrap_or_default();
+        for id in &ids {
+            self.remove(id);
+        }
+        ids.into_iter().filter(|id| id.parent().is_none()).collect()
+    }
+
     fn ids_of(&self, job_name: &JobName) -> impl Iterator<Item = &JobId> {
         self.items_of_jobs.get(job_name).into_iter().flatten()
     }
@@ -385,12 +395,25 @@ impl JobRemoval for InMemoryJobStore {
     }
 
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
+        Ok(lock(&self.state).remove_job(job_name))
+    }
+
+    async fn prune_job(&self, head: &JobHead) -> Result<bool, PortError> {
         let mut state = lock(&self.state);
-        state.heads.remove(job_name);
-        let ids = state.items_of_jobs.remove(job_name).unwrap_or_default();
-        for id in &ids {
-            state.remove(id);
+        let job_name = &head.spec.job_name;
+        let is_as_read = state.heads.get(job_name) == Some(head);
+        if is_as_read {
+            state.remove_job(job_name);
         }
-        Ok(ids.into_iter().filter(|id| id.parent().is_none()).collect())
+        Ok(is_as_read)
+    }
+
+    async fn prune_run(&self, run: &Run) -> Result<bool, PortError> {
+        let mut state = lock(&self.state);
+        let is_as_read = state.runs.get(&run.run_id) == Some(run);
+        if is_as_read {
+            state.runs.remove(&run.run_id);
+        }
+        Ok(is_as_read)
     }
 }

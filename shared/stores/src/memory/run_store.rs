@@ -39,7 +39,7 @@ impl RunStore for InMemoryJobStore {
 
     async fn unfinished_runs(&self, since: Timestamp, page: Option<&Cursor>) -> Result<Page<Run>, PortError> {
         let state = lock(&self.state);
-        let unfinished = |run: &Run| run.state.has_work_left() && run.updated_at < since;
+        let unfinished = |run: &Run| run.has_work_left() && run.updated_at < since;
         let runs = state.runs.iter().filter(|(_, run)| unfinished(run));
         Ok(page_of(runs.map(|(id, run)| (id.as_str(), run.clone())), page))
     }

@@ -111,7 +111,7 @@ impl Record for Run {
     fn places(&self) -> Vec<(List, String)> {
         let id = self.run_id.as_str();
         let mut places = vec![(List::Runs, id.to_owned())];
-        if self.state.has_work_left() {
+        if self.has_work_left() {
             places.push((List::UnfinishedRuns, timed(self.updated_at, id)));
         }
         places

@@ -4,7 +4,7 @@ use super::RedisStore;
 use super::commit::Commit;
 use super::keys::{List, parts_of};
 use super::records::Item;
-use crate::domain::{JobId, JobName, Submission};
+use crate::domain::{JobHead, JobId, JobName, Run, Submission};
 use crate::ports::PortError;
 
 /// Items of one script: Redis does nothing else while it runs.
@@ -53,6 +53,33 @@ impl RedisStore {
                 return Ok(removed.into_iter().filter(|id| id.parent().is_none()).collect());
             }
         }
+    }
+
+    /// The head last, and only as it was read: whoever claims the job meanwhile keeps it.
+    pub(super) async fn forget_job_as_read(&self, head: &JobHead) -> Result<bool, PortError> {
+        let job_name = &head.spec.job_name;
+        if self.head(JOB, job_name).await?.record.as_ref() != Some(head) {
+            return Ok(false);
+        }
+        self.forget_items(JOB, job_name, "-", "+").await?;
+        let was = self.head(JOB, job_name).await?;
+        if was.record.as_ref() != Some(head) {
+            return Ok(false);
+        }
+        let mut commit = Commit::default();
+        commit.change(JOB, &was, None)?;
+        self.commit(JOB, &commit).await
+    }
+
+    pub(super) async fn forget_run(&self, run: &Run) -> Result<bool, PortError> {
+        const OPERATION: &str = "remove a run";
+        let was = self.found_run(OPERATION, &run.run_id).await?;
+        if was.record.as_ref() != Some(run) {
+            return Ok(false);
+        }
+        let mut commit = Commit::default();
+        commit.change(OPERATION, &was, None)?;
+        self.commit(OPERATION, &commit).await
     }
 
     /// Removes the items of a job within a range of ids, and returns their ids.

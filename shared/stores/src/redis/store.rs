@@ -210,6 +210,14 @@ impl JobRemoval for RedisStore {
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.forget_job(job_name).await
     }
+
+    async fn prune_job(&self, head: &JobHead) -> Result<bool, PortError> {
+        self.forget_job_as_read(head).await
+    }
+
+    async fn prune_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.forget_run(run).await
+    }
 }
 
 impl RunStore for RedisStore {

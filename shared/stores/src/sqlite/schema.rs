@@ -9,7 +9,7 @@ const APPLICATION_ID: i64 = 0x6277_7374;
 
 /// One script a version, applied in order. A released script is never edited: a change is one more.
 pub(super) const MIGRATIONS: &[&str] =
-    &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
+    &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
 
 const VERSION_1: &str = "
 CREATE TABLE jobs (
@@ -116,6 +116,13 @@ ALTER TABLE jobs ADD COLUMN earlier_tries INTEGER NOT NULL DEFAULT 0;
 
 /// The embedded engine's books have a file of their own. An earlier program would not find them, and must not try.
 const VERSION_7: &str = "";
+
+/// A run has work left until it has ended: with the last of its jobs. Those of earlier versions are looked at once.
+const VERSION_8: &str = "
+ALTER TABLE runs ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+DROP INDEX runs_unfinished;
+CREATE INDEX runs_unfinished ON runs (updated_at, run_id) WHERE ended = 0;
+";
 
 /// Brings the file up to the last of `migrations`, all or nothing, whoever else is doing the same.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), SqliteFailure> {

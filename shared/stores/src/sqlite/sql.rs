@@ -162,11 +162,13 @@ pub(super) const IDS_OF_JOB: &str = "SELECT job_id FROM submissions WHERE job_na
 pub(super) const REMOVE_SUBMISSIONS_OF_JOB: &str = "DELETE FROM submissions WHERE job_name = ?1";
 
 pub(super) const CREATE_RUN: &str = "
-    INSERT INTO runs (run_id, state, checkpoint, updated_at, run) VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO runs (run_id, state, checkpoint, updated_at, run, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (run_id) DO NOTHING";
 
 pub(super) const SAVE_RUN: &str = "
-    UPDATE runs SET state = ?2, checkpoint = ?3, updated_at = ?4, run = ?5 WHERE run_id = ?1";
+    UPDATE runs SET state = ?2, checkpoint = ?3, updated_at = ?4, run = ?5, ended = ?6 WHERE run_id = ?1";
+
+pub(super) const REMOVE_RUN: &str = "DELETE FROM runs WHERE run_id = ?1";
 
 pub(super) const RUN: &str = "SELECT run FROM runs WHERE run_id = ?1";
 
@@ -174,7 +176,7 @@ pub(super) const RUNS: &str = "SELECT run FROM runs WHERE run_id > ?1 ORDER BY r
 
 pub(super) const UNFINISHED_RUNS: &str = "
     SELECT run FROM runs
-    WHERE state IN ('SUBMITTING', 'CANCELLING') AND updated_at < ?1 AND (updated_at, run_id) > (?2, ?3)
+    WHERE ended = 0 AND updated_at < ?1 AND (updated_at, run_id) > (?2, ?3)
     ORDER BY updated_at, run_id LIMIT ?4";
 
 pub(super) const REQUEST_STOP: &str = "INSERT INTO stop_requests (request) VALUES (?1)";
@@ -223,6 +225,7 @@ mod tests {
         REMOVE_SUBMISSIONS_OF_JOB,
         CREATE_RUN,
         SAVE_RUN,
+        REMOVE_RUN,
         RUN,
         RUNS,
         UNFINISHED_RUNS,

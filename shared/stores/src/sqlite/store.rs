@@ -194,6 +194,14 @@ impl JobRemoval for SqliteStore {
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.change("remove a job", |connection| writes::remove_job(connection, job_name)).await
     }
+
+    async fn prune_job(&self, head: &JobHead) -> Result<bool, PortError> {
+        self.change("remove a job", |connection| writes::prune_job(connection, head)).await
+    }
+
+    async fn prune_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.change("remove a run", |connection| writes::prune_run(connection, run)).await
+    }
 }
 
 impl RunStore for SqliteStore {

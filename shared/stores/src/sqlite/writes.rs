@@ -196,6 +196,23 @@ pub(super) fn remove_job(connection: &Connection, job_name: &JobName) -> Result<
     Ok(removed)
 }
 
+pub(super) fn prune_job(connection: &Connection, head: &JobHead) -> Result<bool, SqliteFailure> {
+    let job_name = &head.spec.job_name;
+    let is_as_read = reads::head(connection, job_name)?.as_ref() == Some(head);
+    if is_as_read {
+        remove_job(connection, job_name)?;
+    }
+    Ok(is_as_read)
+}
+
+pub(super) fn prune_run(connection: &Connection, run: &Run) -> Result<bool, SqliteFailure> {
+    let is_as_read = reads::run(connection, &run.run_id)?.as_ref() == Some(run);
+    if is_as_read {
+        connection.prepare_cached(sql::REMOVE_RUN)?.execute([run.run_id.as_str()])?;
+    }
+    Ok(is_as_read)
+}
+
 fn save_head(connection: &Connection, head: &JobHead) -> Result<(), SqliteFailure> {
     connection.prepare_cached(sql::SAVE_HEAD)?.execute(params![
         head.spec.job_name.as_str(),
@@ -237,6 +254,7 @@ fn write_run(connection: &Connection, sql: &str, run: &Run) -> Result<bool, Sqli
         i64::try_from(run.checkpoint.0).unwrap_or(i64::MAX),
         run.updated_at.as_millis(),
         rows::to_json("a run", run)?,
+        !run.has_work_left(),
     ])?;
     Ok(changed > 0)
 }

@@ -2,7 +2,7 @@ use anyhow::Context as _;
 use batchwright::domain::{JobHead, JobId, JobStatus, NewClaim};
 use batchwright::ports::JobStore;
 
-use crate::contract::fixtures::{advance, granted, id, known, name, set, submit, walk, wish};
+use crate::contract::fixtures::{advance, at, granted, id, known, name, set, submit, walk, wish};
 
 async fn head<S: JobStore>(store: &S, job: &str) -> anyhow::Result<JobHead> {
     Ok(store.job(&name(job)).await?.context("the job is not known")?.head)
@@ -105,5 +105,28 @@ pub(super) async fn a_job_goes_with_all_that_is_known_of_it<S: JobStore>(store: 
     assert_eq!(store.remove_job(&name("a")).await?, Vec::<JobId>::new());
     assert!(store.job(&name("a-other")).await?.is_some());
     submit(store, "a", "a-3").await?;
+    Ok(())
+}
+
+pub(super) async fn a_job_is_pruned_only_as_it_was_read<S: JobStore>(store: &S) -> anyhow::Result<()> {
+    submit(store, "a", "a-1").await?;
+    advance(store, "a", "a-1", JobStatus::Succeeded).await?;
+    advance(store, "a", "a-1:0", JobStatus::Succeeded).await?;
+    let read = head(store, "a").await?;
+    let nonce = granted(store, &wish("a", Some("a-1"))).await?;
+    assert!(!store.prune_job(&read).await?, "somebody has claimed it");
+    let claimed = head(store, "a").await?;
+    assert_eq!(claimed.claim.as_ref().map(|claim| &claim.nonce), Some(&nonce), "the claim stands");
+
+    store.release(&name("a"), &nonce, None, at(3_000)).await?;
+    let read = head(store, "a").await?;
+    assert!(store.prune_job(&read).await?);
+    assert!(!store.prune_job(&read).await?, "it is gone");
+    assert_eq!(store.job(&name("a")).await?, None);
+    for job_id in ["a-1", "a-1:0"] {
+        assert_eq!(store.submission(&id(job_id)).await?, None, "{job_id}");
+    }
+    assert_eq!(store.count_by_status().await?.total(), 0);
+    submit(store, "a", "a-2").await?;
     Ok(())
 }

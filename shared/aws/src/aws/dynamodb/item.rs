@@ -36,6 +36,8 @@ pub(super) const WAITING_JOB: &str = "waitingJob";
 pub(super) const RUN: &str = "run";
 pub(super) const RUN_STATE: &str = "runState";
 pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Of a run: how often its end has been looked for.
+pub(super) const LOOKS: &str = "looks";
 /// Of the version that wrote the item: for people, and for a version that has to tell older items apart.
 pub(super) const FORMAT: &str = "formatVersion";
 
@@ -188,7 +190,8 @@ pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
     put(&mut item, RUN_STATE, text(run.state.as_str()));
     put(&mut item, CHECKPOINT, number(run.checkpoint.0));
     put(&mut item, RUN, text(serde_json::to_string(run)?));
-    if run.state.has_work_left() {
+    put(&mut item, LOOKS, number(run.ending.looks));
+    if run.has_work_left() {
         put(&mut item, WORK, text(Work::Run.of(id)));
         put(&mut item, WORK_AT, millis(run.updated_at));
     }

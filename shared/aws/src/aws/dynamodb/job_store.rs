@@ -10,7 +10,7 @@ use super::keys::Work;
 use super::lists::List;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, StatusCounts, Submission, Timestamp, claims,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp, claims,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -209,5 +209,13 @@ impl JobRemoval for DynamoDbJobStore {
 
     async fn remove_job(&self, job_name: &JobName) -> Result<Vec<JobId>, PortError> {
         self.forget_job(job_name).await
+    }
+
+    async fn prune_job(&self, head: &JobHead) -> Result<bool, PortError> {
+        self.forget_job_as_read(head).await
+    }
+
+    async fn prune_run(&self, run: &Run) -> Result<bool, PortError> {
+        self.forget_run(run).await
     }
 }

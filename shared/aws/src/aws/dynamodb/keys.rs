@@ -87,7 +87,7 @@ pub(crate) enum Work {
     InFlight,
     /// A submission ended then; its logs are not complete.
     Logs,
-    /// A run is SUBMITTING; it moved on then.
+    /// A run has not ended, or nobody has told it; it moved on then.
     Run,
 }
 

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{Delete, DeleteRequest, TransactWriteItem, WriteRequest};
 
 use super::DynamoDbJobStore;
-use super::call::{Written, failed, pause_before, transacted, unusable};
+use super::call::{Written, failed, pause_before, transacted, unusable, written};
 use super::item::{self, Item};
 use super::keys;
 use super::table::JOB_ID;
-use crate::domain::{JobId, JobName, Submission};
+use crate::domain::{JobHead, JobId, JobName, Run, Submission};
 use crate::ports::PortError;
 
 /// Writes of one `BatchWriteItem`. Source: its API reference.
@@ -19,6 +19,7 @@ const BATCH_WRITE_MAX: usize = 25;
 const PAGE_SIZE: i32 = 500;
 
 const BATCH: &str = "BatchWriteItem";
+const DELETE: &str = "DeleteItem";
 const TRANSACT: &str = "TransactWriteItems";
 
 impl DynamoDbJobStore {
@@ -63,8 +64,37 @@ impl DynamoDbJobStore {
         removed.retain(|id| id.parent().is_none());
         let delete = self.client.delete_item().table_name(&self.tables.jobs);
         let delete = delete.set_key(Some(item::head_key(job_name)));
-        delete.send().await.map_err(|error| failed("DeleteItem", error))?;
+        delete.send().await.map_err(|error| failed(DELETE, error))?;
         Ok(removed)
+    }
+
+    /// The head last, on condition that it is the one that was read: whoever claims the job meanwhile keeps it.
+    pub(super) async fn forget_job_as_read(&self, head: &JobHead) -> Result<bool, PortError> {
+        let job_name = &head.spec.job_name;
+        let Some((known, revision)) = self.head(job_name).await? else { return Ok(false) };
+        if known != *head {
+            return Ok(false);
+        }
+        self.remove_items(job_name, |key| key != keys::HEAD).await?;
+        let delete = self.client.delete_item().table_name(&self.tables.jobs);
+        let delete = delete.set_key(Some(item::head_key(job_name)));
+        let delete = delete.condition_expression("#revision = :revision");
+        let delete = delete.expression_attribute_names("#revision", item::REVISION);
+        let delete = delete.expression_attribute_values(":revision", item::number(revision));
+        Ok(written(DELETE, delete.send().await)? == Written::Done)
+    }
+
+    /// A run that is over is written by looks alone, and each has a number.
+    pub(super) async fn forget_run(&self, run: &Run) -> Result<bool, PortError> {
+        let delete = self.client.delete_item().table_name(&self.tables.runs);
+        let delete = delete.set_key(Some(item::run_key(run.run_id.as_str())));
+        let delete = delete
+            .condition_expression("#runState = :state AND (attribute_not_exists(#looks) OR #looks = :looks)");
+        let delete = delete.expression_attribute_names("#runState", item::RUN_STATE);
+        let delete = delete.expression_attribute_names("#looks", item::LOOKS);
+        let delete = delete.expression_attribute_values(":state", item::text(run.state.as_str()));
+        let delete = delete.expression_attribute_values(":looks", item::number(run.ending.looks));
+        Ok(written(DELETE, delete.send().await)? == Written::Done)
     }
 
     /// Removes the items of a job whose sort keys are wanted.

@@ -25,7 +25,7 @@ impl RunStore for DynamoDbJobStore {
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, PortError> {
-        Ok(self.put_run(run, Some(run.state.follows())).await? == Written::Done)
+        Ok(self.put_run(run, Some(&known_states(run))).await? == Written::Done)
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<Run>, PortError> {
@@ -47,6 +47,13 @@ impl RunStore for DynamoDbJobStore {
     }
 }
 
+/// The states over which [`Run::may_replace`] allows it. Items of an earlier version don't number their looks: the
+/// state alone keeps a run whose file has been dealt with from being saved once more.
+fn known_states(run: &Run) -> Vec<RunState> {
+    let is_first = run.state.is_over() && run.ending.looks == 0;
+    run.state.follows().iter().copied().filter(|known| !(is_first && *known == run.state)).collect()
+}
+
 impl DynamoDbJobStore {
     /// With `known`, where the run is in one of these states and not further on; without, where it is not known.
     async fn put_run(&self, run: &Run, known: Option<&[RunState]>) -> Result<Written, PortError> {
@@ -59,15 +66,22 @@ impl DynamoDbJobStore {
             return written(PUT, put.send().await);
         };
         let names: Vec<String> = (0..known.len()).map(|number| format!(":state{number}")).collect();
-        let mut values = Item::from([(":checkpoint".to_owned(), item::number(run.checkpoint.0))]);
+        let mut values = Item::from([
+            (":checkpoint".to_owned(), item::number(run.checkpoint.0)),
+            (":looks".to_owned(), item::number(run.ending.looks)),
+            (":own".to_owned(), item::text(run.state.as_str())),
+        ]);
         for (name, state) in names.iter().zip(known) {
             values.insert(name.clone(), item::text(state.as_str()));
         }
         let put = put
             .condition_expression(format!(
-                "#runState IN ({}) AND #checkpoint <= :checkpoint",
-                names.join(", ")
+                "#runState IN ({}) AND #checkpoint <= :checkpoint AND (attribute_not_exists(#looks) OR #looks < :looks \
+                 OR (#looks = :looks AND {}))",
+                names.join(", "),
+                if run.state.is_over() { "#runState <> :own" } else { ":own = :own" },
             ))
+            .expression_attribute_names("#looks", item::LOOKS)
             .expression_attribute_names("#runState", item::RUN_STATE)
             .expression_attribute_names("#checkpoint", item::CHECKPOINT)
             .set_expression_attribute_values(Some(values));

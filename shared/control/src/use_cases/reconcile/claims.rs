@@ -86,15 +86,16 @@ where
         }
         let (recorder, policy) = (self.recorder, self.policy);
         let mut settling = stream::iter(described.into_iter().map(|(head, details)| async move {
-            let mut done = Reconciled::default();
-            let mut pass = Pass { recorder, policy, done: &mut done };
+            let (mut done, mut ends) = (Reconciled::default(), Vec::new());
+            let mut pass = Pass { recorder, policy, done: &mut done, ends: &mut ends };
             if let Err(error) = pass.settle(&head, &details).await {
                 pass.postpone(&head.spec.job_name, &error);
             }
-            done
+            (done, ends)
         }))
         .buffer_unordered(AT_ONCE);
-        while let Some(done) = settling.next().await {
+        while let Some((done, ends)) = settling.next().await {
+            self.ends.extend(ends);
             self.done.add(done);
         }
     }

@@ -65,11 +65,11 @@ where
     async fn follow(&mut self, submission: &Submission) -> Result<(), PortError> {
         let state = &submission.state;
         if state.may_be_tried_again() {
-            let done = &mut *self.done;
-            let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded);
+            let (done, ends) = (&mut *self.done, &mut *self.ends);
+            let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded, ends);
             let followed = self.recorder.follow(state, LOOKS_OF_A_PASS, &mut telling).await?;
             if let Some(recorded) = &followed {
-                self.done.count(recorded);
+                self.done.count(recorded, self.ends);
             }
             // Nobody knows yet what follows: a claim stands, or a dependency or children decide.
             if matches!(followed, Some(Recorded::Waiting | Recorded::Noted(_))) {

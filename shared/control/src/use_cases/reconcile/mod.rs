@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::record_state::{Recorded, Recorder};
 use crate::domain::JobState;
+use crate::events::JobEnded;
 use crate::ports::{Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// When the reconciler believes what.
@@ -76,11 +77,12 @@ impl Reconciled {
         self.unreadable += other.unreadable;
     }
 
-    fn count(&mut self, recorded: &Recorded) {
+    fn count(&mut self, recorded: &Recorded, ends: &mut Vec<JobEnded>) {
         match recorded {
             Recorded::Resubmitted(_) => self.resubmitted += 1,
             Recorded::Surplus => self.surplus_terminated += 1,
-            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Ended(..) | Recorded::Waiting => {}
+            Recorded::Ended(end) => ends.push((**end).clone()),
+            Recorded::NotOurs | Recorded::Noted(_) | Recorded::Waiting => {}
         }
     }
 }
@@ -100,15 +102,16 @@ where
     C: Clock,
 {
     let mut done = Reconciled::default();
-    reconcile_counting(recorder, policy, &mut done).await?;
+    reconcile_counting(recorder, policy, &mut done, &mut Vec::new()).await?;
     Ok(done)
 }
 
-/// The same, for callers that may drop it before its end: `done` says how far it came.
+/// The same, for callers that may drop it before its end: `done` says how far it came, `ends` which jobs have ended.
 pub async fn reconcile_counting<S, E, P, C>(
     recorder: &Recorder<'_, S, E, P, C>,
     policy: &ReconcilePolicy,
     done: &mut Reconciled,
+    ends: &mut Vec<JobEnded>,
 ) -> Result<(), PortError>
 where
     S: JobStore + RunStore,
@@ -116,7 +119,7 @@ where
     P: SubmissionPace,
     C: Clock,
 {
-    let mut pass = Pass { recorder, policy, done };
+    let mut pass = Pass { recorder, policy, done, ends };
     pass.look_into_claims().await?;
     pass.follow_unsettled_ends().await?;
     pass.ask_about_silent_submissions().await?;
@@ -130,6 +133,7 @@ struct Pass<'a, S, E, P, C> {
     recorder: &'a Recorder<'a, S, E, P, C>,
     policy: &'a ReconcilePolicy,
     done: &'a mut Reconciled,
+    ends: &'a mut Vec<JobEnded>,
 }
 
 impl<S, E, P, C> Pass<'_, S, E, P, C>
@@ -140,10 +144,10 @@ where
     C: Clock,
 {
     async fn record(&mut self, state: &JobState) -> Result<Recorded, PortError> {
-        let done = &mut *self.done;
-        let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded);
+        let (done, ends) = (&mut *self.done, &mut *self.ends);
+        let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded, ends);
         let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
-        self.done.count(&recorded);
+        self.done.count(&recorded, self.ends);
         Ok(recorded)
     }
 

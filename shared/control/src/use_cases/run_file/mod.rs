@@ -21,13 +21,13 @@ use crate::domain::allowed::NotAllowed;
 use crate::domain::backoff::backoff;
 use crate::domain::plan::Skip;
 use crate::domain::{
-    Allowed, Checkpoint, JobId, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState,
+    Allowed, Checkpoint, Ending, JobId, JobName, JobSpec, Newer, OpenLine, Run, RunCounts, RunId, RunState,
     SourceVersion, Timestamp,
 };
 use crate::job_file::{Entry, JobFile, JobFileError, Problem};
 use crate::ports::{Clock, JobEngine, JobStore, ObjectStore, PortError, RunStore, SubmissionPace};
 use progress::{Progress, SAVE_EVERY};
-pub use report::{ReportLine, ReportOutcome, merged, report_key, settled_key};
+pub use report::{ReportLine, ReportOutcome, merged, report_key};
 
 /// How a file is run.
 #[derive(Debug, Clone)]
@@ -200,6 +200,8 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
         newer: Newer::default(),
         requested_by: order.requested_by.clone(),
         cancellation: None,
+        ending: Ending::default(),
+        end: None,
     };
     Ok(store.create_run(&run).await?.unwrap_or(run))
 }

@@ -90,7 +90,7 @@ impl ReportLine {
 
 /// The part of a run's report that puts lines right which were UNKNOWN: its key comes after those of
 /// [`report_key`].
-pub fn settled_key(run_id: &RunId, now: Timestamp) -> String {
+pub(crate) fn settled_key(run_id: &RunId, now: Timestamp) -> String {
     format!("reports/{run_id}/settled-{:013}.jsonl", now.as_millis())
 }
 

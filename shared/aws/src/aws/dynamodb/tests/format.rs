@@ -4,8 +4,8 @@ use super::super::item;
 use super::script::as_json;
 use super::{NOW, name, state, wish};
 use crate::domain::{
-    Attempt, Checkpoint, Children, ClaimOutcome, FollowUp, JobId, JobState, JobStatus, LogStream, LogsRecord,
-    NewClaim, NewSubmission, Newer, Run, RunCounts, RunState, SourceVersion, claims,
+    Attempt, Checkpoint, Children, ClaimOutcome, Ending, FollowUp, JobId, JobState, JobStatus, LogStream,
+    LogsRecord, NewClaim, NewSubmission, Newer, Run, RunCounts, RunState, SourceVersion, claims,
 };
 
 const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -25,6 +25,8 @@ fn run(state: RunState) -> Run {
         newer: Newer::default(),
         requested_by: None,
         cancellation: None,
+        ending: Ending::default(),
+        end: None,
     }
 }
 
