@@ -40,8 +40,8 @@ pub(crate) async fn look_stop_and_repeat(deployed: &Deployed, folder: &Path) -> 
 
 async fn look(deployed: &Deployed, run_id: &str, report: &str) -> anyhow::Result<()> {
     let runs = deployed.program(0, &["runs"]).await?;
-    let ids = runs["runs"].as_array().into_iter().flatten().filter_map(|run| run["runId"].as_str());
-    ensure!(ids.last() == Some(run_id), "the newest comes last: {runs}");
+    let mut ids = runs["runs"].as_array().into_iter().flatten().filter_map(|run| run["runId"].as_str());
+    ensure!(ids.next_back() == Some(run_id), "the newest comes last: {runs}");
     let status = deployed.program(0, &["status", run_id]).await?;
     ensure!(status["counts"]["RUNNING"] == 1 && status["counts"]["PENDING"] == 1, "{status}");
     let jobs = deployed.program(0, &["jobs", run_id]).await?;
