@@ -55,6 +55,11 @@ deploy name="batchwright" *parameters="": build-functions
     aws cloudformation deploy --template-file infra/data.yaml --stack-name {{name}}-data --parameter-overrides Name={{name}} --no-fail-on-empty-changeset
     sam deploy --template-file infra/app.yaml --stack-name {{name}}-app --parameter-overrides Name={{name}} {{parameters}} --capabilities CAPABILITY_IAM --resolve-s3 --no-confirm-changeset --no-fail-on-empty-changeset
 
+# The README's pictures, made anew in docs/pictures: look at them
+pictures:
+    cargo build --workspace --locked
+    target/debug/pictures
+
 # The templates, by sam and cfn-lint
 templates:
     .ci/templates
