@@ -13,6 +13,7 @@ pub mod invoke;
 pub mod loopback;
 pub mod model;
 pub mod npm;
+pub mod plain_http;
 pub mod podman;
 pub mod processes;
 pub mod public_api;

@@ -3,13 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use batchwright_tests::browser::Browser;
+use batchwright_tests::plain_http::asked;
 use batchwright_tests::stack::built;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -57,17 +57,6 @@ fn console(folder: &Path, arguments: &[&str]) -> anyhow::Result<(Ended, String)>
     let mut address = String::new();
     BufReader::new(console.0.stdout.take().unwrap()).read_line(&mut address)?;
     Ok((console, address.trim().to_owned()))
-}
-
-/// Asks with these lines, after the first and `Host`. Returns the answer's head and body.
-fn asked(address: &str, first: &str, host: &str, lines: &str) -> anyhow::Result<String> {
-    let (_, rest) = address.split_once("//").unwrap();
-    let mut stream = TcpStream::connect(rest.split('/').next().unwrap())?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "{first} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 #[test]

@@ -161,6 +161,10 @@ pub(crate) struct RerunArgs {
     /// Jobs that FAILED
     #[arg(long)]
     pub(crate) failed: bool,
+    /// Of arrays with resubmitChildren only the children that FAILED, each as a job of its own as in tiles-child-7; the
+    /// array stays as it ended
+    #[arg(long, requires = "failed")]
+    pub(crate) children: bool,
     /// Jobs whose latest try FAILED for this cause, as in HOST_LOST; may be given more than once
     #[arg(long, value_name = "CAUSE")]
     pub(crate) cause: Vec<Cause>,

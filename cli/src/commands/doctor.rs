@@ -91,7 +91,11 @@ pub(crate) async fn of_stack(args: &StackArgs, output: Output) -> Result<Exit, F
 async fn of_jobs<S: JobQueries>(store: &S) -> Check {
     let counted = store.count_by_status().await;
     let told = counted.map(|counts| human::count(counts.total(), "job")).map_err(|error| error.to_string());
-    Check::of("table of jobs", told, "allow dynamodb:Query on the table's indexes, or restore the state")
+    Check::of(
+        "table of jobs",
+        told,
+        "allow dynamodb:Scan and dynamodb:Query on the table and its indexes, or restore the state",
+    )
 }
 
 async fn of_runs<S: RunStore>(store: &S) -> Check {

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use batchwright::domain::children::asked_child_spec;
 use batchwright::domain::{Job, JobDefinition, JobName, JobSpec, Rerun, RunId};
 use batchwright::ports::{Clock, JobQueries, RunStore, SystemClock};
+use batchwright::use_cases::failed_children::failed_children;
 use serde_json::{Map, Value, json};
 
 use super::summary::open_job_file;
 use crate::args::{RerunArgs, RunArgs};
 use crate::exit::Failure;
+use crate::output::human;
 use crate::selection::{Named, for_each_job, named};
 
 /// Chooses the jobs and writes them into a job file of their own, in `folder`. `None`: there is nothing to run.
@@ -25,32 +28,24 @@ pub(crate) async fn chosen<S: JobQueries + RunStore>(
         missing: args.missing,
         name: args.name.clone(),
     };
-    let mut taken: BTreeSet<JobName> = BTreeSet::new();
-    let mut jobs: Vec<JobSpec> = Vec::new();
-    let mut runs: BTreeSet<RunId> = BTreeSet::new();
-    let mut files: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut chosen = Chosen::of(store, wanted, args.children);
     for word in &args.what {
         if let Named::File(path) = named(store, word).await? {
-            from_file(store, &path, &wanted, (&mut taken, &mut jobs)).await?;
-            files.insert(path);
+            chosen.take_from_file(&path).await?;
+            chosen.files.insert(path);
             continue;
         }
         let choose = &mut async |name: JobName, job: Option<Job>| {
-            if wanted.wants(name.as_str(), job.as_ref()) && taken.insert(name) {
-                // A child's own job belongs to its array, which runs it.
-                if let Some(head) = job.map(|job| job.head).filter(|head| head.spec.child_of.is_none()) {
-                    runs.insert(head.run_id);
-                    jobs.push(head.spec);
-                }
-            }
-            Ok(())
+            let spec = job.as_ref().map(|job| job.head.spec.clone());
+            chosen.take(name, job, spec).await
         };
         for_each_job(store, std::slice::from_ref(word), choose).await?;
     }
+    let Chosen { jobs, runs, mut files, .. } = chosen;
     if jobs.is_empty() {
         return Ok(None);
     }
-    eprintln!("{} to run again", crate::output::human::count(jobs.len() as u64, "job"));
+    eprintln!("{} to run again", human::count(jobs.len() as u64, "job"));
     files.extend(sources(store, &runs).await?);
     let local = local_of_all(&files).await?;
     let file = folder.join(format!("rerun-{}.json", SystemClock.now().as_millis()));
@@ -61,21 +56,68 @@ pub(crate) async fn chosen<S: JobQueries + RunStore>(
     Ok(Some(args.run.with_file(&args.place, &args.shown, file)))
 }
 
-async fn from_file<S: JobQueries>(
-    store: &S,
-    path: &Path,
-    wanted: &Rerun,
-    (taken, jobs): (&mut BTreeSet<JobName>, &mut Vec<JobSpec>),
-) -> Result<(), Failure> {
-    let mut file = open_job_file(path).await?;
-    while let Some(entry) = file.next().await.map_err(|error| Failure::Rejected(error.to_string()))? {
-        let Ok(spec) = entry.job else { continue };
-        let known = store.job(&spec.job_name).await.context("the job can't be read")?;
-        if wanted.wants(spec.job_name.as_str(), known.as_ref()) && taken.insert(spec.job_name.clone()) {
-            jobs.push(spec);
-        }
+/// Jobs that are to run again.
+struct Chosen<'a, S> {
+    store: &'a S,
+    wanted: Rerun,
+    /// Of arrays, only the children that FAILED.
+    children: bool,
+    taken: BTreeSet<JobName>,
+    jobs: Vec<JobSpec>,
+    /// Whose job files say what the jobs need of this machine.
+    runs: BTreeSet<RunId>,
+    files: BTreeSet<PathBuf>,
+}
+
+impl<'a, S: JobQueries> Chosen<'a, S> {
+    fn of(store: &'a S, wanted: Rerun, children: bool) -> Self {
+        let (taken, jobs, runs, files) = Default::default();
+        Self { store, wanted, children, taken, jobs, runs, files }
     }
-    Ok(())
+
+    /// Takes a job where it is wanted and was not taken before; `spec` is what is run.
+    async fn take(
+        &mut self,
+        name: JobName,
+        known: Option<Job>,
+        spec: Option<JobSpec>,
+    ) -> Result<(), Failure> {
+        if !self.wanted.wants(name.as_str(), known.as_ref()) || !self.taken.insert(name) {
+            return Ok(());
+        }
+        // A child's own job belongs to its array, which runs it.
+        let Some(spec) = spec.filter(|spec| spec.child_of.is_none()) else { return Ok(()) };
+        self.runs.extend(known.as_ref().map(|job| job.head.run_id.clone()));
+        match known.filter(|_| self.children && spec.array_properties.is_some()) {
+            Some(array) if spec.resubmit_children => self.take_children(&array, &spec).await?,
+            Some(_) => {
+                eprintln!(
+                    "{}: all of it runs again, because its job has no \"resubmitChildren\": true",
+                    spec.job_name
+                );
+                self.jobs.push(spec);
+            }
+            None => self.jobs.push(spec),
+        }
+        Ok(())
+    }
+
+    async fn take_children(&mut self, array: &Job, spec: &JobSpec) -> Result<(), Failure> {
+        let failed =
+            failed_children(self.store, array).await.context("the array's children can't be read")?;
+        self.jobs.extend(failed.iter().filter_map(|index| asked_child_spec(spec, *index)));
+        Ok(())
+    }
+
+    async fn take_from_file(&mut self, path: &Path) -> Result<(), Failure> {
+        let mut file = open_job_file(path).await?;
+        while let Some(entry) = file.next().await.map_err(|error| Failure::Rejected(error.to_string()))? {
+            let Ok(spec) = entry.job else { continue };
+            let known = self.store.job(&spec.job_name).await.context("the job can't be read")?;
+            self.take(spec.job_name.clone(), known, Some(spec)).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The job files of runs of this machine, where they are still there.

@@ -1,6 +1,7 @@
 //! `batchwright watch`.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ const FAILURES_SHOWN: usize = 5;
 
 /// Jobs that are shown because they wait: the oldest.
 const WAITING_SHOWN: usize = 3;
+
+/// Reasons for which jobs can't start: those of the most jobs.
+const BLOCKED_SHOWN: usize = 3;
 
 /// Ends that the rate is told from.
 const RATE_OVER_MS: i64 = 300_000;
@@ -93,6 +97,8 @@ struct Look {
     oldest: Option<Timestamp>,
     newest_failures: VecDeque<(Timestamp, String)>,
     longest_waiting: Vec<(Timestamp, JobName, JobStatus)>,
+    /// Why jobs can't start, as Batch says of each queue, and how many.
+    blocked: BTreeMap<(String, String), u64>,
 }
 
 impl Look {
@@ -125,6 +131,11 @@ impl Look {
             if status == JobStatus::Failed {
                 self.note_failure(stopped, job);
             }
+        }
+        let state = job.state().filter(|_| status == JobStatus::Runnable);
+        if let Some((state, reason)) = state.and_then(|state| Some((state, state.status_reason.clone()?))) {
+            let queue = state.job_queue.rsplit('/').next().unwrap_or_default().to_owned();
+            *self.blocked.entry((queue, reason)).or_default() += 1;
         }
         let created = times.created_at.or(job.head.submitted_at);
         self.oldest = self.oldest.into_iter().chain(created).min();
@@ -198,6 +209,16 @@ impl Look {
             };
             lines.push(format!("{a_minute:.1} ends a minute{eta}"));
         }
+        let mut blocked: Vec<_> = self.blocked.iter().collect();
+        blocked.sort_by_key(|(_, jobs)| Reverse(**jobs));
+        for ((queue, reason), jobs) in blocked.into_iter().take(BLOCKED_SHOWN) {
+            lines.push(format!(
+                "blocked in {}: {}: {}",
+                harmless(queue),
+                human::count(*jobs, "job"),
+                harmless(reason)
+            ));
+        }
         for (since, name, status) in &self.longest_waiting {
             lines.push(format!("waiting for {}: {name} {status}", human::duration(now.millis_since(*since))));
         }
@@ -262,14 +283,21 @@ mod tests {
         }
         look.note(Some(&job("done", JobStatus::Succeeded, 400_000)), NOW);
         look.note(None, NOW);
+        let mut stuck = job("stuck", JobStatus::Runnable, 1_000);
+        let state = &mut stuck.latest.as_mut().unwrap().state;
+        state.job_queue = "arn:aws:batch:eu-west-1:000000000000:job-queue/spot".to_owned();
+        state.status_reason = Some("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - too large".to_owned());
+        look.note(Some(&stuck), NOW);
         let block = look.block(NOW);
         let lines: Vec<&str> = block.lines().collect();
-        assert_eq!(lines[0], "20 jobs: 9 RUNNABLE, 1 SUCCEEDED, 9 FAILED, 1 not submitted");
-        assert_eq!(lines[1], "1.8 ends a minute, about 5m33s left at this rate");
-        assert_eq!(lines[2], "waiting for 9m00s: waits-8 RUNNABLE");
-        assert_eq!(lines[4], "waiting for 7m00s: waits-6 RUNNABLE");
-        assert_eq!(lines[5], "failed 1.0s ago: failed-0 EXIT_CODE (exit code 3)");
-        assert_eq!(lines.len(), 5 + FAILURES_SHOWN);
+        assert_eq!(lines[0], "21 jobs: 10 RUNNABLE, 1 SUCCEEDED, 9 FAILED, 1 not submitted");
+        assert_eq!(lines[1], "1.8 ends a minute, about 6m06s left at this rate");
+        let why = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - too large";
+        assert_eq!(lines[2], format!("blocked in spot: 1 job: {why}"));
+        assert_eq!(lines[3], "waiting for 9m00s: waits-8 RUNNABLE");
+        assert_eq!(lines[5], "waiting for 7m00s: waits-6 RUNNABLE");
+        assert_eq!(lines[6], "failed 1.0s ago: failed-0 EXIT_CODE (exit code 3)");
+        assert_eq!(lines.len(), 6 + FAILURES_SHOWN);
         assert!(!look.has_ended());
     }
 }

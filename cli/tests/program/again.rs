@@ -30,6 +30,46 @@ fn ran(folder: &Folder) -> Vec<String> {
 }
 
 #[test]
+fn failed_children_of_an_array_run_again_alone_where_the_job_allows_it() {
+    let folder = Folder::new();
+    folder.write(
+        "jobs.yaml",
+        r#"
+local: {workdir: .}
+defaults: {jobQueue: q, jobDefinition: d, arrayProperties: {size: 4}}
+jobs:
+  - jobName: tiles
+    resubmitChildren: true
+    command: ["sh", "-c", "i=${BATCHWRIGHT_ARRAY_INDEX:-$AWS_BATCH_JOB_ARRAY_INDEX}; echo $i >> ran; test $i = 0 || test $i = 3 || test -e mended || exit $i"]
+  - jobName: whole
+    command: ["sh", "-c", "echo whole >> ran; test -e mended || exit 1"]
+"#,
+    );
+    assert_eq!(folder.run(&["run", "jobs.yaml", "--local"]).code, Some(1));
+    assert_eq!(folder.lines("ran"), 8);
+    let again = ["rerun", "tiles", "--failed", "--children", "--local"];
+    assert_eq!(folder.run(&again).code, Some(1), "they fail once more");
+    folder.write("mended", "");
+    let mended = folder.run(&again);
+    assert_eq!(mended.code, Some(0), "{mended:?}");
+    assert!(mended.stderr.contains("2 jobs to run again"), "{mended:?}");
+    let mut children = ran(&folder).split_off(10);
+    children.sort();
+    assert_eq!(children, ["1", "2"], "each knows its index");
+    assert_eq!(folder.job("tiles-child-2")["status"], "SUCCEEDED");
+    assert_eq!(folder.job("tiles")["status"], "FAILED", "the array stays as it ended");
+    let done = folder.run(&again);
+    assert_eq!(done.stdout, "no job is to be run again\n", "{done:?}");
+
+    let whole = folder.run(&["rerun", "jobs.yaml", "--failed", "--children", "--name", "whole", "--local"]);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    assert!(whole.stderr.contains("whole: all of it runs again"), "{whole:?}");
+    assert_eq!(folder.lines("ran"), 16);
+    let alone = folder.run(&["rerun", "tiles", "--children", "--local"]);
+    assert_eq!(alone.code, Some(2), "{alone:?}");
+}
+
+#[test]
 fn only_chosen_jobs_are_run_again_and_their_history_stays() {
     let folder = Folder::new();
     let run_id = first_run(&folder);

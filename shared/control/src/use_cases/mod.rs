@@ -9,7 +9,7 @@
 //! - [`end_runs`]: what follows from the ends of jobs for their runs, and who is told.
 //! - [`stop`]: jobs stopped on request, and runs cancelled.
 //! - [`prune`]: what ended long ago is forgotten.
-//! - [`queries`], [`array_counts`]: what the job database answers.
+//! - [`queries`], [`array_counts`], [`failed_children`]: what the job database answers.
 //! - [`select`]: runs and jobs, by the words with which people name them.
 //! - [`explain`], [`read_logs`], [`follow_logs`], [`plan_file`]: what people ask for.
 
@@ -19,6 +19,7 @@ pub mod collect_logs;
 mod dependencies;
 pub mod end_runs;
 pub mod explain;
+pub mod failed_children;
 mod follow;
 pub mod follow_logs;
 pub mod plan_file;

@@ -12,6 +12,9 @@ use super::status::JobStatus;
 /// not give such names.
 pub const CHILD_MARK: &str = "--bw-child-";
 
+/// The same in the name of a job that runs a child again because a person asks for it.
+const ASKED_MARK: &str = "-child-";
+
 /// Tells a child's own job the index that it had in the array: Batch's own variable can't be set.
 pub(crate) const INDEX_VARIABLE: &str = "BATCHWRIGHT_ARRAY_INDEX";
 
@@ -63,14 +66,23 @@ impl Children {
 /// The name of a child's own job: the same for the same array and index, and another for any other. An
 /// array's name that leaves no room is cut and marked with its digest.
 pub fn child_name(array: &JobName, index: u32) -> JobName {
-    let room = JOB_NAME_MAX_CHARS - CHILD_MARK.len() - INDEX_DIGITS;
+    marked(array, CHILD_MARK, index)
+}
+
+/// The name of the job that runs a child again because a person asks for it, as in `tiles-child-7`.
+pub fn asked_child_name(array: &JobName, index: u32) -> JobName {
+    marked(array, ASKED_MARK, index)
+}
+
+fn marked(array: &JobName, mark: &str, index: u32) -> JobName {
+    let room = JOB_NAME_MAX_CHARS - mark.len() - INDEX_DIGITS;
     let name = array.as_str();
     let base = if name.len() <= room {
         name.to_owned()
     } else {
         format!("{}-{}", &name[..room - HASH_CHARS - 1], &hex_digest(&[name])[..HASH_CHARS])
     };
-    let child = JobName::parse(&format!("{base}{CHILD_MARK}{index}"));
+    let child = JobName::parse(&format!("{base}{mark}{index}"));
     child.expect("an array's name is ASCII, and with at most 5 digits it stays short enough")
 }
 
@@ -104,12 +116,31 @@ pub fn child_spec(array: &JobSpec, job_id: &JobId, index: u32) -> Option<JobSpec
         }
         None => {}
     }
+    tell_index(&mut spec, index, size);
+    Some(spec)
+}
+
+/// The job that runs a child again because a person asks for it: a job like any other, which leaves the array as it
+/// ended. `None` where the job is no array, or its children can't run outside of it (`resubmitChildren`).
+pub fn asked_child_spec(array: &JobSpec, index: u32) -> Option<JobSpec> {
+    let size = array.array_properties.as_ref()?.size;
+    let mut spec = JobSpec {
+        job_name: asked_child_name(&array.job_name, index),
+        array_properties: None,
+        depends_on: Vec::new(),
+        resubmit_children: false,
+        ..array.clone()
+    };
+    tell_index(&mut spec, index, size);
+    array.resubmit_children.then_some(spec)
+}
+
+fn tell_index(spec: &mut JobSpec, index: u32, size: u32) {
     let environment = &mut spec.container_overrides.get_or_insert_default().environment;
     for (name, value) in [(INDEX_VARIABLE, index), (SIZE_VARIABLE, size)] {
         environment.retain(|variable| variable.name.as_deref() != Some(name));
         environment.push(KeyValuePair { name: Some(name.to_owned()), value: Some(value.to_string()) });
     }
-    Some(spec)
 }
 
 #[cfg(test)]
@@ -133,6 +164,23 @@ mod tests {
 
     fn id() -> JobId {
         JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap()
+    }
+
+    #[test]
+    fn a_child_that_a_person_asks_for_is_a_job_like_any_other() {
+        let asked = asked_child_spec(&array(4), 2).unwrap();
+        assert_eq!((asked.job_name.as_str(), asked.max_tries, &asked.child_of), ("tiles-child-2", 4, &None));
+        assert_eq!((&asked.array_properties, asked.depends_on.len()), (&None, 0));
+        let environment = asked.container_overrides.unwrap().environment;
+        let told: Vec<_> =
+            environment.iter().filter_map(|it| it.name.as_deref().zip(it.value.as_deref())).collect();
+        assert!(told.contains(&(INDEX_VARIABLE, "2")) && told.contains(&(SIZE_VARIABLE, "3")), "{told:?}");
+        assert!(!is_child_name("tiles-child-2"));
+        let refused = JobSpec { resubmit_children: false, ..array(4) };
+        assert_eq!(asked_child_spec(&refused, 2), None, "its children read their index from Batch alone");
+        assert_eq!(asked_child_spec(&JobSpec { array_properties: None, ..array(4) }, 2), None);
+        let long = name(&"a".repeat(JOB_NAME_MAX_CHARS));
+        assert_eq!(asked_child_name(&long, 9_999).as_str().len(), JOB_NAME_MAX_CHARS);
     }
 
     #[test]

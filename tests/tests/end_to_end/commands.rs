@@ -1,0 +1,123 @@
+//! What a person does with the program, against the deployed stack: look, stop, repeat, tidy up.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use batchwright::domain::{JobStatus, RunState};
+use batchwright_tests::plain_http::asked;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::deployed::Deployed;
+
+/// A job that runs until it is stopped, one behind it, and one that fails until it is run again.
+const JOBS: &str = r#"
+defaults: {jobQueue: queue, jobDefinition: definition}
+jobs:
+  - {jobName: stays, command: [sleep, "600"]}
+  - {jobName: behind, dependsOn: [{jobName: stays}], command: [echo, never]}
+"#;
+
+/// Runs every command that a person has for a stack, beside `run`, `plan`, `logs` and `dlq`.
+pub(crate) async fn look_stop_and_repeat(deployed: &Deployed, folder: &Path) -> anyhow::Result<()> {
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let file = path("stays.yaml");
+    std::fs::write(&file, JOBS)?;
+    let submitted = deployed.program(0, &["submit", &file]).await?;
+    let run_id = submitted["runId"].as_str().context("a run")?.to_owned();
+    let runs = async || {
+        let state = deployed.job("stays").await?.and_then(|job| job.status());
+        Ok((state == Some(JobStatus::Running)).then_some(()))
+    };
+    deployed.wait("stays to run", runs).await?;
+    look(deployed, &run_id, &path("report.html")).await?;
+    console(deployed, &run_id).await?;
+    stop(deployed, &run_id).await?;
+    repeat(deployed).await?;
+    tidy_up(deployed, &path("export.jsonl")).await
+}
+
+async fn look(deployed: &Deployed, run_id: &str, report: &str) -> anyhow::Result<()> {
+    let runs = deployed.program(0, &["runs"]).await?;
+    let mut ids = runs["runs"].as_array().into_iter().flatten().filter_map(|run| run["runId"].as_str());
+    ensure!(ids.next_back() == Some(run_id), "the newest comes last: {runs}");
+    let status = deployed.program(0, &["status", run_id]).await?;
+    ensure!(status["counts"]["RUNNING"] == 1 && status["counts"]["PENDING"] == 1, "{status}");
+    let jobs = deployed.program(0, &["jobs", run_id]).await?;
+    ensure!(jobs["jobs"].as_array().is_some_and(|jobs| jobs.len() == 2), "{jobs}");
+    let all = deployed.program(0, &["jobs"]).await?;
+    ensure!(all["jobs"].as_array().is_some_and(|jobs| jobs.len() == 8), "{all}");
+    let waits = deployed.program(0, &["explain", "behind"]).await?;
+    ensure!(
+        waits["situation"] == "WAITS_FOR_JOBS" && waits["evidence"].to_string().contains("stays"),
+        "{waits}"
+    );
+    let failed = deployed.program(0, &["explain", "broken"]).await?;
+    ensure!(failed["situation"] == "EXIT_CODE", "{failed}");
+    let many = deployed.program(0, &["explain", run_id]).await?;
+    ensure!(many["situations"].as_array().is_some_and(|situations| situations.len() == 2), "{many}");
+    let written = deployed.words(0, &["report", "--out", report]).await?;
+    ensure!(written.ends_with("report.html: 8 jobs\n"), "{written}");
+    // The endpoint takes jobs for any queue, and has none.
+    let doctor = deployed.program(1, &["doctor"]).await?;
+    let checks = doctor["checks"].as_array().context("checks")?;
+    let unwell: Vec<&Value> = checks.iter().filter(|check| check["isWell"] == false).collect();
+    ensure!(checks.len() == 11 && unwell.len() == 1 && unwell[0]["what"] == "AWS Batch", "{doctor}");
+    Ok(())
+}
+
+async fn console(deployed: &Deployed, run_id: &str) -> anyhow::Result<()> {
+    let mut console = deployed.command(&["console", run_id])?;
+    let mut console = console.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let stdout = console.stdout.take().context("its output")?;
+    let address = BufReader::new(stdout).lines().next_line().await?.context("its address")?;
+    let data = tokio::task::spawn_blocking(move || {
+        let (_, token) = address.split_once("#token=").context("a token")?;
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        asked(&address, "GET /data?epoch=&after=0", "localhost", &bearer)
+    });
+    let data = data.await??;
+    ensure!(data.starts_with("HTTP/1.1 200") && data.contains("[\"stays\",4,"), "{data}");
+    console.kill().await?;
+    Ok(())
+}
+
+async fn stop(deployed: &Deployed, run_id: &str) -> anyhow::Result<()> {
+    let cancelled = deployed.program(0, &["cancel", "behind", "--yes"]).await?;
+    ensure!(cancelled["jobs"][0]["outcome"] == "REQUESTED", "{cancelled}");
+    deployed.wait_for_ends(&["behind"]).await?;
+    let terminated = deployed.program(0, &["terminate", run_id, "--yes", "--reason", "enough"]).await?;
+    ensure!(terminated["counts"]["requested"] == 1 && terminated["runs"][0] == run_id, "{terminated}");
+    deployed.wait_for_ends(&["stays"]).await?;
+    let watched = deployed.words(1, &["watch", run_id]).await?;
+    ensure!(watched == "2 jobs: 2 FAILED\n", "{watched}");
+    let why = deployed.program(0, &["explain", "stays"]).await?;
+    ensure!(why["evidence"].to_string().contains("enough"), "{why}");
+    // The reconciler ends the cancellation where it finds the run silent for ten minutes.
+    deployed.words(0, &["reconcile"]).await?;
+    let status = deployed.program(0, &["status", run_id]).await?;
+    ensure!(status["run"]["state"] == RunState::Cancelling.as_str(), "{status}");
+    Ok(())
+}
+
+async fn repeat(deployed: &Deployed) -> anyhow::Result<()> {
+    let before = deployed.job("broken").await?.context("broken")?.head.job_tries.len();
+    let again = deployed.program(1, &["rerun", "broken", "--failed"]).await?;
+    ensure!(again["counts"]["FAILED"] == 1 && again["run"]["submitted"] == 1, "{again}");
+    let tries = deployed.job("broken").await?.context("broken")?.head.job_tries.len();
+    ensure!(tries == before + 1, "{tries} tries after {before}");
+    Ok(())
+}
+
+async fn tidy_up(deployed: &Deployed, export: &str) -> anyhow::Result<()> {
+    deployed.words(0, &["store", "export", "by-hand", "--out", export]).await?;
+    deployed.words(0, &["store", "remove", "by-hand", "--yes"]).await?;
+    ensure!(deployed.job("by-hand").await?.is_none(), "it is still known");
+    deployed.words(0, &["store", "import", export]).await?;
+    let back = deployed.job("by-hand").await?.context("it is not back")?;
+    ensure!(back.status() == Some(JobStatus::Succeeded), "{back:?}");
+    deployed.words(0, &["forget", "behind"]).await?;
+    ensure!(deployed.job("behind").await?.is_none(), "it is still known");
+    Ok(())
+}
