@@ -3,6 +3,8 @@
 use batchwright::local::StateDir;
 use batchwright::ports::{JobQueries, RunStore};
 use batchwright::sqlite::SqliteStore;
+#[cfg(feature = "aws")]
+use clap::ValueEnum as _;
 use serde::Serialize;
 
 use crate::args::Output;
@@ -10,6 +12,8 @@ use crate::args::Output;
 use crate::args::StackArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{human, table};
+#[cfg(feature = "aws")]
+use crate::stack::dead_letters::{DeadLetterQueues, DeadLetters};
 #[cfg(feature = "aws")]
 use crate::stack::{FUNCTIONS, Stack};
 
@@ -85,6 +89,28 @@ pub(crate) async fn of_stack(args: &StackArgs, output: Output) -> Result<Exit, F
         batch,
         "allow batch:DescribeJobQueues; enable a queue, or create one",
     ));
+    let definitions = stack.definitions().await;
+    checks.push(Check::of(
+        "job definitions",
+        definitions,
+        "allow batch:DescribeJobDefinitions; register the definitions that job files name",
+    ));
+    let room = stack.concurrency().await;
+    checks.push(Check::of(
+        "Lambda's quota",
+        room,
+        "allow lambda:GetAccountSettings; ask for more concurrent executions in Service Quotas",
+    ));
+    let queues = DeadLetterQueues::of(args).await;
+    for letters in DeadLetters::value_variants() {
+        let told = match queues.count(*letters).await {
+            Ok(0) => Ok("empty".to_owned()),
+            Ok(waiting) => Err(format!("{} could not be handled", human::count(waiting, "message"))),
+            Err(failure) => Err(failure.to_string()),
+        };
+        let remedy = "look with `batchwright dlq show`, mend the cause, then `batchwright dlq redrive`";
+        checks.push(Check::of(format!("dead letters of {}", letters.word()), told, remedy));
+    }
     show(&checks, output)
 }
 

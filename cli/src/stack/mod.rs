@@ -17,6 +17,9 @@ use crate::exit::Failure;
 pub(crate) const FUNCTIONS: [&str; 6] =
     ["submitter", "state-handler", "log-collector", "reconciler", "fan-out", "s3-serializer"];
 
+/// With less room the stack's own functions hold each other up: there are six, and two run several at once.
+const CONCURRENCY_LEAST: i32 = 50;
+
 /// The parts of a stack that the program talks to.
 pub(crate) struct Stack {
     pub(crate) store: DynamoDbJobStore,
@@ -90,6 +93,27 @@ impl Stack {
             0 => Err(format!("{} job queues, none of which is ENABLED", queues.len())),
             enabled => Ok(format!("{} job queues, {enabled} of them ENABLED", queues.len())),
         }
+    }
+}
+
+impl Stack {
+    /// That jobs have a definition to name.
+    pub(crate) async fn definitions(&self) -> Result<String, String> {
+        let call = self.batch.describe_job_definitions().status("ACTIVE").max_results(100);
+        let found = call.send().await.map_err(|error| in_one_line(&error))?;
+        let active = found.job_definitions().len();
+        let more = if found.next_token().is_some() { "more than " } else { "" };
+        if active == 0 { Err("none is ACTIVE".to_owned()) } else { Ok(format!("{more}{active} ACTIVE")) }
+    }
+
+    /// How many functions may run at once in this account and Region.
+    pub(crate) async fn concurrency(&self) -> Result<String, String> {
+        let found = self.lambda.get_account_settings().send().await.map_err(|error| in_one_line(&error))?;
+        let limit = found.account_limit().ok_or("Lambda tells no limit")?;
+        let (all, free) =
+            (limit.concurrent_executions(), limit.unreserved_concurrent_executions().unwrap_or_default());
+        let told = format!("{all} concurrent executions, {free} of them unreserved");
+        if free < CONCURRENCY_LEAST { Err(told) } else { Ok(told) }
     }
 }
 

@@ -87,3 +87,33 @@ fn the_configuration_names_stacks_and_their_places() {
     let local = with("nowhere.yaml", &["runs", "--local"]);
     assert!(!local.stderr.contains("nowhere.yaml"), "what is local asks for no stack: {local:?}");
 }
+
+#[test]
+fn profiles_of_single_sign_on_and_of_other_programs_are_understood() {
+    let folder = Folder::new();
+    let profiles = "[profile signed-on]\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = reader\nregion = eu-west-1\n\
+        [sso-session work]\nsso_start_url = https://example.com/start\nsso_region = eu-west-1\n\
+        [profile other]\nregion = eu-west-1\ncredential_process = sh -c 'echo asked >> asked; exit 1'\n";
+    folder.write("aws", profiles);
+    for (profile, says) in [("signed-on", "aws sso login"), ("other", "AWS can't be asked")] {
+        let mut command = folder.command(&[
+            "runs",
+            "--stack",
+            "x",
+            "--profile",
+            profile,
+            "--endpoint-url",
+            "http://127.0.0.1:9",
+        ]);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"] {
+            command.env_remove(name);
+        }
+        command.env("AWS_CONFIG_FILE", folder.path("aws")).env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        command.env("HOME", folder.path(".")).env("AWS_EC2_METADATA_DISABLED", "true");
+        let ended = ran(command);
+        assert_eq!(ended.code, Some(4), "{profile}: {ended:?}");
+        assert!(ended.stderr.contains(says), "{profile}: {ended:?}");
+        assert!(!ended.stderr.contains("feature"), "it was compiled in: {ended:?}");
+    }
+    assert_eq!(folder.lines("asked"), 1, "the program of the profile was asked for credentials");
+}

@@ -59,11 +59,12 @@ async fn look(deployed: &Deployed, run_id: &str, report: &str) -> anyhow::Result
     ensure!(many["situations"].as_array().is_some_and(|situations| situations.len() == 2), "{many}");
     let written = deployed.words(0, &["report", "--out", report]).await?;
     ensure!(written.ends_with("report.html: 8 jobs\n"), "{written}");
-    // The endpoint takes jobs for any queue, and has none.
+    // The endpoint takes jobs for any queue and definition, and has neither.
     let doctor = deployed.program(1, &["doctor"]).await?;
     let checks = doctor["checks"].as_array().context("checks")?;
     let unwell: Vec<&Value> = checks.iter().filter(|check| check["isWell"] == false).collect();
-    ensure!(checks.len() == 11 && unwell.len() == 1 && unwell[0]["what"] == "AWS Batch", "{doctor}");
+    let expected = ["AWS Batch", "job definitions"];
+    ensure!(checks.len() == 17 && unwell.iter().map(|check| &check["what"]).eq(expected), "{doctor}");
     Ok(())
 }
 
