@@ -181,8 +181,16 @@ fn options_are_off_by_default() {
         }
     }
     let app = read("app.yaml");
-    let only = given("HasEventQueues", "EventQueues");
-    let pattern = |rule: &str| app["Resources"][rule]["Properties"]["EventPattern"]["detail"].clone();
-    assert_eq!(pattern("StateRule")[1], json!({"jobQueue": "EventQueues"}));
-    assert_eq!(pattern("EndRule")["jobQueue"], only, "both rules listen to the same queues");
+    let pattern = |rule: &str| app["Resources"][rule]["Properties"]["EventPattern"].clone();
+    for rule in ["StateRule", "EndRule"] {
+        let [condition, only, all] = [0, 1, 2].map(|place| pattern(rule)[place].clone());
+        assert_eq!(condition, "HasEventQueues");
+        let mut without = only.clone();
+        let detail = without["detail"].as_object_mut().unwrap();
+        assert_eq!(detail.remove("jobQueue"), Some(json!([",", "EventQueues"])), "{rule}: {only}");
+        if detail.is_empty() {
+            without.as_object_mut().unwrap().remove("detail");
+        }
+        assert_eq!(without, all, "{rule}: both patterns say the same of all else");
+    }
 }
