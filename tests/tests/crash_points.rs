@@ -33,6 +33,7 @@ const EXCEPTIONS: [(&str, &str, &str); 23] = [
         "stopper.stop_jobs(&job_ids, stop, reason).await",
         "passes on to cancel_job and terminate_job of the engine, which are called outside of these sources",
     ),
+    ("use_cases/failed_children.rs", "", "chooses what a person runs again: it reads alone"),
     ("use_cases/queries.rs", "", "answers to people's questions: it reads alone"),
     ("use_cases/explain.rs", "", "explains a job to a person: it reads alone"),
     (

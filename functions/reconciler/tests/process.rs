@@ -20,7 +20,7 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
     let mut function = Function::start(PROGRAM, VARIABLES).await?;
     let event = json!({"source": "aws.events", "detail-type": "Scheduled Event"});
     let expected = json!({
-        "runsContinued": 0,
+        "runsContinued": 0, "runsEnded": 0,
         "reconciled": {
             "claimsAdopted": 0, "claimsReleased": 0, "surplusTerminated": 0, "described": 0, "lost": 0,
             "resubmitted": 0, "postponed": 0, "unreadable": 0,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::domain::stop::{Stopping, stopping};
-use crate::domain::{Cancellation, Job, JobId, JobName, Run, RunId, RunState, Stop};
+use crate::domain::{Cancellation, Job, JobId, JobName, JobStatus, Run, RunId, RunState, Stop};
 use crate::ports::{Clock, Cursor, JobQueries, JobStopper, PortError, RunStore, STOP_MAX};
 
 /// Names that are looked up in one call.
@@ -196,11 +196,11 @@ async fn stop_all(
     reason: &str,
     note: &mut (impl FnMut(&StopLine) + Send),
 ) {
-    let mut asked: Vec<(JobName, JobId)> = Vec::new();
+    let mut asked: Vec<(Option<JobStatus>, JobName, JobId)> = Vec::new();
     for job in jobs {
         let (outcome, reason) = match stopping(job, stop) {
             Stopping::Ask(job_id) => {
-                asked.push((job.name().clone(), job_id));
+                asked.push((job.status(), job.name().clone(), job_id));
                 continue;
             }
             Stopping::Ended(status) => (StopOutcome::Ended, format!("it is {status}")),
@@ -216,10 +216,12 @@ async fn stop_all(
         let (job_name, job_id) = (job.name().clone(), job.head.job_id.clone());
         note(&StopLine { job_name, job_id, outcome, reason: Some(reason) });
     }
+    // Those that wait come first: else one starts in the room that another leaves, to be stopped a moment later.
+    asked.sort_by_key(|(status, ..)| *status);
     for asked in asked.chunks(STOP_MAX) {
-        let job_ids: Vec<JobId> = asked.iter().map(|(_, job_id)| job_id.clone()).collect();
+        let job_ids: Vec<JobId> = asked.iter().map(|(.., job_id)| job_id.clone()).collect();
         let answers = stopper.stop_jobs(&job_ids, stop, reason).await;
-        for ((job_name, job_id), answer) in asked.iter().zip(answers) {
+        for ((_, job_name, job_id), answer) in asked.iter().zip(answers) {
             let (outcome, reason) = match answer {
                 Ok(()) => (StopOutcome::Requested, None),
                 Err(error) => (StopOutcome::NotStopped, Some(error.to_string())),

@@ -63,7 +63,7 @@ mod tests {
         let mut asked_for = job(Succeeded, "");
         asked_for.head.updated_at = LATER;
         let mut refused = job(Succeeded, "");
-        (refused.head.job_id, refused.latest) = (None, None);
+        (refused.head.job_id, refused.latest, refused.head.updated_at) = (None, None, THEN);
         for (job, expected, why) in [
             (job(Succeeded, ""), true, "it SUCCEEDED"),
             (settled, true, "its tries are used up"),

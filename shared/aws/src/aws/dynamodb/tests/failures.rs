@@ -208,23 +208,27 @@ fn unreadable(job: &str) -> item::Item {
 async fn one_item_that_can_not_be_read_ends_no_list() {
     let key = |job: &str| json!({"jobName": {"S": job}, "jobId": {"S": " head"}});
     let listed = || (200, json!({"Items": [key("a"), key("b"), key("c")]}));
+    let run = wish("a").run_id;
     let good = |job: &str| as_json(&item::of_head(&claimed(job), 1).unwrap());
     let items = || {
         let mut items = [unreadable("a"), unreadable("b"), unreadable("c")];
         items[0] = item::of_head(&claimed("a"), 1).unwrap();
         items[2] = item::of_head(&claimed("c"), 1).unwrap();
         for item in &mut items {
-            item.insert("entry".to_owned(), item::text("heads 00"));
+            item.insert("membership".to_owned(), item::text(format!("run {run} 00")));
         }
         items.map(|item| as_json(&item))
     };
-    let script = Script::of([listed(), (200, json!({"Responses": {"jobs": items()}}))]);
-    let page = script.store().jobs(None, None).await.unwrap();
-    let names: Vec<_> = page.items.iter().map(|job| job.name().as_str()).collect();
-    assert_eq!(names, ["a", "c"]);
-    assert_eq!(page.unreadable.len(), 1);
-    assert_eq!(page.unreadable[0].key, "b/ head");
-    assert!(page.unreadable[0].why.contains("can't be read"), "{:?}", page.unreadable);
+    let by_index = Script::of([listed(), (200, json!({"Responses": {"jobs": items()}}))]);
+    let by_scan = Script::of([(200, json!({"Items": items(), "ScannedCount": 3}))]);
+    for (script, run_id) in [(by_index, Some(&run)), (by_scan, None)] {
+        let page = script.store().jobs(run_id, None).await.unwrap();
+        let names: Vec<_> = page.items.iter().map(|job| job.name().as_str()).collect();
+        assert_eq!(names, ["a", "c"]);
+        assert_eq!(page.unreadable.len(), 1);
+        assert_eq!(page.unreadable[0].key, "b/ head");
+        assert!(page.unreadable[0].why.contains("can't be read"), "{:?}", page.unreadable);
+    }
 
     let answer = || (200, json!({"Responses": {"jobs": [good("a"), as_json(&unreadable("b"))]}}));
     let script = Script::of([answer()]);
