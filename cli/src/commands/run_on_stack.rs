@@ -27,6 +27,9 @@ const STALLED: Duration = Duration::from_secs(45 * 60);
 /// Bytes that are uploaded at once.
 const CHUNK: usize = 1024 * 1024;
 
+/// Without any change for so long, a person is told what is waited for; and again after twice the time.
+const TELL_AFTER: Duration = Duration::from_secs(20);
+
 pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> {
     for (given, option) in [
         (args.simulate.is_some(), "--simulate"),
@@ -46,7 +49,8 @@ pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> 
         ended = follow(stack, args, &run_id, jobs) => ended,
         () = interrupted => {
             eprintln!(
-                "interrupted: the run {run_id} goes on in the stack; `batchwright jobs --stack …` shows how it goes"
+                "interrupted: the run {run_id} goes on in the stack; `batchwright watch {run_id} {}` follows it again",
+                args.place.as_options()
             );
             Ok(Exit::Interrupted)
         }
@@ -97,10 +101,11 @@ async fn upload(stack: &Stack, path: &Path, rerun: bool) -> Result<RunId, Failur
 }
 
 async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Result<Exit, Failure> {
-    let Some(run) = until_submitted(stack, run_id).await? else {
+    let attach = format!("`batchwright watch {run_id} {}` follows it", args.place.as_options());
+    let Some(run) = until_submitted(stack, run_id, &attach).await? else {
         eprintln!(
             "the run {run_id} has not moved for {} minutes: is the submitter {} failing? Its log says why. The run goes \
-             on when it works again; `batchwright jobs --stack …` shows how it goes",
+             on when it works again; {attach}",
             STALLED.as_secs() / 60,
             stack.submitter
         );
@@ -110,7 +115,7 @@ async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Res
         print_report(stack, &run).await?;
         return Err(Failure::Rejected(format!("the run {run_id} was rejected")));
     }
-    let all_told = until_ended(stack, args, jobs).await?;
+    let all_told = until_ended(stack, args, jobs, &attach).await?;
     let exit = summary::show(&stack.store, args, run_id, run.counts).await?;
     if all_told {
         return Ok(exit);
@@ -120,16 +125,16 @@ async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Res
 }
 
 /// The run, once all of its jobs are submitted; `None` where it does not move.
-async fn until_submitted(stack: &Stack, run_id: &RunId) -> Result<Option<Run>, Failure> {
+async fn until_submitted(stack: &Stack, run_id: &RunId, attach: &str) -> Result<Option<Run>, Failure> {
     let mut wait = LOOK_AGAIN.0;
-    let (mut moved_at, mut last_seen) = (Instant::now(), None);
+    let (mut silence, mut last_seen) = (Silence::new(Instant::now()), None);
     loop {
         let run = stack.store.run(run_id).await.context("the run can't be read")?;
         let seen = run.as_ref().map(|run| (run.checkpoint, run.updated_at));
         if seen != last_seen {
-            (moved_at, last_seen) = (Instant::now(), seen);
+            (silence, last_seen) = (Silence::new(Instant::now()), seen);
         }
-        if moved_at.elapsed() > STALLED {
+        if silence.is_over(Instant::now()) {
             return Ok(None);
         }
         if let Some(run) = run.filter(|run| run.state != RunState::Submitting) {
@@ -139,16 +144,53 @@ async fn until_submitted(stack: &Stack, run_id: &RunId) -> Result<Option<Run>, F
             );
             return Ok(Some(run));
         }
+        silence.tell(|| format!("the submitter {} to go on with the run {run_id}", stack.submitter), attach);
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LOOK_AGAIN.1);
     }
 }
 
+/// Time in which nothing changes, and what a person is told of it.
+struct Silence {
+    since: Instant,
+    tell_after: Duration,
+}
+
+impl Silence {
+    fn new(since: Instant) -> Self {
+        Self { since, tell_after: TELL_AFTER }
+    }
+
+    /// Whether it is not waited for any more.
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.since) > STALLED
+    }
+
+    /// Whether it is time to say something.
+    fn is_long(&mut self, now: Instant) -> bool {
+        let is_long = now.duration_since(self.since) >= self.tell_after;
+        if is_long {
+            self.tell_after *= 2;
+        }
+        is_long
+    }
+
+    /// Says what is waited for, until when, and how to come back to it.
+    fn tell(&mut self, what: impl Fn() -> String, attach: &str) {
+        let now = Instant::now();
+        if self.is_long(now) {
+            let left = STALLED.saturating_sub(now.duration_since(self.since));
+            let until = SystemClock.now().plus_millis(left.as_millis() as i64).to_rfc3339_seconds();
+            eprintln!("waiting for {}, until {until}; Ctrl-C leaves it to the stack, and {attach}", what());
+        }
+    }
+}
+
 /// Returns whether every job has ended; not so where claims stand that nobody settles.
-async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64) -> Result<bool, Failure> {
+async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64, attach: &str) -> Result<bool, Failure> {
     let mut wait = LOOK_AGAIN.0;
     let mut told = u64::MAX;
-    let (mut changed_at, mut last_seen) = (Instant::now(), None);
+    let (mut silence, mut last_seen) = (Silence::new(Instant::now()), None);
     loop {
         let (mut open, mut claimed) = (0, 0);
         summary::for_each_job(&stack.store, &args.file, |view| {
@@ -158,10 +200,16 @@ async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64) -> Result<bool, F
         })
         .await?;
         if last_seen != Some((open, claimed)) {
-            (changed_at, last_seen) = (Instant::now(), Some((open, claimed)));
+            (silence, last_seen) = (Silence::new(Instant::now()), Some((open, claimed)));
         }
-        if open > 0 && open == claimed && changed_at.elapsed() > STALLED {
-            return Ok(false);
+        if open > 0 && open == claimed {
+            if silence.is_over(Instant::now()) {
+                return Ok(false);
+            }
+            let what = || {
+                format!("the reconciler to find out whether {} was submitted", human::count(claimed, "job"))
+            };
+            silence.tell(what, attach);
         }
         if open != told {
             eprintln!("{} of {} not ended", open, human::count(jobs, "job"));
@@ -186,4 +234,21 @@ async fn print_report(stack: &Stack, run: &Run) -> Result<(), Failure> {
         eprintln!("{}", line.reason.unwrap_or_default());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_told_so_and_again_after_twice_the_time() {
+        let start = Instant::now();
+        let mut silence = Silence::new(start);
+        let told: Vec<u64> =
+            (0..200).filter(|seconds| silence.is_long(start + Duration::from_secs(*seconds))).collect();
+        assert_eq!(told, [20, 40, 80, 160]);
+        assert!(
+            !silence.is_over(start + STALLED) && silence.is_over(start + STALLED + Duration::from_secs(1))
+        );
+    }
 }
