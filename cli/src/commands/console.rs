@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use batchwright::domain::{Job, JobId, JobName};
+use batchwright::domain::{Job, JobId, JobName, Run, Timestamp};
 use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, QueueSource, RunStore, SystemClock};
 use batchwright::use_cases::explain::{Logs, explain};
 use serde_json::json;
@@ -13,17 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::report::{runs_of, title, why};
+use super::watch::pause_after;
 use crate::args::ConsoleArgs;
-use crate::console::{Acts, Console, Known, News, Question, Questions};
+use crate::console::{Acts, Console, Known, News, Questions};
 use crate::exit::{Exit, Failure};
 use crate::output::human;
 use crate::report::{Beside, Earlier, earlier, earlier_ids};
 use crate::selection::for_each_job;
 
-/// Between two looks, at least; after a look that takes long, nine times its length. Nobody looks where no page asks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Serves the page until Ctrl-C. `is_attended`: whether somebody runs the jobs.
+/// Serves the page until Ctrl-C. Nobody looks at the jobs where no page asks. `is_attended`: whether somebody runs the jobs.
 pub(crate) async fn console<S, Q, L, O>(
     store: &S,
     queues: &Q,
@@ -47,16 +44,14 @@ where
     println!("{}", console.url().context("the console's address can't be told")?);
     eprintln!("open it in a browser; Ctrl-C ends the console, and no job");
     let answer_news = async {
-        while let Some(question) = news.recv().await {
-            let Question::News(known, reply) = question else { continue };
+        while let Some((known, reply)) = news.recv().await {
             let told = shown.since(known).await.map_err(|failure| failure.to_string());
             // A page that is gone has nobody to tell.
             let _ = reply.send(told);
         }
     };
     let answer_explanations = async {
-        while let Some(question) = explanations.recv().await {
-            let Question::Explain(name, reply) = question else { continue };
+        while let Some((name, reply)) = explanations.recv().await {
             let explained = explained(store, queues, logs, &name, is_attended()).await;
             let _ = reply.send(explained.map_err(|failure| failure.to_string()));
         }
@@ -86,8 +81,8 @@ struct Shown<'a, S> {
     news: News,
     /// Tries that have ended do not change.
     ended_tries: HashMap<JobId, Earlier>,
-    runs: Vec<batchwright::domain::Run>,
-    looked_at: batchwright::domain::Timestamp,
+    runs: Vec<Run>,
+    looked_at: Timestamp,
     next_look: Instant,
 }
 
@@ -133,7 +128,7 @@ impl<'a, S: JobQueries + RunStore> Shown<'a, S> {
         news.end_look();
         self.runs = runs;
         self.looked_at = looked_at;
-        self.next_look = Instant::now() + LOOK_EVERY.max(started.elapsed() * 9);
+        self.next_look = Instant::now() + pause_after(started.elapsed());
         Ok(())
     }
 }

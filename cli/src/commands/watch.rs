@@ -17,8 +17,7 @@ use crate::output::job_view::JobView;
 use crate::output::text::harmless;
 use crate::selection::{Named, for_each_job, named};
 
-/// Between two looks, at least. A look that takes long is followed by a pause of nine times its length, so that
-/// watching a large run never is a tenth of the load on its table.
+/// Between two looks, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Failures that are shown: the newest.
@@ -64,7 +63,7 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs)
             if look.has_ended() {
                 return Ok::<_, Failure>(look);
             }
-            tokio::time::sleep(LOOK_EVERY.max(started.elapsed() * 9)).await;
+            tokio::time::sleep(pause_after(started.elapsed())).await;
         }
     };
     let look = tokio::select! {
@@ -84,6 +83,12 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs)
     println!("{}", look.line());
     let well = look.counts[JobStatus::Succeeded] == look.counts.total();
     Ok(if well { Exit::Well } else { Exit::JobsFailed })
+}
+
+/// The pause after a look. One that takes long is followed by nine times its length, so that who watches a large run
+/// looks at its table for a tenth of the time at most.
+pub(super) fn pause_after(look: Duration) -> Duration {
+    LOOK_EVERY.max(look * 9)
 }
 
 /// What one look at the state shows.

@@ -28,15 +28,6 @@ use crate::report::live_page;
 /// Questions that wait for the store.
 const WAITING_MAX: usize = 64;
 
-/// What the page asks of the store.
-#[derive(Debug)]
-pub(crate) enum Question {
-    /// What has changed since it last asked.
-    News(Known, Reply),
-    /// Why a job is where it is.
-    Explain(JobName, Reply),
-}
-
 /// JSON, or a sentence that says why there is none.
 pub(crate) type Reply = oneshot::Sender<Result<String, String>>;
 
@@ -46,8 +37,8 @@ pub(crate) struct Console {
     token: Uuid,
     page: String,
     acts: Arc<Acts>,
-    news: mpsc::Sender<Question>,
-    explanations: mpsc::Sender<Question>,
+    news: mpsc::Sender<(Known, Reply)>,
+    explanations: mpsc::Sender<(JobName, Reply)>,
 }
 
 /// What requests share.
@@ -55,14 +46,16 @@ pub(crate) struct Console {
 struct Shared {
     page: Arc<str>,
     acts: Option<Arc<Acts>>,
-    news: mpsc::Sender<Question>,
-    explanations: mpsc::Sender<Question>,
+    news: mpsc::Sender<(Known, Reply)>,
+    explanations: mpsc::Sender<(JobName, Reply)>,
 }
 
-/// The questions of each kind, which wait for different things: a look at a large table takes long.
+/// What the page asks of the store. Each kind waits for itself alone, because a look at a large table takes long.
 pub(crate) struct Questions {
-    pub(crate) news: mpsc::Receiver<Question>,
-    pub(crate) explanations: mpsc::Receiver<Question>,
+    /// What has changed since it last asked.
+    pub(crate) news: mpsc::Receiver<(Known, Reply)>,
+    /// Why a job is where it is.
+    pub(crate) explanations: mpsc::Receiver<(JobName, Reply)>,
 }
 
 impl Console {
@@ -115,7 +108,7 @@ async fn page_of(State(shared): State<Shared>) -> Response {
 }
 
 async fn data(State(shared): State<Shared>, Query(known): Query<Known>) -> Response {
-    answered(&shared.news, |reply| Question::News(known, reply)).await
+    answered(&shared.news, known).await
 }
 
 #[derive(Deserialize)]
@@ -125,14 +118,14 @@ struct OfJob {
 
 async fn explain(State(shared): State<Shared>, Query(OfJob { job }): Query<OfJob>) -> Response {
     match JobName::parse(&job) {
-        Ok(name) => answered(&shared.explanations, |reply| Question::Explain(name, reply)).await,
+        Ok(name) => answered(&shared.explanations, name).await,
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     }
 }
 
-async fn answered(to: &mpsc::Sender<Question>, question: impl FnOnce(Reply) -> Question) -> Response {
+async fn answered<Q>(to: &mpsc::Sender<(Q, Reply)>, question: Q) -> Response {
     let (reply, answer) = oneshot::channel();
-    let asked = to.send(question(reply)).await;
+    let asked = to.send((question, reply)).await;
     match (asked, answer.await) {
         (Ok(()), Ok(Ok(json))) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         (Ok(()), Ok(Err(why))) => (StatusCode::BAD_GATEWAY, why).into_response(),
