@@ -87,6 +87,11 @@ pub struct FanOutCall {
     /// 200 MB where `Invoke` gives 6 MB.
     #[serde(default)]
     pub response_stream: bool,
+    /// Checkpoints name calls before there is room for them, so that calls of less than a second do not wait for
+    /// checkpoints. If an invocation of the fan-out is killed, more is UNKNOWN than could be in flight: at most three times
+    /// `concurrency`. It is so anyway where the call is idempotent, because nothing stays UNKNOWN then.
+    #[serde(default)]
+    pub checkpoints_ahead: bool,
     /// A long list is split among copies of the fan-out.
     #[serde(default)]
     pub tree: bool,
@@ -172,6 +177,7 @@ const CALL_FIELDS: &[&str] = &[
     "idempotent",
     "retryFunctionErrors",
     "responseStream",
+    "checkpointsAhead",
     "tree",
     "largePayloads",
 ];
