@@ -272,7 +272,7 @@ async fn time_with_checkpoints(call_ms: u64, ahead: bool) -> (f64, u64) {
     let begun = tokio::time::Instant::now();
     run_until_death(ALL, &functions, &objects, &clock, &order, &writes).await;
     let took = begun.elapsed().as_secs_f64() * 1_000.0 / (25.0 * (call_ms + call_ms / 100) as f64);
-    (took, checkpoint(&objects).await.unwrap().saves.into())
+    (took, checkpoint(&objects).await.unwrap().saves)
 }
 
 #[tokio::test(start_paused = true)]
