@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
+use batchwright::domain::queue::queue_name;
 use batchwright::domain::{JobName, JobState, JobStatus, StatusCounts, Timestamp};
 
 use super::human;
@@ -57,7 +58,6 @@ impl Sight {
             name = format!("{name}:{index}");
         }
         let code = state.exit_code.map(|code| format!(" (exit code {code})")).unwrap_or_default();
-        let queue = state.job_queue.rsplit('/').next().unwrap_or_default();
         let reason = state.status_reason.clone().filter(|_| state.status == JobStatus::Runnable);
         Self {
             name,
@@ -65,7 +65,7 @@ impl Sight {
             created: state.times.created_at,
             stopped: state.times.stopped_at,
             why: if state.status == JobStatus::Failed { why() + &code } else { String::new() },
-            blocked: reason.map(|reason| (queue.to_owned(), reason)),
+            blocked: reason.map(|reason| (queue_name(&state.job_queue).to_owned(), reason)),
         }
     }
 }

@@ -100,6 +100,18 @@ pub struct FanOutCall {
     pub large_payloads: LargePayloads,
 }
 
+impl FanOutCall {
+    /// One function with a payload for each invocation. Errs where a payload can't be JSON.
+    pub fn new(
+        function_name: impl Into<String>,
+        payloads: impl IntoIterator<Item = impl Serialize>,
+    ) -> Result<Self, InvalidCall> {
+        let payloads: Result<Vec<Json>, _> = payloads.into_iter().map(|payload| Json::of(&payload)).collect();
+        let payloads = payloads.map_err(|error| InvalidCall(format!("payloads: {error}")))?;
+        Ok(Self { function_name: Some(function_name.into()), payloads: Some(payloads), ..Self::default() })
+    }
+}
+
 /// One invocation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
