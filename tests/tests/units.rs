@@ -10,6 +10,7 @@ use batchwright::domain::{
     Allowed, JobId, JobName, JobStatus, LogStream, RunId, SourceVersion, SubmitJobRequest, Timestamp,
 };
 use batchwright::events::{JobDetail, JobStateChange};
+use batchwright::function::Invocation;
 use batchwright::job_file;
 use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
 use batchwright::ports::{
@@ -215,6 +216,34 @@ async fn nonce(account: &Account, job: &str) -> anyhow::Result<String> {
     Ok(known.to_string())
 }
 
+/// The state handler writes the newest state alone, and so each applied event once at most.
+async fn in_one_batch(account: &Account) -> anyhow::Result<Paid> {
+    const JOB: &str = "quick";
+    let job_id = account.submit(JOB).await?;
+    let nonce = nonce(account, JOB).await?;
+    let now = account.clock.now();
+    let mut records = Vec::new();
+    for status in STATUSES {
+        let event = serde_json::to_string(&event((JOB, &job_id, &nonce), status, now)?)?;
+        records.push(json!({"eventSource": "aws:sqs", "messageId": status.to_string(), "body": event, "attributes": {}}));
+    }
+    let config =
+        state_handler::Config::read(&|name: &str| name.ends_with("_TABLE").then(|| "table".to_owned()));
+    let invocation = Invocation {
+        request_id: "request".to_owned(),
+        function_name: "state-handler".to_owned(),
+        deadline: now.plus_millis(120_000),
+    };
+    let batch = json!({"Records": records});
+    state_handler::handle(&account.recorder(), &account.bus, &config?, batch, &invocation).await?;
+    let paid = account.meter.take();
+    let known = account.store.job(&JobName::parse(JOB)?).await?.and_then(|job| job.status());
+    ensure!(known == Some(JobStatus::Succeeded), "{known:?}");
+    account.meter.take();
+    ensure!(paid.requests.get("UpdateItem") == Some(&1), "{paid}");
+    Ok(paid)
+}
+
 /// A child of an array, whose parent is recorded.
 async fn child(account: &Account) -> anyhow::Result<Paid> {
     let Account { store, clock, .. } = account;
@@ -302,6 +331,7 @@ async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
     ensure!(store.unfinished_logs(clock.now(), None).await?.items.is_empty(), "it was the last");
 
     bill.push(("from claim to logs".to_owned(), life));
+    bill.push(("five events of a job in one batch".to_owned(), in_one_batch(&account).await?));
     bill.push(("a child of an array, logs included".to_owned(), child(&account).await?));
     for (what, paid) in &bill {
         println!("{what:<26} {paid}");
