@@ -45,7 +45,7 @@ async fn follow(count: usize, store: Option<&String>) -> anyhow::Result<()> {
     let config = config.store(store.unwrap_or(&file)).submissions_per_second(100_000.0);
     let client = Client::connect(config).await?;
     let jobs = (0..count)
-        .map(|number| JobSpec::named(&format!("job-{number:06}"), "queue", "definition:1"))
+        .map(|number| JobSpec::named(format!("job-{number:06}"), "queue", "definition:1"))
         .collect::<Result<Vec<_>, _>>()?;
     let begun = Instant::now();
     let ended = client.run(jobs).await?;

@@ -107,7 +107,8 @@ async fn look_up<S: JobQueries>(
     Ok(())
 }
 
-async fn for_each_of_file<S: JobQueries>(
+/// Calls `each` with every job of a file. Reads the file once more and looks its jobs up, so that none has to be held.
+pub(crate) async fn for_each_of_file<S: JobQueries>(
     store: &S,
     path: &Path,
     each: &mut impl AsyncFnMut(JobName, Option<Job>) -> Result<(), Failure>,

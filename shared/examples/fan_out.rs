@@ -1,30 +1,21 @@
-//! One function of AWS Lambda called with many payloads at once, each once.
+//! One function of AWS Lambda called with many payloads at once, each once, by a program that may be stopped and started
+//! again.
 //!
 //! `cargo run -p batchwright --example fan_out --features aws -- my-function`
 
-use std::future::pending;
-
-use batchwright::aws::{Connection, LambdaCaller, connect};
-use batchwright::fan_out::{Targets, read_call};
-use batchwright::use_cases::fan_out::{Plain, Start, Stop, StreamedLedger, inline, invoke_all};
+use batchwright::fan_out::FanOutCall;
+use batchwright::{Config, Functions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Some(function) = std::env::args().nth(1) else { return Err("give the name of a function".into()) };
-    // The same words as the fan-out function and `batchwright invoke` take.
-    let call = format!(
-        r#"{{"functionName": {function:?}, "payloads": [1, 2, 3, 4, 5], "concurrency": 3, "maxAttempts": 4}}"#
-    );
-    let order = read_call(&call)?.check(&Targets::any())?;
-    let items = inline(&order.source, &order.terms, 0, None).ok_or("the payloads lie elsewhere")?;
-
-    let caller = LambdaCaller::new(&connect(&Connection::default()).await);
-    // A line of JSON for each payload, in the order of the list.
-    let results = StreamedLedger::new(Plain(tokio::io::stdout()));
+    let call =
+        FanOutCall { concurrency: Some(3), max_attempts: Some(4), ..FanOutCall::new(function, 1..=5)? };
+    let functions = Functions::connect(&Config::default()).await;
     // Ctrl-C: nothing more is sent, and what was sent is waited for.
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };
-    let stop = Stop { starting: interrupted, waiting: pending(), counts_rest: true };
-    let came = invoke_all(&caller, &results, items, &order.terms, Start::default(), stop).await?;
-    eprintln!("{:?}", came.ended);
+    // A line of JSON for each payload, in the order of the list. The same call with the same file goes on.
+    let done = functions.fan_out(&call, "results.jsonl", interrupted).await?;
+    println!("{} succeeded, {} not begun", done.counts.succeeded, done.not_begun);
     Ok(())
 }

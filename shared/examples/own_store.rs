@@ -54,6 +54,12 @@ impl StateStore for Telling {
         Ok(applied)
     }
 
+    async fn apply_known(&self, state: &JobState, now: Timestamp) -> Result<Option<Applied>, PortError> {
+        let applied = self.within.apply_known(state, now).await?;
+        println!("{}: {} ({applied:?})", state.job_name, state.status);
+        Ok(applied)
+    }
+
     async fn save_children(
         &self,
         job_name: &JobName,
@@ -144,6 +150,10 @@ impl JobQueries for Telling {
         job_id: &JobId,
     ) -> Result<Option<Submission>, PortError> {
         Ok(self.submission(job_id).await?.filter(|found| found.state.job_name == *job_name))
+    }
+
+    async fn is_recorded(&self, job_name: &JobName, job_id: &JobId) -> Result<bool, PortError> {
+        self.within.is_recorded(job_name, job_id).await
     }
 
     async fn submissions(

@@ -53,7 +53,7 @@ fn jobs(queue: &str, definition: &str) -> Result<Vec<JobSpec>, Box<dyn Error>> {
     let mut map = JobSpec::named("map", queue, definition)?.command(["map"]);
     let mut jobs = vec![fetch.clone()];
     for tile in 0..TILES {
-        let render = JobSpec::named(&format!("render-{tile}"), queue, definition)?;
+        let render = JobSpec::named(format!("render-{tile}"), queue, definition)?;
         let render = render.command(["render", &tile.to_string()]).after(&fetch);
         map = map.after(&render);
         jobs.push(render);

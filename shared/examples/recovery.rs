@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The file is what survives. Of several machines each may run this, with `redis://…` or `dynamodb://…`.
     let client = Client::connect(Config::default().store("sqlite:recovery.db")).await?;
     let jobs = (0..100).map(|tile| {
-        let job = JobSpec::named(&format!("tile-{tile}"), &queue, &definition)?;
+        let job = JobSpec::named(format!("tile-{tile}"), &queue, &definition)?;
         Ok::<_, Box<dyn std::error::Error>>(job.command(["render", &tile.to_string()]))
     });
     let jobs: Vec<JobSpec> = jobs.collect::<Result<_, _>>()?;

@@ -6,25 +6,30 @@
 //!
 //! | module | crate (feature) | what it holds |
 //! | --- | --- | --- |
-//! | [`domain`] | `batchwright-core` | names, statuses, the job's spec, and every rule, pure and synchronous |
+//! | [`domain`] | `batchwright-core` | names, statuses, the job's spec, what is kept of jobs and runs |
 //! | [`events`] | `batchwright-core` | the shapes in which AWS delivers Batch and S3 events |
 //! | [`ports`] | `batchwright-core` | what the use cases need of the world |
 //! | [`memory`], `directory`, `redis`, `sqlite` | `batchwright-stores` (`redis`, `sqlite`) | ports in memory, in a folder, on Redis, on SQLite |
 //! | [`Client`], `Documents`, `Functions`, `files`, `blocking`, `store`, `aio_aws` | `batchwright-client` (`client`) | the front door for programs that keep a process |
-//! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
-//! | [`use_cases`] | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
-//! | `pace` | `batchwright-control` (`jobs`) | calls kept to a quota |
-//! | `fan_out`, `use_cases::fan_out` | `batchwright-invocations` (`fan-out`) | many functions invoked at once |
 //! | `serial`, `objects` | `batchwright-serial` (`serializer`) | formats as streams, and objects of any bucket |
-//! | `engine`, `local`, `wire` | `batchwright-local` (`local`) | the embedded engine, its controller, AWS's protocols over it |
+//! | `fan_out` | `batchwright-invocations` (`fan-out`) | many functions invoked at once, each once |
 //! | `aws` | `batchwright-aws` (`aws-…`) | the ports on AWS |
-//! | `function` | `batchwright-function` (`function`) | what every Lambda function shares |
 //!
 //! A program that submits and follows jobs needs [`Client`] and what is named beside it, and the types of [`domain`] and
 //! [`ports`] that these hand out. Who writes a store or an engine needs all of [`ports`], and of [`domain`] the rules by
-//! which a store decides (`claims`, `transition`, `follow_up`). [`use_cases`], `job_file`, `pace`, `fan_out`, `local`, `wire` and
-//! `function` are for programs that do batchwright's work themselves: its functions and its command line, or
-//! others in their place. What none of them needs is not public.
+//! which a store decides (`claims`, `transition`, `follow_up`).
+//!
+//! Programs that do batchwright's work themselves, as its functions and its command line do, need its `parts`:
+//!
+//! | module | crate (feature) | what it holds |
+//! | --- | --- | --- |
+//! | all of `domain` | `batchwright-core` (`parts`) | every rule |
+//! | `job_file` | `batchwright-job-files` (`jobs`) | job files, read as a stream and checked |
+//! | `use_cases` | `batchwright-control` (`jobs`) | submit, record a state, collect logs, reconcile, run a file |
+//! | `pace` | `batchwright-control` (`jobs`) | calls kept to a quota |
+//! | `use_cases::fan_out`, all of `fan_out` | `batchwright-invocations` (`fan-out`, `parts`) | the fan-out's loop, its checkpoints and ledgers |
+//! | `engine`, `local`, `wire` | `batchwright-local` (`local`, `parts`) | the embedded engine, its controller, AWS's protocols over it |
+//! | `function` | `batchwright-function` (`function`) | what every Lambda function shares |
 //!
 //! What a test of this crate, or of a program on it, needs beside that is public with the feature `testing` alone: the
 //! engine's inside, its simulation by a script of one's own, calls and events that a network loses, and doubles of
@@ -46,8 +51,8 @@ pub use batchwright_aws::aws;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use batchwright_client::{
-    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Functions, Store, Submitted, aio_aws,
-    blocking, dates, store, uuids,
+    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Functions, JobFileError, JobToRun,
+    ReportOutcome, StopLine, StopOutcome, Store, Submitted, aio_aws, blocking, dates, store, uuids,
 };
 #[cfg(all(feature = "client", feature = "serializer"))]
 #[doc(inline)]
@@ -61,17 +66,14 @@ pub use batchwright_core::domain::{JobName, JobSpec, JobStatus};
 #[doc(inline)]
 pub use batchwright_core::schema;
 #[doc(inline)]
-pub use batchwright_core::{domain, events, ports};
+pub use batchwright_core::{events, ports};
 #[cfg(feature = "function")]
 #[doc(inline)]
 pub use batchwright_function::function;
-#[cfg(feature = "fan-out")]
-#[doc(inline)]
-pub use batchwright_invocations::fan_out;
 #[cfg(feature = "jobs")]
 #[doc(inline)]
 pub use batchwright_job_files::job_file;
-#[cfg(feature = "local")]
+#[cfg(all(feature = "local", feature = "parts"))]
 #[doc(inline)]
 pub use batchwright_local::{local, wire};
 #[cfg(feature = "serializer")]
@@ -86,12 +88,30 @@ pub use batchwright_stores::redis;
 #[doc(inline)]
 pub use batchwright_stores::sqlite;
 
+/// The words of batchwright, and the rules by which a store decides. Nothing here does I/O or reads a clock.
+///
+/// The feature `parts` adds every other rule.
+pub mod domain {
+    #[cfg(feature = "parts")]
+    #[doc(inline)]
+    pub use batchwright_core::domain::*;
+    #[doc(inline)]
+    pub use batchwright_core::domain::{
+        Attempt, Cancellation, Cause, Checkpoint, ChildOf, Children, Claim, ClaimOutcome, FollowUp, Job,
+        JobHead, JobId, JobName, JobSpec, JobState, JobStatus, LogStream, LogsRecord, NewClaim,
+        NewSubmission, Newer, NextLook, Nonce, ObjectSettings, OpenLine, RecordOutcome, Run, RunCounts,
+        RunEnd, RunId, RunOutcome, RunState, S3Prefix, S3Uri, SourceVersion, StatusCounts, Stop, Submission,
+        SubmitJobRequest, Timestamp, Try, TryEnd, claims, follow_up, ids, job, limits, object_settings, run,
+        s3_uri, spec, status, times, transition, tries,
+    };
+}
+
 /// What a program says to the embedded engine: how much of the machine it may use, how it runs processes and
 /// containers, and why it can't.
 ///
 /// The feature `testing` adds what the engine is made of: the engine itself, its books and runners, its simulation, and
 /// the faults of a network. None of that is kept compatible.
-#[cfg(feature = "local")]
+#[cfg(all(feature = "local", feature = "parts"))]
 pub mod engine {
     #[cfg(feature = "testing")]
     #[doc(inline)]
@@ -102,6 +122,26 @@ pub mod engine {
         ProcessSettings, Variable, VirtualClock, attend_if_asked, has_images, job_environment,
         passed_environment,
     };
+}
+
+/// Many functions invoked at once, each once: what is asked for, and what becomes of it. `Functions::fan_out` does it.
+///
+/// The feature `parts` adds what the fan-out function and `batchwright invoke` are made of.
+#[cfg(feature = "fan-out")]
+pub mod fan_out {
+    #[cfg(feature = "client")]
+    #[doc(inline)]
+    pub use batchwright_client::FannedOut;
+    #[cfg(feature = "parts")]
+    #[doc(inline)]
+    pub use batchwright_invocations::fan_out::*;
+    #[doc(inline)]
+    pub use batchwright_invocations::fan_out::{
+        Counts, FanOutCall, InvalidCall, Invocation, ItemOutcome, ItemResult, Json, LargePayloads, Payload,
+        Tolerated, read_call,
+    };
+    #[doc(inline)]
+    pub use batchwright_invocations::use_cases::fan_out::FanOutError;
 }
 
 /// Stores that last as long as the process, with the conditions of the real ones.
@@ -118,11 +158,12 @@ pub mod memory {
 }
 
 /// What batchwright does, as free functions over ports.
+#[cfg(any(feature = "jobs", all(feature = "fan-out", feature = "parts")))]
 pub mod use_cases {
     #[cfg(feature = "jobs")]
     #[doc(inline)]
     pub use batchwright_control::use_cases::*;
-    #[cfg(feature = "fan-out")]
+    #[cfg(all(feature = "fan-out", feature = "parts"))]
     #[doc(inline)]
     pub use batchwright_invocations::use_cases::fan_out;
 }

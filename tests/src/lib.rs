@@ -12,6 +12,7 @@ pub mod fake_lambda;
 pub mod fault_proxy;
 pub mod invoke;
 pub mod loopback;
+pub mod metered;
 pub mod model;
 pub mod npm;
 pub mod plain_http;

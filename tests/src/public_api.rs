@@ -111,7 +111,11 @@ impl Api {
     /// Lists what is public in a module, under a path.
     fn module(&mut self, place: &Place, path: &str, gates: &[String]) -> anyhow::Result<()> {
         let items = self.modules.get(place).with_context(|| format!("no module {place:?}"))?.clone();
-        for import in items.iter().flat_map(imports).filter(|import| import.public) {
+        let mut brought: Vec<Import> =
+            items.iter().flat_map(imports).filter(|import| import.public).collect();
+        // First what everybody has: a feature adds to it.
+        brought.sort_by_key(|import| import.gates.len());
+        for import in brought {
             let gates = joined(gates, &import.gates);
             let under = format!("{path}::{}", import.name);
             match (self.resolve(place, &import.path)?, import.name.as_str()) {
@@ -141,17 +145,19 @@ impl Api {
 
     fn named_module(&mut self, module: Place, path: &str, gates: &[String]) -> anyhow::Result<()> {
         if let Some(first) = self.first(&module, path) {
-            self.line(path, &format!("= {first}"), gates);
+            if first != path {
+                self.line(path, &format!("= {first}"), gates);
+            }
             return Ok(());
         }
         self.line(path, "mod", gates);
         self.module(&module, path, gates)
     }
 
-    /// The path under which it is listed already; keeps this one otherwise.
+    /// The path under which it is listed already, which may be this one; keeps this one otherwise.
     fn first(&mut self, key: &Place, path: &str) -> Option<String> {
         if let Some(first) = self.listed.get(key) {
-            return Some(first.clone()).filter(|first| first != path);
+            return Some(first.clone());
         }
         self.listed.insert(key.clone(), path.to_owned());
         None
@@ -161,7 +167,9 @@ impl Api {
         let mut key = place.clone();
         key.push(name.to_owned());
         if let Some(first) = self.first(&key, path) {
-            self.line(path, &format!("= {first}"), gates);
+            if first != path {
+                self.line(path, &format!("= {first}"), gates);
+            }
             return Ok(());
         }
         let items = self.modules.get(place).with_context(|| format!("no module {place:?}"))?.clone();

@@ -44,6 +44,13 @@ fn between<'a>(text: &'a str, open: &str, close: char) -> impl Iterator<Item = &
 }
 
 #[test]
+fn the_functions_say_the_version_that_the_doctor_compares() {
+    let template = read("app.yaml");
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(variables["BATCHWRIGHT_VERSION"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
 fn every_alarm_has_a_page_and_every_page_an_alarm() {
     let template = read("app.yaml");
     let alarms = of_type(&template, "AWS::CloudWatch::Alarm");

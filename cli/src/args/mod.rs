@@ -8,6 +8,7 @@ mod output;
 mod place;
 mod run;
 mod serve;
+mod time;
 mod upkeep;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use super::output::Shown;
 use super::place::Deployment;
 #[cfg(feature = "aws")]
 use super::place::StackArgs;
+use super::time::seconds;
 use crate::selection::check_word;
 #[cfg(feature = "aws")]
 use crate::stack::dead_letters::DeadLetters;
@@ -24,8 +25,8 @@ pub(crate) struct ForgetArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
     /// How long ago they ended at least, as in 30d or 12h
-    #[arg(long, value_name = "AGE", value_parser = crate::commands::prune::parse_age)]
-    pub(crate) older_than: i64,
+    #[arg(long, value_name = "AGE", value_parser = seconds)]
+    pub(crate) older_than: u32,
     #[command(flatten)]
     pub(crate) place: Deployment,
     /// Do not ask

@@ -73,7 +73,7 @@ pub(crate) async fn of_stack(args: &StackArgs, output: Output) -> Result<Exit, F
     let Ok(stack) = found else { return show(&checks, output) };
     for function in FUNCTIONS {
         let told = stack.function_state(name, function).await;
-        let remedy = "deploy the app template again, or wait until the function is Active";
+        let remedy = "wait until the function is Active; deploy the app template of this program's version, or install that of the stack's";
         checks.push(Check::of(format!("{name}-{function}"), told, remedy));
     }
     checks.push(of_jobs(&stack.store).await);

@@ -15,7 +15,7 @@ mod jobs;
 mod logs;
 mod plan;
 mod processes;
-pub(crate) mod prune;
+mod prune;
 mod reconcile;
 mod report;
 mod rerun;

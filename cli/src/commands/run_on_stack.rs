@@ -4,17 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use batchwright::domain::{JobStatus, Run, RunId, RunState};
+use batchwright::domain::{Run, RunId, RunState};
 use batchwright::events::Continuation;
 use batchwright::ports::{AsyncInvoker, Clock, ObjectStore, ObjectWriter, RunStore, SystemClock};
 use batchwright::use_cases::run_file::{ReportLine, report_key};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::time::Instant;
 
+use super::watch::{look_at_file, pause_after};
 use super::{interrupt, summary};
 use crate::args::{Output, RunArgs, SubmitArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::human;
+use crate::output::screen::Screen;
 use crate::stack::Stack;
 
 /// Between two looks at the state: the first, and the longest.
@@ -41,12 +43,12 @@ pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> 
         }
     }
     // Reads the whole file once, so that a wrong one is never uploaded.
-    let jobs = summary::count_jobs(&args.file).await?;
+    summary::count_jobs(&args.file).await?;
     let run_id = upload(stack, &args.file, args.rerun).await?;
     let this_run = async || stack.store.run(&run_id).await.ok().flatten();
     let interrupted = interrupt::detached(&stack.store, &stack.engine, args.on_interrupt, this_run);
     tokio::select! {
-        ended = follow(stack, args, &run_id, jobs) => ended,
+        ended = follow(stack, args, &run_id) => ended,
         () = interrupted => {
             eprintln!(
                 "interrupted: the run {run_id} goes on in the stack; `batchwright watch {run_id} {}` follows it again",
@@ -100,7 +102,7 @@ async fn upload(stack: &Stack, path: &Path, rerun: bool) -> Result<RunId, Failur
     Ok(run_id)
 }
 
-async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Result<Exit, Failure> {
+async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId) -> Result<Exit, Failure> {
     let attach = format!("`batchwright watch {run_id} {}` follows it", args.place.as_options());
     let Some(run) = until_submitted(stack, run_id, &attach).await? else {
         eprintln!(
@@ -115,7 +117,7 @@ async fn follow(stack: &Stack, args: &RunArgs, run_id: &RunId, jobs: u64) -> Res
         print_report(stack, &run).await?;
         return Err(Failure::Rejected(format!("the run {run_id} was rejected")));
     }
-    let all_told = until_ended(stack, args, jobs, &attach).await?;
+    let all_told = until_ended(stack, args, &attach).await?;
     let exit = summary::show(&stack.store, args, run_id, run.counts).await?;
     if all_told {
         return Ok(exit);
@@ -144,7 +146,8 @@ async fn until_submitted(stack: &Stack, run_id: &RunId, attach: &str) -> Result<
             );
             return Ok(Some(run));
         }
-        silence.tell(|| format!("the submitter {} to go on with the run {run_id}", stack.submitter), attach);
+        let what = || format!("the submitter {} to go on with the run {run_id}", stack.submitter);
+        silence.tell(what, attach, |line| eprintln!("{line}"));
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LOOK_AGAIN.1);
     }
@@ -176,49 +179,44 @@ impl Silence {
     }
 
     /// Says what is waited for, until when, and how to come back to it.
-    fn tell(&mut self, what: impl Fn() -> String, attach: &str) {
+    fn tell(&mut self, what: impl Fn() -> String, attach: &str, say: impl Fn(&str)) {
         let now = Instant::now();
         if self.is_long(now) {
             let left = STALLED.saturating_sub(now.duration_since(self.since));
             let until = SystemClock.now().plus_millis(left.as_millis() as i64).to_rfc3339_seconds();
-            eprintln!("waiting for {}, until {until}; Ctrl-C leaves it to the stack, and {attach}", what());
+            say(&format!(
+                "waiting for {}, until {until}; Ctrl-C leaves it to the stack, and {attach}",
+                what()
+            ));
         }
     }
 }
 
 /// Returns whether every job has ended; not so where claims stand that nobody settles.
-async fn until_ended(stack: &Stack, args: &RunArgs, jobs: u64, attach: &str) -> Result<bool, Failure> {
-    let mut wait = LOOK_AGAIN.0;
-    let mut told = u64::MAX;
+async fn until_ended(stack: &Stack, args: &RunArgs, attach: &str) -> Result<bool, Failure> {
+    let (mut screen, mut wait) = (Screen::new(), LOOK_AGAIN.0);
     let (mut silence, mut last_seen) = (Silence::new(Instant::now()), None);
     loop {
-        let (mut open, mut claimed) = (0, 0);
-        summary::for_each_job(&stack.store, &args.file, |view| {
-            let ended = view.status.is_none_or(JobStatus::is_terminal) && !view.recovering && !view.claimed;
-            open += u64::from(!ended);
-            claimed += u64::from(view.claimed);
-        })
-        .await?;
+        let started = Instant::now();
+        let overview = look_at_file(&stack.store, &args.file, screen.is_terminal()).await?;
+        screen.show(&overview, SystemClock.now());
+        let (open, claimed) = (overview.open, overview.claimed);
         if last_seen != Some((open, claimed)) {
-            (silence, last_seen) = (Silence::new(Instant::now()), Some((open, claimed)));
+            (silence, last_seen, wait) = (Silence::new(Instant::now()), Some((open, claimed)), LOOK_AGAIN.0);
         }
-        if open > 0 && open == claimed {
+        if open == 0 {
+            return Ok(true);
+        }
+        if open == claimed {
             if silence.is_over(Instant::now()) {
                 return Ok(false);
             }
             let what = || {
                 format!("the reconciler to find out whether {} was submitted", human::count(claimed, "job"))
             };
-            silence.tell(what, attach);
+            silence.tell(what, attach, |line| screen.say(line));
         }
-        if open != told {
-            eprintln!("{} of {} not ended", open, human::count(jobs, "job"));
-            (told, wait) = (open, LOOK_AGAIN.0);
-        }
-        if open == 0 {
-            return Ok(true);
-        }
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(pause_after(started.elapsed()).max(wait)).await;
         wait = (wait * 2).min(LOOK_AGAIN.1);
     }
 }

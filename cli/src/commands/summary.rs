@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use anyhow::Context;
-use batchwright::domain::{JobName, JobStatus, RunCounts, RunId, StatusCounts};
+use batchwright::domain::{JobStatus, RunCounts, RunId, StatusCounts};
 use batchwright::job_file::{self, JobFile};
 use batchwright::ports::{JobQueries, RunStore};
 use batchwright::use_cases::array_counts::array_counts;
@@ -18,6 +18,7 @@ use crate::output::job_view::JobView;
 use crate::output::records::Records;
 use crate::output::table::ROWS_MAX;
 use crate::output::{human, table};
+use crate::selection::for_each_of_file;
 
 /// What became of the jobs of the file: all of them, or those that did not succeed where they are many.
 pub(super) async fn show<S: JobQueries + RunStore>(
@@ -32,7 +33,8 @@ pub(super) async fn show<S: JobQueries + RunStore>(
     let (mut all, mut unsuccessful) = (Vec::new(), Vec::new());
     let mut again: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut printed = Ok(());
-    for_each_job(store, &args.file, |view| {
+    for_each_of_file(store, &args.file, &mut async |_, job| {
+        let Some(view) = job.as_ref().map(JobView::of) else { return Ok(()) };
         match view.status {
             Some(status) => statuses[status] += 1,
             None => statuses.unsubmitted += 1,
@@ -49,6 +51,7 @@ pub(super) async fn show<S: JobQueries + RunStore>(
         } else if view.status != Some(JobStatus::Succeeded) && unsuccessful.len() < ROWS_MAX {
             unsuccessful.push(view);
         }
+        Ok(())
     })
     .await?;
     printed.context("stdout")?;
@@ -107,30 +110,6 @@ fn summary(statuses: &StatusCounts, counts: &RunCounts, again: &BTreeMap<&'stati
         text.push_str(&format!("; {sum} submitted again ({})", causes.join(", ")));
     }
     text
-}
-
-/// Reads the file once more and looks its jobs up, so that none has to be held.
-pub(super) async fn for_each_job<S: JobQueries>(
-    store: &S,
-    path: &Path,
-    mut each: impl FnMut(JobView),
-) -> Result<(), Failure> {
-    const BATCH: usize = 200;
-    let mut file = open_job_file(path).await?;
-    let mut names: Vec<JobName> = Vec::with_capacity(BATCH);
-    loop {
-        let entry = file.next().await.map_err(|error| Failure::Rejected(error.to_string()))?;
-        let ended = entry.is_none();
-        names.extend(entry.and_then(|entry| entry.job.ok()).map(|spec| spec.job_name));
-        if names.len() == BATCH || ended {
-            let jobs = store.jobs_named(&names).await.context("the jobs can't be read")?;
-            jobs.iter().flatten().for_each(|job| each(JobView::of(job)));
-            names.clear();
-        }
-        if ended {
-            return Ok(());
-        }
-    }
 }
 
 /// Opens a job file, wherever it is to run.

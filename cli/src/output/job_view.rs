@@ -48,10 +48,6 @@ pub(crate) struct JobView {
     pub(crate) run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logs: Option<LogsRecord>,
-    /// A claim stands: somebody is submitting it, or has to find out whether it was submitted.
-    #[cfg(feature = "aws")]
-    #[serde(skip)]
-    pub(crate) claimed: bool,
     /// Why those tries ended, since a person last asked for the job, that were followed by another.
     #[serde(skip)]
     pub(crate) again: Vec<Cause>,
@@ -83,8 +79,6 @@ impl JobView {
             job_id: job.head.job_id.clone(),
             status,
             recovering: job.is_recovering(),
-            #[cfg(feature = "aws")]
-            claimed: job.head.claim.is_some(),
             cause,
             status_reason: why,
             submitted_at: job.head.submitted_at,
@@ -137,8 +131,6 @@ impl JobView {
             children: None,
             run_id: None,
             logs: None,
-            #[cfg(feature = "aws")]
-            claimed: false,
             again: Vec::new(),
             waited_ms: state.times.spinup_ms(),
             ran_ms: state.times.runtime_ms(),
@@ -170,8 +162,6 @@ impl JobView {
             children: None,
             run_id: None,
             logs: None,
-            #[cfg(feature = "aws")]
-            claimed: false,
             again: Vec::new(),
             waited_ms: None,
             ran_ms: None,

@@ -5,8 +5,10 @@ pub(crate) mod streams;
 
 pub(crate) mod human;
 pub(crate) mod job_view;
+pub(crate) mod overview;
 pub(crate) mod progress;
 pub(crate) mod records;
+pub(crate) mod screen;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod try_view;

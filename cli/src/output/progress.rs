@@ -1,24 +1,26 @@
-//! What is shown while jobs run: bars on a terminal, a line a change elsewhere. On stderr.
+//! What is shown while jobs run on this machine: an overview on a terminal, a line a change elsewhere. On stderr.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use batchwright::domain::{JobId, JobName, JobState, JobStatus};
+use batchwright::domain::{JobId, JobName, JobState, Timestamp};
 use batchwright::local::{Observer, StateDir};
+use batchwright::ports::{Clock, SystemClock};
 use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
+use super::overview::{Overview, Sight};
 use super::text::harmless;
 
 /// A watcher that fits where stderr goes.
 ///
 /// `kept`: the state folder, where the folders of attempts are kept in it, to say where.
 pub(crate) fn observer(kept: Option<StateDir>) -> Box<dyn Observer> {
-    if stderr().is_terminal() { Box::new(Bars::new(kept)) } else { Box::new(Lines { kept }) }
+    if stderr().is_terminal() { Box::new(Board::new(kept)) } else { Box::new(Lines { kept }) }
 }
 
 /// A line a change.
@@ -82,104 +84,126 @@ fn kept_in(kept: Option<&StateDir>, state: &JobState) -> String {
     format!(", ran in {}", kept.kept_workdir(&state.job_id, attempt).display())
 }
 
-/// One bar: jobs that have ended of those that were reported, and what the others are doing.
-struct Bars {
+/// An overview of the run in place, kept from what is told of each job.
+struct Board {
     bar: ProgressBar,
-    counts: Mutex<Counts>,
+    seen: Arc<Mutex<Seen>>,
     kept: Option<StateDir>,
 }
 
 #[derive(Default)]
-struct Counts {
-    reported: u64,
-    ended: u64,
-    in_flight: HashMap<JobId, JobStatus>,
-    /// Arrays under way: how many children have ended, of how many.
-    arrays: BTreeMap<JobName, (u32, u32)>,
+struct Seen {
+    /// What has ended, and the arrays under way.
+    ended: Overview,
+    /// Submissions under way by their ids, without children and nodes.
+    open: HashMap<JobId, Sight>,
+    /// Jobs that were submitted.
+    submitted: u64,
+    latest: Timestamp,
+    block: String,
+    drawn: Option<Instant>,
 }
 
-impl Bars {
+/// Between two drawings of the lines: each goes through all that is under way.
+const DRAW_EVERY: Duration = Duration::from_millis(250);
+
+impl Seen {
+    /// The lines as they were at most [`DRAW_EVERY`] ago.
+    fn block(&mut self) -> &str {
+        if self.drawn.is_none_or(|drawn| drawn.elapsed() >= DRAW_EVERY) {
+            // Simulated time runs ahead.
+            let now = SystemClock.now().max(self.latest);
+            self.ended.forget_before(now);
+            self.block = self.overview().block(now);
+            self.drawn = Some(Instant::now());
+        }
+        &self.block
+    }
+
+    fn overview(&self) -> Overview {
+        let mut overview = self.ended.clone();
+        let not_ended = self.submitted.saturating_sub(overview.counts.total());
+        overview.open = not_ended.max(self.open.len() as u64);
+        self.open.values().for_each(|sight| overview.note(sight));
+        overview
+    }
+
+    fn reported(&mut self, line: &ReportLine) {
+        if line.outcome == ReportOutcome::Submitted {
+            self.submitted += 1;
+        } else {
+            self.ended.passed_over += 1;
+        }
+    }
+
+    fn changed(&mut self, state: &JobState, recorded: &Recorded) {
+        if state.job_id.parent().is_some() {
+            return;
+        }
+        let sight = Sight::of(state, || state.cause().map(|cause| cause.to_string()).unwrap_or_default());
+        self.latest = self.latest.max(state.times.stopped_at.or(sight.created).unwrap_or_default());
+        if let Recorded::Noted(_) | Recorded::Waiting = recorded {
+            self.open.insert(state.job_id.clone(), sight);
+            return;
+        }
+        self.open.remove(&state.job_id);
+        if let Recorded::Ended(end) = recorded
+            && !end.is_child
+        {
+            self.ended.note(&sight);
+        }
+    }
+}
+
+impl Board {
     fn new(kept: Option<StateDir>) -> Self {
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed} {msg}");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, counts: Mutex::default(), kept }
-    }
-
-    fn show(&self, change: impl FnOnce(&mut Counts)) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut counts);
-        self.bar.set_length(counts.reported.max(counts.ended));
-        self.bar.set_position(counts.ended);
-        let doing = doing(counts.in_flight.values().copied());
-        self.bar.set_message([doing, progress(&counts.arrays)].join(" ").trim_end().to_owned());
-    }
-}
-
-/// As in `2 RUNNING, 3 RUNNABLE`.
-fn doing(statuses: impl Iterator<Item = JobStatus>) -> String {
-    let mut counts = [0u64; JobStatus::ALL.len()];
-    statuses.for_each(|status| counts[status as usize] += 1);
-    let shown = JobStatus::ALL.into_iter().rev().filter(|status| counts[*status as usize] > 0);
-    shown.map(|status| format!("{} {status}", counts[status as usize])).collect::<Vec<_>>().join(", ")
-}
-
-/// Arrays that are named beside the bar.
-const ARRAYS_MAX: usize = 3;
-
-/// As in `(tiles 17/20)`.
-fn progress(arrays: &BTreeMap<JobName, (u32, u32)>) -> String {
-    let shown = arrays.iter().take(ARRAYS_MAX).map(|(name, (ended, size))| format!("{name} {ended}/{size}"));
-    let mut shown: Vec<String> = shown.collect();
-    if arrays.len() > ARRAYS_MAX {
-        shown.push(format!("{} more arrays", arrays.len() - ARRAYS_MAX));
-    }
-    if shown.is_empty() { String::new() } else { format!("({})", shown.join(", ")) }
-}
-
-impl Observer for Bars {
-    fn reported(&self, line: &ReportLine) {
-        self.show(|counts| {
-            counts.reported += 1;
-            if line.outcome != ReportOutcome::Submitted {
-                counts.ended += 1;
-            }
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let shown = Arc::clone(&seen);
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed}\n{block}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = style.with_key("block", move |_: &ProgressState, to: &mut dyn std::fmt::Write| {
+            let _ = to.write_str(shown.lock().unwrap_or_else(PoisonError::into_inner).block());
         });
+        let bar = ProgressBar::new(0).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, seen, kept }
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        let (total, ended) = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut seen);
+            let ended = seen.ended.passed_over + seen.ended.counts.total();
+            (ended.max(seen.submitted + seen.ended.passed_over), ended)
+        };
+        // Not under the lock, which drawing takes.
+        self.bar.set_length(total);
+        self.bar.set_position(ended);
+    }
+}
+
+impl Observer for Board {
+    fn reported(&self, line: &ReportLine) {
+        self.note(|seen| seen.reported(line));
         if let Some(text) = refusal(line) {
             self.bar.println(text);
         }
     }
 
     fn changed(&self, state: &JobState, recorded: &Recorded) {
-        self.show(|counts| {
-            if state.status.is_terminal() {
-                counts.in_flight.remove(&state.job_id);
-                if state.array_size.is_some() {
-                    counts.arrays.remove(&state.job_name);
-                }
-            } else {
-                counts.in_flight.insert(state.job_id.clone(), state.status);
-            }
-            if matches!(recorded, Recorded::Ended(_)) {
-                counts.ended += 1;
-            }
-        });
+        self.note(|seen| seen.changed(state, recorded));
         let kept = kept_in(self.kept.as_ref(), state);
-        if state.status == JobStatus::Failed || !kept.is_empty() {
+        if !kept.is_empty() || matches!(recorded, Recorded::Resubmitted(_)) {
             self.bar.println(change(state, recorded) + &kept);
         }
     }
 
     fn progressed(&self, array: &JobName, ended: u32, size: u32) {
-        self.show(|counts| {
-            if ended < size {
-                counts.arrays.insert(array.clone(), (ended, size));
-            }
-        });
+        self.note(|seen| seen.ended.note_array(array.clone(), ended.into(), size.into()));
     }
 }
 
-impl Drop for Bars {
+impl Drop for Board {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -187,19 +211,58 @@ impl Drop for Bars {
 
 #[cfg(test)]
 mod tests {
+    use batchwright::domain::{JobStatus, RunId};
+    use batchwright::events::JobEnded;
+    use batchwright::ports::Applied;
+
     use super::*;
 
+    fn state(name: &str, id: &str, status: JobStatus) -> JobState {
+        let (name, id) = (JobName::parse(name).unwrap(), JobId::parse(id).unwrap());
+        JobState { status, ..JobState::submitted(name, id, None) }
+    }
+
+    fn line(outcome: ReportOutcome) -> ReportLine {
+        ReportLine { line: 1, job_name: None, outcome, job_id: None, reason: None }
+    }
+
+    fn end(state: &JobState) -> Recorded {
+        Recorded::Ended(Box::new(JobEnded {
+            id: String::new(),
+            job_name: state.job_name.clone(),
+            job_id: state.job_id.clone(),
+            run_id: RunId::derive("file", "1", "0"),
+            status: state.status,
+            cause: None,
+            status_reason: None,
+            exit_code: None,
+            submissions: 1,
+            job_queue: String::new(),
+            stopped_at: None,
+            is_child: false,
+        }))
+    }
+
     #[test]
-    fn arrays_under_way_are_shown_with_their_progress() {
-        let arrays = |names: &[&str]| {
-            names.iter().map(|name| (JobName::parse(name).unwrap(), (17, 20))).collect::<BTreeMap<_, _>>()
-        };
-        for (names, shown) in [
-            (&[][..], ""),
-            (&["tiles"], "(tiles 17/20)"),
-            (&["a", "b", "c", "d", "e"], "(a 17/20, b 17/20, c 17/20, 2 more arrays)"),
-        ] {
-            assert_eq!(progress(&arrays(names)), shown);
+    fn a_run_is_kept_account_of_from_what_is_told() {
+        let noted = Recorded::Noted(Applied::Applied);
+        let mut seen = Seen::default();
+        for outcome in [ReportOutcome::Submitted, ReportOutcome::Submitted, ReportOutcome::Skipped] {
+            seen.reported(&line(outcome));
         }
+        seen.changed(&state("one", "a", JobStatus::Running), &noted);
+        seen.changed(&state("two", "b", JobStatus::Running), &noted);
+        // A child counts with its array.
+        seen.changed(&state("one", "a:1", JobStatus::Running), &noted);
+        let failed = state("two", "b", JobStatus::Failed);
+        seen.changed(&failed, &Recorded::Waiting);
+        assert_eq!(seen.overview().line(), "3 jobs: 1 RUNNING, 1 FAILED, 1 skipped or refused");
+        assert_eq!(seen.overview().open, 2);
+        seen.changed(&failed, &end(&failed));
+        assert_eq!(seen.overview().line(), "3 jobs: 1 RUNNING, 1 FAILED, 1 skipped or refused");
+        assert_eq!(seen.overview().open, 1);
+        let done = state("one", "a", JobStatus::Succeeded);
+        seen.changed(&done, &end(&done));
+        assert_eq!((seen.overview().open, seen.open.len()), (0, 0));
     }
 }

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+use batchwright::domain::queue::queue_name;
 use batchwright::domain::{Cause, Job, JobId, JobState, JobStatus, Run, Submission, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ impl Rows {
         let times = state.map(|state| state.times).unwrap_or_default();
         let told = state.map(|state| state.job_queue.as_str()).filter(|queue| !queue.is_empty());
         let queue = told.unwrap_or(&job.head.spec.job_queue);
-        let queue = self.queue(queue.rsplit('/').next().unwrap_or(queue));
+        let queue = self.queue(queue_name(queue));
         let cause = state.and_then(JobState::cause).filter(|_| status == Some(JobStatus::Failed));
         json!([
             job.name(),

@@ -20,6 +20,9 @@ pub(crate) const FUNCTIONS: [&str; 6] =
 /// With less room the stack's own functions hold each other up: there are six, and two run several at once.
 const CONCURRENCY_LEAST: i32 = 50;
 
+/// This program's version, which the template gives its functions, too.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The parts of a stack that the program talks to.
 pub(crate) struct Stack {
     pub(crate) store: DynamoDbJobStore,
@@ -70,16 +73,25 @@ impl Stack {
 }
 
 impl Stack {
-    /// Whether a function is there and can be called.
+    /// Whether a function is there, can be called, and is of this program's version.
     pub(crate) async fn function_state(&self, name: &str, function: &str) -> Result<String, String> {
         let call = self.lambda.get_function_configuration().function_name(format!("{name}-{function}"));
         let found = call.send().await.map_err(|error| in_one_line(&error))?;
         let state = found.state().map_or("Active", aws_sdk_lambda::types::State::as_str).to_owned();
         let changed = found.last_modified().unwrap_or_default();
-        if state == "Active" {
-            Ok(format!("{state}, changed {changed}"))
-        } else {
-            Err(format!("it is {state}"))
+        if state != "Active" {
+            return Err(format!("it is {state}"));
+        }
+        let environment = found.environment();
+        if let Some(why) = environment.and_then(|environment| environment.error()?.message()) {
+            return Ok(format!("{state}, changed {changed}; its version can't be read: {why}"));
+        }
+        let variables = environment.and_then(|environment| environment.variables());
+        let version = variables.and_then(|variables| variables.get("BATCHWRIGHT_VERSION"));
+        match version.map(String::as_str) {
+            Some(VERSION) => Ok(format!("{state}, version {VERSION}, changed {changed}")),
+            Some(other) => Err(format!("it is of version {other}, and this program of {VERSION}")),
+            None => Err(format!("it does not say its version, and this program is of {VERSION}")),
         }
     }
 

@@ -147,7 +147,7 @@ fn old_jobs_and_runs_are_forgotten_and_nothing_else() {
     assert_eq!(folder.run(&["runs", "--local"]).stdout, "no runs\n");
     let wrong = folder.run(&["prune", "--older-than", "30", "--local"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
-    assert!(wrong.stderr.contains("as in 12h or 30d"), "{wrong:?}");
+    assert!(wrong.stderr.contains("as in 10m or 30d"), "{wrong:?}");
     // A forgotten name is a new one.
     let again = folder.run(&["run", "jobs.yaml", "--local", "--output", "json"]).json();
     assert_eq!(again["run"]["skipped"], 0, "{again}");

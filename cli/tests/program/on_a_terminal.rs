@@ -126,6 +126,26 @@ fn a_run_is_watched_from_another_terminal_and_goes_on_when_that_is_left() {
 }
 
 #[test]
+fn a_run_shows_what_watch_shows() {
+    if !Terminal::is_here() {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WAITING.replace("tile-3}", "tile-3, command: [\"false\"]}"));
+    let terminal =
+        Terminal::start(&folder, &[], &["run", "jobs.yaml", "--local", "--vcpus", "3", "--workdir", "."]);
+    folder.wait_until("two jobs run", |folder| folder.lines("started") == 2);
+    let watching = Terminal::start(&folder, &[], &["watch", "jobs.yaml", "--local"]);
+    for shown in ["3 jobs: 2 RUNNING, 1 FAILED", "ends a minute, about", "ago: tile-3 EXIT_CODE"] {
+        terminal.shows(&folder, shown);
+        watching.shows(&folder, shown);
+    }
+    folder.write("go", "");
+    assert_eq!(terminal.ended(), Some(1));
+    assert_eq!(watching.ended(), Some(1));
+}
+
+#[test]
 fn colours_are_for_terminals_and_not_where_nobody_wants_them() {
     if !Terminal::is_here() {
         return;

@@ -1,5 +1,8 @@
 //! Event in, answer out.
 
+use std::collections::HashMap;
+
+use batchwright::domain::transition::OrderKey;
 use batchwright::domain::{JobId, JobState, JobStatus, Submission};
 use batchwright::events::{BatchResponse, Event, JobEnded, JobStateChange, QueueBlocked, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
@@ -23,7 +26,7 @@ pub enum EventOutcome {
     Surplus,
     /// The state is recorded.
     Recorded,
-    /// The state was known, or older than what is known.
+    /// The state was known, or older than what is known, or than another of the same batch.
     Stale,
     /// The job has ended.
     Ended {
@@ -75,12 +78,45 @@ where
 {
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
-        let batch = each_message(messages, within, |event| take(recorder, bus, config, event)).await;
+        let newest = Newest::of(&messages, config);
+        let batch = each_message(messages, within, |event| take(recorder, bus, config, event, &newest)).await;
         let metrics = batch.done.iter().flat_map(Taken::metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
-    let taken = take(recorder, bus, config, event).await?;
+    let taken = take(recorder, bus, config, event, &Newest::default()).await?;
     Ok(Answer { metrics: taken.metrics().collect(), body: Response::Event(taken.outcome) })
+}
+
+/// The newest state of each submission in a batch. An older one beside it says nothing that the newest does not, so it is
+/// not written: where the newest is handed back, it comes again.
+#[derive(Debug, Default)]
+struct Newest(HashMap<JobId, OrderKey>);
+
+impl Newest {
+    fn of(messages: &[QueueMessage], config: &Config) -> Self {
+        let mut newest = HashMap::new();
+        // One message is its own newest, and what can't be read is told where it is handled.
+        for body in
+            messages.iter().filter(|_| messages.len() > 1).filter_map(|message| message.body.as_ref().ok())
+        {
+            let event = serde_json::from_str(body).ok().and_then(|event| Event::from_value(event).ok());
+            let Some(Event::JobStateChange(change)) = event else { continue };
+            if !config.is_from_here(&change.account, &change.region) {
+                continue;
+            }
+            let state = change.detail.state();
+            let order = OrderKey::of(&state);
+            newest
+                .entry(state.job_id)
+                .and_modify(|known: &mut OrderKey| *known = order.max(*known))
+                .or_insert(order);
+        }
+        Self(newest)
+    }
+
+    fn outdates(&self, state: &JobState) -> bool {
+        self.0.get(&state.job_id).is_some_and(|newest| *newest > OrderKey::of(state))
+    }
 }
 
 /// What an event led to, for its own job, for those that waited for it, and for their runs.
@@ -106,6 +142,7 @@ async fn take<S, E, P, C>(
     bus: &impl EventBus,
     config: &Config,
     event: Value,
+    newest: &Newest,
 ) -> Result<Taken, FunctionError>
 where
     S: JobStore + RunStore,
@@ -118,6 +155,9 @@ where
             let (account, region) = (&change.account, &change.region);
             warn!(job.id = %change.detail.job_id, "an event of account {account:?} in {region:?} is left alone");
             Ok(Taken::of(EventOutcome::NotOurs))
+        }
+        Event::JobStateChange(change) if newest.outdates(&change.detail.state()) => {
+            Ok(Taken::of(EventOutcome::Stale))
         }
         Event::JobStateChange(change) => record(recorder, bus, &change).await,
         Event::StrangersJob => Ok(Taken::of(EventOutcome::NotOurs)),

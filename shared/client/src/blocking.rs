@@ -254,6 +254,17 @@ impl<C: FunctionCaller> Functions<C> {
         outside_of_runtimes()?;
         Ok(self.runtime.block_on(self.functions.invoke_all(calls).collect()))
     }
+
+    /// As [`Functions::fan_out`](crate::Functions::fan_out), to the end of the list.
+    #[cfg(feature = "fan-out")]
+    pub fn fan_out(
+        &self,
+        call: &batchwright_invocations::fan_out::FanOutCall,
+        results: impl AsRef<std::path::Path>,
+    ) -> Result<crate::FannedOut, ClientError> {
+        outside_of_runtimes()?;
+        self.runtime.block_on(self.functions.fan_out(call, results, std::future::pending()))
+    }
 }
 
 /// Documents in files of this machine, without a runtime of the caller's.

@@ -50,6 +50,10 @@ pub enum ClientError {
     /// A function could not be called: [`CallError::kind`] says whether it may have run.
     #[error(transparent)]
     Function(#[from] CallError),
+    /// A fan-out could not be done as it was asked for, or its results can't be kept.
+    #[cfg(feature = "fan-out")]
+    #[error(transparent)]
+    FanOut(batchwright_invocations::use_cases::fan_out::FanOutError),
     /// A blocking client was used inside an async runtime, which it would stop.
     #[error("a blocking client can't be used inside an async runtime; use batchwright::Client there")]
     InsideRuntime,

@@ -33,9 +33,9 @@ use crate::ports::{CallAnswer, CallError, FunctionCall, FunctionCaller};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Functions<C> {
-    caller: C,
-    calls: Arc<Calls>,
-    at_once: usize,
+    pub(crate) caller: C,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) at_once: usize,
 }
 
 impl<C: FunctionCaller> Functions<C> {

@@ -13,7 +13,7 @@
 //! | `any` | stores, engines and logs chosen at run time |
 //! | `store` | [`store::open`]: a store by its URL |
 //! | `documents`, `files` | [`Documents`] of S3, and in files, as values |
-//! | `functions` | [`Functions`] of AWS Lambda |
+//! | `functions`, `fan_out` | [`Functions`] of AWS Lambda, one, many, and lists that outlive the process |
 //! | `dates`, `uuids` | dates of HTTP headers, and unique ids |
 //! | `blocking` | the same for programs without a runtime |
 
@@ -33,6 +33,8 @@ pub mod dates;
 #[cfg(feature = "serializer")]
 mod documents;
 mod error;
+#[cfg(feature = "fan-out")]
+mod fan_out;
 #[cfg(feature = "serializer")]
 pub mod files;
 mod find;
@@ -54,5 +56,13 @@ pub use config::Config;
 #[cfg(feature = "serializer")]
 pub use documents::Documents;
 pub use error::ClientError;
+#[cfg(feature = "fan-out")]
+pub use fan_out::FannedOut;
 pub use functions::Functions;
 pub use submit::Submitted;
+
+// What a client hands out of the crates below it.
+pub use batchwright_control::use_cases::queries::JobToRun;
+pub use batchwright_control::use_cases::run_file::ReportOutcome;
+pub use batchwright_control::use_cases::stop::{StopLine, StopOutcome};
+pub use batchwright_job_files::job_file::JobFileError;

@@ -61,6 +61,7 @@ impl<S: ClaimStore> ClaimStore for Fused<S> {
 impl<S: StateStore> StateStore for Fused<S> {
     fused! {
         apply_state(state: &JobState, now: Timestamp) -> Answer<Applied>;
+        apply_known(state: &JobState, now: Timestamp) -> Answer<Option<Applied>>;
         save_children(job_name: &JobName, job_id: &JobId, children: &Children, now: Timestamp) -> Answer<bool>;
         save_logs(job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Answer<bool>;
     }
@@ -84,6 +85,7 @@ impl<S: JobQueries> JobQueries for Fused<S> {
         jobs_named(job_names: &[JobName]) -> Answer<Vec<Option<Job>>>;
         submission(job_id: &JobId) -> Answer<Option<Submission>>;
         submission_of(job_name: &JobName, job_id: &JobId) -> Answer<Option<Submission>>;
+        is_recorded(job_name: &JobName, job_id: &JobId) -> Answer<bool>;
         submissions(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         submissions_with_status(status: JobStatus, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         jobs(run_id: Option<&RunId>, page: Option<&Cursor>) -> Answer<Page<Job>>;

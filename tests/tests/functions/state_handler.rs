@@ -46,6 +46,37 @@ async fn events_that_come_twice_and_backwards_end_in_the_same_state() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_batch_only_the_newest_state_of_each_submission_is_written() {
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one", "two"]).await;
+    let events = world.run_all().await;
+    let (body, metrics) = deliver(&world, batch(texts(&events))).await;
+    assert_eq!(handed_back(&body), [0_u64; 0]);
+    let count = |name: &str| -> u64 {
+        metrics.iter().filter(|metric| metric.name == name).map(|metric| metric.count).sum()
+    };
+    assert_eq!((count("JobsSucceeded"), count("StatesRecorded")), (2, 0));
+    assert_eq!(count("StatesStale"), events.len() as u64 - 2);
+
+    // Where the newest of them is handed back, nothing is lost: it comes again. A foreign event makes none old.
+    let mut world = World::with(submitter::quick).await;
+    submit(&world, &["one"]).await;
+    let mut events = world.run_all().await;
+    for event in &mut events {
+        let is_end = event["detail"]["status"] == "SUCCEEDED";
+        event["account"] = json!(if is_end { "210987654321" } else { "123456789012" });
+    }
+    let here = |name: &str| match name {
+        "BATCHWRIGHT_ACCOUNT" => Some("123456789012".to_owned()),
+        name => name.ends_with("_TABLE").then(|| "table".to_owned()),
+    };
+    let config = Config::read(&here).unwrap();
+    let recorder = world.recorder(&Unpaced);
+    handle(&recorder, &world.bus, &config, batch(texts(&events)), &world.invocation(120)).await.unwrap();
+    assert_eq!(world.status("one").await, Some(JobStatus::Running));
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_of_another_account_or_region_are_left_alone() {
     let mut world = World::with(submitter::quick).await;
     submit(&world, &["one"]).await;

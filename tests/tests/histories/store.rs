@@ -85,6 +85,10 @@ impl<S: StateStore> StateStore for FaultyStore<S> {
         self.faulty(self.inner.apply_state(state, now)).await
     }
 
+    async fn apply_known(&self, state: &JobState, now: Timestamp) -> Result<Option<Applied>, PortError> {
+        self.faulty(self.inner.apply_known(state, now)).await
+    }
+
     async fn save_children(
         &self,
         job_name: &JobName,
@@ -175,6 +179,10 @@ impl<S: JobQueries> JobQueries for FaultyStore<S> {
         job_id: &JobId,
     ) -> Result<Option<Submission>, PortError> {
         self.faulty(self.inner.submission_of(job_name, job_id)).await
+    }
+
+    async fn is_recorded(&self, job_name: &JobName, job_id: &JobId) -> Result<bool, PortError> {
+        self.faulty(self.inner.is_recorded(job_name, job_id)).await
     }
 
     async fn submissions(

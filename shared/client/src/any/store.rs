@@ -52,6 +52,7 @@ erase! {
 erase! {
     StateStore as ErasedStates for AnyStore {
         fn apply_state(state: reference JobState, now: value Timestamp) -> Result<Applied, PortError>;
+        fn apply_known(state: reference JobState, now: value Timestamp) -> Result<Option<Applied>, PortError>;
         fn save_children(job_name: reference JobName, job_id: reference JobId, children: reference Children, now: value Timestamp) -> Result<bool, PortError>;
         fn save_logs(job_id: reference JobId, logs: reference LogsRecord, now: value Timestamp) -> Result<bool, PortError>;
     }
@@ -75,6 +76,7 @@ erase! {
         fn jobs_named(job_names: reference [JobName]) -> Result<Vec<Option<Job>>, PortError>;
         fn submission(job_id: reference JobId) -> Result<Option<Submission>, PortError>;
         fn submission_of(job_name: reference JobName, job_id: reference JobId) -> Result<Option<Submission>, PortError>;
+        fn is_recorded(job_name: reference JobName, job_id: reference JobId) -> Result<bool, PortError>;
         fn submissions(job_name: reference JobName, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn submissions_with_status(status: value JobStatus, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn jobs(run_id: option RunId, page: option Cursor) -> Result<Page<Job>, PortError>;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::array_counts::{ArrayCounts, array_counts};
 use super::read_logs::read_logs;
 use crate::domain::explain::{Facts, Situation, again, blocking, situation};
+use crate::domain::queue::queue_name;
 use crate::domain::retry::{Next, next};
 use crate::domain::{Attempt, Job, JobId, JobName, JobQueue, JobState, JobStatus, Submission};
 use crate::ports::{Clock, JobQueries, LogSource, ObjectStore, PortError, QueueSource, RunStore};
@@ -229,11 +230,6 @@ fn tell_of_queue(queue: &JobQueue, evidence: &mut Vec<Evidence>) {
         let told = format!("{name} is {} and {}{reason}; {vcpus}", environment.state, environment.status);
         tell(evidence, "environment", told);
     }
-}
-
-/// The last part of an ARN, or a name as it is.
-fn queue_name(queue: &str) -> &str {
-    queue.rsplit('/').next().unwrap_or(queue)
 }
 
 async fn log_tail<S: JobQueries, L: LogSource, O: ObjectStore>(

@@ -7,7 +7,7 @@ use tracing::debug;
 use super::follow::{LOOKS_OF_AN_EVENT, Telling};
 use super::submit::{SubmitPolicy, end_surplus};
 use crate::domain::retry::Again;
-use crate::domain::{JobId, JobState, NewSubmission, RecordOutcome};
+use crate::domain::{JobId, JobState, JobStatus, NewSubmission, RecordOutcome};
 use crate::events::JobEnded;
 use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
@@ -87,12 +87,21 @@ where
         state: &JobState,
         telling: Telling<'_>,
     ) -> Result<Recorded, PortError> {
-        match self.owner(state).await? {
-            Owner::Nobody => return Ok(Recorded::NotOurs),
-            Owner::Surplus => return self.end_surplus(state).await,
-            Owner::Us => {}
-        }
-        let applied = self.store.apply_state(state, self.clock.now()).await?;
+        // The first events may come before the submission is recorded. Later ones mostly tell something new of one that is
+        // known: one write, and no look before it.
+        let applied = match state.status {
+            JobStatus::Submitted | JobStatus::Pending | JobStatus::Runnable => None,
+            _ => self.store.apply_known(state, self.clock.now()).await?,
+        };
+        let applied = match applied {
+            Some(applied) => applied,
+            None => match self.owner(state).await? {
+                Owner::Nobody => return Ok(Recorded::NotOurs),
+                Owner::Surplus => return self.end_surplus(state).await,
+                Owner::Us if says_no_more_than_its_record(state) => Applied::Stale,
+                Owner::Us => self.store.apply_state(state, self.clock.now()).await?,
+            },
+        };
         debug!(job.name = %state.job_name, job.id = %state.job_id, status = %state.status, ?applied, "state");
         let followed = match (state.status.is_terminal(), state.job_id.parent()) {
             (false, _) => None,
@@ -104,7 +113,7 @@ where
 
     async fn owner(&self, state: &JobState) -> Result<Owner, PortError> {
         let root = state.job_id.root();
-        if self.store.submission_of(&state.job_name, &root).await?.is_some() {
+        if self.store.is_recorded(&state.job_name, &root).await? {
             return Ok(Owner::Us);
         }
         let Some(nonce) = state.nonce.clone() else { return Ok(Owner::Nobody) };
@@ -123,6 +132,14 @@ where
         }
         Ok(Recorded::Surplus)
     }
+}
+
+/// Whether all that a state says was written down when its submission was recorded.
+fn says_no_more_than_its_record(state: &JobState) -> bool {
+    state.status == JobStatus::Submitted
+        && state.job_id.parent().is_none()
+        && state.status_reason.is_none()
+        && state.attempts.is_empty()
 }
 
 enum Owner {

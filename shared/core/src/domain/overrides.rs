@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::command::{PLACEHOLDER, substitute};
 use super::definition::JobDefinition;
+use super::queue::queue_name;
 use super::spec::{
     ContainerOverrides, EcsPropertiesOverride, JobSpec, KeyValuePair, ResourceRequirement, ResourceType,
 };
@@ -99,7 +100,7 @@ fn with_batchs_own(spec: &JobSpec, given: &[KeyValuePair]) -> Vec<KeyValuePair> 
     let mut add = |name: &str, value: String| {
         all.push(KeyValuePair { name: Some(name.to_owned()), value: Some(value) });
     };
-    let queue = spec.job_queue.rsplit('/').next().unwrap_or_default();
+    let queue = queue_name(&spec.job_queue);
     add(
         "AWS_BATCH_JOB_ID",
         ANY_ID[..if spec.array_properties.is_some() { ANY_ID.len() } else { 36 }].to_owned(),

@@ -4,6 +4,11 @@ use serde::Serialize;
 
 use super::times::Timestamp;
 
+/// The name of a queue that is given by its name or its ARN.
+pub fn queue_name(queue: &str) -> &str {
+    queue.rsplit('/').next().unwrap_or(queue)
+}
+
 /// A job queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -30,6 +30,16 @@ pub trait JobQueries: Send + Sync {
         job_id: &JobId,
     ) -> impl Future<Output = Result<Option<Submission>, PortError>> + Send;
 
+    /// Whether a submission is recorded as the job's. Where it is, it is SUBMITTED at least.
+    fn is_recorded(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send {
+        let known = self.submission_of(job_name, job_id);
+        async move { Ok(known.await?.is_some()) }
+    }
+
     /// Every submission, child and node of a job, a page at a time, in no promised order.
     fn submissions(
         &self,

@@ -87,12 +87,29 @@ pub struct FanOutCall {
     /// 200 MB where `Invoke` gives 6 MB.
     #[serde(default)]
     pub response_stream: bool,
+    /// Checkpoints name calls before there is room for them, so that calls of less than a second do not wait for
+    /// checkpoints. If an invocation of the fan-out is killed, more is UNKNOWN than could be in flight: at most three times
+    /// `concurrency`. It is so anyway where the call is idempotent, because nothing stays UNKNOWN then.
+    #[serde(default)]
+    pub checkpoints_ahead: bool,
     /// A long list is split among copies of the fan-out.
     #[serde(default)]
     pub tree: bool,
     /// What becomes of a payload that is too large for an invocation.
     #[serde(default)]
     pub large_payloads: LargePayloads,
+}
+
+impl FanOutCall {
+    /// One function with a payload for each invocation. Errs where a payload can't be JSON.
+    pub fn new(
+        function_name: impl Into<String>,
+        payloads: impl IntoIterator<Item = impl Serialize>,
+    ) -> Result<Self, InvalidCall> {
+        let payloads: Result<Vec<Json>, _> = payloads.into_iter().map(|payload| Json::of(&payload)).collect();
+        let payloads = payloads.map_err(|error| InvalidCall(format!("payloads: {error}")))?;
+        Ok(Self { function_name: Some(function_name.into()), payloads: Some(payloads), ..Self::default() })
+    }
 }
 
 /// One invocation.
@@ -172,6 +189,7 @@ const CALL_FIELDS: &[&str] = &[
     "idempotent",
     "retryFunctionErrors",
     "responseStream",
+    "checkpointsAhead",
     "tree",
     "largePayloads",
 ];

@@ -15,6 +15,11 @@ impl Json {
         serde_json::from_str(text)
     }
 
+    /// Of a value. Errs where that can't be JSON, as a map whose keys are no text.
+    pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::value::to_raw_value(value).map(Self)
+    }
+
     /// As it came.
     pub fn get(&self) -> &str {
         self.0.get()

@@ -49,6 +49,8 @@ pub struct Terms {
     pub throttle_timeout: Duration,
     /// Whether answers are read as streams.
     pub response_stream: bool,
+    /// Whether checkpoints name calls before there is room for them.
+    pub checkpoints_ahead: bool,
     /// What is tried again.
     pub retry: RetryPolicy,
     /// How many may fail.
@@ -144,6 +146,7 @@ impl FanOutCall {
             timeout: Duration::from_secs(timeout.into()),
             throttle_timeout: Duration::from_secs(throttle_timeout.into()),
             response_stream: self.response_stream,
+            checkpoints_ahead: self.checkpoints_ahead || self.idempotent,
             retry: RetryPolicy {
                 max_attempts: within(
                     "maxAttempts",

@@ -202,6 +202,13 @@ impl StateStore for InMemoryJobStore {
         }
     }
 
+    async fn apply_known(&self, arrived: &JobState, now: Timestamp) -> Result<Option<Applied>, PortError> {
+        if !lock(&self.state).items.contains_key(&arrived.job_id) {
+            return Ok(None);
+        }
+        self.apply_state(arrived, now).await.map(Some)
+    }
+
     async fn save_children(
         &self,
         job_name: &JobName,

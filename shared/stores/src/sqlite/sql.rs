@@ -70,6 +70,8 @@ pub(super) const APPLY_STATE: &str = "
            AND json_extract(excluded.state, '$.statusReason')
                IS NOT json_extract(submissions.state, '$.statusReason'))";
 
+pub(super) const IS_KNOWN: &str = "SELECT 1 FROM submissions WHERE job_id = ?1";
+
 pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1";
 
 pub(super) const SET_RECOVERED: &str = "UPDATE submissions SET recovered = 1 WHERE job_id = ?1";
@@ -200,6 +202,7 @@ mod tests {
         HEAD,
         SAVE_HEAD,
         APPLY_STATE,
+        IS_KNOWN,
         SET_LATEST,
         SET_RECOVERED,
         SAVE_FOLLOW_UP,

@@ -43,6 +43,10 @@ impl StateStore for SqliteStore {
         self.change("apply a state", |connection| writes::apply_state(connection, state, now)).await
     }
 
+    async fn apply_known(&self, state: &JobState, now: Timestamp) -> Result<Option<Applied>, PortError> {
+        self.change("apply a state", |connection| writes::apply_known(connection, state, now)).await
+    }
+
     async fn save_children(
         &self,
         job_name: &JobName,

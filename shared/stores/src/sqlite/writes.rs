@@ -122,6 +122,15 @@ pub(super) fn apply_state(
     Ok(if changed == 0 { Applied::Stale } else { Applied::Applied })
 }
 
+pub(super) fn apply_known(
+    connection: &Connection,
+    state: &JobState,
+    now: Timestamp,
+) -> Result<Option<Applied>, SqliteFailure> {
+    let is_known = connection.prepare_cached(sql::IS_KNOWN)?.exists(params![state.job_id.as_str()])?;
+    if is_known { apply_state(connection, state, now).map(Some) } else { Ok(None) }
+}
+
 pub(super) fn save_follow_up(
     connection: &Connection,
     job_id: &JobId,

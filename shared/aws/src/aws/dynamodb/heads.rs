@@ -4,10 +4,13 @@
 //! Each write bears a mark of its own. Where its answer was lost and the SDK repeats it, the condition fails, and
 //! the mark in the item that DynamoDB returns then tells whether the write is its own or another's.
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::call::{Written, transacted, unique_mark, unusable, written};
+use super::change::Change;
 use super::item::{self, Item};
 use super::table::PLACE;
 use super::{DynamoDbJobStore, keys};
@@ -18,11 +21,33 @@ use crate::domain::{
 use crate::ports::PortError;
 
 impl DynamoDbJobStore {
+    /// The claim of a job that nobody knows, without a look at it: of most jobs it is the first, and the submitter has
+    /// just looked. `None` where there is a head.
+    pub(super) async fn claim_unseen(&self, claim: &NewClaim) -> Result<Option<ClaimOutcome>, PortError> {
+        if claim.replaces.is_some() || claim.takes_over.is_some() {
+            return Ok(None);
+        }
+        self.claim_over(claim, None).await
+    }
+
     pub(super) async fn try_claim(&self, claim: &NewClaim) -> Result<Option<ClaimOutcome>, PortError> {
-        let (mut head, revision) = parts(self.head(&claim.spec.job_name).await?);
+        let known = self.head(&claim.spec.job_name).await?;
+        self.claim_over(claim, known).await
+    }
+
+    async fn claim_over(
+        &self,
+        claim: &NewClaim,
+        known: Option<(JobHead, u64)>,
+    ) -> Result<Option<ClaimOutcome>, PortError> {
+        let (mut head, revision) = parts(known);
         let outcome = claims::claim(&mut head, claim);
-        let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, &head) else { return Ok(Some(outcome)) };
-        Ok(self.write_head(head, revision).await?.then_some(outcome))
+        let (ClaimOutcome::Granted(_), Some(head)) = (&outcome, head) else { return Ok(Some(outcome)) };
+        if !self.write_head(&head, revision).await? {
+            return Ok(None);
+        }
+        self.claimed.keep(claim.spec.job_name.clone(), (head, next(revision)));
+        Ok(Some(outcome))
     }
 
     pub(super) async fn try_release(
@@ -39,27 +64,45 @@ impl DynamoDbJobStore {
         Ok(self.write_head(&head, Some(revision)).await?.then_some(true))
     }
 
-    /// Writes what the rule makes of the head, and the submission.
+    /// Writes the submission, then what the rule makes of the head. Between the two the submission is unconfirmed: whoever
+    /// reads it asks the head, which does not name it. So a recorder that dies there has recorded nothing.
     pub(super) async fn try_record(
         &self,
         submitted: &JobState,
         now: Timestamp,
-        rule: impl FnOnce(&mut Option<JobHead>) -> RecordOutcome,
+        rule: impl Fn(&mut Option<JobHead>) -> RecordOutcome,
     ) -> Result<Option<RecordOutcome>, PortError> {
-        const OPERATION: &str = "TransactWriteItems";
         let job_name = &submitted.job_name;
-        let (mut head, revision) = parts(self.head(job_name).await?);
-        let before = head.as_ref().and_then(|head| head.job_id.clone());
-        let outcome = rule(&mut head);
-        let (RecordOutcome::Recorded, Some(head)) = (outcome, &head) else { return Ok(Some(outcome)) };
-        let mut writes = vec![self.head_write(head, revision)?, self.latest_write(submitted, now).await?];
-        if let Some(before) = before
-            && self.item(&self.tables.jobs, item::submission_key(job_name, &before)).await?.is_some()
-        {
-            writes.push(self.place_write(job_name, &before, keys::other_place(&before))?);
+        let mut decided = None;
+        if let Some((head, revision)) = self.claimed.take(job_name) {
+            let (mut claimed, before) = (Some(head.clone()), head.job_id);
+            // Another answer is only believed of the head as it is.
+            if rule(&mut claimed) == RecordOutcome::Recorded {
+                decided = claimed.map(|head| (head, Some(revision), before));
+            }
         }
-        let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        Ok((transacted(OPERATION, answer)? == Written::Done).then_some(outcome))
+        let (head, revision, before) = match decided {
+            Some(decided) => decided,
+            None => {
+                let (mut head, revision) = parts(self.head(job_name).await?);
+                let before = head.as_ref().and_then(|head| head.job_id.clone());
+                let outcome = rule(&mut head);
+                let (RecordOutcome::Recorded, Some(head)) = (outcome, head) else { return Ok(Some(outcome)) };
+                (head, revision, before)
+            }
+        };
+        if self.put_latest(submitted, now).await? == Written::Contended {
+            return Ok(None);
+        }
+        if !self.write_head(&head, revision).await? {
+            return Ok(None);
+        }
+        if let Some(before) = before {
+            // Lists leave it out if this is lost, because it is not the one that its head names.
+            let place = Change::default().set(PLACE, item::text(keys::other_place(&before)));
+            self.change_known(job_name, &before, place.remove(item::UNCONFIRMED)).await?;
+        }
+        Ok(Some(RecordOutcome::Recorded))
     }
 
     /// A job that has recovered is listed by its head, no longer by its latest submission.
@@ -85,26 +128,43 @@ impl DynamoDbJobStore {
         Ok((transacted("TransactWriteItems", answer)? == Written::Done).then_some(true))
     }
 
-    /// Makes the submission its job's latest, and its item where no event has made it before.
-    async fn latest_write(
-        &self,
-        submitted: &JobState,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, PortError> {
-        const OPERATION: &str = "TransactWriteItems";
+    /// Puts the submission as its job's latest, or makes that of one that an event has made before.
+    async fn put_latest(&self, submitted: &JobState, now: Timestamp) -> Result<Written, PortError> {
+        const OPERATION: &str = "PutItem";
         let JobState { job_name, job_id, .. } = submitted;
         let place = keys::latest_place(job_name);
-        let key = item::submission_key(job_name, job_id);
-        if self.item(&self.tables.jobs, key.clone()).await?.is_some() {
-            return self.place_write(job_name, job_id, place);
-        }
         let mut item = item::of_state(submitted, now).map_err(unusable(OPERATION))?;
-        item.extend(key);
-        item.insert(PLACE.to_owned(), item::text(place));
-        let put = Put::builder().table_name(&self.tables.jobs).set_item(Some(item));
+        item.extend(item::submission_key(job_name, job_id));
+        item.insert(PLACE.to_owned(), item::text(&place));
+        item.insert(item::UNCONFIRMED.to_owned(), item::flag(true));
+        let put = self.client.put_item().table_name(&self.tables.jobs).set_item(Some(item));
         let put = put.condition_expression("attribute_not_exists(#key)");
-        let put = put.expression_attribute_names("#key", item::ORDER_KEY).build();
-        Ok(TransactWriteItem::builder().put(put.map_err(unusable(OPERATION))?).build())
+        let put = put.expression_attribute_names("#key", item::ORDER_KEY);
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let answer = put.send().await;
+        let is_placed =
+            refused_put(&answer).is_some_and(|known| item::text_in(known, PLACE) == Some(place.as_str()));
+        match written(OPERATION, answer)? {
+            Written::Refused if !is_placed => {
+                self.change_known(job_name, job_id, Change::default().set(PLACE, item::text(place))).await
+            }
+            Written::Refused => Ok(Written::Done),
+            written => Ok(written),
+        }
+    }
+
+    /// Changes a submission, where it is known.
+    async fn change_known(
+        &self,
+        job_name: &JobName,
+        job_id: &JobId,
+        change: Change,
+    ) -> Result<Written, PortError> {
+        let key = item::submission_key(job_name, job_id);
+        let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key));
+        let update = change.name(item::ORDER_KEY).apply(update);
+        let update = update.condition_expression("attribute_exists(#orderKey)");
+        written("UpdateItem", update.send().await)
     }
 
     /// Moves a submission that is known.
@@ -148,10 +208,8 @@ impl DynamoDbJobStore {
         let put = put.expression_attribute_names("#revision", item::REVISION);
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let answer = put.send().await;
-        if let Err(error) = &answer
-            && let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
-            && failed.item().and_then(|item| item::text_in(item, item::WRITER)) == Some(writer.as_str())
-        {
+        let stands = refused_put(&answer).and_then(|item| item::text_in(item, item::WRITER));
+        if stands == Some(writer.as_str()) {
             return Ok(true);
         }
         Ok(written(OPERATION, answer)? == Written::Done)
@@ -167,8 +225,7 @@ struct HeadWrite {
 
 impl HeadWrite {
     fn new(head: &JobHead, revision: Option<u64>) -> Result<Self, PortError> {
-        let next = revision.map_or(1, |revision| revision.saturating_add(1));
-        let item = item::of_head(head, next).map_err(unusable("PutItem"))?;
+        let item = item::of_head(head, next(revision)).map_err(unusable("PutItem"))?;
         Ok(match revision {
             None => Self { item, condition: "attribute_not_exists(#revision)", values: None },
             Some(read) => {
@@ -176,6 +233,19 @@ impl HeadWrite {
                 Self { item, condition: "#revision = :revision", values: Some(values) }
             }
         })
+    }
+}
+
+/// The number of the write after one.
+fn next(revision: Option<u64>) -> u64 {
+    revision.map_or(1, |revision| revision.saturating_add(1))
+}
+
+/// The item that stood against a put.
+fn refused_put<T>(answer: &Result<T, SdkError<PutItemError, HttpResponse>>) -> Option<&Item> {
+    match answer.as_ref().err()?.as_service_error()? {
+        PutItemError::ConditionalCheckFailedException(refused) => refused.item(),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::cursor::ListPosition;
 use super::item;
 use super::keys::Work;
 use super::lists::List;
+use super::submissions::Which;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
     NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp, claims,
@@ -21,7 +22,10 @@ const NOTES_AT_ONCE: usize = 16;
 
 impl ClaimStore for DynamoDbJobStore {
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
-        until_settled("PutItem", || self.try_claim(claim)).await
+        match self.claim_unseen(claim).await? {
+            Some(outcome) => Ok(outcome),
+            None => until_settled("PutItem", || self.try_claim(claim)).await,
+        }
     }
 
     async fn release(
@@ -37,19 +41,24 @@ impl ClaimStore for DynamoDbJobStore {
     async fn record_submission(&self, submission: &NewSubmission) -> Result<RecordOutcome, PortError> {
         let rule = |head: &mut Option<JobHead>| claims::record(head.as_mut(), submission);
         let submitted = submission.state();
-        until_settled("TransactWriteItems", || self.try_record(&submitted, submission.now, rule)).await
+        until_settled("PutItem", || self.try_record(&submitted, submission.now, rule)).await
     }
 
     async fn take_in(&self, claim: &NewClaim, job_id: &JobId) -> Result<RecordOutcome, PortError> {
         let rule = |head: &mut Option<JobHead>| claims::take_in(head, claim, job_id);
         let submitted = JobState::submitted(claim.spec.job_name.clone(), job_id.clone(), None);
-        until_settled("TransactWriteItems", || self.try_record(&submitted, claim.now, rule)).await
+        until_settled("PutItem", || self.try_record(&submitted, claim.now, rule)).await
     }
 }
 
 impl StateStore for DynamoDbJobStore {
     async fn apply_state(&self, state: &JobState, now: Timestamp) -> Result<Applied, PortError> {
-        until_settled("UpdateItem", || self.try_apply(state, now)).await
+        let applied = until_settled("UpdateItem", || self.try_apply(state, now, Which::Any)).await?;
+        Ok(applied.unwrap_or(Applied::Stale))
+    }
+
+    async fn apply_known(&self, state: &JobState, now: Timestamp) -> Result<Option<Applied>, PortError> {
+        until_settled("UpdateItem", || self.try_apply(state, now, Which::Known)).await
     }
 
     async fn save_children(
@@ -63,8 +72,15 @@ impl StateStore for DynamoDbJobStore {
     }
 
     async fn save_logs(&self, job_id: &JobId, logs: &LogsRecord, now: Timestamp) -> Result<bool, PortError> {
-        let Some(key) = self.locate(job_id).await? else { return Ok(false) };
-        until_settled("UpdateItem", || self.try_save_logs(&key, logs, now)).await
+        let mut read_before = self.found.take(job_id);
+        let key = match &read_before {
+            Some(found) => item::key_of(found),
+            None => match self.locate(job_id).await? {
+                Some(key) => key,
+                None => return Ok(false),
+            },
+        };
+        until_settled("UpdateItem", || self.try_save_logs(&key, logs, now, read_before.take())).await
     }
 }
 
@@ -131,13 +147,7 @@ impl WorkLists for DynamoDbJobStore {
 
 impl JobQueries for DynamoDbJobStore {
     async fn job(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
-        let Some((head, _)) = self.head(job_name).await? else { return Ok(None) };
-        let mut unreadable = Vec::new();
-        let job = self.with_latest(vec![head], &mut unreadable).await?.pop();
-        match unreadable.pop() {
-            Some(bad) => Err(PortError::permanent("BatchGetItem", bad.why)),
-            None => Ok(job),
-        }
+        self.job_by_name(job_name).await
     }
 
     async fn jobs_named(&self, job_names: &[JobName]) -> Result<Vec<Option<Job>>, PortError> {
@@ -153,8 +163,11 @@ impl JobQueries for DynamoDbJobStore {
         job_name: &JobName,
         job_id: &JobId,
     ) -> Result<Option<Submission>, PortError> {
-        let found = self.item(&self.tables.jobs, item::submission_key(job_name, job_id)).await?;
-        found.as_ref().map(item::to_submission).transpose().map_err(unusable("GetItem"))
+        self.known_by_key(item::submission_key(job_name, job_id)).await
+    }
+
+    async fn is_recorded(&self, job_name: &JobName, job_id: &JobId) -> Result<bool, PortError> {
+        self.is_named(job_name, job_id).await
     }
 
     async fn submissions(
@@ -170,7 +183,13 @@ impl JobQueries for DynamoDbJobStore {
         status: JobStatus,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.list_submissions(&List::of_status(status), page).await
+        let mut page = match status {
+            JobStatus::Failed => return self.list_submissions(&List::of_failed(), page).await,
+            JobStatus::Succeeded => self.scan_submissions(page).await?,
+            _ => self.list_submissions(&List::of_all_in_flight(), page).await?,
+        };
+        page.items.retain(|submission| submission.state.status == status);
+        Ok(page)
     }
 
     async fn jobs(&self, run_id: Option<&RunId>, page: Option<&Cursor>) -> Result<Page<Job>, PortError> {
@@ -180,7 +199,10 @@ impl JobQueries for DynamoDbJobStore {
         {
             return Ok(page);
         }
-        self.list_jobs(run_id, page).await
+        match run_id {
+            Some(run_id) => self.list_jobs_of_run(run_id, page).await,
+            None => self.list_all_jobs(page).await,
+        }
     }
 
     async fn jobs_with_status(
@@ -188,7 +210,12 @@ impl JobQueries for DynamoDbJobStore {
         status: JobStatus,
         page: Option<&Cursor>,
     ) -> Result<Page<Job>, PortError> {
-        self.list_jobs_with_status(status, page).await
+        if status != JobStatus::Succeeded {
+            return self.list_jobs_with_status(status, page).await;
+        }
+        let mut page = self.jobs(None, page).await?;
+        page.items.retain(|job| job.status() == Some(status));
+        Ok(page)
     }
 
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {

@@ -47,14 +47,7 @@ pub(crate) fn in_shard(kind: &str, shard: u8) -> String {
     format!("{kind} {shard:02}")
 }
 
-/// Of [`table::ENTRY`](super::table::ENTRY): all heads. A submission's is its id.
-pub(crate) const HEADS: &str = "heads";
-
-pub(crate) fn head_entry(job_name: &JobName) -> String {
-    sharded(HEADS, job_name.as_str())
-}
-
-/// Of `STATUS_SHARD`, beside the seven statuses: heads without a submission.
+/// Of `STATUS_SHARD`, beside FAILED: heads without a submission and without a claim.
 pub(crate) const UNSUBMITTED: &str = "UNSUBMITTED";
 
 pub(crate) fn unsubmitted(job_name: &JobName) -> String {
@@ -83,9 +76,10 @@ pub(crate) fn other_place(job_id: &JobId) -> String {
 pub(crate) enum Work {
     /// A head's claim stands; it expires then.
     Claim,
-    /// A submission has not ended; it was heard of then, or Batch was asked about it.
+    /// A submission has not ended; it was submitted then, or Batch was asked about it. Events leave it where it is, so
+    /// that the moment is no later than the last sign of life.
     InFlight,
-    /// A submission ended then; its logs are not complete.
+    /// A submission ended then, and its logs wait to be looked at; a look that is due soon leaves it where it is.
     Logs,
     /// A run has not ended, or nobody has told it; it moved on then.
     Run,
@@ -133,12 +127,11 @@ mod tests {
         let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12").unwrap();
         let run = RunId::parse("run-1").unwrap();
         for (found, expected) in [
-            (head_entry(&name), "heads 07"),
             (unsubmitted(&name), "UNSUBMITTED 07"),
             (run_membership(&run, &name), "run run-1 07"),
             (latest_place(&name), "latest tile-7"),
             (Work::Claim.of(name.as_str()), "claim 07"),
-            (status_shard(JobStatus::Running, &id), "RUNNING 10"),
+            (status_shard(JobStatus::Failed, &id), "FAILED 10"),
             (other_place(&id), "other 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
             (unsettled(&id), "unsettled 10"),
             (waiter(&id), " waiter 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
@@ -150,7 +143,7 @@ mod tests {
     #[test]
     fn no_job_id_is_another_items_sort_key_or_entry() {
         let id = JobId::parse("a-1").unwrap();
-        for key in [HEAD.to_owned(), in_shard(HEADS, 3), waiter(&id)] {
+        for key in [HEAD.to_owned(), waiter(&id)] {
             assert!(JobId::parse(&key).is_err(), "{key:?}");
         }
         assert!(is_job_id(id.as_str()) && !is_job_id(HEAD) && !is_job_id(&waiter(&id)));

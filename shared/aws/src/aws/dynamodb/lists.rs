@@ -11,7 +11,7 @@ use super::cursor::ListPosition;
 use super::item::{self, BadItem, Item};
 use super::keys::{self, SHARDS, Work};
 use super::table::{
-    BY_ENTRY, BY_MEMBERSHIP, BY_STATUS, BY_WORK, IndexDefinition, JOB_ID, JOB_NAME, PLACE, WORK_AT,
+    BY_MEMBERSHIP, BY_STATUS, BY_WORK, IndexDefinition, JOB_ID, JOB_NAME, PLACE, STATUS_SHARD, WORK_AT,
 };
 use crate::domain::{Job, JobHead, JobId, JobName, JobStatus, RunId, StatusCounts, Submission, Timestamp};
 use crate::ports::{Cursor, Page, PortError, Unreadable};
@@ -34,6 +34,8 @@ pub(super) struct List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Any,
+    /// The submission is in flight, and nothing was heard of it, and Batch was not asked, since a moment.
+    Silent(Timestamp),
     /// [`WORK_AT`] is before a moment.
     Before(Timestamp),
     /// [`PLACE`] says that the submission is its job's latest.
@@ -43,23 +45,29 @@ enum Sort {
 impl List {
     pub(super) fn of_work(work: Work, before: Timestamp) -> Self {
         let first_shard = keys::first_shard(before);
-        Self { index: BY_WORK, kind: work.as_str().to_owned(), sort: Sort::Before(before), first_shard }
+        let sort = if work == Work::InFlight { Sort::Silent(before) } else { Sort::Before(before) };
+        Self { index: BY_WORK, kind: work.as_str().to_owned(), sort, first_shard }
     }
 
-    fn of_heads(run_id: Option<&RunId>) -> Self {
-        let (index, kind) = match run_id {
-            Some(run_id) => (BY_MEMBERSHIP, keys::run_kind(run_id)),
-            None => (BY_ENTRY, keys::HEADS.to_owned()),
-        };
-        Self { index, kind, sort: Sort::Any, first_shard: 0 }
+    fn of_run(run_id: &RunId) -> Self {
+        Self { index: BY_MEMBERSHIP, kind: keys::run_kind(run_id), sort: Sort::Any, first_shard: 0 }
+    }
+
+    /// Whatever was heard of them.
+    pub(super) fn of_all_in_flight() -> Self {
+        Self { index: BY_WORK, kind: Work::InFlight.as_str().to_owned(), sort: Sort::Any, first_shard: 0 }
+    }
+
+    fn of_all_claims() -> Self {
+        Self { index: BY_WORK, kind: Work::Claim.as_str().to_owned(), sort: Sort::Any, first_shard: 0 }
     }
 
     pub(super) fn of_unsettled() -> Self {
         Self { index: BY_MEMBERSHIP, kind: keys::UNSETTLED.to_owned(), sort: Sort::Any, first_shard: 0 }
     }
 
-    pub(super) fn of_status(status: JobStatus) -> Self {
-        Self { index: BY_STATUS, kind: status.as_str().to_owned(), sort: Sort::Any, first_shard: 0 }
+    pub(super) fn of_failed() -> Self {
+        Self { sort: Sort::Any, ..Self::of_latest(JobStatus::Failed.as_str()) }
     }
 
     fn of_latest(kind: &str) -> Self {
@@ -80,7 +88,7 @@ impl List {
             .expression_attribute_values(":partition", partition);
         match self.sort {
             Sort::Any => query.key_condition_expression("#partition = :partition"),
-            Sort::Before(moment) => query
+            Sort::Before(moment) | Sort::Silent(moment) => query
                 .key_condition_expression("#partition = :partition AND #workAt < :before")
                 .expression_attribute_names("#workAt", WORK_AT)
                 .expression_attribute_values(":before", item::millis(moment)),
@@ -98,6 +106,10 @@ impl List {
             && match self.sort {
                 Sort::Any => true,
                 Sort::Before(moment) => item::moment_in(item, WORK_AT).is_some_and(|at| at < moment),
+                // An event leaves the entry where it is.
+                Sort::Silent(moment) => [WORK_AT, item::UPDATED_AT]
+                    .iter()
+                    .all(|name| item::moment_in(item, name).is_some_and(|at| at < moment)),
                 Sort::Latest => {
                     item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
                 }
@@ -139,17 +151,19 @@ impl DynamoDbJobStore {
     ) -> Result<Page<Submission>, PortError> {
         let mut page = self.job_items(list, cursor).await?;
         page.items.retain(is_submission);
+        page.items = self.named_by_heads(page.items).await?;
         Ok(read(page, item::to_submission))
     }
 
-    /// Logs may have been complete before the end was known: such items have no work left, and no later look.
+    /// Logs may have been complete before the end was known: such items have no work left. Others wait for a look that
+    /// is due later than their entry says.
     pub(super) async fn list_without_logs(
         &self,
         before: Timestamp,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
         let mut page = self.job_items(&List::of_work(Work::Logs, before), cursor).await?;
-        page.items.retain(|item| !item::logs_are_complete(item) || item::is_looked_at_again(item));
+        page.items.retain(|item| item::logs_wait_since(item).is_some_and(|since| since < before));
         Ok(read(page, item::to_submission))
     }
 
@@ -162,12 +176,38 @@ impl DynamoDbJobStore {
         Ok(read(page, |item| item::to_head(item).map(|(head, _)| head)))
     }
 
-    pub(super) async fn list_jobs(
+    pub(super) async fn list_jobs_of_run(
         &self,
-        run_id: Option<&RunId>,
+        run_id: &RunId,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Job>, PortError> {
-        let mut page = self.list_heads(&List::of_heads(run_id), cursor).await?;
+        let page = self.list_heads(&List::of_run(run_id), cursor).await?;
+        self.with_latest_of(page).await
+    }
+
+    /// All jobs by the index that holds every head once, and little else.
+    pub(super) async fn list_all_jobs(&self, cursor: Option<&Cursor>) -> Result<Page<Job>, PortError> {
+        const SCAN: &str = "Scan";
+        let mut after = ListPosition::read(cursor).map_err(unusable(SCAN))?.after;
+        loop {
+            let scan = self.client.scan().table_name(&self.tables.jobs).index_name(BY_MEMBERSHIP.name);
+            let scan = scan.limit(self.page_size).set_exclusive_start_key(after.take());
+            let answer = scan.send().await.map_err(|error| failed(SCAN, error))?;
+            let keys: Vec<Item> =
+                answer.items().iter().filter(|entry| is_head(entry)).map(item::key_of).collect();
+            let items: Vec<Item> =
+                self.items(&self.tables.jobs, &keys).await?.into_iter().flatten().collect();
+            after = answer.last_evaluated_key;
+            if after.is_none() || !items.is_empty() {
+                let page = read(Page::new(items, place_after(after)), |item| {
+                    item::to_head(item).map(|(head, _)| head)
+                });
+                return self.with_latest_of(page).await;
+            }
+        }
+    }
+
+    async fn with_latest_of(&self, mut page: Page<JobHead>) -> Result<Page<Job>, PortError> {
         let jobs = self.with_latest(std::mem::take(&mut page.items), &mut page.unreadable).await?;
         Ok(Page { items: jobs, next: page.next, unreadable: page.unreadable })
     }
@@ -177,19 +217,23 @@ impl DynamoDbJobStore {
         status: JobStatus,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Job>, PortError> {
-        let page = self.job_items(&List::of_latest(status.as_str()), cursor).await?;
+        let list = match status {
+            JobStatus::Failed => List::of_latest(status.as_str()),
+            _ => List::of_all_in_flight(),
+        };
+        let mut page = self.job_items(&list, cursor).await?;
+        if !status.is_terminal() {
+            page.items.retain(|item| item::to_submission(item).is_ok_and(|it| it.state.status == status));
+        }
         let named = |item: &Item| JobName::parse(item::text_in(item, JOB_NAME).unwrap_or_default());
         let names: Result<Vec<JobName>, _> = page.items.iter().map(named).collect();
         let names = names.map_err(unusable(QUERY))?;
         let mut unreadable = Vec::new();
         let jobs = self.named(&names, Some(&mut unreadable)).await?.into_iter().zip(page.items);
-        // By its head where it has recovered, else by its latest submission.
         let still = |(job, listed): (Option<Job>, Item)| {
             job.filter(|job| {
-                let by_head = is_head(&listed) && job.head.has_recovered();
-                let id = item::text_in(&listed, JOB_ID);
-                let by_latest = job.head.job_id.as_ref().map(JobId::as_str) == id;
-                (by_head || by_latest) && job.status() == Some(status)
+                let is_latest = job.head.job_id.as_ref().map(JobId::as_str) == item::text_in(&listed, JOB_ID);
+                is_latest && job.status() == Some(status)
             })
         };
         Ok(Page { items: jobs.filter_map(still).collect(), next: page.next, unreadable })
@@ -204,7 +248,7 @@ impl DynamoDbJobStore {
         let place = ListPosition::read(cursor).map_err(unusable(QUERY))?;
         let page = self.partition(job_name, place.after, self.page_size).await?;
         let next = place_after(page.next);
-        let items = page.items.into_iter().filter(is_submission).collect();
+        let items = self.named_by_heads(page.items.into_iter().filter(is_submission).collect()).await?;
         Ok(read(Page::new(items, next), item::to_submission))
     }
 
@@ -256,13 +300,16 @@ impl DynamoDbJobStore {
         Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
     }
 
+    /// Counts the heads by an index, reads what is in flight and what is claimed, and counts what FAILED and what is
+    /// unsubmitted by another index. All others SUCCEEDED.
     pub(super) async fn count(&self) -> Result<StatusCounts, PortError> {
-        let kinds = JobStatus::ALL.map(Some).into_iter().chain([None]);
-        let shards = kinds.flat_map(|status| (0..SHARDS).map(move |shard| (status, shard)));
+        let heads = self.count_heads().await?;
+        let kinds = [Some(JobStatus::Failed), None];
+        let shards = kinds.into_iter().flat_map(|status| (0..SHARDS).map(move |shard| (status, shard)));
         let counts = stream::iter(shards)
             .map(|(status, shard)| async move { Ok((status, self.count_shard(status, shard).await?)) })
             .buffer_unordered(COUNTS_AT_ONCE);
-        counts
+        let mut counts = counts
             .try_fold(StatusCounts::default(), |mut counts, (status, count)| async move {
                 match status {
                     Some(status) => counts[status] += count,
@@ -270,7 +317,41 @@ impl DynamoDbJobStore {
                 }
                 Ok(counts)
             })
-            .await
+            .await?;
+        for list in [List::of_all_in_flight(), List::of_all_claims()] {
+            let mut cursor = None;
+            loop {
+                let page = self.job_items(&list, cursor.as_ref()).await?;
+                for item in &page.items {
+                    count_unindexed(item, &mut counts);
+                }
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        counts[JobStatus::Succeeded] = heads.saturating_sub(counts.total());
+        Ok(counts)
+    }
+
+    /// Every head stands once in the index by membership.
+    async fn count_heads(&self) -> Result<u64, PortError> {
+        const SCAN: &str = "Scan";
+        let (mut count, mut after) = (0, None);
+        loop {
+            let scan = self.client.scan().table_name(&self.tables.jobs).index_name(BY_MEMBERSHIP.name);
+            let scan = scan.select(Select::Count).filter_expression("#jobId = :head");
+            let scan = scan.expression_attribute_names("#jobId", JOB_ID);
+            let scan = scan.expression_attribute_values(":head", item::text(keys::HEAD));
+            let answer = scan.set_exclusive_start_key(after).send().await;
+            let answer = answer.map_err(|error| failed(SCAN, error))?;
+            count += u64::try_from(answer.count).unwrap_or_default();
+            after = answer.last_evaluated_key;
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     async fn count_shard(&self, status: Option<JobStatus>, shard: u8) -> Result<u64, PortError> {
@@ -286,6 +367,20 @@ impl DynamoDbJobStore {
                 return Ok(count);
             }
         }
+    }
+}
+
+/// Counts a job that its latest submission in flight, or its first claim, stands for.
+fn count_unindexed(item: &Item, counts: &mut StatusCounts) {
+    if is_head(item) {
+        // Earlier versions kept those that are claimed in the index, too.
+        let is_counted = item.contains_key(STATUS_SHARD);
+        let is_unsubmitted = item::to_head(item).is_ok_and(|(head, _)| head.job_id.is_none());
+        counts.unsubmitted += u64::from(is_unsubmitted && !is_counted);
+    } else if item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
+        && let Ok(submission) = item::to_submission(item)
+    {
+        counts[submission.state.status] += 1;
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `call` | what an answer of DynamoDB's means; contention |
 //! | `change` | the parts of one update |
 //! | `read` | items by their keys, read after every write |
+//! | `recent` | what was just read or written, so that the next write need not read it |
 //! | `heads` | claim, release, record: one condition on the head that was read |
 //! | `submissions` | states, ends and logs: one condition on one item |
 //! | `lists` | pages and counts, by the indexes |
@@ -18,8 +19,11 @@
 //! | `shares` | how many programs submit at present |
 //! | `job_store` | the port |
 //!
-//! Only the list of all jobs and their counts scan, and no function asks for these. Items are read after every write (`ConsistentRead`), and every write is one
-//! condition and one change. The indexes alone lag behind, by milliseconds at most times: so a list and a
+//! Only the list of all jobs and their counts scan, and no function asks for these. Items are read after every write
+//! (`ConsistentRead`), but for a submission that is looked up by itself: what follows from it is written on condition. Every write
+//! is one condition and one change of one item: a transaction costs twice as much, and fails where it meets another. A
+//! submission is put before its head names it, and is unconfirmed until an event has come: as long as it is, the head
+//! tells whether it is one. The indexes alone lag behind, by milliseconds at most times: so a list and a
 //! count may miss what has just changed, and a look-up by id alone (`submission`, `save_logs`,
 //! `remove_submission`) may miss a submission that has just appeared. What a list finds is read again by
 //! its key, and left out where it does not belong there any more.
@@ -33,6 +37,7 @@ mod job_store;
 mod keys;
 mod lists;
 mod read;
+mod recent;
 mod removal;
 mod runs;
 mod scan;
@@ -42,8 +47,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::Client;
 
+use crate::domain::{JobHead, JobId, JobName};
+use item::Item;
+use recent::Recent;
 pub use shares::DynamoDbShares;
 pub use table::{Attribute, AttributeKind, IndexDefinition, JOBS, Key, RUNS, TableDefinition};
 
@@ -57,6 +67,10 @@ pub struct DynamoDbJobStore {
     client: Client,
     tables: Tables,
     page_size: i32,
+    /// Heads that were just claimed, with the numbers of their writes.
+    claimed: Arc<Recent<JobName, (JobHead, u64)>>,
+    /// Submissions that were just found by their ids.
+    found: Arc<Recent<JobId, Item>>,
 }
 
 /// The names of the tables.
@@ -71,7 +85,7 @@ pub struct Tables {
 impl DynamoDbJobStore {
     /// A store on tables that exist.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables, page_size: PAGE_SIZE }
+        Self { client, tables, page_size: PAGE_SIZE, claimed: Arc::default(), found: Arc::default() }
     }
 
     /// Its tables.

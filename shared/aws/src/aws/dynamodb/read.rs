@@ -1,19 +1,23 @@
 //! Items by their keys, as they are after every write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::DynamoDbJobStore;
 use super::call::{failed, pause_before, unusable};
 use super::item::{self, Item};
-use super::lists::skipping;
+use super::keys;
+use super::lists::{is_head, skipping};
 use super::table::{BY_ENTRY, ENTRY, JOB_ID, JOB_NAME, RUN_ID};
-use crate::domain::{Job, JobHead, JobId, JobName, Submission};
+use crate::domain::{Job, JobHead, JobId, JobName, JobState, Submission};
 use crate::ports::{PortError, Unreadable};
 
 /// Keys of one `BatchGetItem`. Source: its API reference.
 const BATCH_GET_MAX: usize = 100;
+
+/// Items at the beginning of a job's partition that are read with its head: some 4 KB, which is the unit that is paid.
+const BESIDE_HEAD: i32 = 4;
 
 /// The values of an item's key.
 type KeyText = Vec<String>;
@@ -87,8 +91,89 @@ impl DynamoDbJobStore {
     /// The submission of that id, found by the index.
     pub(super) async fn found(&self, job_id: &JobId) -> Result<Option<Submission>, PortError> {
         let Some(key) = self.locate(job_id).await? else { return Ok(None) };
-        let found = self.item(&self.tables.jobs, key).await?;
-        found.as_ref().map(item::to_submission).transpose().map_err(unusable("GetItem"))
+        let found = self.known_by_key(key.clone()).await?;
+        Ok(found)
+    }
+
+    /// A submission by its key, as it was a moment ago at the earliest: what follows from it is written on condition.
+    pub(super) async fn known_by_key(&self, key: Item) -> Result<Option<Submission>, PortError> {
+        let get = self.client.get_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
+        let mut found = get.send().await.map_err(|error| failed("GetItem", error))?.item;
+        if found.is_none() {
+            // It may have been written just now.
+            found = self.item(&self.tables.jobs, key).await?;
+        }
+        let Some(found) = found else { return Ok(None) };
+        let submission = item::to_submission(&found).map_err(unusable("GetItem"))?;
+        if item::is_unconfirmed(&found) && !self.names(&submission.state).await? {
+            return Ok(None);
+        }
+        self.found.keep(submission.state.job_id.clone(), found);
+        Ok(Some(submission))
+    }
+
+    /// Whether a submission is recorded. The head tells of all but the oldest ones, and what it has told once stays true,
+    /// so that an old answer will do.
+    pub(super) async fn is_named(&self, job_name: &JobName, job_id: &JobId) -> Result<bool, PortError> {
+        let get =
+            self.client.get_item().table_name(&self.tables.jobs).set_key(Some(item::head_key(job_name)));
+        let found = get.send().await.map_err(|error| failed("GetItem", error))?.item;
+        let head = found.as_ref().map(item::to_head).transpose().map_err(unusable("GetItem"))?;
+        if head.is_some_and(|(head, _)| head.job_tries.contains(job_id)) {
+            return Ok(true);
+        }
+        Ok(self.known_by_key(item::submission_key(job_name, job_id)).await?.is_some())
+    }
+
+    /// Whether its job's head names a submission.
+    async fn names(&self, state: &JobState) -> Result<bool, PortError> {
+        let head = self.head(&state.job_name).await?;
+        Ok(head.is_some_and(|(head, _)| head.job_tries.contains(&state.job_id)))
+    }
+
+    /// Leaves out of a page what no head names: recorders died before they wrote the head.
+    pub(super) async fn named_by_heads(&self, mut items: Vec<Item>) -> Result<Vec<Item>, PortError> {
+        let heads: Vec<Item> = items
+            .iter()
+            .filter(|item| item::is_unconfirmed(item))
+            .filter_map(|item| item::text_in(item, JOB_NAME))
+            .map(|job_name| item::item_key(job_name, keys::HEAD))
+            .collect();
+        if heads.is_empty() {
+            return Ok(items);
+        }
+        let heads = self.items(&self.tables.jobs, &heads).await?;
+        let heads: Vec<JobHead> = heads
+            .iter()
+            .flatten()
+            .filter_map(|item| item::to_head(item).ok())
+            .map(|(head, _)| head)
+            .collect();
+        let named: HashSet<&str> = heads.iter().flat_map(|head| &head.job_tries).map(JobId::as_str).collect();
+        items.retain(|item| {
+            !item::is_unconfirmed(item) || item::text_in(item, JOB_ID).is_some_and(|id| named.contains(id))
+        });
+        Ok(items)
+    }
+
+    /// A job with its latest submission, which mostly stands beside the head: one read for both.
+    pub(super) async fn job_by_name(&self, job_name: &JobName) -> Result<Option<Job>, PortError> {
+        let found = self.partition(job_name, None, BESIDE_HEAD).await?.items;
+        let Some(head) = found.iter().find(|item| is_head(item)) else { return Ok(None) };
+        let (head, _) = item::to_head(head).map_err(unusable("Query"))?;
+        let latest = head.job_id.as_ref().map(JobId::as_str);
+        let beside =
+            latest.and_then(|latest| found.iter().find(|item| item::text_in(item, JOB_ID) == Some(latest)));
+        if let Some(latest) = beside {
+            let latest = Some(item::to_submission(latest).map_err(unusable("Query"))?);
+            return Ok(Some(Job { head, latest }));
+        }
+        let mut unreadable = Vec::new();
+        let job = self.with_latest(vec![head], &mut unreadable).await?.pop();
+        match unreadable.pop() {
+            Some(bad) => Err(PortError::permanent("BatchGetItem", bad.why)),
+            None => Ok(job),
+        }
     }
 
     /// Heads with their latest submissions. A job whose submission can't be read is left out, and named.

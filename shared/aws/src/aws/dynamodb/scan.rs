@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use super::call::{failed, unusable};
 use super::cursor::ListPosition;
 use super::item::{self, Item};
-use super::lists::{is_head, is_submission, skipping};
-use super::table::{BY_STATUS, JOB_ID, PLACE, STATUS_SHARD};
+use super::lists::{is_head, is_submission, place_after, read, skipping};
+use super::table::{JOB_ID, PLACE};
 use super::{DynamoDbJobStore, PAGE_SIZE, keys};
-use crate::domain::{Job, JobHead, JobStatus, StatusCounts, Submission};
+use crate::domain::{Job, JobHead, StatusCounts, Submission};
 use crate::ports::{Cursor, Page, PortError};
 
 const SCAN: &str = "Scan";
@@ -20,8 +20,8 @@ const SCAN: &str = "Scan";
 /// Items read for each job that is found, from which on the indexes are the cheaper way.
 const READ_FOR_EACH_JOB: usize = 16;
 
-/// Pages of an index, of 1 MB or some 6,000 entries, after which its partitions are counted one by one.
-const COUNTED_PAGES: usize = 8;
+/// Pages of the table, of 1 MB or some 500 jobs, after which jobs are counted by the indexes.
+const COUNTED_PAGES: usize = 16;
 
 /// Behind all of a job's items: no sort key holds a character that is greater.
 const LAST: &str = "\u{10ffff}";
@@ -59,6 +59,20 @@ impl DynamoDbJobStore {
         }
     }
 
+    /// A page of all submissions, children and nodes.
+    pub(super) async fn scan_submissions(
+        &self,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let after = ListPosition::read(cursor).map_err(unusable(SCAN))?.after;
+        let scan = self.client.scan().table_name(&self.tables.jobs).consistent_read(true);
+        let answer = self.limited(scan).set_exclusive_start_key(after).send().await;
+        let answer = answer.map_err(|error| failed(SCAN, error))?;
+        let items = answer.items.unwrap_or_default().into_iter().filter(is_submission).collect();
+        let items = self.named_by_heads(items).await?;
+        Ok(read(Page::new(items, place_after(answer.last_evaluated_key)), item::to_submission))
+    }
+
     /// Heads with their latest submissions, most of which stand beside them in the page.
     async fn joined(&self, items: Vec<Item>, next: Option<Cursor>) -> Result<Page<Job>, PortError> {
         let mut unreadable = Vec::new();
@@ -88,32 +102,20 @@ impl DynamoDbJobStore {
         Ok(Page { items: jobs, next, unreadable })
     }
 
-    /// Counts the jobs by status. `None`: the index is too large to be read as a whole.
+    /// Counts the jobs by status. `None`: the table is too large to be read as a whole.
     pub(super) async fn scan_counts(&self) -> Result<Option<StatusCounts>, PortError> {
         let mut counts = StatusCounts::default();
-        let mut after = None;
+        let mut cursor = None;
         for _ in 0..COUNTED_PAGES {
-            let scan = self.client.scan().table_name(&self.tables.jobs).index_name(BY_STATUS.name);
-            let scan = scan
-                .projection_expression("#statusShard, #place")
-                .expression_attribute_names("#statusShard", STATUS_SHARD)
-                .expression_attribute_names("#place", PLACE);
-            let answer = self.limited(scan).set_exclusive_start_key(after.take()).send().await;
-            let answer = answer.map_err(|error| failed(SCAN, error))?;
-            for entry in answer.items() {
-                let is_latest =
-                    item::text_in(entry, PLACE).is_some_and(|place| place.starts_with(keys::LATEST));
-                let kind = item::text_in(entry, STATUS_SHARD).and_then(|shard| shard.rsplit_once(' '));
-                let Some((kind, _)) = kind.filter(|_| is_latest) else { continue };
-                if kind == keys::UNSUBMITTED {
-                    counts.unsubmitted += 1;
-                } else if let Some(status) = JobStatus::ALL.into_iter().find(|status| status.as_str() == kind)
-                {
-                    counts[status] += 1;
+            let Some(page) = self.scan_jobs(cursor.as_ref()).await? else { return Ok(None) };
+            for job in &page.items {
+                match job.status() {
+                    Some(status) => counts[status] += 1,
+                    None => counts.unsubmitted += 1,
                 }
             }
-            after = answer.last_evaluated_key;
-            if after.is_none() {
+            cursor = page.next;
+            if cursor.is_none() {
                 return Ok(Some(counts));
             }
         }

@@ -1,6 +1,7 @@
 //! States, ends and logs: each one conditional write on one item.
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::DynamoDbJobStore;
 use super::call::{Written, failed, unusable, written};
@@ -14,31 +15,70 @@ use crate::ports::{Applied, PortError};
 
 const OPERATION: &str = "UpdateItem";
 
-/// The attributes that a state sets, all of them.
-const OF_A_STATE: [&str; 8] =
-    [item::FORMAT, ENTRY, STATUS_SHARD, item::ORDER_KEY, item::STATE, item::UPDATED_AT, WORK, WORK_AT];
+/// The attributes that every state sets.
+const OF_A_STATE: [&str; 5] = [item::FORMAT, ENTRY, item::ORDER_KEY, item::STATE, item::UPDATED_AT];
+
+/// A later look at logs that is due so soon after the end leaves the entry in the index where it is: a pass or two read
+/// the item in vain, which costs less than to move it.
+const LOOKED_OVER_MS: i64 = 30 * 60_000;
+
+/// Which submissions a state is written of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Also what nobody knows yet.
+    Any,
+    /// What is known, and confirmed by an event.
+    Known,
+}
 
 impl DynamoDbJobStore {
+    /// Writes a state that is newer. `None`, where only what is `Known` is to be written, and no event has confirmed
+    /// the submission yet, or nothing is known of it.
     pub(super) async fn try_apply(
         &self,
         state: &JobState,
         now: Timestamp,
-    ) -> Result<Option<Applied>, PortError> {
+        which: Which,
+    ) -> Result<Option<Option<Applied>>, PortError> {
         let key = item::submission_key(&state.job_name, &state.job_id);
         let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
         let update = state_change(state, now)?.apply(update).return_values(ReturnValue::AllOld);
-        let update = update.condition_expression("attribute_not_exists(#orderKey) OR #orderKey < :orderKey");
+        let update = update.condition_expression(match which {
+            Which::Any => "attribute_not_exists(#orderKey) OR #orderKey < :orderKey",
+            // It compares with an attribute, so it fails where there is no item.
+            Which::Known => "#orderKey < :orderKey AND attribute_not_exists(#unconfirmed)",
+        });
+        // What stands against it comes with the refusal, and is not read again.
+        let update =
+            update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let answer = update.send().await;
-        let before = answer.as_ref().ok().and_then(|answer| answer.attributes().cloned());
+        let before = match &answer {
+            Ok(answer) => answer.attributes().cloned(),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => refused.item().cloned(),
+                _ => None,
+            },
+        };
         match written(OPERATION, answer)? {
             Written::Contended => return Ok(None),
-            Written::Refused => return self.try_keep_reason(state, key, now).await,
+            Written::Refused => {
+                let found = match before {
+                    Some(found) => Some(found),
+                    None => self.item(&self.tables.jobs, key.clone()).await?,
+                };
+                return match found {
+                    Some(found) if which == Which::Known && item::is_unconfirmed(&found) => Ok(Some(None)),
+                    Some(found) => Ok(self.try_keep_reason(state, key, now, &found).await?.map(Some)),
+                    // It was removed meanwhile.
+                    None => Ok((which == Which::Known).then_some(None)),
+                };
+            }
             Written::Done => {}
         }
         if state.status.is_terminal() && before.as_ref().is_some_and(item::logs_are_complete) {
             self.leave_work(key).await?;
         }
-        Ok(Some(Applied::Applied))
+        Ok(Some(Some(Applied::Applied)))
     }
 
     /// Keeps a newer reason of a submission in flight, though its status is the same.
@@ -47,12 +87,12 @@ impl DynamoDbJobStore {
         state: &JobState,
         key: Item,
         now: Timestamp,
+        found: &Item,
     ) -> Result<Option<Applied>, PortError> {
         if state.status.is_terminal() || state.status_reason.is_none() {
             return Ok(Some(Applied::Stale));
         }
-        let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(None) };
-        let known = item::to_submission(&found).map_err(unusable(OPERATION))?;
+        let known = item::to_submission(found).map_err(unusable(OPERATION))?;
         if transition(Some(&known.state), state) != Transition::Apply {
             return Ok(Some(Applied::Stale));
         }
@@ -144,10 +184,17 @@ impl DynamoDbJobStore {
         key: &Item,
         logs: &LogsRecord,
         now: Timestamp,
+        read_before: Option<Item>,
     ) -> Result<Option<bool>, PortError> {
-        let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(Some(false)) };
+        let (found, is_fresh) = match read_before {
+            Some(found) => (found, false),
+            None => match self.item(&self.tables.jobs, key.clone()).await? {
+                Some(found) => (found, true),
+                None => return Ok(Some(false)),
+            },
+        };
         let known = item::to_submission(&found).map_err(unusable(OPERATION))?;
-        if !logs.complete && item::logs_are_complete(&found) {
+        if is_fresh && !logs.complete && item::logs_are_complete(&found) {
             return Ok(Some(false));
         }
         let change = logs_change(&known, logs, now)?;
@@ -189,10 +236,23 @@ fn state_change(state: &JobState, now: Timestamp) -> Result<Change, PortError> {
             change = change.set(attribute, value);
         }
     }
-    Ok(match item.remove(MEMBERSHIP) {
-        Some(unsettled) => change.set(MEMBERSHIP, unsettled),
-        None => change.remove(MEMBERSHIP),
-    })
+    for attribute in [WORK, WORK_AT] {
+        if let Some(value) = item.remove(attribute) {
+            // In flight the entry stays where it is, because each move is paid for twice.
+            change = if state.status.is_terminal() {
+                change.set(attribute, value)
+            } else {
+                change.set_if_absent(attribute, value)
+            };
+        }
+    }
+    for attribute in [STATUS_SHARD, MEMBERSHIP] {
+        change = match item.remove(attribute) {
+            Some(value) => change.set(attribute, value),
+            None => change.remove(attribute),
+        };
+    }
+    Ok(change.remove(item::UNCONFIRMED))
 }
 
 /// Keeps the logs. In flight, they are a sign of life; after the end they say whether work is left.
@@ -203,13 +263,16 @@ fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<
         .set(item::UPDATED_AT, item::millis(now));
     let state = &known.state;
     if !state.status.is_terminal() {
-        return Ok(change.set(WORK_AT, item::millis(now)));
+        return Ok(change);
     }
     let ended_at = state.times.stopped_at.unwrap_or(known.updated_at);
     let work = Work::Logs.of(state.job_id.as_str());
-    Ok(match (logs.next_look, logs.waits_since(ended_at)) {
-        (_, None) => change.remove(WORK).remove(WORK_AT),
-        (Some(_), Some(since)) => change.set(WORK, item::text(work)).set(WORK_AT, item::millis(since)),
-        (None, Some(since)) => change.set(WORK, item::text(work)).set_if_absent(WORK_AT, item::millis(since)),
+    let Some(since) = logs.waits_since(ended_at) else { return Ok(change.remove(WORK).remove(WORK_AT)) };
+    let change = change.set(WORK, item::text(work));
+    let is_far = logs.next_look.is_some() && since.millis_since(ended_at) > LOOKED_OVER_MS;
+    Ok(if is_far {
+        change.set(WORK_AT, item::millis(since))
+    } else {
+        change.set_if_absent(WORK_AT, item::millis(since))
     })
 }

@@ -75,9 +75,9 @@ const fn key(partition: Attribute, sort: Attribute) -> Key {
 pub(super) const JOB_NAME: &str = "jobName";
 /// The jobs table's sort key: a job id, or [`keys::HEAD`](super::keys::HEAD).
 pub(super) const JOB_ID: &str = "jobId";
-/// A submission's job id; a head's shard of all heads.
+/// A submission's job id. Heads had one in earlier versions.
 pub(super) const ENTRY: &str = "entry";
-/// A submission's status and shard.
+/// The status and shard of a submission that FAILED. Earlier versions kept all seven statuses.
 pub(super) const STATUS_SHARD: &str = "statusShard";
 /// Whether a submission is its job's latest, and which it is. It changes when a submission is recorded or
 /// removed, and never with a status: so one write of a state moves it in the index, whatever it is.
@@ -91,16 +91,16 @@ pub(super) const MEMBERSHIP: &str = "membership";
 /// The runs table's partition key.
 pub(super) const RUN_ID: &str = "runId";
 
-/// Submissions by id, and all heads, by shards.
+/// Submissions by id.
 pub(super) const BY_ENTRY: IndexDefinition =
     IndexDefinition { name: "byEntry", key: key(text(ENTRY), text(JOB_NAME)) };
-/// Submissions by status and shard, the latest of their jobs together; heads without a submission.
+/// Submissions that FAILED, by shard, the latest of their jobs together; heads without a submission.
 pub(super) const BY_STATUS: IndexDefinition =
     IndexDefinition { name: "byStatus", key: key(text(STATUS_SHARD), text(PLACE)) };
-/// Claims by expiry, submissions in flight by the last sign of life, ends without logs by their time.
+/// Claims by expiry, submissions in flight by an early sign of life, ends whose logs wait by their time.
 pub(super) const BY_WORK: IndexDefinition =
     IndexDefinition { name: "byWork", key: key(text(WORK), number(WORK_AT)) };
-/// Heads by run, and unsettled ends.
+/// Heads by run, all of them, and unsettled ends.
 pub(super) const BY_MEMBERSHIP: IndexDefinition =
     IndexDefinition { name: "byMembership", key: key(text(MEMBERSHIP), text(JOB_NAME)) };
 

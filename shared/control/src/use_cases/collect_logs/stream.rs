@@ -5,7 +5,7 @@ use tracing::warn;
 use super::manifest::{ArchivedStream, Known, Manifest, Progress, Tail};
 use super::part::{Part, PartLimits};
 use super::{CollectPolicy, Look, stream_prefix};
-use crate::domain::{LogStream, LogsRecord, Submission, Timestamp};
+use crate::domain::{LogStream, LogsRecord, NextLook, Submission, Timestamp};
 use crate::ports::{
     CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, LogPage, LogSource, LogSourceError, ObjectStore,
     PortError, StateStore, Version,
@@ -183,7 +183,14 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
             let (looks, next_look) = (manifest.looks, manifest.next_look);
             *manifest = Manifest { looks, next_look, ..complete };
         }
-        if manifest.save(self.archive, self.submission, version.as_ref()).await?.is_none() {
+        // A later look that found nothing, and is the last one, has nothing to add to the manifest: an object costs as much as
+        // eight writes of the record.
+        let is_whole = manifest.streams.iter().all(|stream| stream.missing.is_none());
+        let adds_nothing = before.is_some_and(|before| before == events) && is_whole;
+        let is_last = manifest.next_look == Some(NextLook::Never);
+        if !(adds_nothing && is_last)
+            && manifest.save(self.archive, self.submission, version.as_ref()).await?.is_none()
+        {
             return Err(Stopped::Overtaken.into());
         }
         Ok(self.keep_record(manifest.record(self.submission)).await?)

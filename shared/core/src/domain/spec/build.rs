@@ -24,8 +24,12 @@ impl JobSpec {
     /// # Errors
     ///
     /// Where AWS Batch takes no such name. The other values are checked when the job is submitted.
-    pub fn named(job_name: &str, job_queue: &str, job_definition: &str) -> Result<Self, InvalidId> {
-        Ok(Self::new(JobName::parse(job_name)?, job_queue, job_definition))
+    pub fn named(
+        job_name: impl AsRef<str>,
+        job_queue: impl AsRef<str>,
+        job_definition: impl AsRef<str>,
+    ) -> Result<Self, InvalidId> {
+        Ok(Self::new(JobName::parse(job_name.as_ref())?, job_queue.as_ref(), job_definition.as_ref()))
     }
 
     /// Runs this command instead of the definition's.

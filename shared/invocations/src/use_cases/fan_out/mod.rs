@@ -26,8 +26,8 @@
 //! ```
 //!
 //! 1. Before an item is invoked, a checkpoint whose `started` lies behind it is saved. It lies as far behind as there is room
-//!    for more calls, so that no more is in doubt than could be in flight. Where calls are short it lies some further: a
-//!    checkpoint before each would take longer than the calls.
+//!    for more calls, so that no more is in doubt than could be in flight. With `checkpointsAhead` it lies some further where
+//!    calls are short, because they would wait for checkpoints else.
 //! 2. Results are brought into order as far as memory allows. A part with some is written, then the checkpoint that
 //!    counts it. A part's key is made of its number and the generation, so that a part without a checkpoint is never
 //!    read.

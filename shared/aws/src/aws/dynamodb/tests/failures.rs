@@ -1,10 +1,12 @@
 use serde_json::{Value, json};
 
 use super::super::item;
-use super::script::{Script, as_json, cancelled, done, refused, refused_by_itself};
+use super::script::{Script, as_json, done, refused, refused_by_itself};
 use super::{NOW, name, state, wish};
 use crate::aws::dynamodb::keys::{SHARDS, first_shard};
-use crate::domain::{ClaimOutcome, JobHead, JobId, JobStatus, NewSubmission, Nonce, RecordOutcome, claims};
+use crate::domain::{
+    ClaimOutcome, JobHead, JobId, JobStatus, NewClaim, NewSubmission, Nonce, RecordOutcome, claims,
+};
 use crate::ports::{
     Applied, ClaimStore as _, ErrorKind, JobQueries as _, RunStore as _, StateStore as _, WorkLists as _,
 };
@@ -33,20 +35,20 @@ fn taken(job: &str) -> NewSubmission {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_is_written_on_the_condition_that_it_is_the_one_that_was_read() {
-    let script = Script::of([done(), done()]);
+    let script = Script::of([done()]);
     let nonce = nonce("a");
     assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Granted(nonce.clone()));
-    let asked = script.asked();
-    let (get, put) = (&asked[0], &asked[1]);
-    assert_eq!((get.0.as_str(), &get.1["ConsistentRead"]), ("GetItem", &json!(true)));
-    assert_eq!(get.1["Key"], json!({"jobName": {"S": "a"}, "jobId": {"S": " head"}}));
+    let put = &script.asked()[0];
     assert_eq!((put.0.as_str(), &put.1["TableName"]), ("PutItem", &json!("jobs")));
     assert_eq!(put.1["ConditionExpression"], "attribute_not_exists(#revision)");
     assert_eq!(put.1["Item"]["revision"], json!({"N": "1"}));
 
     let script = Script::of([found(&claimed("a"), 7), done()]);
     assert!(script.store().release(&name("a"), &nonce, None, NOW).await.unwrap());
-    let (_, put) = script.asked().remove(1);
+    let asked = script.asked();
+    let (get, put) = (&asked[0], &asked[1].1);
+    assert_eq!((get.0.as_str(), &get.1["ConsistentRead"]), ("GetItem", &json!(true)));
+    assert_eq!(get.1["Key"], json!({"jobName": {"S": "a"}, "jobId": {"S": " head"}}));
     assert_eq!(put["ConditionExpression"], "#revision = :revision");
     assert_eq!(put["ExpressionAttributeValues"], json!({":revision": {"N": "7"}}));
     assert_eq!((&put["Item"]["revision"], put["Item"].get("work")), (&json!({"N": "8"}), None));
@@ -54,25 +56,67 @@ async fn a_head_is_written_on_the_condition_that_it_is_the_one_that_was_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_condition_is_an_answer_after_another_look() {
-    let script = Script::of([done(), refused("ConditionalCheckFailedException"), found(&claimed("a"), 1)]);
+    let script = Script::of([refused("ConditionalCheckFailedException"), found(&claimed("a"), 1)]);
     assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Held);
-    assert_eq!(script.operations(), ["GetItem", "PutItem", "GetItem"]);
+    assert_eq!(script.operations(), ["PutItem", "GetItem"]);
 
-    let script = Script::of([refused("ConditionalCheckFailedException")]);
     let running = state("a", "a-1", JobStatus::Running);
+    let mut known = item::of_state(&running, NOW).unwrap();
+    known.insert(item::UPDATED_AT.to_owned(), item::millis(NOW));
+    let (status, mut refusal) = refused("ConditionalCheckFailedException");
+    refusal["Item"] = as_json(&known);
+    let script = Script::of([(status, refusal.clone())]);
     assert_eq!(script.store().apply_state(&running, NOW).await.unwrap(), Applied::Stale);
     let (operation, update) = script.asked().remove(0);
     assert_eq!(operation, "UpdateItem");
     let condition = "attribute_not_exists(#orderKey) OR #orderKey < :orderKey";
     assert_eq!(update["ConditionExpression"], condition);
     assert_eq!(update["ExpressionAttributeValues"][":orderKey"], json!({"N": "5"}));
+    assert_eq!(update["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+
+    // Of what is known, and of nothing else: what no event has confirmed is left to whoever asks the head.
+    let script = Script::of([(status, refusal.clone())]);
+    assert_eq!(script.store().apply_known(&running, NOW).await.unwrap(), Some(Applied::Stale));
+    let (_, update) = script.asked().remove(0);
+    let condition = "#orderKey < :orderKey AND attribute_not_exists(#unconfirmed)";
+    assert_eq!(update["ConditionExpression"], condition);
+    refusal["Item"]["unconfirmed"] = json!({"BOOL": true});
+    let script = Script::of([(status, refusal)]);
+    assert_eq!(script.store().apply_known(&running, NOW).await.unwrap(), None);
+    let script = Script::of([refused("ConditionalCheckFailedException"), done()]);
+    assert_eq!(script.store().apply_known(&running, NOW).await.unwrap(), None, "there is none");
+    assert_eq!(script.operations(), ["UpdateItem", "GetItem"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_that_no_event_has_confirmed_is_one_where_its_head_names_it() {
+    let running = state("a", "a-id", JobStatus::Submitted);
+    let mut unconfirmed = item::of_state(&running, NOW).unwrap();
+    unconfirmed.insert(item::UPDATED_AT.to_owned(), item::millis(NOW));
+    unconfirmed.insert(item::UNCONFIRMED.to_owned(), item::flag(true));
+    let unconfirmed = || (200, json!({"Item": as_json(&unconfirmed)}));
+    let mut named = claimed("a");
+    claims::record(Some(&mut named), &taken("a"));
+    let job_id = taken("a").job_id;
+    for (head, is_one) in [(claimed("a"), false), (named, true)] {
+        let script = Script::of([unconfirmed(), found(&head, 2)]);
+        let submission = script.store().submission_of(&name("a"), &job_id).await.unwrap();
+        assert_eq!(submission.is_some(), is_one);
+        let script = Script::of(
+            std::iter::once(found(&head, 2))
+                .chain((!is_one).then(unconfirmed))
+                .chain((!is_one).then(|| found(&head, 2))),
+        );
+        assert_eq!(script.store().is_recorded(&name("a"), &job_id).await.unwrap(), is_one);
+        script.asked();
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_was_lost_is_not_taken_for_anothers() {
-    let script = Script::of([done(), refused_by_itself()]);
+    let script = Script::of([refused_by_itself()]);
     assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Granted(nonce("a")));
-    let (_, put) = script.asked().remove(1);
+    let (_, put) = script.asked().remove(0);
     assert_eq!(put["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
 
     let script = Script::of([found(&claimed("a"), 7), refused_by_itself()]);
@@ -83,9 +127,9 @@ async fn a_write_whose_answer_was_lost_is_not_taken_for_anothers() {
     let mut anothers = item::of_head(&claimed("a"), 1).unwrap();
     anothers.insert(item::WRITER.to_owned(), item::text("another's"));
     answer["Item"] = as_json(&anothers);
-    let script = Script::of([done(), (status, answer), found(&claimed("a"), 1)]);
+    let script = Script::of([(status, answer), found(&claimed("a"), 1)]);
     assert_eq!(script.store().claim(&wish("a")).await.unwrap(), ClaimOutcome::Held);
-    assert_eq!(script.operations(), ["GetItem", "PutItem", "GetItem"]);
+    assert_eq!(script.operations(), ["PutItem", "GetItem"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,35 +146,68 @@ async fn a_conflict_with_a_transaction_is_tried_again_and_at_last_retryable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submission_is_recorded_by_one_transaction_tried_again_after_a_conflict() {
-    let look = || [found(&claimed("a"), 1), done()];
-    let conflict = cancelled(&["TransactionConflict", "None"]);
-    let script = Script::of(look().into_iter().chain([conflict]).chain(look()).chain([done()]));
-    assert_eq!(script.store().record_submission(&taken("a")).await.unwrap(), RecordOutcome::Recorded);
-    assert_eq!(script.operations()[2..], ["TransactWriteItems", "GetItem", "GetItem", "TransactWriteItems"]);
-    let (_, transaction) = script.asked().remove(5);
-    let writes = transaction["TransactItems"].as_array().unwrap();
-    assert_eq!(writes.len(), 2, "the head, and the submission that no event has made before");
-    assert_eq!(writes[0]["Put"]["ConditionExpression"], "#revision = :revision");
-    assert_eq!(writes[1]["Put"]["ConditionExpression"], "attribute_not_exists(#key)");
-    assert_eq!(writes[1]["Put"]["Item"]["place"], json!({"S": "latest a"}));
+async fn a_submission_is_put_and_then_its_head_which_was_just_claimed_is_not_read() {
+    let script = Script::of([done(), done(), done()]);
+    let store = script.store();
+    assert!(matches!(store.claim(&wish("a")).await.unwrap(), ClaimOutcome::Granted(_)));
+    assert_eq!(store.record_submission(&taken("a")).await.unwrap(), RecordOutcome::Recorded);
+    assert_eq!(script.operations(), ["PutItem"; 3]);
+    let asked = script.asked();
+    let (submission, head) = (&asked[1].1, &asked[2].1);
+    assert_eq!(submission["ConditionExpression"], "attribute_not_exists(#key)");
+    assert_eq!(submission["Item"]["place"], json!({"S": "latest a"}));
+    assert_eq!(submission["Item"]["unconfirmed"], json!({"BOOL": true}));
+    assert_eq!(head["ConditionExpression"], "#revision = :revision");
+    assert_eq!(head["ExpressionAttributeValues"], json!({":revision": {"N": "1"}}));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_transaction_is_throttled_or_permanent_by_its_reasons() {
-    for (code, throttled) in [("ThrottlingError", true), ("ValidationError", false)] {
-        let script = Script::of([found(&claimed("a"), 1), done(), cancelled(&["None", code])]);
+async fn who_records_the_same_submission_at_once_finds_it_known() {
+    let mut recorded = claimed("a");
+    claims::record(Some(&mut recorded), &taken("a"));
+    let (status, mut refusal) = refused("ConditionalCheckFailedException");
+    let mut put = item::of_state(&taken("a").state(), NOW).unwrap();
+    put.insert("place".to_owned(), item::text("latest a"));
+    refusal["Item"] = as_json(&put);
+    let script = Script::of([
+        found(&claimed("a"), 1),
+        (status, refusal),
+        refused("ConditionalCheckFailedException"),
+        found(&recorded, 2),
+    ]);
+    assert_eq!(script.store().record_submission(&taken("a")).await.unwrap(), RecordOutcome::Known);
+    assert_eq!(script.operations(), ["GetItem", "PutItem", "PutItem", "GetItem"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_was_overtaken_meanwhile_is_told_that_it_is_one_too_many() {
+    let mut replaced = Some(claimed("a"));
+    claims::claim(&mut replaced, &NewClaim { takes_over: Some(nonce("a")), ..wish("a") });
+    let script = Script::of([
+        found(&claimed("a"), 1),
+        done(),
+        refused("ConditionalCheckFailedException"),
+        found(&replaced.unwrap(), 2),
+    ]);
+    assert_eq!(script.store().record_submission(&taken("a")).await.unwrap(), RecordOutcome::Surplus);
+    script.asked();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_throttled_or_refused_for_good_says_so() {
+    for (code, throttled) in [("ThrottlingException", true), ("ValidationException", false)] {
+        let script = Script::of([found(&claimed("a"), 1), refused(code)]);
         let error = script.store().record_submission(&taken("a")).await.unwrap_err();
         let expected =
             if throttled { ErrorKind::Throttled { retry_after: None } } else { ErrorKind::Permanent };
-        assert_eq!((error.kind, script.operations().len()), (expected, 3), "{code}");
+        assert_eq!((error.kind, script.operations().len()), (expected, 2), "{code}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_throttle_is_told_as_one() {
     let throttle = || refused("ProvisionedThroughputExceededException");
-    let script = Script::of([done(), throttle(), throttle()]);
+    let script = Script::of([throttle(), throttle()]);
     let store = script.store();
     let expected = ErrorKind::Throttled { retry_after: None };
     assert_eq!(store.claim(&wish("a")).await.unwrap_err().kind, expected);
@@ -191,7 +268,7 @@ async fn a_list_leaves_out_what_has_left_it_since_the_index_was_written() {
 async fn an_item_that_can_not_be_read_is_named() {
     let mut item = item::of_head(&claimed("a"), 1).unwrap();
     item.insert(item::HEAD.to_owned(), item::text("{"));
-    let script = Script::of([(200, json!({"Item": as_json(&item)}))]);
+    let script = Script::of([(200, json!({"Items": [as_json(&item)]}))]);
     let error = script.store().job(&name("a")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert!(error.message.starts_with("head in the item of a/ head can't be read: EOF"), "{}", error.message);

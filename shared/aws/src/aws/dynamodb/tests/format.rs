@@ -80,7 +80,9 @@ fn items_are_as_they_were_persisted() {
 fn items_of_earlier_versions_are_read() {
     let read = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
     let now = read(include_str!("../fixtures/items.json"));
-    for earlier in [read(include_str!("../fixtures/items-1.json"))] {
+    for earlier in
+        [read(include_str!("../fixtures/items-1.json")), read(include_str!("../fixtures/items-2.json"))]
+    {
         for (name, item) in earlier.as_object().unwrap() {
             let (item, same) = (from_json(item), from_json(&now[name]));
             let read = |item: &item::Item| match name.split(',').next() {

@@ -94,12 +94,6 @@ pub(super) fn refused(code: &str) -> (u16, Value) {
     (400, json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "scripted"}))
 }
 
-pub(super) fn cancelled(codes: &[&str]) -> (u16, Value) {
-    let (status, mut answer) = refused("TransactionCanceledException");
-    answer["CancellationReasons"] = codes.iter().map(|code| json!({"Code": code})).collect();
-    (status, answer)
-}
-
 /// An item as DynamoDB writes it.
 pub(super) fn as_json(item: &Item) -> Value {
     let value = |value: &AttributeValue| match value {

@@ -39,7 +39,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
     }
 
     /// How many items of the list are to be written down as started before they are: those that there is room for, or
-    /// more where calls are short.
+    /// more where calls are short and more may be in doubt.
     fn room_to_name(&mut self) -> u64 {
         if self.is_over() {
             // They are not sent any more.
@@ -47,6 +47,9 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
         }
         // A limit grows where it is asked.
         let free = if self.may_take_one() { self.rooms.free(self.only_target()) } else { 0 };
+        if !self.terms.checkpoints_ahead {
+            return free;
+        }
         let (Some(call), Some(save)) = (self.call.0, self.save.0) else { return free };
         free.max(named_ahead(self.terms.ceiling, self.rooms.under_way(), call, save))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::world::{
@@ -205,16 +205,16 @@ async fn killed_at_any_call_it_is_resumed_and_what_is_idempotent_all_succeeds() 
     }
 }
 
-/// Runs a list whose calls take as long as `call_ms` says, and whose every write takes `write_ms`, kills it at every 37th
+/// Runs a list whose calls take as long as `call_ms` says, and whose every write takes 25 ms, kills it at every 37th
 /// call to a port, and asserts how many items are in doubt then.
-async fn killed_it_doubts_at_most(ceiling: usize, most: usize, write_ms: u64, call_ms: fn(u64) -> u64) {
-    let order = call(300, json!({"concurrency": ceiling}));
+async fn killed_it_doubts_at_most(most: usize, terms: Value, call_ms: fn(u64) -> u64) {
+    let order = call(300, terms);
     // From the first calls to the last.
     for number in (1..600).step_by(37) {
         let functions =
             InMemoryFunctions::new(move |payload: &str, _| well(call_ms(payload.parse().unwrap())));
         let (objects, clock) = (InMemoryObjectStore::default(), TestClock::new());
-        let death = Death::at_call(number, true).with_writes_of(Duration::from_millis(write_ms));
+        let death = Death::at_call(number, true).with_writes_of(Duration::from_millis(25));
         let has_died = run_until_death(ALL, &functions, &objects, &clock, &order, &death).await;
         tokio::time::advance(Duration::from_secs(60)).await;
         let end = run_for(&functions, &objects, &clock, &order, FOREVER).await.unwrap();
@@ -225,37 +225,66 @@ async fn killed_it_doubts_at_most(ceiling: usize, most: usize, write_ms: u64, ca
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_while_calls_are_long_it_doubts_what_could_be_in_flight_alone() {
+async fn killed_at_any_call_it_doubts_what_could_be_in_flight_alone_however_short_calls_are() {
+    let lengths: [fn(u64) -> u64; 4] = [
+        |index| index * 37 % 20,
+        |index| 10 + index * 37 % 20,
+        |index| 1_000 + index * 37 % 900,
+        |index| 10_000 + index * 37 % 50_000,
+    ];
     for ceiling in [1, 4, 40] {
-        killed_it_doubts_at_most(ceiling, ceiling, 25, |index| 10_000 + index * 37 % 50_000).await;
+        for call_ms in lengths {
+            killed_it_doubts_at_most(ceiling, json!({"concurrency": ceiling}), call_ms).await;
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_while_calls_take_a_second_it_doubts_a_few_more() {
-    killed_it_doubts_at_most(4, 4 + 1, 25, |index| 1_000 + index * 37 % 900).await;
-    killed_it_doubts_at_most(40, 40 + 5, 25, |index| 1_000 + index * 37 % 900).await;
+async fn with_checkpoints_ahead_it_doubts_no_more_while_calls_are_long() {
+    for ceiling in [1, 4, 40] {
+        let terms = json!({"concurrency": ceiling, "checkpointsAhead": true});
+        killed_it_doubts_at_most(ceiling, terms, |index| 10_000 + index * 37 % 50_000).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_while_calls_are_shorter_than_checkpoints_it_doubts_three_times_the_ceiling_at_most() {
-    killed_it_doubts_at_most(40, 3 * 40, 25, |index| 10 + index * 37 % 20).await;
+async fn with_checkpoints_ahead_it_doubts_a_few_more_while_calls_take_a_second() {
+    for (ceiling, more) in [(4, 1), (40, 5)] {
+        let terms = json!({"concurrency": ceiling, "checkpointsAhead": true});
+        killed_it_doubts_at_most(ceiling + more, terms, |index| 1_000 + index * 37 % 900).await;
+    }
 }
 
-/// How long a thousand calls take, forty at once, where each of a checkpoint's two writes takes 25 ms.
+#[tokio::test(start_paused = true)]
+async fn with_checkpoints_ahead_it_doubts_three_times_the_ceiling_at_most_while_calls_are_shorter_than_checkpoints()
+ {
+    let terms = json!({"concurrency": 40, "checkpointsAhead": true});
+    killed_it_doubts_at_most(3 * 40, terms, |index| 10 + index * 37 % 20).await;
+}
+
+/// How long a thousand calls take, forty at once, where each of a checkpoint's two writes takes 25 ms: as a ratio to what
+/// they would take alone. With it the number of checkpoints.
+async fn time_with_checkpoints(call_ms: u64, ahead: bool) -> (f64, u64) {
+    let order = call(1_000, json!({"concurrency": 40, "checkpointsAhead": ahead}));
+    let functions = InMemoryFunctions::new(move |_: &str, _| well(call_ms + call_ms / 100));
+    let (objects, clock) = (InMemoryObjectStore::default(), TestClock::new());
+    let writes = Death::at_call(i64::MAX, true).with_writes_of(Duration::from_millis(25));
+    let begun = tokio::time::Instant::now();
+    run_until_death(ALL, &functions, &objects, &clock, &order, &writes).await;
+    let took = begun.elapsed().as_secs_f64() * 1_000.0 / (25.0 * (call_ms + call_ms / 100) as f64);
+    (took, checkpoint(&objects).await.unwrap().saves)
+}
+
 #[tokio::test(start_paused = true)]
 async fn checkpoints_take_little_time_from_invoking() {
-    for (call_ms, most) in [(20, 2.2), (100, 1.1), (1_000, 1.1), (10_000, 1.05), (60_000, 1.02)] {
-        let order = call(1_000, json!({"concurrency": 40}));
-        let functions = InMemoryFunctions::new(move |_: &str, _| well(call_ms + call_ms / 100));
-        let (objects, clock) = (InMemoryObjectStore::default(), TestClock::new());
-        let writes = Death::at_call(i64::MAX, true).with_writes_of(Duration::from_millis(25));
-        let begun = tokio::time::Instant::now();
-        run_until_death(ALL, &functions, &objects, &clock, &order, &writes).await;
-        let took = begun.elapsed().as_secs_f64() * 1_000.0 / (25.0 * (call_ms + call_ms / 100) as f64);
-        let saves = checkpoint(&objects).await.unwrap().saves;
-        println!("{call_ms} ms: {took:.3} of the shortest time, {saves} checkpoints");
-        assert!(took <= most, "{call_ms} ms: {took:.3}");
+    for (call_ms, most, most_ahead) in
+        [(20, 5.5, 2.2), (100, 2.2, 1.1), (1_000, 1.15, 1.1), (10_000, 1.05, 1.05), (60_000, 1.02, 1.02)]
+    {
+        for (ahead, most) in [(false, most), (true, most_ahead)] {
+            let (took, saves) = time_with_checkpoints(call_ms, ahead).await;
+            println!("{call_ms} ms, ahead {ahead}: {took:.3} of the shortest time, {saves} checkpoints");
+            assert!(took <= most, "{call_ms} ms, ahead {ahead}: {took:.3}");
+        }
     }
 }
 

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""What a month of jobs costs on AWS, beside Step Functions, from the units that docs/cost.md lists.
+
+    python3 benches/cost.py --jobs 1000000 --children 0 --retried 20000
+
+Prices: us-east-1, on demand, without free tiers, as listed in November 2025. `--check` fails where the page holds other
+prices than these; `--write` puts them right.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+
+PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "cost.md"
+BEGIN, END = "<!-- benches/cost.py: begin -->", "<!-- end -->"
+
+# Dollars a million.
+WRITE_UNITS, READ_UNITS = 0.625, 0.125
+SQS_REQUESTS, BUS_EVENTS, INVOCATIONS = 0.40, 1.00, 0.20
+S3_PUTS, S3_GETS = 5.00, 0.40
+GB_SECONDS = 13.3334  # arm64
+TRANSITIONS, EXPRESS_REQUESTS, EXPRESS_GB_SECONDS = 25.0, 1.00, 16.67
+
+EVENTS = 5
+BATCH = 10  # messages of an invocation under load
+# Estimates, not counts: memory by seconds of a batch in each function.
+HANDLER_GB_SECONDS, COLLECTOR_GB_SECONDS, SUBMITTER_GB_SECONDS = 0.25 * 0.3, 0.5 * 1.0, 0.25 * 0.02
+
+
+def units() -> dict[str, tuple[float, float]]:
+    """The page's table of units, which a test holds against what is counted."""
+    table = PAGE.read_text().split("| what | write units | read units |")[1]
+    found = {}
+    for line in table.splitlines()[2:]:
+        if not line.startswith("|"):
+            break
+        what, writes, reads = (cell.strip() for cell in line.strip("|").split("|"))
+        found[what] = (float(writes), float(reads))
+    return found
+
+
+def parts(life: tuple[float, float], later: tuple[float, float]) -> dict[str, float]:
+    """Dollars for a million submissions, by service."""
+    messages = EVENTS + 1
+    writes, reads = life[0] + later[0], life[1] + later[1]
+    seconds = EVENTS / BATCH * HANDLER_GB_SECONDS + COLLECTOR_GB_SECONDS / BATCH + SUBMITTER_GB_SECONDS
+    return {
+        "DynamoDB, writes": writes * WRITE_UNITS,
+        "DynamoDB, reads": reads * READ_UNITS,
+        "S3: the log and its manifest": 2 * S3_PUTS + S3_GETS,
+        "SQS: a message an event, batches of ten": messages * (1 + 2 / BATCH) * SQS_REQUESTS,
+        "EventBridge: the job's end on the bus": BUS_EVENTS,
+        "Lambda (an estimate)": messages / BATCH * INVOCATIONS + seconds * GB_SECONDS,
+    }
+
+
+def prices() -> dict[str, dict[str, float]]:
+    known = units()
+    later = known["a later look at the logs"]
+    job = parts(known["from claim to logs"], later)
+    # Its submission is its array's, and nobody is told of its end.
+    child = parts(known["a child of an array, logs included"], later)
+    child["EventBridge: the job's end on the bus"] = 0.0
+    return {"a job, and each other try": job, "a child of an array": child}
+
+
+def page() -> str:
+    found = prices()
+    lines = ["| dollars a million | " + " | ".join(found) + " |", "| --- |" + " ---: |" * len(found)]
+    for service in next(iter(found.values())):
+        lines.append(f"| {service} | " + " | ".join(f"{part[service]:.2f}" for part in found.values()) + " |")
+    totals = " | ".join(f"**{sum(part.values()):.2f}**" for part in found.values())
+    lines.append(f"| **together** | {totals} |")
+    return "\n".join([BEGIN, *lines, END])
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--jobs", type=float, default=1e6, help="jobs a month")
+    arguments.add_argument("--children", type=float, default=0, help="children of arrays a month")
+    arguments.add_argument("--retried", type=float, default=0, help="submissions beyond the first, a month")
+    arguments.add_argument("--log-mb", type=float, default=0.01, help="MB of a log, packed")
+    arguments.add_argument("--transitions", type=float, default=5, help="of a Step Functions execution for one job")
+    arguments.add_argument("--check", action="store_true")
+    arguments.add_argument("--write", action="store_true")
+    given = arguments.parse_args()
+    text = PAGE.read_text()
+    held = re.search(re.escape(BEGIN) + ".*?" + re.escape(END), text, re.DOTALL)
+    if held is None:
+        sys.exit(f"{PAGE} has no table of prices between {BEGIN} and {END}")
+    if given.write:
+        PAGE.write_text(text.replace(held.group(0), page()))
+        return 0
+    if given.check:
+        if held.group(0) != page():
+            sys.exit(f"the prices in {PAGE} are stale: python3 benches/cost.py --write\n{page()}")
+        return 0
+    job, child = (sum(part.values()) / 1e6 for part in prices().values())
+    submissions = given.jobs + given.retried
+    storage = (submissions + given.children) * given.log_mb / 1024 * 0.023
+    print(f"batchwright               ${submissions * job + given.children * child:>12,.2f}")
+    print(f"  and to keep a month's logs ${storage:>9,.2f} a month")
+    executions = given.jobs + given.children
+    print(f"Step Functions Standard   ${executions * given.transitions * TRANSITIONS / 1e6:>12,.2f}")
+    print("Step Functions Express    can't wait for a job: an execution ends after five minutes")
+    print(f"Distributed Map, Standard ${executions * (given.transitions + 1) * TRANSITIONS / 1e6:>12,.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,364 @@
+//! What the life of one job costs on DynamoDB: read and write units, counted on the wire by AWS's rules, and asserted, so
+//! that nobody makes jobs dearer unseen. `docs/cost.md` computes prices from these figures.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_dynamodb::Client;
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::domain::{
+    Allowed, JobId, JobName, JobStatus, LogStream, RunId, SourceVersion, SubmitJobRequest, Timestamp,
+};
+use batchwright::events::{JobDetail, JobStateChange};
+use batchwright::function::Invocation;
+use batchwright::job_file;
+use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
+use batchwright::ports::{
+    Clock, Cursor, JobEngine, JobQueries as _, JobSummary, LogEvent, Page, PortError, RunStore as _, Unpaced,
+    WorkLists as _,
+};
+use batchwright::use_cases::collect_logs::{CollectPolicy, Look, collect_logs};
+use batchwright::use_cases::end_runs::{LookPolicy, end_run, jobs_ended};
+use batchwright::use_cases::record_state::{Recorded, Recorder};
+use batchwright::use_cases::run_file::{RunFile, run_file};
+use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
+use batchwright_tests::bus::RecordedBus;
+use batchwright_tests::emulators::dynamodb::create_tables;
+use batchwright_tests::emulators::ministack::Ministack;
+use batchwright_tests::metered::{Meter, Paid};
+use serde_json::{Value, json};
+
+const STATUSES: [JobStatus; 5] = [
+    JobStatus::Submitted,
+    JobStatus::Runnable,
+    JobStatus::Starting,
+    JobStatus::Running,
+    JobStatus::Succeeded,
+];
+
+const SETTLE: CollectPolicy = CollectPolicy { settle_ms: 60_000 };
+
+/// A clock that is told the time.
+#[derive(Debug, Default)]
+struct Told(AtomicI64);
+
+impl Told {
+    fn passes(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Told {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Takes every job. The ids are as long as Batch's.
+#[derive(Debug, Default)]
+struct Batch(AtomicU64);
+
+impl JobEngine for Batch {
+    async fn submit_job(&self, _: &SubmitJobRequest) -> Result<JobId, PortError> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let id = JobId::parse(&format!("4c7599ae-0a82-49aa-ba5a-{number:012}"));
+        Ok(id.expect("it is one"))
+    }
+
+    async fn describe_jobs(&self, _: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn list_jobs(
+        &self,
+        _: &str,
+        _: &JobName,
+        _: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        Ok(Page::last(Vec::new()))
+    }
+
+    async fn list_jobs_since(
+        &self,
+        _: &str,
+        _: Timestamp,
+        _: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        Ok(Page::last(Vec::new()))
+    }
+
+    async fn cancel_job(&self, _: &JobId, _: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn terminate_job(&self, _: &JobId, _: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+/// A store over an emulator, whose requests are counted.
+struct Account {
+    store: DynamoDbJobStore,
+    meter: Meter,
+    clock: Told,
+    engine: Batch,
+    bus: RecordedBus,
+}
+
+impl Account {
+    async fn open(ministack: &Ministack, name: &str) -> anyhow::Result<Self> {
+        let config = ministack.sdk_config().await?;
+        let tables = Tables { jobs: format!("jobs-{name}"), runs: format!("runs-{name}") };
+        create_tables(&Client::new(&config), &tables).await?;
+        let meter = Meter::default();
+        let store = DynamoDbJobStore::new(Client::new(&meter.through(&config)), tables);
+        let (clock, engine, bus) = (Told::default(), Batch::default(), RecordedBus::default());
+        Ok(Self { store, meter, clock, engine, bus })
+    }
+
+    fn recorder(&self) -> Recorder<'_, DynamoDbJobStore, Batch, Unpaced, Told> {
+        let Self { store, engine, clock, .. } = self;
+        Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+    }
+
+    async fn submit(&self, job: &str) -> anyhow::Result<JobId> {
+        let spec: batchwright::domain::JobSpec = serde_json::from_value(spec(job))?;
+        let order = Order { spec: &spec, run_id: &run_id(), asked: Asked::ByPerson { rerun: false } };
+        let Self { store, engine, clock, .. } = self;
+        match submit(store, engine, &Unpaced, clock, &SubmitPolicy::default(), &order).await? {
+            SubmitOutcome::Submitted(job_id) => Ok(job_id),
+            other => anyhow::bail!("{job} is {other:?}"),
+        }
+    }
+
+    /// Runs a file of so many jobs.
+    async fn run(&self, jobs: usize) -> anyhow::Result<()> {
+        let text: String =
+            (0..jobs).map(|number| format!("{}\n", spec(&format!("filed-{number}")))).collect();
+        let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+        let order = RunFile {
+            run_id: run_id(),
+            source: "s3://a-bucket/jobs/2026-11-29/tiles.jsonl".to_owned(),
+            source_version: SourceVersion::default(),
+            rerun: false,
+            requested_by: None,
+            // One after the other, so that each write is counted by itself.
+            concurrency: 1,
+            deadline: None,
+            policy: SubmitPolicy::default(),
+            allowed: Allowed::default(),
+        };
+        let archive = InMemoryObjectStore::default();
+        let Self { store, engine, clock, .. } = self;
+        run_file(store, engine, &Unpaced, clock, &archive, &mut file, &order, |_| ()).await?;
+        Ok(())
+    }
+
+    async fn record(&self, event: &JobStateChange) -> anyhow::Result<Recorded> {
+        let recorded = self.recorder().record_state(&event.detail.state()).await?;
+        if let Recorded::Ended(end) = &recorded {
+            jobs_ended(&self.store, &self.bus, &self.clock, std::slice::from_ref(&**end)).await?;
+        }
+        Ok(recorded)
+    }
+}
+
+fn run_id() -> RunId {
+    RunId::derive("s3://a-bucket/jobs/2026-11-29/tiles.jsonl", "1", "0")
+}
+
+/// A job of a file, as people write them.
+fn spec(name: &str) -> Value {
+    json!({
+        "jobName": name,
+        "jobQueue": "tiles-spot",
+        "jobDefinition": "render-tile:42",
+        "containerOverrides": {
+            "command": ["render", "--zoom", "12", "--tile", "2114/1393", "--out", "s3://a-bucket/tiles/12/2114/1393.png"],
+            "environment": [{"name": "STYLE", "value": "topographic"}],
+        },
+        "tags": {"team": "maps"},
+    })
+}
+
+/// An event as Batch sends it.
+fn event(
+    (job, job_id, nonce): (&str, &JobId, &str),
+    status: JobStatus,
+    now: Timestamp,
+) -> anyhow::Result<JobStateChange> {
+    let now = now.as_millis();
+    let sample = include_str!("../../shared/core/src/events/fixtures/container_succeeded.json");
+    let mut event: Value = serde_json::from_str(sample)?;
+    let detail = &mut event["detail"];
+    detail["jobName"] = json!(job);
+    detail["jobId"] = json!(job_id.to_string());
+    detail["status"] = json!(status.to_string());
+    detail["parameters"]["batchwright.nonce"] = json!(nonce);
+    let (created, started, stopped) = (now - 100_000, now - 40_000, now - 1_000);
+    (detail["createdAt"], detail["startedAt"], detail["stoppedAt"]) =
+        (json!(created), json!(started), json!(stopped));
+    (detail["attempts"][0]["startedAt"], detail["attempts"][0]["stoppedAt"]) =
+        (json!(started), json!(stopped));
+    if !status.is_terminal() {
+        detail["attempts"] = json!([]);
+        for absent in ["statusReason", "stoppedAt"] {
+            detail.as_object_mut().context("no object")?.remove(absent);
+        }
+    }
+    Ok(serde_json::from_value(event)?)
+}
+
+async fn nonce(account: &Account, job: &str) -> anyhow::Result<String> {
+    let job = account.store.job(&JobName::parse(job)?).await?.context("the job is known")?;
+    let known = job.latest.context("it was submitted")?.state.nonce.context("it has a nonce")?;
+    account.meter.take();
+    Ok(known.to_string())
+}
+
+/// The state handler writes the newest state alone, and so each applied event once at most.
+async fn in_one_batch(account: &Account) -> anyhow::Result<Paid> {
+    const JOB: &str = "quick";
+    let job_id = account.submit(JOB).await?;
+    let nonce = nonce(account, JOB).await?;
+    let now = account.clock.now();
+    let mut records = Vec::new();
+    for status in STATUSES {
+        let event = serde_json::to_string(&event((JOB, &job_id, &nonce), status, now)?)?;
+        records.push(json!({"eventSource": "aws:sqs", "messageId": status.to_string(), "body": event, "attributes": {}}));
+    }
+    let config =
+        state_handler::Config::read(&|name: &str| name.ends_with("_TABLE").then(|| "table".to_owned()));
+    let invocation = Invocation {
+        request_id: "request".to_owned(),
+        function_name: "state-handler".to_owned(),
+        deadline: now.plus_millis(120_000),
+    };
+    let batch = json!({"Records": records});
+    state_handler::handle(&account.recorder(), &account.bus, &config?, batch, &invocation).await?;
+    let paid = account.meter.take();
+    let known = account.store.job(&JobName::parse(JOB)?).await?.and_then(|job| job.status());
+    ensure!(known == Some(JobStatus::Succeeded), "{known:?}");
+    account.meter.take();
+    ensure!(paid.requests.get("UpdateItem") == Some(&1), "{paid}");
+    Ok(paid)
+}
+
+/// A child of an array, whose parent is recorded.
+async fn child(account: &Account) -> anyhow::Result<Paid> {
+    let Account { store, clock, .. } = account;
+    let array = account.submit("array").await?;
+    let nonce = nonce(account, "array").await?;
+    let child = array.array_child(7);
+    for status in STATUSES {
+        clock.passes(20_000);
+        account.record(&event(("array", &child, &nonce), status, clock.now())?).await?;
+    }
+    clock.passes(70_000);
+    let (source, archive) = (InMemoryLogSource::new(100, 2), InMemoryObjectStore::default());
+    let record = collect_logs(store, &source, &archive, clock, &SETTLE, &child, Look::WhenDue).await?;
+    ensure!(record.is_some(), "its logs are looked at");
+    Ok(account.meter.take())
+}
+
+/// The table of `docs/cost.md`.
+fn written_down() -> anyhow::Result<Vec<(&'static str, u64, f64)>> {
+    let page = include_str!("../../docs/cost.md");
+    let (_, table) = page.split_once("| what | write units | read units |").context("the table is there")?;
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let mut cells = row.trim_matches('|').split('|').map(str::trim);
+        let mut next = || cells.next().context("a cell is missing");
+        Ok((next()?, next()?.parse()?, next()?.parse()?))
+    })
+    .collect()
+}
+
+/// One job from its file to its archived logs.
+#[tokio::test]
+async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
+    const JOB: &str = "tile-12-2114-1393";
+    let Some(ministack) = Ministack::shared()? else { return Ok(()) };
+    let account = Account::open(ministack, "life").await?;
+    account.run(2).await?;
+    // The run waits for another job of its file.
+    let run = account.store.run(&run_id()).await?.context("the run is known")?;
+    end_run(
+        &account.store,
+        &account.bus,
+        &account.clock,
+        run,
+        LookPolicy { settle_ms: 0, to_the_end: false },
+    )
+    .await?;
+    account.meter.take();
+    let mut bill: Vec<(String, Paid)> = Vec::new();
+    let job_id = account.submit(JOB).await?;
+    bill.push(("claim, submit, record".to_owned(), account.meter.take()));
+    let nonce = nonce(&account, JOB).await?;
+    for status in STATUSES {
+        account.clock.passes(20_000);
+        account.record(&event((JOB, &job_id, &nonce), status, account.clock.now())?).await?;
+        bill.push((status.to_string(), account.meter.take()));
+    }
+    let known = account.bus.jobs();
+    ensure!(known.len() == 1 && known[0].status == JobStatus::Succeeded, "{known:?}");
+
+    let source = InMemoryLogSource::new(100, 2);
+    let stream = LogStream {
+        group: None,
+        name: "first-run-job-definition/default/a1".into(),
+        container: None,
+        region: None,
+    };
+    account.clock.passes(70_000);
+    let at = account.clock.now();
+    source.append(&stream, [LogEvent { timestamp: at, ingestion_time: at, message: "done".into() }]);
+    let archive = InMemoryObjectStore::default();
+    let Account { store, clock, .. } = &account;
+    let record = collect_logs(store, &source, &archive, clock, &SETTLE, &job_id, Look::WhenDue).await?;
+    ensure!(record.is_some_and(|record| record.complete), "the logs are archived");
+    bill.push(("logs".to_owned(), account.meter.take()));
+    let mut life = Paid::default();
+    bill.iter().for_each(|(_, paid)| life.add(paid));
+
+    account.clock.passes(11 * 60_000);
+    let due = store.unfinished_logs(clock.now(), None).await?;
+    ensure!(due.items.len() == 1, "a later look is due");
+    account.meter.take();
+    collect_logs(store, &source, &archive, clock, &SETTLE, &job_id, Look::WhenDue).await?;
+    bill.push(("a later look at the logs".to_owned(), account.meter.take()));
+    ensure!(store.unfinished_logs(clock.now(), None).await?.items.is_empty(), "it was the last");
+
+    bill.push(("from claim to logs".to_owned(), life));
+    bill.push(("five events of a job in one batch".to_owned(), in_one_batch(&account).await?));
+    bill.push(("a child of an array, logs included".to_owned(), child(&account).await?));
+    for (what, paid) in &bill {
+        println!("{what:<26} {paid}");
+    }
+    let found: Vec<(&str, u64, f64)> = bill
+        .iter()
+        .map(|(what, paid)| (what.as_str(), paid.writes(), paid.half_reads as f64 / 2.0))
+        .collect();
+    assert_eq!(
+        found,
+        written_down()?,
+        "docs/cost.md says otherwise: put it right there, and the prices with it"
+    );
+    Ok(())
+}
+
+/// The prices on the page are those that follow from the units.
+#[test]
+fn the_prices_on_the_page_follow_from_the_counts() -> anyhow::Result<()> {
+    let program = batchwright_tests::crash::sources::root().join("benches/cost.py");
+    let output = match std::process::Command::new("python3").arg(program).arg("--check").output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no python3 on this machine");
+            return Ok(());
+        }
+        output => output?,
+    };
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
