@@ -28,7 +28,7 @@ pub(crate) use self::run::SubmitArgs;
 pub(crate) use self::run::{OnInterrupt, PlanArgs, ProcessArgs, RerunArgs, RunArgs, StopArgs};
 pub(crate) use self::serve::ServeArgs;
 #[cfg(feature = "aws")]
-pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs};
+pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs, RelearnArgs};
 pub(crate) use self::upkeep::{
     DoctorArgs, ExportArgs, ForgetArgs, ImportArgs, PruneArgs, RemoveArgs, StoreCommand,
 };

@@ -14,9 +14,23 @@ pub(super) fn seconds(text: &str) -> Result<u32, String> {
     number.parse().ok().and_then(|number: u32| number.checked_mul(unit)).ok_or_else(wrong)
 }
 
+/// Reads `2026-05-07T12:00:00Z`.
+#[cfg(feature = "aws")]
+pub(super) fn moment(text: &str) -> Result<batchwright::domain::Timestamp, String> {
+    let wrong = || format!("{text:?} is no moment; write it in UTC, as in 2026-05-07T12:00:00Z");
+    batchwright::domain::Timestamp::parse_rfc3339(text).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn moments_have_a_date_and_a_zone() {
+        assert_eq!(moment("1970-01-01T00:00:01Z").map(|at| at.as_millis()), Ok(1_000));
+        assert!(moment("yesterday").unwrap_err().contains("is no moment"));
+    }
 
     #[test]
     fn times_have_a_unit() {

@@ -8,6 +8,8 @@ use super::output::Shown;
 use super::place::Deployment;
 #[cfg(feature = "aws")]
 use super::place::StackArgs;
+#[cfg(feature = "aws")]
+use super::time::moment;
 use super::time::seconds;
 use crate::selection::check_word;
 #[cfg(feature = "aws")]
@@ -50,6 +52,24 @@ pub(crate) enum StoreCommand {
     Import(ImportArgs),
     /// Forget jobs: their heads, submissions and children. Archived logs stay
     Remove(RemoveArgs),
+    /// After the table of a stack was restored: learn from AWS Batch what was submitted since that moment
+    ///
+    /// The stack's functions have to stand still meanwhile: docs/runbook.md. Can be repeated.
+    #[cfg(feature = "aws")]
+    Relearn(RelearnArgs),
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct RelearnArgs {
+    /// A queue that jobs of the stack went to, by name or ARN. Can be repeated
+    #[arg(long = "queue", value_name = "QUEUE", required = true)]
+    pub(crate) queues: Vec<String>,
+    /// The moment to which the table was restored, as in 2026-05-07T12:00:00Z; an hour before it is looked at, too
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: batchwright::domain::Timestamp,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,8 @@ mod plan;
 mod processes;
 mod prune;
 mod reconcile;
+#[cfg(feature = "aws")]
+mod relearn;
 mod report;
 mod rerun;
 mod run;
@@ -127,6 +129,8 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => store::remove(&Stack::find(&stack).await?.store, args).await,
             },
+            #[cfg(feature = "aws")]
+            Command::Store(StoreCommand::Relearn(args)) => relearn::relearn(args).await,
             Command::Prune(args) => match args.place.target()? {
                 Target::Local(dir) => {
                     let opened = SqliteStore::open_to_change(&dir.database());

@@ -28,6 +28,7 @@ pub mod queries;
 pub mod read_logs;
 pub mod reconcile;
 pub mod record_state;
+pub mod relearn;
 pub mod run_file;
 pub mod select;
 pub mod stop;

@@ -1,0 +1,149 @@
+//! A store that was restored to an earlier moment learns from AWS Batch what was submitted since.
+
+use crate::domain::{
+    Job, JobHead, JobSpec, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, Timestamp, TryEnd,
+    limits::DESCRIBE_JOBS_MAX,
+};
+use crate::events::JobDetail;
+use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError};
+
+/// What was learned of a queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Relearned {
+    /// Submissions that the store did not know, and knows now.
+    pub taken_in: u64,
+    /// Submissions that it knew: their states are written where they are newer.
+    pub known: u64,
+    /// Jobs of other programs: they carry no nonce.
+    pub strangers: u64,
+    /// Submissions that are left out because an earlier one of their job is under way, as AWS Batch says: two of one
+    /// job are in flight.
+    pub surplus: u64,
+}
+
+/// Takes in every submission of a queue that batchwright made since a moment and that the store does not know, oldest
+/// first, each with its state. Then a job's latest submission is the one that Batch has, so nothing submits the
+/// job a second time.
+///
+/// Nobody else may write the store meanwhile: the functions of the stack have to stand still. A claim that stands is given
+/// up or turned into the submission that carries its nonce. A job that the store did not know at all has the spec that its
+/// description tells, and one try. Idempotent. Memory grows with the jobs of the queue since then, a few
+/// hundred bytes each. Errs where a port fails: then call it again.
+///
+/// AWS Batch forgets jobs seven days or more after their end: a moment before that can't be learned anew.
+pub async fn relearn<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+    job_queue: &str,
+    since: Timestamp,
+) -> Result<Relearned, PortError> {
+    let mut listed: Vec<JobSummary> = Vec::new();
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = engine.list_jobs_since(job_queue, since, cursor.as_ref()).await?;
+        listed.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    listed.sort_by(|one, other| (one.created_at, &one.job_id).cmp(&(other.created_at, &other.job_id)));
+    let mut learned = Relearned::default();
+    for jobs in listed.chunks(DESCRIBE_JOBS_MAX) {
+        let ids: Vec<_> = jobs.iter().map(|job| job.job_id.clone()).collect();
+        let described = engine.describe_jobs(&ids).await?;
+        // In the order of the list: a later submission replaces an earlier one.
+        for id in &ids {
+            let Some(detail) = described.iter().find(|detail| detail.job_id == *id) else { continue };
+            match detail.parameters.get(Nonce::PARAMETER).and_then(|text| Nonce::parse(text).ok()) {
+                Some(nonce) => take_in(store, engine, clock, detail, &nonce, &mut learned).await?,
+                None => learned.strangers += 1,
+            }
+        }
+    }
+    Ok(learned)
+}
+
+async fn take_in<S: JobStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+    detail: &JobDetail,
+    nonce: &Nonce,
+    learned: &mut Relearned,
+) -> Result<(), PortError> {
+    let (name, now, state) = (&detail.job_name, clock.now(), detail.state());
+    let mut known = store.job(name).await?;
+    if known.as_ref().is_some_and(|job| job.head.job_tries.contains(&state.job_id)) {
+        learned.known += 1;
+        return store.apply_state(&state, now).await.map(|_| ());
+    }
+    let claim = known.as_ref().and_then(|job| job.head.claim.as_ref()).map(|claim| claim.nonce.clone());
+    let outcome = match claim {
+        Some(claimed) if claimed == *nonce => {
+            let (job_name, job_id) = (name.clone(), state.job_id.clone());
+            store.record_submission(&NewSubmission { job_name, nonce: claimed, job_id, now }).await?
+        }
+        claimed => {
+            // Whoever held it is gone, and what was submitted under it would have come before in the list.
+            if let Some(claimed) = claimed {
+                store.release(name, &claimed, None, now).await?;
+            }
+            if let Some(before) =
+                known.as_ref().and_then(Job::state).filter(|before| !before.status.is_terminal())
+            {
+                let told = engine.describe_jobs(std::slice::from_ref(&before.job_id)).await?;
+                for told in told.iter().filter(|told| told.job_id == before.job_id) {
+                    store.apply_state(&told.state(), now).await?;
+                }
+                known = store.job(name).await?;
+            }
+            if known.as_ref().and_then(Job::status).is_some_and(|status| !status.is_terminal()) {
+                learned.surplus += 1;
+                return Ok(());
+            }
+            store.take_in(&wish(detail, &state, known.as_ref(), now), &state.job_id).await?
+        }
+    };
+    if !matches!(outcome, RecordOutcome::Recorded | RecordOutcome::Known) {
+        let why = format!("{name} changed meanwhile: stop the stack's functions, and learn again");
+        return Err(PortError::retryable("relearn", why));
+    }
+    learned.taken_in += 1;
+    store.apply_state(&state, now).await.map(|_| ())
+}
+
+fn wish(detail: &JobDetail, state: &JobState, known: Option<&Job>, now: Timestamp) -> NewClaim {
+    let head: Option<&JobHead> = known.map(|job| &job.head);
+    NewClaim {
+        spec: head.map_or_else(|| spec_of(detail), |head| head.spec.clone()),
+        run_id: head.map_or_else(
+            || RunId::derive("relearned", state.job_id.as_str(), ""),
+            |head| head.run_id.clone(),
+        ),
+        replaces: head.and_then(|head| head.job_id.clone()),
+        replaced_end: known.and_then(Job::state).and_then(TryEnd::of),
+        job_queue: None,
+        takes_over: None,
+        resets_budget: head.is_none(),
+        now,
+        expires_at: now,
+    }
+}
+
+/// What can be told of the spec. It has one try, because a description does not hold all that another submission would need;
+/// the job's file, run again, has.
+fn spec_of(detail: &JobDetail) -> JobSpec {
+    let mut parameters = detail.parameters.clone();
+    parameters.remove(Nonce::PARAMETER);
+    JobSpec {
+        parameters,
+        tags: detail.tags.clone(),
+        timeout: detail.timeout.clone(),
+        retry_strategy: detail.retry_strategy.clone(),
+        share_identifier: detail.share_identifier.clone(),
+        max_tries: 1,
+        ..JobSpec::new(detail.job_name.clone(), &detail.job_queue, &detail.job_definition)
+    }
+}
