@@ -25,6 +25,10 @@ check:
 histories n="100000":
     HISTORIES={{n}} cargo test --workspace --locked --test histories -- --nocapture
 
+# A deployment in a storm, so many jobs of a seed: nothing lost, nothing twice; CI runs 1,000 jobs
+soak n="20000" seed="16":
+    SOAK={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture
+
 # A measurement: scale (of `run`), invoke, fates, objects, convert or pack, the last five beside others' programs
 bench what="scale" *options="":
     python3 benches/{{what}}.py {{options}}

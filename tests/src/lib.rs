@@ -6,6 +6,7 @@ pub mod browser;
 pub mod bus;
 pub mod contract;
 pub mod crash;
+pub mod dice;
 pub mod emulators;
 pub mod fake_lambda;
 pub mod fault_proxy;

@@ -369,6 +369,37 @@ async fn an_outage_costs_some_claims_and_not_the_file_and_the_report_is_put_righ
     Ok(())
 }
 
+/// `b` waits for `a`, of which nobody knows yet whether Batch has it; `c` waits for `b`, which the store does not know.
+#[tokio::test(start_paused = true)]
+async fn a_job_waits_with_the_one_it_depends_on_and_is_not_rejected_for_it() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    let text = ["a", "b", "c"].map(|name| {
+        let depends_on = match name {
+            "b" => r#", "dependsOn": [{"jobName": "a"}]"#,
+            "c" => r#", "dependsOn": [{"jobName": "b"}]"#,
+            _ => "",
+        };
+        format!(
+            r#"{{"jobName": "{name}", "jobQueue": "queue", "jobDefinition": "d", "command": ["true"]{depends_on}}}"#
+        )
+    });
+    let (text, order) = (text.join("\n"), order("jobs.jsonl"));
+    let World { store, engine, clock, archive, .. } = &world;
+    let away = Away { engine: engine.inner(), calls: AtomicUsize::new(0), until: 1 };
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    let end = run_file(store, &away, &Unpaced, clock, archive, &mut file, &order, |_| ()).await?;
+    assert_eq!(end, RunEnd::ToBeContinued(Checkpoint(1)), "b and c are neither submitted nor rejected");
+
+    tokio::time::sleep(std::time::Duration::from_secs(700)).await;
+    let policy = batchwright::use_cases::reconcile::ReconcilePolicy::default();
+    assert_eq!(world.reconcile(&policy).await?.resubmitted, 1);
+    let end = run(&world, &text, &order).await?;
+    assert_eq!(end, RunEnd::Complete(RunCounts { submitted: 3, ..RunCounts::default() }));
+    world.settle().await?;
+    assert_eq!(world.store.count_by_status().await?[JobStatus::Succeeded], 3);
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_that_names_what_is_not_allowed_is_rejected_by_its_line_and_the_others_run()
 -> anyhow::Result<()> {

@@ -6,7 +6,6 @@
 //! `HISTORY=4711` plays the one of that seed.
 
 mod check;
-mod dice;
 mod history;
 mod nodes;
 mod plan;

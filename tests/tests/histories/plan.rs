@@ -5,9 +5,9 @@ use std::time::Duration;
 use batchwright::domain::JobSpec;
 use batchwright::domain::spec::{ArrayProperties, Dependency, RetryStrategy};
 use batchwright::engine::{AttemptOutcome, Ending, EventFaults, FaultPlan, Scene};
+use batchwright_tests::dice::Dice;
 use batchwright_tests::world::{after, spec};
 
-use crate::dice::Dice;
 use crate::nodes::MULTI_NODE;
 
 pub(crate) struct Plan {

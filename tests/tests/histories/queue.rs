@@ -2,10 +2,10 @@
 //! failed.
 
 use batchwright::events::JobStateChange;
+use batchwright_tests::dice::Dice;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::dice::Dice;
 use crate::nodes::with_nodes;
 
 /// Deliveries of a message before it goes to the dead-letter queue.

@@ -11,8 +11,7 @@ use batchwright::domain::{
 use batchwright::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
 };
-
-use crate::dice::Dice;
+use batchwright_tests::dice::Dice;
 
 pub(crate) struct FaultyStore<S> {
     pub(crate) inner: S,

@@ -356,6 +356,10 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
                 return Err(PortError::retryable("run", why).into());
             }
         }
+        if progress.defers_with_dependency(&spec) {
+            progress.deferred.insert(index, (line, spec));
+            return Ok(());
+        }
         self.names.insert(spec.job_name.clone());
         self.flying.push(submit_one(index, line, spec));
         Ok(())
@@ -414,6 +418,10 @@ async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
         tokio::time::sleep(backoff(round, run_id.as_str())).await;
         let deferred: BTreeMap<u64, (u64, JobSpec)> = std::mem::take(&mut progress.deferred);
         for (index, (line, spec)) in deferred {
+            if progress.defers_with_dependency(&spec) {
+                progress.deferred.insert(index, (line, spec));
+                continue;
+            }
             let tried = submit_one(index, line, spec).await;
             progress.landed(tried);
         }

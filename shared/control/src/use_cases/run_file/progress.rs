@@ -7,7 +7,7 @@ use tracing::warn;
 use super::report::{ReportLine, ReportOutcome, report_key, settled_key};
 use super::{RunFileError, Tried};
 use crate::domain::plan::Skip;
-use crate::domain::{Checkpoint, JobSpec, OpenLine, Run, RunState};
+use crate::domain::{Checkpoint, JobName, JobSpec, OpenLine, Run, RunState};
 use crate::job_file::{JobFileError, Problem};
 use crate::ports::{Clock, ObjectStore, ObjectWriter as _, RunStore};
 use crate::use_cases::submit::SubmitOutcome;
@@ -68,6 +68,13 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
                 self.deferred.insert(index, (line, spec));
             }
         }
+    }
+
+    /// Whether a job waits because one that it depends on could not be submitted yet: the store may not know that one
+    /// at all, and would have it rejected.
+    pub(super) fn defers_with_dependency(&self, spec: &JobSpec) -> bool {
+        let is_deferred = |name: &JobName| self.deferred.values().any(|(_, spec)| spec.job_name == *name);
+        !self.deferred.is_empty() && spec.dependency_names().any(is_deferred)
     }
 
     pub(super) fn run(&self) -> &Run {
