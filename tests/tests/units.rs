@@ -1,10 +1,13 @@
 //! What the life of one job costs on DynamoDB: read and write units, counted on the wire by AWS's rules, and asserted, so
 //! that nobody makes jobs dearer unseen. `docs/cost.md` computes prices from these figures.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use anyhow::{Context as _, ensure};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::domain::{
     Allowed, JobId, JobName, JobStatus, LogStream, RunId, SourceVersion, SubmitJobRequest, Timestamp,
@@ -24,6 +27,7 @@ use batchwright::use_cases::run_file::{RunFile, run_file};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::bus::RecordedBus;
 use batchwright_tests::emulators::dynamodb::create_tables;
+use batchwright_tests::emulators::dynoxide::Dynoxide;
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::metered::{Meter, Paid};
 use serde_json::{Value, json};
@@ -106,12 +110,11 @@ struct Account {
 }
 
 impl Account {
-    async fn open(ministack: &Ministack, name: &str) -> anyhow::Result<Self> {
-        let config = ministack.sdk_config().await?;
+    async fn open(config: &SdkConfig, name: &str) -> anyhow::Result<Self> {
         let tables = Tables { jobs: format!("jobs-{name}"), runs: format!("runs-{name}") };
-        create_tables(&Client::new(&config), &tables).await?;
+        create_tables(&Client::new(config), &tables).await?;
         let meter = Meter::default();
-        let store = DynamoDbJobStore::new(Client::new(&meter.through(&config)), tables);
+        let store = DynamoDbJobStore::new(Client::new(&meter.through(config)), tables);
         let (clock, engine, bus) = (Told::default(), Batch::default(), RecordedBus::default());
         Ok(Self { store, meter, clock, engine, bus })
     }
@@ -279,7 +282,7 @@ fn written_down() -> anyhow::Result<Vec<(&'static str, u64, f64)>> {
 async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
     const JOB: &str = "tile-12-2114-1393";
     let Some(ministack) = Ministack::shared()? else { return Ok(()) };
-    let account = Account::open(ministack, "life").await?;
+    let account = Account::open(&ministack.sdk_config().await?, "life").await?;
     account.run(2).await?;
     // The run waits for another job of its file.
     let run = account.store.run(&run_id()).await?.context("the run is known")?;
@@ -345,6 +348,71 @@ async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
         written_down()?,
         "docs/cost.md says otherwise: put it right there, and the prices with it"
     );
+    Ok(())
+}
+
+/// An ended job's head and submission, under other names: so many that a table of thousands is filled in seconds.
+async fn copy(client: &Client, table: &str, job: &str, copies: usize) -> anyhow::Result<()> {
+    const ITEMS_OF_A_CALL: usize = 25;
+    let items = client.scan().table_name(table).send().await?.items.unwrap_or_default();
+    let mut writes = Vec::new();
+    for number in 1..=copies {
+        for item in &items {
+            let renamed = |value: &AttributeValue| match value {
+                AttributeValue::S(text) => {
+                    let text = text.replace(job, &format!("{}-{number:06}", &job[..job.len() - 7]));
+                    AttributeValue::S(text.replace("000000000000", &format!("{number:012}")))
+                }
+                other => other.clone(),
+            };
+            let item = item.iter().map(|(name, value)| (name.clone(), renamed(value))).collect();
+            let put = PutRequest::builder().set_item(Some(item)).build()?;
+            writes.push(WriteRequest::builder().put_request(put).build());
+        }
+    }
+    for part in writes.chunks(ITEMS_OF_A_CALL) {
+        let left = client.batch_write_item().request_items(table, part.to_vec()).send().await?;
+        ensure!(left.unprocessed_items.is_none_or(|left| left.is_empty()), "the emulator has left some over");
+    }
+    Ok(())
+}
+
+/// What `status --stack` and `jobs --stack` ask for: of 5,000 jobs it is 9 calls each, which takes longer to fill in.
+#[tokio::test]
+async fn two_thousand_jobs_are_counted_and_listed_in_eight_calls() -> anyhow::Result<()> {
+    const JOB: &str = "tile-12-2114-000000";
+    const JOBS: usize = 2_000;
+    let Some(dynoxide) = Dynoxide::shared()? else { return Ok(()) };
+    let config = dynoxide.sdk_config().await?;
+    let account = Account::open(&config, "many").await?;
+    let job_id = account.submit(JOB).await?;
+    let nonce = nonce(&account, JOB).await?;
+    for status in STATUSES {
+        account.record(&event((JOB, &job_id, &nonce), status, account.clock.now())?).await?;
+    }
+    let table = account.store.tables().jobs.clone();
+    copy(&Client::new(&config), &table, JOB, JOBS - 1).await?;
+    account.meter.take();
+    let counts = account.store.count_by_status().await?;
+    let counting = account.meter.take();
+    ensure!((counts[JobStatus::Succeeded], counts.total()) == (JOBS as u64, JOBS as u64), "{counts:?}");
+    let (mut names, mut cursor) = (BTreeSet::new(), None);
+    loop {
+        let page = account.store.jobs(None, cursor.as_ref()).await?;
+        names.extend(page.items.iter().map(|job| job.name().to_string()));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let listing = account.meter.take();
+    ensure!(names.len() == JOBS, "{} are listed", names.len());
+    for (what, paid) in [("counted", &counting), ("listed", &listing)] {
+        let calls: u64 = paid.requests.values().sum();
+        println!("{JOBS} jobs {what}: {paid}");
+        // A page is a megabyte: an emulator that knows no pages would show nothing.
+        ensure!((3..=8).contains(&calls), "{JOBS} jobs are {what} in {calls} calls: {paid}");
+    }
     Ok(())
 }
 
