@@ -28,7 +28,7 @@ mod tests {
     #[cfg(feature = "aws")]
     #[test]
     fn moments_have_a_date_and_a_zone() {
-        assert_eq!(moment("1970-01-01T00:00:01Z").map(|at| at.as_millis()), Ok(1_000));
+        assert_eq!(moment("1970-01-01T00:00:01Z").map(batchwright::domain::Timestamp::as_millis), Ok(1_000));
         assert!(moment("yesterday").unwrap_err().contains("is no moment"));
     }
 
