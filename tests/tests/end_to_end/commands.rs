@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use batchwright::domain::{JobStatus, RunState};
 use batchwright_tests::plain_http::asked;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::deployed::Deployed;
@@ -120,6 +120,21 @@ async fn tidy_up(deployed: &Deployed, export: &str) -> anyhow::Result<()> {
     deployed.words(0, &["store", "import", export]).await?;
     let back = deployed.job("by-hand").await?.context("it is not back")?;
     ensure!(back.status() == Some(JobStatus::Succeeded), "{back:?}");
+    // A database of aio-aws: its jobs are the stack's by then, those under way among them.
+    let job = |name: &str, status: &str| {
+        json!({"job_id": format!("{name}-1"), "job_name": name, "job_queue": "q", "job_definition": "d",
+            "status": status, "job_tries": [format!("{name}-1")], "num_tries": 1, "max_tries": 4})
+    };
+    let kept =
+        json!({"aws-batch-jobs": {"1": job("aio-well", "SUCCEEDED"), "2": job("aio-goes", "RUNNING")}});
+    std::fs::write(export, kept.to_string())?;
+    let told = deployed.words(0, &["store", "import", export]).await?;
+    ensure!(told == "2 submissions taken in, 0 refused\n", "{told}");
+    for (name, status) in [("aio-well", JobStatus::Succeeded), ("aio-goes", JobStatus::Running)] {
+        ensure!(deployed.job(name).await?.and_then(|job| job.status()) == Some(status), "{name}");
+    }
+    deployed.words(0, &["store", "remove", "aio-well", "--yes"]).await?;
+    deployed.words(0, &["forget", "aio-goes"]).await?;
     deployed.words(0, &["forget", "behind"]).await?;
     ensure!(deployed.job("behind").await?.is_none(), "it is still known");
     Ok(())
