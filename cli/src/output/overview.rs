@@ -178,6 +178,9 @@ impl Overview {
 
     /// Several lines for a terminal.
     pub(crate) fn block(&self, now: Timestamp) -> String {
+        if self.total() == 0 {
+            return String::new();
+        }
         let mut lines = vec![self.line()];
         lines.extend(self.rate(now));
         lines.extend(self.progress());
