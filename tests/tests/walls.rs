@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("serial", &["core", "yaml"]),
     ("control", &["core", "job-files"]),
     ("local", &["control", "core", "job-files", "stores"]),
-    ("client", &["aws", "control", "core", "job-files", "local", "serial", "stores"]),
+    ("client", &["aws", "control", "core", "invocations", "job-files", "local", "serial", "stores"]),
     (
         "",
         &[
