@@ -23,9 +23,6 @@ pub(super) struct Document {
     pub(super) entries: Vec<Entry>,
 }
 
-/// Members that are told where something else stands in the place of their object.
-const TOLD_MAX: usize = 8;
-
 /// What may stand at the top of a file.
 const PARTS: [&str; 4] = ["defaults", "dependsOnKnown", "jobs", "local"];
 
@@ -151,15 +148,7 @@ fn read_parts(root: &mut LinedValue) -> Result<Document, Vec<Problem>> {
 /// Says which members of an object are none of the known ones.
 pub(super) fn known_members(node: &LinedValue, known: &[&str], check: &mut Check) {
     if !node.is_object() {
-        let kind = node.kind();
-        return check.problem(
-            node,
-            if known.len() > TOLD_MAX {
-                format!("must be an object, not {kind}")
-            } else {
-                format!("must be an object, not {kind}; its members are {}", known.join(", "))
-            },
-        );
+        return check.problem(node, format!("must be an object, not {}", node.kind()));
     }
     for (key, value) in node.members().iter().filter(|(key, _)| !known.contains(&key.as_str())) {
         let remedy = match nearest(key, known.iter().copied()) {

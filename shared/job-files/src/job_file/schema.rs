@@ -199,6 +199,18 @@ fn one_of(words: &[&str]) -> String {
     }
 }
 
+/// Fields that are told where something else stands in the place of their object.
+const FIELDS_TOLD: usize = 8;
+
+fn not_an_object(object: &Object, node: &LinedValue) -> String {
+    let kind = node.kind();
+    let fields: Vec<&str> = object.fields.iter().map(|field| field.name).collect();
+    if fields.len() > FIELDS_TOLD {
+        return format!("must be an object, not {kind}");
+    }
+    format!("must be an object, not {kind}; its fields are {}", fields.join(", "))
+}
+
 fn wrong_kind(kind: &Kind, node: &LinedValue) -> String {
     let (expected, remedy) = match (kind, &node.data) {
         (Kind::Text(_) | Kind::AnyText, Data::Number(_) | Data::Bool(_)) => {
@@ -214,7 +226,7 @@ fn wrong_kind(kind: &Kind, node: &LinedValue) -> String {
         }
         (Kind::List(..), _) => ("a list".to_owned(), ""),
         (Kind::Map(_), _) => ("an object of strings".to_owned(), ""),
-        (Kind::Object(_), _) => ("an object".to_owned(), ""),
+        (Kind::Object(object), _) => return not_an_object(object, node),
         (Kind::TextOrObject(..), _) => ("a string or an object".to_owned(), ""),
         (Kind::Anything, _) => ("anything".to_owned(), ""),
     };

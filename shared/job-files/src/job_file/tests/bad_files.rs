@@ -39,7 +39,10 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         "x.json: line 1: maxTries: must be a whole number from 1 to 100, not a string; leave the quotes out",
     ),
     (r#""maxTries": true"#, "x.json: line 1: maxTries: must be a whole number from 1 to 100, not a boolean"),
-    (r#""fallbackQueue": "on-demand""#, "x.json: line 1: fallbackQueue: must be an object, not a string"),
+    (
+        r#""fallbackQueue": "on-demand""#,
+        "x.json: line 1: fallbackQueue: must be an object, not a string; its fields are jobQueue, afterLosses",
+    ),
     (r#""fallbackQueue": {}"#, "x.json: line 1: fallbackQueue.jobQueue: is missing; it is required"),
     (
         r#""fallbackQueue": {"jobQueue": "od", "afterLosses": 0}"#,
@@ -201,7 +204,10 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         r#""dependsOn": [{"jobName": "b"}]"#,
         r#"x.json: line 1: dependsOn[0]: no job of this file is named "b"; depend on a job elsewhere by its jobId"#,
     ),
-    (r#""dependsOn": ["b"]"#, "x.json: line 1: dependsOn[0]: must be an object, not a string"),
+    (
+        r#""dependsOn": ["b"]"#,
+        "x.json: line 1: dependsOn[0]: must be an object, not a string; its fields are jobId, jobName, type",
+    ),
     (
         r#""dependsOn": [{"jobId": "x y"}]"#,
         r#"x.json: line 1: dependsOn[0].jobId: job id "x y" contains white space or what is not ASCII"#,
