@@ -137,5 +137,8 @@ async fn tidy_up(deployed: &Deployed, export: &str) -> anyhow::Result<()> {
     deployed.words(0, &["forget", "aio-goes"]).await?;
     deployed.words(0, &["forget", "behind"]).await?;
     ensure!(deployed.job("behind").await?.is_none(), "it is still known");
+    let told = deployed.words(0, &["prune", "--older-than", "0s", "--yes"]).await?;
+    ensure!(told.contains(" forgotten that ended before "), "{told}");
+    ensure!(deployed.job("by-hand").await?.is_none(), "{told}, and it is still known");
     Ok(())
 }

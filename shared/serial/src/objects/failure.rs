@@ -11,6 +11,7 @@ use crate::serial::SerialError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum FailureCode {
     /// What was asked for can't be read: a URI, a format, a pattern.
     InvalidRequest,
