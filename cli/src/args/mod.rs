@@ -117,7 +117,7 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Dlq(DlqCommand),
-    /// Take jobs out of the state, or write them down elsewhere
+    /// Write jobs down elsewhere, take them in, or out; have a restored table learn what it lacks
     #[command(subcommand)]
     Store(StoreCommand),
     /// Forget jobs and runs that ended long ago, with all that is known of them
