@@ -44,6 +44,7 @@ impl Screen {
     }
 
     /// A line that stays, above what is shown in place.
+    #[cfg(feature = "aws")]
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
