@@ -117,7 +117,7 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Dlq(DlqCommand),
-    /// Write jobs down elsewhere, take them in, or out; have a restored table learn what it lacks
+    /// Export, import or remove jobs, or bring a restored table up to date
     #[command(subcommand)]
     Store(StoreCommand),
     /// Forget jobs and runs that ended long ago, with all that is known of them

@@ -11,9 +11,10 @@ use batchwright::local::{Observer, StateDir};
 use batchwright::ports::{Clock, SystemClock};
 use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState};
 
 use super::overview::{Overview, Sight};
+use super::screen::bar_over;
 use super::text::harmless;
 
 /// A watcher that fits where stderr goes.
@@ -159,11 +160,10 @@ impl Board {
     fn new(kept: Option<StateDir>) -> Self {
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let shown = Arc::clone(&seen);
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed}\n{block}");
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let style = style.with_key("block", move |_: &ProgressState, to: &mut dyn std::fmt::Write| {
-            let _ = to.write_str(shown.lock().unwrap_or_else(PoisonError::into_inner).block());
-        });
+        let style =
+            bar_over("block").with_key("block", move |_: &ProgressState, to: &mut dyn std::fmt::Write| {
+                let _ = to.write_str(shown.lock().unwrap_or_else(PoisonError::into_inner).block());
+            });
         let bar = ProgressBar::new(0).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, seen, kept }

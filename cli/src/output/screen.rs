@@ -7,8 +7,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::overview::Overview;
 
-/// A bar over the lines of an overview.
-pub(crate) const TEMPLATE: &str = "{wide_bar} {pos}/{len} {elapsed}\n{msg}";
+/// A bar over the lines that a key of the style tells.
+pub(super) fn bar_over(lines: &str) -> ProgressStyle {
+    let style =
+        ProgressStyle::with_template(&format!("{{wide_bar}} {{pos}}/{{len}} {{elapsed}}\n{{{lines}}}"));
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
 
 /// Where one overview after the other is shown.
 pub(crate) struct Screen {
@@ -18,10 +22,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        let bar = stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template(TEMPLATE);
-            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
+        let bar = stderr().is_terminal().then(|| ProgressBar::new(0).with_style(bar_over("msg")));
         Self { bar, told: String::new() }
     }
 

@@ -298,16 +298,7 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
             Some(Err(error)) => bail!("the reconciler: {error}"),
             Some(Ok(answer)) => {
                 self.count(Function::Reconciler, &answer.metrics);
-                let found = &answer.body;
-                let counts = [
-                    found.runs_continued,
-                    found.runs_ended,
-                    found.jobs_stopped,
-                    found.logs_archived,
-                    found.logs_incomplete,
-                    found.postponed,
-                ];
-                found.reconciled == Default::default() && counts == [0; 6] && !found.cut_short
+                is_idle(&answer.body)
             }
         };
         if !found_nothing {
@@ -497,4 +488,17 @@ async fn deliver_events(
             }
         }
     }
+}
+
+/// Whether a pass of the reconciler found nothing to do.
+pub fn is_idle(found: &reconciler::Response) -> bool {
+    let counts = [
+        found.runs_continued,
+        found.runs_ended,
+        found.jobs_stopped,
+        found.logs_archived,
+        found.logs_incomplete,
+        found.postponed,
+    ];
+    found.reconciled == Default::default() && counts == [0; 6] && !found.cut_short
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 use batchwright::domain::{JobName, JobStatus, Run, RunState};
-use batchwright::events::JobDetail;
-use batchwright::ports::{JobStore, RunStore};
+use batchwright::events::{JobDetail, RunEnded};
+use batchwright::ports::{JobQueries, JobStore, RunStore};
 use batchwright::use_cases::run_file::{ReportLine, merged};
 use serde_json::Value;
 
@@ -144,9 +144,24 @@ async fn judge_end<S: JobStore + RunStore + Clone>(
     deployment: &Deployment<S>,
     run: &Run,
 ) -> anyhow::Result<()> {
+    let store = deployment.store();
+    judge_told_end(&store, run, &deployment.bus.runs()).await?;
+    for told in deployment.bus.jobs() {
+        let job = store.job(&told.job_name).await?.context("a job that was told of is not known")?;
+        let is_so = job.head.job_id.as_ref() == Some(&told.job_id) && job.status() == Some(told.status);
+        ensure!(is_so, "told of {told:?}, which is {:?}", job.status());
+    }
+    Ok(())
+}
+
+/// Compares the end of a run with its jobs, and with what the event bus was told.
+///
+/// # Errors
+///
+/// Where they differ, or nobody was told.
+pub async fn judge_told_end<S: JobQueries>(store: &S, run: &Run, told: &[RunEnded]) -> anyhow::Result<()> {
     let end = run.end.context("it has not ended")?;
     ensure!(end.told, "nobody was told of its end");
-    let store = deployment.store();
     let (mut succeeded, mut failed, mut cursor) = (0, 0, None);
     loop {
         let page = store.jobs(Some(&run.run_id), cursor.as_ref()).await?;
@@ -163,12 +178,8 @@ async fn judge_end<S: JobStore + RunStore + Clone>(
         }
     }
     ensure!((end.succeeded, end.failed) == (succeeded, failed), "{end:?}, not {succeeded} and {failed}");
-    let told: Vec<_> = deployment.bus.runs().into_iter().filter(|told| told.run_id == run.run_id).collect();
+    let told: Vec<&RunEnded> = told.iter().filter(|told| told.run_id == run.run_id).collect();
     ensure!(!told.is_empty() && told.iter().all(|event| *event == told[0]), "told of its end: {told:?}");
-    for told in deployment.bus.jobs() {
-        let job = store.job(&told.job_name).await?.context("a job that was told of is not known")?;
-        let is_so = job.head.job_id.as_ref() == Some(&told.job_id) && job.status() == Some(told.status);
-        ensure!(is_so, "told of {told:?}, which is {:?}", job.status());
-    }
+    ensure!((told[0].succeeded, told[0].failed) == (succeeded, failed), "told of {:?}", told[0]);
     Ok(())
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
-use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, RunState};
+use batchwright::domain::{Cause, JobId, JobName, JobState, RunState};
 use batchwright::events::RunEnded;
 use batchwright::ports::{JobEngine as _, JobQueries as _, RunStore as _};
 use batchwright::use_cases::queries::for_each_submission_of;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome, merged};
 use batchwright_tests::crash::deployment::LINES;
+use batchwright_tests::crash::verdict::judge_told_end;
 
 use crate::load::{File, Wave};
 use crate::world::World;
@@ -132,34 +133,13 @@ async fn judge_run(world: &World, file: &File, told: &[RunEnded], held: &mut Hel
     let counts = (of(ReportOutcome::Submitted), of(ReportOutcome::Rejected), of(ReportOutcome::Unknown));
     let counted = (run.counts.submitted, run.counts.rejected, run.counts.unknown);
     ensure!(counts == counted, "the report says {counts:?}, the run {counted:?}");
-    let (mut succeeded, mut failed) = (0, 0);
     for line in lines.iter().filter(|line| line.outcome == ReportOutcome::Submitted) {
         let name = line.job_name.as_ref().context("a submitted line without a job")?;
         let job = world.store.job(name).await?.context("a submitted job is lost")?;
         let id = line.job_id.as_ref().context("a submitted line without a job id")?;
         ensure!(job.head.job_tries.contains(id), "{name}: {id} of the report is not known");
     }
-    let mut cursor = None;
-    loop {
-        let page = world.store.jobs(Some(&run_id), cursor.as_ref()).await?;
-        for job in page.items.iter().filter(|job| job.head.spec.child_of.is_none()) {
-            match job.status() {
-                Some(JobStatus::Succeeded) => succeeded += 1,
-                Some(_) => failed += 1,
-                None => {}
-            }
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    let end = run.end.context("it has not ended")?;
-    ensure!((end.succeeded, end.failed) == (succeeded, failed), "{end:?}, not {succeeded} and {failed}");
-    let told: Vec<&RunEnded> = told.iter().filter(|told| told.run_id == run_id).collect();
-    ensure!(!told.is_empty() && told.iter().all(|event| *event == told[0]), "told of its end: {told:?}");
-    ensure!((told[0].succeeded, told[0].failed) == (succeeded, failed), "told of {:?}", told[0]);
-    Ok(())
+    judge_told_end(&world.store, &run, told).await
 }
 
 /// The lines of a run's report, as a reader merges them.

@@ -24,7 +24,7 @@ use batchwright::use_cases::stop::cancel_run;
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::bus::RecordedBus;
 use batchwright_tests::crash::clock::DeploymentClock;
-use batchwright_tests::crash::deployment::LINES;
+use batchwright_tests::crash::deployment::{LINES, is_idle};
 use batchwright_tests::crash::fuse::{Fuse, Moment, Point};
 use batchwright_tests::crash::fused::Fused;
 use batchwright_tests::crash::inbox::{Function, Letter};
@@ -403,17 +403,7 @@ impl World {
         let config = reconciler::Config::read(&setting).map_err(refused)?;
         let answer = reconciler::handle(&ports, &config, event, invocation).await?;
         self.count_surplus(&answer.metrics);
-        let found = &answer.body;
-        let counts = [
-            found.runs_continued,
-            found.runs_ended,
-            found.jobs_stopped,
-            found.logs_archived,
-            found.logs_incomplete,
-            found.postponed,
-        ];
-        let nothing = found.reconciled == Default::default() && counts == [0; 6] && !found.cut_short;
-        self.found_nothing.set(nothing);
+        self.found_nothing.set(is_idle(&answer.body));
         Ok(BTreeSet::new())
     }
 
