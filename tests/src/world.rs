@@ -55,10 +55,10 @@ pub fn loses_host() -> Ends {
 pub fn spec(name: &str) -> JobSpec {
     let name = JobName::parse(name).expect("a test's job name is valid");
     let mut spec = JobSpec::new(name, "queue", "definition");
-    spec.container_overrides = Some(batchwright::domain::spec::ContainerOverrides {
-        command: Some(vec!["true".to_owned()]),
-        ..Default::default()
-    });
+    spec.container_overrides = Some(
+        batchwright::domain::spec::ContainerOverrides::default()
+            .with(|it| it.command = Some(vec!["true".to_owned()])),
+    );
     spec
 }
 
@@ -66,7 +66,8 @@ pub fn spec(name: &str) -> JobSpec {
 pub fn after(name: &str, dependency: &str) -> JobSpec {
     let mut spec = spec(name);
     let job_name = JobName::parse(dependency).ok();
-    spec.depends_on = vec![batchwright::domain::spec::Dependency { job_name, ..Default::default() }];
+    spec.depends_on =
+        vec![batchwright::domain::spec::Dependency::default().with(|it| it.job_name = job_name)];
     spec
 }
 

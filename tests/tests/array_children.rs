@@ -26,7 +26,10 @@ const POLICY: ReconcilePolicy = ReconcilePolicy {
 };
 
 fn array(size: u32) -> JobSpec {
-    JobSpec { array_properties: Some(ArrayProperties { size }), resubmit_children: true, ..spec("tiles") }
+    spec("tiles").with(|spec| {
+        spec.array_properties = Some(ArrayProperties::new(size));
+        spec.resubmit_children = true;
+    })
 }
 
 /// Children of these indexes lose their hosts, and their own jobs end so.
@@ -121,7 +124,7 @@ async fn children_that_lost_their_hosts_are_run_again_alone_and_the_array_has_su
 #[tokio::test(start_paused = true)]
 async fn an_array_that_does_not_ask_for_it_fails_with_its_children() -> anyhow::Result<()> {
     let mut world = World::new(losing(&[1], well)).await?;
-    world.submit(&JobSpec { resubmit_children: false, ..array(3) }).await?;
+    world.submit(&array(3).with(|spec| spec.resubmit_children = false)).await?;
     world.settle().await?;
     assert_eq!(status(&world, "tiles").await?, JobStatus::Failed);
     assert_eq!(world.store.count_by_status().await?.total(), 1);
@@ -285,7 +288,7 @@ async fn what_depends_on_an_array_that_did_not_recover_stays_failed() -> anyhow:
 async fn a_childs_own_job_has_the_tries_that_are_left() -> anyhow::Result<()> {
     for (max_tries, own_tries) in [(1, 0), (2, 1), (4, 3)] {
         let mut world = World::new(|_| loses_host()).await?;
-        world.submit(&JobSpec { max_tries, ..array(2) }).await?;
+        world.submit(&array(2).with(|spec| spec.max_tries = max_tries)).await?;
         world.settle().await?;
         assert_eq!(status(&world, "tiles").await?, JobStatus::Failed, "{max_tries}");
         assert!(!world.job("tiles").await?.unwrap().is_recovering(), "{max_tries}");
@@ -301,7 +304,7 @@ async fn a_lost_child_goes_to_the_fallback_queue_like_any_job() -> anyhow::Resul
     for (after_losses, there) in [(1, 2), (2, 1), (3, 0)] {
         let mut world = World::new(losing(&[0], own_loses_once)).await?;
         let fallback_queue = Some(FallbackQueue { job_queue: "on-demand".to_owned(), after_losses });
-        world.submit(&JobSpec { fallback_queue, ..array(2) }).await?;
+        world.submit(&array(2).with(|spec| spec.fallback_queue = fallback_queue)).await?;
         world.settle().await?;
         assert_eq!(status(&world, "tiles").await?, JobStatus::Succeeded);
         let listed = world.engine.list_jobs("on-demand", &JobName::parse("tiles--bw-child-0")?, None).await?;
@@ -449,7 +452,12 @@ async fn arrays_are_decided_as_the_books_say(seed: u64) -> anyhow::Result<Vec<bo
     let mut world = World::with_faults(by_seed(seed), faults).await?;
     world.lose_and_repeat_events(seed);
     let names = ["tiles-0", "tiles-1", "tiles-2"];
-    let specs = names.map(|name| JobSpec { job_name: spec(name).job_name, max_tries: 3, ..array(6) });
+    let specs = names.map(|name| {
+        array(6).with(|spec| {
+            spec.job_name = JobName::parse(name).unwrap();
+            spec.max_tries = 3;
+        })
+    });
     let (mut quiet, mut asked) = (0, 0);
     for _ in 0..200 {
         for spec in specs.iter().filter(|_| asked < 5) {

@@ -22,48 +22,9 @@ async fn engine(server: &Loopback) -> anyhow::Result<BatchJobEngine> {
     Ok(BatchJobEngine::new(aws_sdk_batch::Client::new(&config)))
 }
 
-/// A spec in which no field is absent.
+/// A spec in which no field of `SubmitJob`'s is absent: a test beside it sees to that.
 fn whole_spec() -> Value {
-    let environment = json!([{"name": "A", "value": "1"}, {"name": "B", "value": ""}]);
-    let requirements = json!([
-        {"type": "GPU", "value": "1"}, {"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}
-    ]);
-    let container = json!({
-        "vcpus": 2, "memory": 2048, "command": ["echo", "", "ä"], "instanceType": "m5.large",
-        "environment": environment, "resourceRequirements": requirements
-    });
-    let ecs = json!({"taskProperties": [{"containers": [{
-        "command": ["true"], "environment": environment, "name": "main", "resourceRequirements": requirements
-    }]}]});
-    let pod_container = json!({
-        "name": "main", "image": "i:1", "command": ["sh"], "args": ["-c", "true"],
-        "env": [{"name": "A", "value": "1"}, {"name": "B"}],
-        "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"nvidia.com/gpu": "1"}}
-    });
-    let eks = json!({"podProperties": {
-        "containers": [pod_container], "initContainers": [pod_container],
-        "metadata": {"labels": {"l": "1"}, "annotations": {"a": "2"}, "namespace": "n"}
-    }});
-    let consumables = json!({"consumableResourceList": [{"consumableResource": "licence", "quantity": 3}]});
-    json!({
-        "jobName": "job", "jobQueue": "queue", "jobDefinition": "definition:3", "shareIdentifier": "share",
-        "schedulingPriorityOverride": 7, "arrayProperties": {"size": 10},
-        "dependsOn": [{"jobId": "8a9b", "type": "N_TO_N"}, {"type": "SEQUENTIAL"}, {"jobId": "8a9c"}],
-        "parameters": {"batchwright.nonce": "1-0123456789abcdef", "p": "v"},
-        "containerOverrides": container,
-        "nodeOverrides": {"numNodes": 3, "nodePropertyOverrides": [{
-            "targetNodes": "0:1", "containerOverrides": container, "ecsPropertiesOverride": ecs,
-            "instanceTypes": ["m5.large"], "eksPropertiesOverride": eks,
-            "consumableResourcePropertiesOverride": consumables
-        }]},
-        "retryStrategy": {"attempts": 3, "evaluateOnExit": [
-            {"onStatusReason": "Host EC2*", "onReason": "r*", "onExitCode": "1*", "action": "RETRY"},
-            {"onReason": "*", "action": "EXIT"}
-        ]},
-        "propagateTags": true, "timeout": {"attemptDurationSeconds": 60}, "tags": {"t": "1"},
-        "eksPropertiesOverride": eks, "ecsPropertiesOverride": ecs,
-        "consumableResourcePropertiesOverride": consumables
-    })
+    serde_json::from_str(include_str!("../../shared/core/src/domain/spec/whole.json")).expect("it is JSON")
 }
 
 /// AWS takes `RETRY` and `EXIT` in any case; everything else is sent letter by letter.
@@ -292,8 +253,7 @@ impl Cluster {
 fn spec(name: &str, cluster: &str, script: &str) -> anyhow::Result<JobSpec> {
     let mut spec = JobSpec::new(JobName::parse(name)?, cluster, cluster);
     let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-    spec.container_overrides =
-        Some(ContainerOverrides { command: Some(command), ..ContainerOverrides::default() });
+    spec.container_overrides = Some(ContainerOverrides::default().with(|it| it.command = Some(command)));
     spec.parameters.insert("batchwright.nonce".into(), "1-0123456789abcdef".into());
     Ok(spec)
 }
@@ -331,7 +291,7 @@ async fn a_failure_a_termination_and_a_cancellation_end_in_failed() -> anyhow::R
     let fails = cluster.submit(spec("fails", "ends", "exit 3")?).await?;
     let endless = cluster.submit(spec("endless", "ends", "sleep 600")?).await?;
     let mut waits = spec("waits", "ends", "true")?;
-    waits.depends_on = vec![Dependency { job_id: Some(endless.clone()), ..Dependency::default() }];
+    waits.depends_on = vec![Dependency::default().with(|it| it.job_id = Some(endless.clone()))];
     let waits = cluster.submit(waits).await?;
     cluster.engine.cancel_job(&waits, "not needed").await?;
     cluster.wait(&endless, |status| status == JobStatus::Running).await?;
@@ -350,7 +310,7 @@ async fn an_array_has_children_of_its_own_ids() -> anyhow::Result<()> {
     let Some(moto) = Moto::shared()? else { return Ok(()) };
     let cluster = Cluster::on(moto, "array").await?;
     let mut array = spec("array", "array", "echo $AWS_BATCH_JOB_ARRAY_INDEX")?;
-    array.array_properties = Some(ArrayProperties { size: 2 });
+    array.array_properties = Some(ArrayProperties::new(2));
     let parent = cluster.submit(array).await?;
     let ended = cluster.wait(&parent, JobStatus::is_terminal).await?;
     assert_eq!(ended.status, JobStatus::Succeeded);

@@ -16,18 +16,7 @@ use batchwright_tests::loopback::{Loopback, Reply};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn plain() -> FunctionCall<'static> {
-    FunctionCall {
-        function: "resize",
-        qualifier: None,
-        invocation_type: InvocationType::RequestResponse,
-        log_type: LogType::None,
-        client_context: None,
-        tenant_id: None,
-        durable_execution_name: None,
-        response_stream: false,
-        payload: b"{\"a\":1}",
-        timeout: PATIENCE,
-    }
+    FunctionCall::new("resize", b"{\"a\":1}").with(|call| call.timeout = PATIENCE)
 }
 
 async fn call(server: &Loopback, call: &FunctionCall<'_>) -> anyhow::Result<Result<CallAnswer, CallError>> {
@@ -41,26 +30,24 @@ async fn all_of_an_answer_comes_back() -> anyhow::Result<()> {
         .with("x-amzn-requestid", "a-request")
         .with("x-amz-log-result", "U1RBUlQKw6Q=");
     let server = Loopback::start([reply]).await?;
-    let asked = FunctionCall {
-        function: "arn:aws:lambda:eu-west-1:123456789012:function:resize",
-        qualifier: Some("live"),
-        log_type: LogType::Tail,
-        client_context: Some("e30="),
-        tenant_id: Some("tenant 1"),
-        durable_execution_name: Some("order-7"),
-        ..plain()
-    };
+    let asked = plain().with(|call| {
+        call.function = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
+        call.qualifier = Some("live");
+        call.log_type = LogType::Tail;
+        call.client_context = Some("e30=");
+        call.tenant_id = Some("tenant 1");
+        call.durable_execution_name = Some("order-7");
+    });
     let answer = call(&server, &asked).await??;
     assert_eq!(
         answer,
-        CallAnswer {
-            status: 200,
-            payload: b"[1.10]".to_vec(),
-            function_error: None,
-            executed_version: Some("7".to_owned()),
-            log_tail: Some("START\nä".to_owned()),
-            headers: answer.headers.clone(),
-        }
+        CallAnswer::default().with(|it| {
+            it.status = 200;
+            it.payload = b"[1.10]".to_vec();
+            it.executed_version = Some("7".to_owned());
+            it.log_tail = Some("START\nä".to_owned());
+            it.headers = answer.headers.clone();
+        })
     );
     assert_eq!((answer.request_id(), answer.json::<Vec<f64>>()?), (Some("a-request"), vec![1.1]));
     let requests = server.requests();
@@ -88,7 +75,7 @@ async fn events_and_dry_runs_have_their_own_status() -> anyhow::Result<()> {
         [(InvocationType::Event, "Event", 202), (InvocationType::DryRun, "DryRun", 204)]
     {
         let server = Loopback::start([Reply::new(status, "")]).await?;
-        let answer = call(&server, &FunctionCall { invocation_type: kind, ..plain() }).await??;
+        let answer = call(&server, &plain().with(|call| call.invocation_type = kind)).await??;
         assert_eq!((answer.status, answer.payload.len(), answer.function_error), (status, 0, None));
         assert_eq!(server.requests()[0].header("x-amz-invocation-type"), Some(name));
     }
@@ -206,7 +193,7 @@ async fn a_refusal_keeps_its_status_code_and_request_id() -> anyhow::Result<()> 
     for streamed in [false, true] {
         let reply = Reply::error(403, "AccessDeniedException", "not yours").with("x-amzn-requestid", "r-1");
         let server = Loopback::start([reply]).await?;
-        let error = call(&server, &FunctionCall { response_stream: streamed, ..plain() }).await?.unwrap_err();
+        let error = call(&server, &plain().with(|call| call.response_stream = streamed)).await?.unwrap_err();
         let told =
             error.answer.as_ref().map(|told| (told.status, told.code.as_deref(), told.request_id.as_deref()));
         assert_eq!(told, Some((Some(403), Some("AccessDeniedException"), Some("r-1"))), "{error}");
@@ -245,7 +232,10 @@ fn framed(parts: &[(&str, &str)]) -> anyhow::Result<Vec<u8>> {
 
 #[tokio::test]
 async fn a_streamed_answer_comes_back_whole_or_is_lost() -> anyhow::Result<()> {
-    let streamed = FunctionCall { response_stream: true, log_type: LogType::Tail, ..plain() };
+    let streamed = plain().with(|call| {
+        call.response_stream = true;
+        call.log_type = LogType::Tail;
+    });
     let whole = framed(&[
         ("PayloadChunk", "[1,"),
         ("PayloadChunk", "2]"),
@@ -260,14 +250,13 @@ async fn a_streamed_answer_comes_back_whole_or_is_lost() -> anyhow::Result<()> {
     let answer = call(&server, &streamed).await??;
     assert_eq!(
         answer,
-        CallAnswer {
-            status: 200,
-            payload: b"[1,2]".to_vec(),
-            function_error: None,
-            executed_version: Some("7".to_owned()),
-            log_tail: Some("START\nä".to_owned()),
-            headers: answer.headers.clone(),
-        }
+        CallAnswer::default().with(|it| {
+            it.status = 200;
+            it.payload = b"[1,2]".to_vec();
+            it.executed_version = Some("7".to_owned());
+            it.log_tail = Some("START\nä".to_owned());
+            it.headers = answer.headers.clone();
+        })
     );
     assert_eq!(answer.header("x-amz-executed-version"), Some("7"));
     assert!(server.requests()[0].line.ends_with("/functions/resize/response-streaming-invocations"));
@@ -294,7 +283,7 @@ async fn an_answer_of_twenty_megabytes_comes_back_whole() -> anyhow::Result<()> 
     let part = "x".repeat(1_000_000);
     let mut parts = vec![("PayloadChunk", part.as_str()); 20];
     parts.push(("InvokeComplete", "{}"));
-    let streamed = FunctionCall { response_stream: true, ..plain() };
+    let streamed = plain().with(|call| call.response_stream = true);
     for (asked, body, content_type) in [
         (streamed, framed(&parts)?, "application/vnd.amazon.eventstream"),
         (plain(), part.repeat(20).into_bytes(), "application/json"),

@@ -80,9 +80,11 @@ impl Bench {
     async fn submit(&self, definition: &str, command: Option<&[&str]>) -> JobId {
         let mut spec = JobSpec::new(JobName::parse("a").unwrap(), "queue", definition);
         let command = command.map(|command| command.iter().map(|&argument| argument.to_owned()).collect());
-        let own = KeyValuePair { name: Some("a.b".into()), value: Some("1 '2'\n3".into()) };
-        spec.container_overrides =
-            Some(ContainerOverrides { command, environment: vec![own], ..ContainerOverrides::default() });
+        let own = KeyValuePair::new("a.b", "1 '2'\n3");
+        spec.container_overrides = Some(ContainerOverrides::default().with(|it| {
+            it.command = command;
+            it.environment = vec![own];
+        }));
         self.engine().submit_job(&SubmitJobRequest::verbatim(spec)).await.unwrap()
     }
 

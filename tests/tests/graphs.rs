@@ -61,12 +61,15 @@ impl Root {
 }
 
 fn array(spec: JobSpec, size: u32) -> JobSpec {
-    JobSpec { array_properties: Some(ArrayProperties { size }), resubmit_children: true, ..spec }
+    spec.with(|spec| {
+        spec.array_properties = Some(ArrayProperties::new(size));
+        spec.resubmit_children = true;
+    })
 }
 
 fn after_all<'a>(name: &str, dependencies: impl IntoIterator<Item = &'a str>) -> JobSpec {
-    let dependency = |name| Dependency { job_name: JobName::parse(name).ok(), ..Dependency::default() };
-    JobSpec { depends_on: dependencies.into_iter().map(dependency).collect(), ..spec(name) }
+    let dependency = |name| Dependency::default().with(|it| it.job_name = JobName::parse(name).ok());
+    spec(name).with(|spec| spec.depends_on = dependencies.into_iter().map(dependency).collect())
 }
 
 fn chain(root: Root, jobs: usize) -> Vec<JobSpec> {
@@ -95,7 +98,7 @@ fn fan_out(root: Root, jobs: usize) -> Vec<JobSpec> {
 /// One job behind so many: an array's children, because Batch takes 20 dependencies at most.
 fn fan_in(root: Root, size: usize) -> Vec<JobSpec> {
     let size = u32::try_from(size).expect("an array's size");
-    let first = JobSpec { resubmit_children: root == Root::Recovers, ..array(spec("root"), size) };
+    let first = array(spec("root"), size).with(|spec| spec.resubmit_children = root == Root::Recovers);
     vec![first, after("last", "root")]
 }
 
@@ -375,7 +378,7 @@ async fn a_dependant_of_an_array_that_failed_with_its_own_dependency_is_told_bef
 -> anyhow::Result<()> {
     let mut play = Play::new(Root::Fails.script()).await?;
     let mut middle = after("middle", "root");
-    middle.array_properties = Some(ArrayProperties { size: 2 });
+    middle.array_properties = Some(ArrayProperties::new(2));
     play.submit(&[spec("root"), middle, after("last", "middle")]).await?;
     play.world.engine.inner().idle().await;
     let mut states = Vec::new();

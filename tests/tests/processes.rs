@@ -104,11 +104,11 @@ fn spec() -> JobSpec {
 
 fn command(arguments: &[&str]) -> ContainerOverrides {
     let command = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    ContainerOverrides { command: Some(command), ..ContainerOverrides::default() }
+    ContainerOverrides::default().with(|it| it.command = Some(command))
 }
 
 fn sh(script: &str) -> JobSpec {
-    JobSpec { container_overrides: Some(command(&["sh", "-c", script])), ..spec() }
+    spec().with(|spec| spec.container_overrides = Some(command(&["sh", "-c", script])))
 }
 
 fn alive(pid: &str) -> bool {
@@ -147,9 +147,9 @@ async fn arguments_and_environment_arrive_as_they_are() {
     let argument = "a  b'\"$HOME\n*";
     let print = "printf '%s|' \"$1\" \"$OWN\" \"$AWS_BATCH_JOB_ATTEMPT\" \"$AWS_BATCH_JQ_NAME\"; \
                  echo; echo $AWS_BATCH_JOB_ID; test -n \"$PATH\"; readlink /proc/self/fd/* | grep -c state.db";
-    let environment = vec![KeyValuePair { name: Some("OWN".into()), value: Some("x y".into()) }];
-    let overrides = ContainerOverrides { environment, ..command(&["sh", "-c", print, "sh", argument]) };
-    let job = bench.submit(JobSpec { container_overrides: Some(overrides), ..spec() }).await;
+    let environment = vec![KeyValuePair::new("OWN", "x y")];
+    let overrides = command(&["sh", "-c", print, "sh", argument]).with(|it| it.environment = environment);
+    let job = bench.submit(spec().with(|spec| spec.container_overrides = Some(overrides))).await;
     bench.end(&job).await;
     let log = bench.log(&job).await.unwrap().join("\n");
     assert_eq!(log, format!("{argument}|x y|1|queue|\n{job}\n0"));
@@ -159,7 +159,7 @@ async fn arguments_and_environment_arrive_as_they_are() {
 async fn a_command_that_can_not_be_started_says_why_and_has_no_log() {
     let bench = Bench::new().await;
     let overrides = Some(command(&["no-such-program-here"]));
-    let job = bench.submit(JobSpec { container_overrides: overrides, ..spec() }).await;
+    let job = bench.submit(spec().with(|spec| spec.container_overrides = overrides)).await;
     let detail = bench.end(&job).await;
     assert_eq!(detail.status_reason.as_deref(), Some("Task failed to start"));
     let container = detail.container.unwrap();
@@ -210,10 +210,15 @@ async fn what_a_job_leaves_behind_ends_with_it() {
 #[tokio::test]
 async fn a_timed_out_attempt_may_tidy_up_and_is_not_retried() {
     let bench = Bench::new().await;
-    let timeout = Some(JobTimeout { attempt_duration_seconds: Some(1) });
-    let retry_strategy = Some(RetryStrategy { attempts: Some(3), ..RetryStrategy::default() });
+    let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(1)));
+    let retry_strategy = Some(RetryStrategy::default().with(|it| it.attempts = Some(3)));
     let script = sh("trap 'echo tidied; exit 9' TERM; while :; do sleep 0.05; done");
-    let job = bench.submit(JobSpec { timeout, retry_strategy, ..script }).await;
+    let job = bench
+        .submit(script.with(|spec| {
+            spec.timeout = timeout;
+            spec.retry_strategy = retry_strategy;
+        }))
+        .await;
     let detail = bench.end(&job).await;
     assert_eq!(detail.status_reason.as_deref(), Some("Job attempt duration exceeded timeout"));
     assert_eq!((exit_code(&detail), detail.attempts.len()), (Some(9), 1));
@@ -334,7 +339,7 @@ async fn isolated() -> Bench {
 }
 
 fn pair(name: &str, value: &str) -> KeyValuePair {
-    KeyValuePair { name: Some(name.into()), value: Some(value.into()) }
+    KeyValuePair::new(name, value)
 }
 
 #[tokio::test]
@@ -412,8 +417,8 @@ async fn the_environment_is_the_jobs_own_byte_for_byte() {
         ("umlaut", "äöü"),
     ];
     let environment = given.iter().map(|(name, value)| pair(name, value)).collect();
-    let overrides = ContainerOverrides { environment, ..command(&["env"]) };
-    let job = bench.submit(JobSpec { container_overrides: Some(overrides), ..spec() }).await;
+    let overrides = command(&["env"]).with(|it| it.environment = environment);
+    let job = bench.submit(spec().with(|spec| spec.container_overrides = Some(overrides))).await;
     assert_eq!(bench.end(&job).await.status, JobStatus::Succeeded);
     let log = bench.log(&job).await.unwrap();
     let mut seen: BTreeMap<&str, &str> = log.iter().map(|line| line.split_once('=').unwrap()).collect();
@@ -439,8 +444,8 @@ async fn lines_in_values_and_what_a_job_sets_over_the_callers_arrive() {
     let environment =
         vec![pair("LINES_", "a\nb\n"), pair("PATH", "/nowhere:/bin:/usr/bin"), pair("HOME", "/x")];
     let print = "printf '%s|%s|%s' \"$LINES_\" \"$PATH\" \"$HOME\"";
-    let overrides = ContainerOverrides { environment, ..command(&["sh", "-c", print]) };
-    let job = bench.submit(JobSpec { container_overrides: Some(overrides), ..spec() }).await;
+    let overrides = command(&["sh", "-c", print]).with(|it| it.environment = environment);
+    let job = bench.submit(spec().with(|spec| spec.container_overrides = Some(overrides))).await;
     bench.end(&job).await;
     assert_eq!(bench.log(&job).await.unwrap().join("\n"), "a\nb\n|/nowhere:/bin:/usr/bin|/x");
 }
@@ -448,9 +453,9 @@ async fn lines_in_values_and_what_a_job_sets_over_the_callers_arrive() {
 #[tokio::test]
 async fn array_children_know_their_index_and_the_size() {
     let bench = isolated().await;
-    let array_properties = Some(ArrayProperties { size: 3 });
+    let array_properties = Some(ArrayProperties::new(3));
     let script = sh("echo $AWS_BATCH_JOB_ARRAY_INDEX of $AWS_BATCH_JOB_ARRAY_SIZE");
-    let job = bench.submit(JobSpec { array_properties, ..script }).await;
+    let job = bench.submit(script.with(|spec| spec.array_properties = array_properties)).await;
     bench.end(&job).await;
     for index in 0..3 {
         assert_eq!(bench.log(&job.array_child(index)).await.unwrap(), [format!("{index} of 3")]);
@@ -486,9 +491,9 @@ async fn nothing_of_an_attempt_outlives_it_however_it_left_the_group() {
 async fn nothing_of_an_attempt_outlives_its_time_out() {
     for way_out in WAYS_OUT {
         let bench = Bench::new().await;
-        let timeout = Some(JobTimeout { attempt_duration_seconds: Some(1) });
+        let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(1)));
         let script = sh(&format!("trap '' TERM; {way_out}; while :; do sleep 0.05; done"));
-        let job = bench.submit(JobSpec { timeout, ..script }).await;
+        let job = bench.submit(script.with(|spec| spec.timeout = timeout)).await;
         let detail = bench.end(&job).await;
         assert_eq!(exit_code(&detail), Some(137), "{way_out}");
         let left = fs::read_to_string(bench.path("left")).unwrap();
@@ -518,8 +523,13 @@ async fn a_failed_command_whose_file_is_in_the_callers_folder_is_told_how_to_get
     let told = |detail: &JobDetail| detail.container.clone().unwrap().reason.unwrap_or_default();
     let submit = async |words: &[&str]| {
         let overrides = Some(command(words));
-        let retry_strategy = Some(RetryStrategy { attempts: Some(2), ..RetryStrategy::default() });
-        let job = bench.submit(JobSpec { container_overrides: overrides, retry_strategy, ..spec() }).await;
+        let retry_strategy = Some(RetryStrategy::default().with(|it| it.attempts = Some(2)));
+        let job = bench
+            .submit(spec().with(|spec| {
+                spec.container_overrides = overrides;
+                spec.retry_strategy = retry_strategy;
+            }))
+            .await;
         bench.end(&job).await
     };
     let remedy = format!("give --workdir {caller} to run jobs there");
@@ -541,7 +551,7 @@ async fn a_program_that_the_system_can_not_execute_is_a_failure_to_start() {
     fs::write(bench.path("nonsense"), "\0no program").unwrap();
     fs::set_permissions(bench.path("nonsense"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let overrides = Some(command(&["./nonsense"]));
-    let job = bench.submit(JobSpec { container_overrides: overrides, ..spec() }).await;
+    let job = bench.submit(spec().with(|spec| spec.container_overrides = overrides)).await;
     let detail = bench.end(&job).await;
     assert_eq!(detail.status_reason.as_deref(), Some("Task failed to start"));
     let reason = detail.container.unwrap().reason.unwrap();

@@ -316,7 +316,7 @@ async fn a_submission_is_lost_so_long_after_batch_last_knew_it_not_after_it_was_
 async fn children_of_which_nothing_was_heard_are_found_after_their_parents_end() -> anyhow::Result<()> {
     let mut world = World::new(|_| succeeds()).await?;
     let mut array = spec("array");
-    array.array_properties = Some(ArrayProperties { size: 3 });
+    array.array_properties = Some(ArrayProperties::new(3));
     world.submit(&array).await?;
     world.engine.inner().idle().await;
     while let Ok(event) = world.events.try_recv() {

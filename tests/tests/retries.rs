@@ -35,12 +35,18 @@ fn one_by_one(ends: &'static [fn() -> Ends]) -> impl FnMut(&Scene<'_>) -> Ends +
 
 fn retried(name: &str, retry_on: &[(Cause, Option<u32>)], max_tries: u32) -> JobSpec {
     let retry_on = retry_on.iter().map(|&(cause, max_tries)| RetryOn { cause, max_tries }).collect();
-    JobSpec { retry_on, max_tries, ..spec(name) }
+    spec(name).with(|spec| {
+        spec.retry_on = retry_on;
+        spec.max_tries = max_tries;
+    })
 }
 
 fn with_fallback(name: &str, after_losses: u32) -> JobSpec {
     let job_queue = "on-demand".to_owned();
-    JobSpec { fallback_queue: Some(FallbackQueue { job_queue, after_losses }), max_tries: 9, ..spec(name) }
+    spec(name).with(|spec| {
+        spec.fallback_queue = Some(FallbackQueue { job_queue, after_losses });
+        spec.max_tries = 9;
+    })
 }
 
 /// How the tries ended that were replaced, and where each went.
@@ -221,7 +227,7 @@ async fn claimed_for_the_fallback_queue(world: &mut World) -> anyhow::Result<bat
 async fn a_lost_answer_is_found_in_the_fallback_queue() -> anyhow::Result<()> {
     let mut world = World::new(one_by_one(&[loses_host])).await?;
     let nonce = claimed_for_the_fallback_queue(&mut world).await?;
-    let there = JobSpec { job_queue: "on-demand".to_owned(), ..spec("job") };
+    let there = spec("job").with(|spec| spec.job_queue = "on-demand".to_owned());
     let taken = world.engine.inner().submit_job(&SubmitJobRequest::new(&there, &nonce, |_| None)).await?;
     world.engine.inner().idle().await;
     world.drop_events();

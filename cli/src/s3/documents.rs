@@ -101,12 +101,12 @@ async fn written(
             refuse_same(source, &target.target)?;
         }
         let formats = (format_of(source, from)?, format_of(&target.target, target.to)?);
-        let wanted = NewObject {
-            content_encoding: formats.1.content_encoding().map(str::to_owned),
-            condition: condition(target.if_absent, &target.if_match),
-            settings: target.settings.settings()?,
-            ..NewObject::of_type(options.content_type(formats.1))
-        };
+        let settings = target.settings.settings()?;
+        let wanted = NewObject::of_type(options.content_type(formats.1)).with(|wanted| {
+            wanted.content_encoding = formats.1.content_encoding().map(str::to_owned);
+            wanted.condition = condition(target.if_absent, &target.if_match);
+            wanted.settings = settings;
+        });
         let transfer = Transfer::of(reach.size_of(source, version_id).await);
         let reader = transfer.follow(reach.open(source, version_id).await?);
         let formats = (Some(formats.0), Some(formats.1));

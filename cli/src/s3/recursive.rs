@@ -107,12 +107,11 @@ async fn one(
     transfer: &Transfer,
 ) -> Result<Converted, objects::Failure> {
     make_folder(target)?;
-    let new = NewObject {
-        content_encoding: wanted.to.content_encoding().map(str::to_owned),
-        condition: wanted.condition.clone(),
-        settings: wanted.settings.clone(),
-        ..NewObject::of_type(wanted.options.content_type(wanted.to))
-    };
+    let new = NewObject::of_type(wanted.options.content_type(wanted.to)).with(|it| {
+        it.content_encoding = wanted.to.content_encoding().map(str::to_owned);
+        it.condition = wanted.condition.clone();
+        it.settings = wanted.settings.clone();
+    });
     let reader = transfer.follow(reach.open(source, None).await?);
     convert_one(reach, (source, reader), target, (from, Some(wanted.to)), new, &wanted.options).await
 }

@@ -43,18 +43,17 @@ pub(crate) struct SettingsArgs {
 impl SettingsArgs {
     /// Errs for what S3 would refuse.
     pub(crate) fn settings(&self) -> Result<ObjectSettings, objects::Failure> {
-        let settings = ObjectSettings {
-            acl: self.acl.clone(),
-            cache_control: self.cache_control.clone(),
-            content_disposition: self.content_disposition.clone(),
-            content_language: self.content_language.clone(),
-            metadata: pairs("--metadata", &self.metadata)?,
-            tags: pairs("--tag", &self.tags)?,
-            storage_class: self.storage_class.clone(),
-            server_side_encryption: self.sse.clone(),
-            kms_key_id: self.sse_kms_key_id.clone(),
-            checksum_algorithm: self.checksum_algorithm.clone(),
-        };
+        let mut settings = ObjectSettings::default();
+        settings.acl = self.acl.clone();
+        settings.cache_control = self.cache_control.clone();
+        settings.content_disposition = self.content_disposition.clone();
+        settings.content_language = self.content_language.clone();
+        settings.metadata = pairs("--metadata", &self.metadata)?;
+        settings.tags = pairs("--tag", &self.tags)?;
+        settings.storage_class = self.storage_class.clone();
+        settings.server_side_encryption = self.sse.clone();
+        settings.kms_key_id = self.sse_kms_key_id.clone();
+        settings.checksum_algorithm = self.checksum_algorithm.clone();
         settings.check().map_err(objects::Failure::invalid_request)?;
         Ok(settings)
     }

@@ -36,13 +36,12 @@ impl Client {
 /// What can be told of the spec from a description. It has one try, because a description does not hold all that
 /// another submission would need.
 fn spec_of(detail: &JobDetail) -> JobSpec {
-    JobSpec {
-        parameters: detail.parameters.clone(),
-        tags: detail.tags.clone(),
-        timeout: detail.timeout.clone(),
-        retry_strategy: detail.retry_strategy.clone(),
-        share_identifier: detail.share_identifier.clone(),
-        max_tries: 1,
-        ..JobSpec::new(detail.job_name.clone(), &detail.job_queue, &detail.job_definition)
-    }
+    JobSpec::new(detail.job_name.clone(), &detail.job_queue, &detail.job_definition).with(|spec| {
+        spec.parameters = detail.parameters.clone();
+        spec.tags = detail.tags.clone();
+        spec.timeout = detail.timeout.clone();
+        spec.retry_strategy = detail.retry_strategy.clone();
+        spec.share_identifier = detail.share_identifier.clone();
+        spec.max_tries = 1;
+    })
 }

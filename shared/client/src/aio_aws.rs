@@ -171,12 +171,11 @@ impl KeptJob {
         if let Some(command) = &self.command {
             overrides.command = Some(command.clone());
         }
-        JobSpec {
-            container_overrides: Some(overrides).filter(|own| *own != ContainerOverrides::default()),
-            depends_on: self.depends_on.clone().unwrap_or_default(),
-            max_tries: self.max_tries.unwrap_or(DEFAULT_MAX_TRIES).clamp(1, MAX_TRIES_MAX as u32),
-            ..JobSpec::new(self.job_name.clone(), &self.job_queue, &self.job_definition)
-        }
+        JobSpec::new(self.job_name.clone(), &self.job_queue, &self.job_definition).with(|spec| {
+            spec.container_overrides = Some(overrides).filter(|own| *own != ContainerOverrides::default());
+            spec.depends_on = self.depends_on.clone().unwrap_or_default();
+            spec.max_tries = self.max_tries.unwrap_or(DEFAULT_MAX_TRIES).clamp(1, MAX_TRIES_MAX as u32);
+        })
     }
 
     /// The newest that is known of it: what `DescribeJobs` said, or the status alone.

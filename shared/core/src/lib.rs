@@ -10,3 +10,4 @@ pub mod events;
 pub mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod with;

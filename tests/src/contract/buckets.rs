@@ -61,7 +61,7 @@ fn text() -> NewObject {
 }
 
 async fn an_object_is_told_and_read_as_it_was_written<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
-    let mut wanted = NewObject { content_encoding: Some("gzip".to_owned()), ..text() };
+    let mut wanted = text().with(|it| it.content_encoding = Some("gzip".to_owned()));
     wanted.settings.metadata.insert("made-by".to_owned(), "the suite".to_owned());
     let Written::Done { etag } = put(it, "a/b", wanted, b"bytes").await? else { anyhow::bail!("refused") };
     let Look::Found(info) = it.buckets.look_at_object(&it.uri("a/b"), None).await? else {
@@ -96,7 +96,7 @@ async fn what_is_not_there_is_absent<B: Buckets>(it: &Fresh<B>) -> anyhow::Resul
 async fn a_condition_that_does_not_hold_leaves_what_was_there<B: Buckets>(
     it: &Fresh<B>,
 ) -> anyhow::Result<()> {
-    let under = |condition| NewObject { condition, ..text() };
+    let under = |condition| text().with(|it| it.condition = condition);
     let Written::Done { etag: Some(etag) } = put(it, "k", under(WriteCondition::Absent), b"1").await? else {
         anyhow::bail!("refused")
     };
@@ -178,8 +178,7 @@ async fn a_list_comes_in_pages_with_or_without_folders<B: Buckets>(it: &Fresh<B>
 
 async fn a_copy_has_the_bytes_and_the_type_of_its_source<B: Buckets>(it: &Fresh<B>) -> anyhow::Result<()> {
     let bytes = [vec![b'a'; 6 * 1024 * 1024], vec![b'b'; 7 * 1024 * 1024]].concat();
-    let wanted =
-        NewObject { content_encoding: Some("identity".to_owned()), ..NewObject::of_type("text/csv") };
+    let wanted = NewObject::of_type("text/csv").with(|it| it.content_encoding = Some("identity".to_owned()));
     put(it, "source", wanted, &bytes).await?;
     let options = CopyOptions::default();
     let copied = it.buckets.copy(&it.uri("source"), None, &it.uri("copy"), &options).await?;

@@ -68,7 +68,7 @@ impl Rules {
             ids: (0..NUMBERS).map(id).collect(),
             nonces: (0..=NUMBERS).map(|number| Nonce::derive(&name, &seed(), number.into())).collect(),
             asking: if scope.one_run { run() } else { RunId::derive("file", "2", "0") },
-            spec: JobSpec { max_tries, ..JobSpec::new(name, "queue", "definition") },
+            spec: JobSpec::new(name, "queue", "definition").with(|spec| spec.max_tries = max_tries),
             claims: Memory::new(),
             releases: Memory::new(),
             records: Memory::new(),

@@ -18,12 +18,17 @@ pub(crate) fn with_nodes(mut detail: JobDetail) -> JobDetail {
     match array.size {
         Some(size) => {
             let num_nodes = i32::try_from(size).ok();
-            detail.node_properties = Some(NodePropertiesDetail { num_nodes, main_node: Some(0) });
+            detail.node_properties = Some(NodePropertiesDetail::default().with(|it| {
+                it.num_nodes = num_nodes;
+                it.main_node = Some(0);
+            }));
         }
         None => {
             detail.job_id = JobId::parse(&detail.job_id.as_str().replace(':', "#")).expect("a node's id");
-            detail.node_details =
-                Some(NodeDetails { node_index: index, is_main_node: Some(index == Some(0)) });
+            detail.node_details = Some(NodeDetails::default().with(|it| {
+                it.node_index = index;
+                it.is_main_node = Some(index == Some(0));
+            }));
         }
     }
     detail

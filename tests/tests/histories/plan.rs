@@ -34,16 +34,16 @@ impl Plan {
                 && dice.permille(500)
             {
                 let job_name = Some(earlier.job_name.clone());
-                job.depends_on.push(Dependency { job_name, ..Dependency::default() });
+                job.depends_on.push(Dependency::default().with(|it| it.job_name = job_name));
             }
             if kind != "single" {
                 let size = 2 + u32::try_from(dice.below(2)).expect("small");
-                job.array_properties = Some(ArrayProperties { size });
+                job.array_properties = Some(ArrayProperties::new(size));
                 job.resubmit_children = kind == "array" && dice.permille(500);
             }
             if dice.permille(300) {
                 let attempts = Some(2 + u32::try_from(dice.below(2)).expect("small"));
-                job.retry_strategy = Some(RetryStrategy { attempts, ..RetryStrategy::default() });
+                job.retry_strategy = Some(RetryStrategy::default().with(|it| it.attempts = attempts));
             }
             job.max_tries = 1 + u32::try_from(dice.below(4)).expect("small");
             jobs.push(job);

@@ -137,13 +137,12 @@ fn wish(detail: &JobDetail, state: &JobState, known: Option<&Job>, now: Timestam
 fn spec_of(detail: &JobDetail) -> JobSpec {
     let mut parameters = detail.parameters.clone();
     parameters.remove(Nonce::PARAMETER);
-    JobSpec {
-        parameters,
-        tags: detail.tags.clone(),
-        timeout: detail.timeout.clone(),
-        retry_strategy: detail.retry_strategy.clone(),
-        share_identifier: detail.share_identifier.clone(),
-        max_tries: 1,
-        ..JobSpec::new(detail.job_name.clone(), &detail.job_queue, &detail.job_definition)
-    }
+    JobSpec::new(detail.job_name.clone(), &detail.job_queue, &detail.job_definition).with(|spec| {
+        spec.parameters = parameters;
+        spec.tags = detail.tags.clone();
+        spec.timeout = detail.timeout.clone();
+        spec.retry_strategy = detail.retry_strategy.clone();
+        spec.share_identifier = detail.share_identifier.clone();
+        spec.max_tries = 1;
+    })
 }

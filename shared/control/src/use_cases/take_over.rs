@@ -4,7 +4,7 @@
 use super::dependencies::{Resolved, resolve};
 use super::submit::{SubmitOutcome, SubmitPolicy, call, cancelled, record_answer};
 use crate::domain::plan::Skip;
-use crate::domain::{ClaimOutcome, JobHead, JobSpec, NewClaim, Nonce};
+use crate::domain::{ClaimOutcome, JobHead, NewClaim, Nonce};
 use crate::ports::{
     ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, RunStore, SubmissionPace,
 };
@@ -51,7 +51,7 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
     if cancelled(store, clock, &head.run_id, name, &nonce).await? {
         return Ok(SubmitOutcome::Skipped(Skip::RunCancelled));
     }
-    let spec = JobSpec { job_queue: head.claimed_queue().to_owned(), ..head.spec.clone() };
+    let spec = head.spec.clone().with(|spec| spec.job_queue = head.claimed_queue().to_owned());
     match call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await {
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
             Ok(SubmitOutcome::Deferred(error.to_string()))

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::with::with;
+
 /// What `PutObject`, `CopyObject` and `CreateMultipartUpload` take of an object beside its bytes and its type, by
 /// AWS's own words. What is left out is as S3 and the bucket have it by default; for a copy, as its source has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct ObjectSettings {
     /// A canned ACL, as in `bucket-owner-full-control`.
     pub acl: Option<String>,
@@ -31,6 +34,8 @@ pub struct ObjectSettings {
     /// The checksum that S3 keeps with the object, as in `SHA256`.
     pub checksum_algorithm: Option<String>,
 }
+
+with!(ObjectSettings);
 
 /// A setting that S3 would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

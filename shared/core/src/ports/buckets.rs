@@ -7,6 +7,7 @@ use tokio::io::AsyncBufRead;
 
 use super::{Cursor, ObjectWriter, PortError, ServiceAnswer};
 use crate::domain::{ObjectSettings, S3Prefix, S3Uri, Timestamp};
+use crate::with::with;
 
 /// How a caller appears before the buckets' owners.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,6 +122,7 @@ impl<T> Look<T> {
 
 /// What is said of an object beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectInfo {
     /// Its key.
     pub key: String,
@@ -144,12 +146,17 @@ pub struct ObjectInfo {
     pub last_modified: Option<Timestamp>,
 }
 
+with!(ObjectInfo);
+
 /// What is said of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BucketInfo {
     /// Where it lies.
     pub region: Option<String>,
 }
+
+with!(BucketInfo);
 
 /// How far a list goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +191,7 @@ pub struct Listing {
 
 /// An object that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewObject {
     /// `Content-Type`.
     pub content_type: String,
@@ -194,6 +202,8 @@ pub struct NewObject {
     /// How it is kept.
     pub settings: ObjectSettings,
 }
+
+with!(NewObject);
 
 impl NewObject {
     /// With a content type, and nothing else.
@@ -209,12 +219,15 @@ impl NewObject {
 
 /// How an object is copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CopyOptions {
     /// When the copy may appear.
     pub condition: WriteCondition,
     /// How the copy is kept, where not as its source.
     pub settings: ObjectSettings,
 }
+
+with!(CopyOptions);
 
 impl Default for CopyOptions {
     /// In place of what is there, as the source is kept.

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorKind, ServiceAnswer};
+use crate::with::with;
 
 /// How a function is invoked. By Lambda's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub enum InvocationType {
     /// The answer is waited for.
     #[default]
@@ -20,9 +22,21 @@ pub enum InvocationType {
     DryRun,
 }
 
+impl InvocationType {
+    /// Lambda's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::Event => "Event",
+            Self::DryRun => "DryRun",
+        }
+    }
+}
+
 /// Whether the end of the function's log comes with its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub enum LogType {
     /// It does not.
     #[default]
@@ -31,8 +45,19 @@ pub enum LogType {
     Tail,
 }
 
+impl LogType {
+    /// Lambda's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Tail => "Tail",
+        }
+    }
+}
+
 /// One request to one function.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct FunctionCall<'a> {
     /// A name, an ARN or a partial ARN.
     pub function: &'a str,
@@ -60,12 +85,12 @@ impl<'a> FunctionCall<'a> {
     /// How long Lambda lets a function run at most. Source: Lambda developer guide, "Lambda quotas".
     pub const TIMEOUT_MAX: Duration = Duration::from_mins(15);
 
-    /// A call whose answer is waited for as long as a function may run. Change the fields for another one.
+    /// A call whose answer is waited for as long as a function may run.
     ///
     /// ```
     /// use batchwright_core::ports::{FunctionCall, LogType};
     ///
-    /// let call = FunctionCall { log_type: LogType::Tail, ..FunctionCall::new("resize", b"{}") };
+    /// let call = FunctionCall::new("resize", b"{}").with(|call| call.log_type = LogType::Tail);
     /// ```
     pub fn new(function: &'a str, payload: &'a [u8]) -> Self {
         Self {
@@ -81,10 +106,18 @@ impl<'a> FunctionCall<'a> {
             timeout: Self::TIMEOUT_MAX,
         }
     }
+
+    /// The same, changed.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// What came back. That the function ran and failed is an answer too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct CallAnswer {
     /// 200, 202 for an event, 204 for a dry run.
     pub status: u16,
@@ -99,6 +132,8 @@ pub struct CallAnswer {
     /// The headers of the HTTP answer, in its order: names in lower case, those that are no text left out.
     pub headers: Vec<(String, String)>,
 }
+
+with!(CallAnswer);
 
 /// What a function said of its own failure.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use crate::events::JobDetail;
 
 /// An entry of `ListJobs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JobSummary {
     /// The submission.
     pub job_id: JobId,
@@ -17,6 +18,13 @@ pub struct JobSummary {
     pub status: JobStatus,
     /// When Batch took it on.
     pub created_at: Option<Timestamp>,
+}
+
+impl JobSummary {
+    /// An entry.
+    pub fn new(job_id: JobId, job_name: JobName, status: JobStatus, created_at: Option<Timestamp>) -> Self {
+        Self { job_id, job_name, status, created_at }
+    }
 }
 
 /// The calls of AWS Batch that are made here.

@@ -294,10 +294,10 @@ fn place(page: Option<&Cursor>) -> Result<Option<u64>, PortError> {
 }
 
 fn summary(record: JobRecord) -> JobSummary {
-    JobSummary {
-        job_id: record.detail.job_id,
-        job_name: record.detail.job_name,
-        status: record.detail.status,
-        created_at: Timestamp::reported(record.detail.created_at),
-    }
+    JobSummary::new(
+        record.detail.job_id,
+        record.detail.job_name,
+        record.detail.status,
+        Timestamp::reported(record.detail.created_at),
+    )
 }

@@ -96,7 +96,7 @@ async fn what_was_submitted_can_be_listed_by_its_exact_name() {
         submit(&engine, spec("tile")).await.unwrap();
     }
     submit(&engine, spec("tile-2")).await.unwrap();
-    submit(&engine, JobSpec { job_queue: "other".into(), ..spec("tile") }).await.unwrap();
+    submit(&engine, spec("tile").with(|spec| spec.job_queue = "other".into())).await.unwrap();
     let name = JobName::parse("tile").unwrap();
     let first = engine.list_jobs("queue", &name, None).await.unwrap();
     let second = engine.list_jobs("queue", &name, first.next.as_ref()).await.unwrap();
@@ -115,8 +115,8 @@ async fn unknown_jobs_are_refused_and_ended_ones_left_alone() {
     engine.cancel_job(&job, "x").await.unwrap();
     engine.terminate_job(&job, "x").await.unwrap();
     assert_eq!(engine.describe_jobs(&[job, unknown]).await.unwrap()[0].status, JobStatus::Succeeded);
-    let nobody = Dependency { job_id: JobId::parse("nobody").ok(), ..Dependency::default() };
-    let error = submit(&engine, JobSpec { depends_on: vec![nobody], ..spec("b") }).await.unwrap_err();
+    let nobody = Dependency::default().with(|it| it.job_id = JobId::parse("nobody").ok());
+    let error = submit(&engine, spec("b").with(|spec| spec.depends_on = vec![nobody])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Permanent);
     engine.shutdown().await;
     assert_eq!(submit(&engine, spec("c")).await.unwrap_err().kind, ErrorKind::Retryable);
@@ -137,8 +137,8 @@ async fn submitters_wait_while_the_window_is_full() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_ends_a_simulated_attempt_in_virtual_time() {
     let (engine, _events) = engine(1, MemoryBooks::default(), succeed).await;
-    let timeout = Some(JobTimeout { attempt_duration_seconds: Some(30) });
-    let job = submit(&engine, JobSpec { timeout, ..spec("a") }).await.unwrap();
+    let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(30)));
+    let job = submit(&engine, spec("a").with(|spec| spec.timeout = timeout)).await.unwrap();
     engine.idle().await;
     let state = engine.describe_jobs(&[job]).await.unwrap()[0].state();
     assert_eq!(state.status_reason.as_deref(), Some("Job attempt duration exceeded timeout"));
@@ -154,11 +154,11 @@ async fn a_script_knows_submission_attempt_and_index() {
         AttemptOutcome::success_after(seconds(1)).ending(Ending::Exit(i32::from(scene.attempt == 1)))
     };
     let (engine, _events) = engine(1, MemoryBooks::default(), script).await;
-    let strategy = Some(RetryStrategy { attempts: Some(2), ..RetryStrategy::default() });
-    let retried = JobSpec { retry_strategy: strategy, ..spec("a") };
+    let strategy = Some(RetryStrategy::default().with(|it| it.attempts = Some(2)));
+    let retried = spec("a").with(|spec| spec.retry_strategy = strategy);
     submit(&engine, retried.clone()).await.unwrap();
     engine.idle().await;
-    submit(&engine, JobSpec { array_properties: Some(ArrayProperties { size: 2 }), ..retried })
+    submit(&engine, retried.with(|spec| spec.array_properties = Some(ArrayProperties::new(2))))
         .await
         .unwrap();
     engine.idle().await;
@@ -264,13 +264,12 @@ async fn ten_thousand_jobs_of_every_kind_all_end() {
             engine.admit().await;
             let mut spec = spec(&format!("job-{number}"));
             if number % 20 == 0 {
-                spec.array_properties = Some(ArrayProperties { size: 5 });
+                spec.array_properties = Some(ArrayProperties::new(5));
                 submitted += 5;
             }
             if number % 3 == 0 {
-                spec.depends_on.extend(
-                    previous.take().map(|id| Dependency { job_id: Some(id), ..Dependency::default() }),
-                );
+                spec.depends_on
+                    .extend(previous.take().map(|id| Dependency::default().with(|it| it.job_id = Some(id))));
             }
             previous = Some(submit(&engine, spec).await.unwrap());
             submitted += 1;

@@ -148,12 +148,11 @@ where
 }
 
 fn new_object(target: &Target, format: Format, options: &ConvertOptions) -> NewObject {
-    NewObject {
-        content_type: options.content_type(format).to_owned(),
-        content_encoding: format.content_encoding().map(str::to_owned),
-        condition: target.condition.clone(),
-        settings: target.settings.clone(),
-    }
+    NewObject::of_type(options.content_type(format).to_owned()).with(|it| {
+        it.content_encoding = format.content_encoding().map(str::to_owned);
+        it.condition = target.condition.clone();
+        it.settings = target.settings.clone();
+    })
 }
 
 /// Whether there is no place for a header.

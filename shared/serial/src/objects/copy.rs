@@ -32,7 +32,10 @@ pub async fn copy<B: Buckets>(
     version_id: Option<&str>,
     target: &Target,
 ) -> Result<CopiedObject, Failure> {
-    let options = CopyOptions { condition: target.condition.clone(), settings: target.settings.clone() };
+    let options = CopyOptions::default().with(|it| {
+        it.condition = target.condition.clone();
+        it.settings = target.settings.clone();
+    });
     let copied = found(from, buckets.copy(from, version_id, &target.uri, &options).await)?;
     let to = target.uri.to_string();
     let etag = done(&to, copied.written)?;

@@ -47,11 +47,10 @@ impl<W: crate::ports::ConditionalWriter> ResultsFile<W> {
                 format!("results are written as JSON Lines: end the name of {name:?} in .jsonl or .ndjson");
             return Err(Failure::invalid_request(why));
         }
-        let wanted = NewObject {
-            condition: target.condition.clone(),
-            settings: target.settings.clone(),
-            ..NewObject::of_type(Syntax::JsonLines.content_type())
-        };
+        let wanted = NewObject::of_type(Syntax::JsonLines.content_type()).with(|it| {
+            it.condition = target.condition.clone();
+            it.settings = target.settings.clone();
+        });
         let writer = buckets.create(&target.uri, wanted).await?;
         Ok(Self { writer, name, lines: 0, bytes: 0, digest: Sha256::new() })
     }

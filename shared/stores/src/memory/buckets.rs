@@ -67,18 +67,17 @@ impl Contents {
         let digest = Sha256::digest(bytes);
         let etag: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let etag = Some(format!("\"{etag}\""));
-        let info = ObjectInfo {
-            key: uri.key.clone(),
-            size_bytes: bytes.len() as u64,
-            etag: etag.clone(),
-            content_type: Some(wanted.content_type.clone()),
-            content_encoding: wanted.content_encoding.clone(),
-            metadata: wanted.settings.metadata.clone(),
-            server_side_encryption: wanted.settings.server_side_encryption.clone(),
-            storage_class: wanted.settings.storage_class.clone(),
-            last_modified: Some(Timestamp::from_millis(self.writes * 1_000)),
-            ..ObjectInfo::default()
-        };
+        let info = ObjectInfo::default().with(|it| {
+            it.key = uri.key.clone();
+            it.size_bytes = bytes.len() as u64;
+            it.etag = etag.clone();
+            it.content_type = Some(wanted.content_type.clone());
+            it.content_encoding = wanted.content_encoding.clone();
+            it.metadata = wanted.settings.metadata.clone();
+            it.server_side_encryption = wanted.settings.server_side_encryption.clone();
+            it.storage_class = wanted.settings.storage_class.clone();
+            it.last_modified = Some(Timestamp::from_millis(self.writes * 1_000));
+        });
         let object = Object { info, bytes: bytes.into() };
         self.buckets.entry(uri.bucket.clone()).or_default().insert(uri.key.clone(), object);
         Ok(Written::Done { etag })
@@ -161,7 +160,7 @@ impl Buckets for InMemoryBuckets {
         let state = lock(&self.state);
         Ok(match state.buckets.contains_key(bucket) {
             _ if state.denied.contains(bucket) => Look::Denied(denial(bucket)),
-            true => Look::Found(BucketInfo { region: None }),
+            true => Look::Found(BucketInfo::default()),
             false => Look::Absent,
         })
     }
@@ -213,12 +212,11 @@ impl Buckets for InMemoryBuckets {
             Look::Absent => return Ok(Look::Absent),
             Look::Denied(why) => return Ok(Look::Denied(why)),
         };
-        let new = NewObject {
-            content_type: source.info.content_type.unwrap_or_default(),
-            content_encoding: source.info.content_encoding,
-            condition: wanted.condition.clone(),
-            settings: wanted.settings.clone(),
-        };
+        let new = NewObject::of_type(source.info.content_type.unwrap_or_default()).with(|it| {
+            it.content_encoding = source.info.content_encoding;
+            it.condition = wanted.condition.clone();
+            it.settings = wanted.settings.clone();
+        });
         let written = state.write(to, &new, &source.bytes)?;
         let size_bytes = source.bytes.len() as u64;
         Ok(Look::Found(Copied { written, size_bytes, source_version_id: None }))
@@ -227,14 +225,13 @@ impl Buckets for InMemoryBuckets {
 
 /// Lists tell these alone.
 fn listed(info: &ObjectInfo) -> ObjectInfo {
-    ObjectInfo {
-        key: info.key.clone(),
-        size_bytes: info.size_bytes,
-        etag: info.etag.clone(),
-        storage_class: info.storage_class.clone(),
-        last_modified: info.last_modified,
-        ..ObjectInfo::default()
-    }
+    ObjectInfo::default().with(|it| {
+        it.key = info.key.clone();
+        it.size_bytes = info.size_bytes;
+        it.etag = info.etag.clone();
+        it.storage_class = info.storage_class.clone();
+        it.last_modified = info.last_modified;
+    })
 }
 
 /// An object that is being written to memory.

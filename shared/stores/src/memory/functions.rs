@@ -27,12 +27,11 @@ impl Reply {
     /// It runs well.
     pub fn well(after: Duration, payload: impl Into<Vec<u8>>) -> Self {
         let version = Some("$LATEST".to_owned());
-        let answer = CallAnswer {
-            status: 200,
-            payload: payload.into(),
-            executed_version: version,
-            ..CallAnswer::default()
-        };
+        let answer = CallAnswer::default().with(|it| {
+            it.status = 200;
+            it.payload = payload.into();
+            it.executed_version = version;
+        });
         Self { after, runs: true, result: Ok(answer) }
     }
 

@@ -140,12 +140,12 @@ impl BatchJobEngine {
 
 fn job_summary(entry: &types::JobSummary, job_name: JobName) -> Result<JobSummary, PortError> {
     let unreadable = |error: &dyn std::fmt::Display| PortError::permanent("ListJobs", error);
-    Ok(JobSummary {
-        job_id: JobId::parse(entry.job_id().unwrap_or_default()).map_err(|error| unreadable(&error))?,
+    Ok(JobSummary::new(
+        JobId::parse(entry.job_id().unwrap_or_default()).map_err(|error| unreadable(&error))?,
         job_name,
-        status: status(entry.status.as_ref()).map_err(|error| unreadable(&error))?,
-        created_at: Timestamp::reported(entry.created_at),
-    })
+        status(entry.status.as_ref()).map_err(|error| unreadable(&error))?,
+        Timestamp::reported(entry.created_at),
+    ))
 }
 
 fn status(status: Option<&types::JobStatus>) -> Result<JobStatus, crate::domain::status::UnknownStatus> {

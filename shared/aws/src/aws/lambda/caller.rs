@@ -19,8 +19,7 @@ use super::headers::Headers;
 use super::refusals::kind_of_refusal;
 use super::stream::streamed;
 use crate::ports::{
-    CONNECTION_FAILED, CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, InvocationType,
-    LogType, NO_CREDENTIALS,
+    CONNECTION_FAILED, CallAnswer, CallError, ErrorKind, FunctionCall, FunctionCaller, NO_CREDENTIALS,
 };
 
 /// The `error_type` of a call whose answer was lost: its function may have run.
@@ -69,12 +68,8 @@ impl LambdaCaller {
             .invoke()
             .function_name(call.function)
             .set_qualifier(call.qualifier.map(str::to_owned))
-            .invocation_type(match call.invocation_type {
-                InvocationType::RequestResponse => aws_sdk_lambda::types::InvocationType::RequestResponse,
-                InvocationType::Event => aws_sdk_lambda::types::InvocationType::Event,
-                InvocationType::DryRun => aws_sdk_lambda::types::InvocationType::DryRun,
-            })
-            .log_type(log_type(call))
+            .invocation_type(call.invocation_type.as_str().into())
+            .log_type(call.log_type.as_str().into())
             .set_client_context(call.client_context.map(str::to_owned))
             .set_tenant_id(call.tenant_id.map(str::to_owned))
             .set_durable_execution_name(call.durable_execution_name.map(str::to_owned))
@@ -82,21 +77,14 @@ impl LambdaCaller {
         let headers = Headers::default();
         let request = request.customize().interceptor(headers.clone());
         let answer = request.send().await.map_err(|error| call_error(&error))?;
-        Ok(CallAnswer {
-            status: u16::try_from(answer.status_code).unwrap_or_default(),
-            payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
-            function_error: answer.function_error,
-            executed_version: answer.executed_version,
-            log_tail: answer.log_result.map(|log| decoded(&log)),
-            headers: headers.taken(),
-        })
-    }
-}
-
-pub(super) fn log_type(call: &FunctionCall<'_>) -> aws_sdk_lambda::types::LogType {
-    match call.log_type {
-        LogType::None => aws_sdk_lambda::types::LogType::None,
-        LogType::Tail => aws_sdk_lambda::types::LogType::Tail,
+        Ok(CallAnswer::default().with(|it| {
+            it.status = u16::try_from(answer.status_code).unwrap_or_default();
+            it.payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+            it.function_error = answer.function_error;
+            it.executed_version = answer.executed_version;
+            it.log_tail = answer.log_result.map(|log| decoded(&log));
+            it.headers = headers.taken();
+        }))
     }
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::InvokeWithResponseStreamResponseEvent as Part;
 use aws_sdk_lambda::types::ResponseStreamingInvocationType as StreamedType;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
-use super::caller::{ANSWER_LOST, call_error, decoded, log_type};
+use super::caller::{ANSWER_LOST, call_error, decoded};
 use super::headers::Headers;
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, InvocationType};
 
@@ -18,21 +18,20 @@ pub(super) async fn streamed(client: &Client, call: &FunctionCall<'_>) -> Result
         .set_qualifier(call.qualifier.map(str::to_owned))
         .invocation_type(match call.invocation_type {
             InvocationType::DryRun => StreamedType::DryRun,
-            InvocationType::RequestResponse | InvocationType::Event => StreamedType::RequestResponse,
+            _ => StreamedType::RequestResponse,
         })
-        .log_type(log_type(call))
+        .log_type(call.log_type.as_str().into())
         .set_client_context(call.client_context.map(str::to_owned))
         .set_tenant_id(call.tenant_id.map(str::to_owned))
         .payload(Blob::new(call.payload));
     let headers = Headers::default();
     let request = request.customize().interceptor(headers.clone());
     let mut answer = request.send().await.map_err(|error| call_error(&error))?;
-    let mut whole = CallAnswer {
-        status: u16::try_from(answer.status_code).unwrap_or_default(),
-        executed_version: answer.executed_version.take(),
-        headers: headers.taken(),
-        ..CallAnswer::default()
-    };
+    let mut whole = CallAnswer::default().with(|it| {
+        it.status = u16::try_from(answer.status_code).unwrap_or_default();
+        it.executed_version = answer.executed_version.take();
+        it.headers = headers.taken();
+    });
     loop {
         match answer.event_stream.recv().await {
             Ok(Some(Part::PayloadChunk(chunk))) => {

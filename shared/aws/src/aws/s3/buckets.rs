@@ -90,7 +90,7 @@ impl Buckets for S3Buckets {
     async fn look_at_bucket(&self, bucket: &str) -> Result<Look<BucketInfo>, PortError> {
         let answer = Box::pin(self.client.head_bucket().bucket(bucket).send()).await;
         let look: Look<_> = seen(&self.place(bucket, ""), "HeadBucket", answer)?.into();
-        Ok(look.map(|head| BucketInfo { region: head.bucket_region }))
+        Ok(look.map(|head| BucketInfo::default().with(|it| it.region = head.bucket_region)))
     }
 
     async fn list(&self, place: &S3Prefix, depth: Depth, from: &ListFrom) -> Result<Listing, PortError> {

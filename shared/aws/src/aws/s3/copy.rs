@@ -170,12 +170,13 @@ async fn in_parts(
     if settings.tags.is_empty() && head.tag_count.is_some_and(|count| count > 0) {
         settings.tags = tags(from, head.version_id.as_deref()).await?;
     }
-    let new = NewObject {
-        content_type: head.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned()),
-        content_encoding: head.content_encoding,
-        condition: wanted.condition.clone(),
-        settings,
-    };
+    let new = NewObject::of_type(head.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned())).with(
+        |it| {
+            it.content_encoding = head.content_encoding;
+            it.condition = wanted.condition.clone();
+            it.settings = settings;
+        },
+    );
     let mut upload = Upload::start(to, &new).await?;
     let calls: Vec<_> = ranges(source.size_bytes, limits.part_bytes)
         .enumerate()

@@ -76,7 +76,10 @@ impl S3ObjectStore {
         content_type: &str,
         condition: WriteCondition,
     ) -> S3ObjectWriter {
-        S3ObjectWriter::new(self.object(key), NewObject { condition, ..NewObject::of_type(content_type) })
+        S3ObjectWriter::new(
+            self.object(key),
+            NewObject::of_type(content_type).with(|it| it.condition = condition),
+        )
     }
 
     /// Tries whether an object may be written, before there is anything to write: begins an upload and aborts it.
@@ -243,18 +246,18 @@ where
 async fn head(object: &Object, version_id: Option<&str>) -> Result<Seen<ObjectInfo>, PortError> {
     let answer = head_version(object, version_id).await?;
     Ok(match answer {
-        Seen::Found(head) => Seen::Found(ObjectInfo {
-            key: object.key.clone(),
-            size_bytes: size(head.content_length),
-            etag: head.e_tag,
-            content_type: head.content_type,
-            content_encoding: head.content_encoding,
-            version_id: head.version_id,
-            metadata: head.metadata.unwrap_or_default().into_iter().collect(),
-            server_side_encryption: head.server_side_encryption.map(|how| how.as_str().to_owned()),
-            storage_class: head.storage_class.map(|class| class.as_str().to_owned()),
-            last_modified: head.last_modified.and_then(moment),
-        }),
+        Seen::Found(head) => Seen::Found(ObjectInfo::default().with(|it| {
+            it.key = object.key.clone();
+            it.size_bytes = size(head.content_length);
+            it.etag = head.e_tag;
+            it.content_type = head.content_type;
+            it.content_encoding = head.content_encoding;
+            it.version_id = head.version_id;
+            it.metadata = head.metadata.unwrap_or_default().into_iter().collect();
+            it.server_side_encryption = head.server_side_encryption.map(|how| how.as_str().to_owned());
+            it.storage_class = head.storage_class.map(|class| class.as_str().to_owned());
+            it.last_modified = head.last_modified.and_then(moment);
+        })),
         Seen::Absent => Seen::Absent,
         Seen::Denied(error) => Seen::Denied(error),
     })
@@ -274,14 +277,13 @@ async fn head_version(
 }
 
 fn listed_object(object: aws_sdk_s3::types::Object, encoding: Option<&EncodingType>) -> ObjectInfo {
-    ObjectInfo {
-        key: decoded(object.key.unwrap_or_default(), encoding),
-        size_bytes: size(object.size),
-        etag: object.e_tag,
-        storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
-        last_modified: object.last_modified.and_then(moment),
-        ..ObjectInfo::default()
-    }
+    ObjectInfo::default().with(|it| {
+        it.key = decoded(object.key.unwrap_or_default(), encoding);
+        it.size_bytes = size(object.size);
+        it.etag = object.e_tag;
+        it.storage_class = object.storage_class.map(|class| class.as_str().to_owned());
+        it.last_modified = object.last_modified.and_then(moment);
+    })
 }
 
 /// A key of a list. Lists are asked for percent-encoded, because XML 1.0 has no control characters: a key that holds

@@ -10,6 +10,8 @@ mod field;
 mod node;
 mod request;
 mod retries;
+#[cfg(test)]
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -29,11 +31,16 @@ pub use retries::{FallbackQueue, RetryOn};
 use super::children::ChildOf;
 use super::ids::{JobId, JobName, hex_digest};
 use super::limits::DEFAULT_MAX_TRIES;
+use crate::with::with;
 
 /// One job of a job file, its defaults filled in and its short forms written out.
+///
+/// It grows as `SubmitJob` does, so it is made by [`JobSpec::named`] or [`JobSpec::new`], and [`JobSpec::with`] sets what has no
+/// method of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+#[non_exhaustive]
 pub struct JobSpec {
     pub job_name: JobName,
     pub job_queue: String,
@@ -82,6 +89,8 @@ pub struct JobSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_of: Option<ChildOf>,
 }
+
+with!(JobSpec);
 
 const fn default_max_tries() -> u32 {
     DEFAULT_MAX_TRIES
@@ -158,9 +167,19 @@ impl JobSpec {
 
 /// `arrayProperties`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ArrayProperties {
     /// Children, 2 to 10,000.
     pub size: u32,
+}
+
+with!(ArrayProperties);
+
+impl ArrayProperties {
+    /// So many children, 2 to 10,000.
+    pub fn new(size: u32) -> Self {
+        Self { size }
+    }
 }
 
 /// An entry of `dependsOn`: by `jobId` as in `SubmitJob`, or by the `jobName` of a job of the same file.
@@ -168,6 +187,7 @@ pub struct ArrayProperties {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+#[non_exhaustive]
 pub struct Dependency {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,
@@ -177,10 +197,13 @@ pub struct Dependency {
     pub kind: Option<DependencyType>,
 }
 
+with!(Dependency);
+
 /// How an array job depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum DependencyType {
     /// Each child waits for the other array's child of the same index.
     NToN,
@@ -188,11 +211,22 @@ pub enum DependencyType {
     Sequential,
 }
 
+impl DependencyType {
+    /// AWS's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NToN => "N_TO_N",
+            Self::Sequential => "SEQUENTIAL",
+        }
+    }
+}
+
 /// `retryStrategy`: Batch's own retries within one submission.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+#[non_exhaustive]
 pub struct RetryStrategy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
@@ -200,11 +234,14 @@ pub struct RetryStrategy {
     pub evaluate_on_exit: Vec<EvaluateOnExit>,
 }
 
+with!(RetryStrategy);
+
 /// A rule of `retryStrategy.evaluateOnExit`: its action is taken where every pattern given matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+#[non_exhaustive]
 pub struct EvaluateOnExit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_status_reason: Option<String>,
@@ -213,6 +250,15 @@ pub struct EvaluateOnExit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_exit_code: Option<String>,
     pub action: RetryAction,
+}
+
+with!(EvaluateOnExit);
+
+impl EvaluateOnExit {
+    /// A rule without patterns, which Batch does not take: set one at least.
+    pub fn new(action: RetryAction) -> Self {
+        Self { on_status_reason: None, on_reason: None, on_exit_code: None, action }
+    }
 }
 
 /// What a rule of `evaluateOnExit` does. AWS takes it in any case.
@@ -238,34 +284,43 @@ impl TryFrom<String> for RetryAction {
 }
 
 /// `timeout`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct JobTimeout {
     /// Seconds, at least 60, from an attempt's start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt_duration_seconds: Option<u32>,
 }
 
+with!(JobTimeout);
+
 /// `consumableResourcePropertiesOverride`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+#[non_exhaustive]
 pub struct ConsumableResourceProperties {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumable_resource_list: Vec<ConsumableResourceRequirement>,
 }
 
+with!(ConsumableResourceProperties);
+
 /// An entry of `consumableResourceList`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are SubmitJob's own")]
+#[non_exhaustive]
 pub struct ConsumableResourceRequirement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumable_resource: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<i64>,
 }
+
+with!(ConsumableResourceRequirement);
 
 #[cfg(test)]
 mod tests {

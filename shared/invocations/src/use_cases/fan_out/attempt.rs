@@ -81,18 +81,16 @@ pub(super) async fn attempt<C: FunctionCaller, L: Ledger>(
     }
     let started = Instant::now();
     let to = &item.prepared.to;
-    let call = FunctionCall {
-        function: to.function.as_str(),
-        qualifier: to.qualifier.as_deref(),
-        invocation_type: terms.invocation_type,
-        log_type: terms.log_type,
-        client_context: to.client_context.as_deref(),
-        tenant_id: to.tenant_id.as_deref(),
-        durable_execution_name: to.durable_execution_name.as_deref(),
-        response_stream: terms.response_stream,
-        payload: &item.prepared.payload,
-        timeout: terms.timeout,
-    };
+    let call = FunctionCall::new(to.function.as_str(), &item.prepared.payload).with(|call| {
+        call.qualifier = to.qualifier.as_deref();
+        call.invocation_type = terms.invocation_type;
+        call.log_type = terms.log_type;
+        call.client_context = to.client_context.as_deref();
+        call.tenant_id = to.tenant_id.as_deref();
+        call.durable_execution_name = to.durable_execution_name.as_deref();
+        call.response_stream = terms.response_stream;
+        call.timeout = terms.timeout;
+    });
     let answer = caller.call(&call).await;
     let duration = started.elapsed();
     let result = match answer {
@@ -106,7 +104,7 @@ pub(super) async fn attempt<C: FunctionCaller, L: Ledger>(
 async fn fit<L: Ledger>(ledger: &L, terms: &Terms, item: &mut Sendable) -> Result<(), CallError> {
     let most = match terms.invocation_type {
         InvocationType::Event => EVENT_PAYLOAD_MAX_BYTES,
-        InvocationType::RequestResponse | InvocationType::DryRun => SYNC_PAYLOAD_MAX_BYTES,
+        _ => SYNC_PAYLOAD_MAX_BYTES,
     };
     let bytes = item.prepared.payload.len();
     if bytes <= most {

@@ -21,34 +21,36 @@ fn overrides(text: &'static str) -> impl Strategy<Value = ContainerOverrides> {
     // What says nothing is left out: see the test of it.
     let words = text.prop_filter("Batch takes no empty words", |word| !word.is_empty());
     (1..64_i32, option::of(vec(words, 1..5)), variables, option::of(4..9_999_u32)).prop_map(
-        |(vcpus, command, variables, mib)| ContainerOverrides {
-            vcpus: Some(vcpus),
-            command,
-            environment: variables
-                .into_iter()
-                .map(|(name, value)| KeyValuePair { name: Some(name), value: Some(value) })
-                .collect(),
-            resource_requirements: mib
-                .map(|mib| ResourceRequirement { value: mib.to_string(), kind: ResourceType::Memory })
-                .into_iter()
-                .collect(),
-            ..ContainerOverrides::default()
+        |(vcpus, command, variables, mib)| {
+            ContainerOverrides::default().with(|it| {
+                it.vcpus = Some(vcpus);
+                it.command = command;
+                it.environment =
+                    variables.into_iter().map(|(name, value)| KeyValuePair::new(name, value)).collect();
+                it.resource_requirements = mib
+                    .map(|mib| ResourceRequirement::new(ResourceType::Memory, mib.to_string()))
+                    .into_iter()
+                    .collect();
+            })
         },
     )
 }
 
 fn retries() -> impl Strategy<Value = RetryStrategy> {
-    (1..=10_u32, vec("[0-9]{1,3}\\*?", 0..=5)).prop_map(|(attempts, codes)| RetryStrategy {
-        attempts: Some(attempts),
-        evaluate_on_exit: codes
-            .into_iter()
-            .map(|code| EvaluateOnExit {
-                on_status_reason: None,
-                on_reason: None,
-                on_exit_code: Some(code),
-                action: RetryAction::Retry,
-            })
-            .collect(),
+    (1..=10_u32, vec("[0-9]{1,3}\\*?", 0..=5)).prop_map(|(attempts, codes)| {
+        RetryStrategy::default().with(|it| {
+            it.attempts = Some(attempts);
+            it.evaluate_on_exit = codes
+                .into_iter()
+                .map(|code| {
+                    EvaluateOnExit::new(RetryAction::Retry).with(|it| {
+                        it.on_status_reason = None;
+                        it.on_reason = None;
+                        it.on_exit_code = Some(code);
+                    })
+                })
+                .collect();
+        })
     })
 }
 
@@ -72,21 +74,22 @@ fn spec(text: &'static str) -> impl Strategy<Value = JobSpec> {
     )
         .prop_map(
             |(name, size, parameters, overrides, retries, seconds, (tags, propagate, tries, retry_on))| {
-                JobSpec {
-                    array_properties: size.map(|size| ArrayProperties { size }),
-                    parameters,
-                    container_overrides: overrides,
-                    retry_strategy: retries,
-                    timeout: seconds.map(|seconds| JobTimeout { attempt_duration_seconds: Some(seconds) }),
-                    tags,
-                    propagate_tags: propagate,
-                    max_tries: tries,
-                    fallback_queue: retry_on
+                JobSpec::new(JobName::parse(&name).unwrap(), "queue", "definition").with(|spec| {
+                    spec.array_properties = size.map(|size| ArrayProperties::new(size));
+                    spec.parameters = parameters;
+                    spec.container_overrides = overrides;
+                    spec.retry_strategy = retries;
+                    spec.timeout = seconds.map(|seconds| {
+                        JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(seconds))
+                    });
+                    spec.tags = tags;
+                    spec.propagate_tags = propagate;
+                    spec.max_tries = tries;
+                    spec.fallback_queue = retry_on
                         .first()
-                        .map(|_| FallbackQueue { job_queue: "od".into(), after_losses: tries }),
-                    retry_on,
-                    ..JobSpec::new(JobName::parse(&name).unwrap(), "queue", "definition")
-                }
+                        .map(|_| FallbackQueue { job_queue: "od".into(), after_losses: tries });
+                    spec.retry_on = retry_on;
+                })
             },
         )
 }

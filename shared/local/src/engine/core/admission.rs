@@ -69,6 +69,7 @@ fn check_dependency(dependency: &Dependency, is_array: bool) -> Result<(), Strin
         (Some(_), Some(DependencyType::Sequential)) => {
             Err("SEQUENTIAL is about the job's own children; leave the jobId out".into())
         }
+        (Some(_), Some(kind)) => Err(format!("the type {} is not known to this engine", kind.as_str())),
         (None, _) => Err("the jobId is missing".into()),
     }
 }
@@ -108,37 +109,22 @@ pub(crate) fn describe(
     parameters.extend(spec.parameters.clone());
     let mut container = container(spec, definition);
     container.command = substitute(&container.command, &parameters);
-    let detail = JobDetail {
-        job_arn: Some(arn::arn("job", job_id.as_str())),
-        job_name: spec.job_name.clone(),
-        job_id,
-        job_queue: arn::arn("job-queue", &spec.job_queue),
-        status: JobStatus::Submitted,
-        share_identifier: spec.share_identifier.clone(),
-        scheduling_priority: spec.scheduling_priority_override,
-        attempts: Vec::new(),
-        status_reason: None,
-        created_at: Some(now.as_millis()),
-        retry_strategy: spec.retry_strategy.clone().or_else(|| definition?.retry_strategy.clone()),
-        started_at: None,
-        stopped_at: None,
-        depends_on: spec.depends_on.clone(),
-        job_definition: arn::definition_arn(&spec.job_definition),
-        parameters,
-        container: Some(container),
-        node_details: None,
-        node_properties: None,
-        array_properties: None,
-        timeout: spec.timeout.clone().or_else(|| definition?.timeout.clone()),
-        tags: spec.tags.clone(),
-        propagate_tags: spec.propagate_tags,
-        platform_capabilities: Vec::new(),
-        eks_properties: None,
-        eks_attempts: Vec::new(),
-        ecs_properties: None,
-        is_cancelled: None,
-        is_terminated: None,
-    };
+    let job_arn = arn::arn("job", job_id.as_str());
+    let detail = JobDetail::new(spec.job_name.clone(), job_id, JobStatus::Submitted).with(|detail| {
+        detail.job_arn = Some(job_arn);
+        detail.job_queue = arn::arn("job-queue", &spec.job_queue);
+        detail.share_identifier = spec.share_identifier.clone();
+        detail.scheduling_priority = spec.scheduling_priority_override;
+        detail.created_at = Some(now.as_millis());
+        detail.retry_strategy = spec.retry_strategy.clone().or_else(|| definition?.retry_strategy.clone());
+        detail.depends_on = spec.depends_on.clone();
+        detail.job_definition = arn::definition_arn(&spec.job_definition);
+        detail.parameters = parameters;
+        detail.container = Some(container);
+        detail.timeout = spec.timeout.clone().or_else(|| definition?.timeout.clone());
+        detail.tags = spec.tags.clone();
+        detail.propagate_tags = spec.propagate_tags;
+    });
     Ok((detail, need))
 }
 
@@ -182,14 +168,13 @@ fn container(spec: &JobSpec, definition: Option<&JobDefinition>) -> ContainerDet
     resource_requirements
         .retain(|base| overrides.resource_requirements.iter().all(|own| own.kind != base.kind));
     resource_requirements.extend(overrides.resource_requirements);
-    ContainerDetail {
-        image: definition.image,
-        vcpus: overrides.vcpus,
-        memory: overrides.memory,
-        command: overrides.command.unwrap_or(definition.command),
-        log_configuration,
-        environment: overlay(&definition.environment, &overrides.environment),
-        resource_requirements,
-        ..ContainerDetail::default()
-    }
+    ContainerDetail::default().with(|it| {
+        it.image = definition.image;
+        it.vcpus = overrides.vcpus;
+        it.memory = overrides.memory;
+        it.command = overrides.command.unwrap_or(definition.command);
+        it.log_configuration = log_configuration;
+        it.environment = overlay(&definition.environment, &overrides.environment);
+        it.resource_requirements = resource_requirements;
+    })
 }

@@ -134,7 +134,7 @@ mod tests {
     use crate::domain::spec::ContainerOverrides;
 
     fn require(kind: ResourceType, value: &str) -> ResourceRequirement {
-        ResourceRequirement { kind, value: value.into() }
+        ResourceRequirement::new(kind, value)
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
                 Some("it needs 16001 MiB, and the machine has 16000"),
             ),
         ] {
-            let overrides = ContainerOverrides { resource_requirements: requirements, ..Default::default() };
+            let overrides = ContainerOverrides::default().with(|it| it.resource_requirements = requirements);
             let mut spec = JobSpec::new(JobName::parse("a").unwrap(), "q", "d");
             spec.container_overrides = Some(overrides);
             assert_eq!(here.too_small_for(&spec, None).as_deref(), lack);
@@ -170,7 +170,7 @@ mod tests {
         };
         let mut spec = JobSpec::new(JobName::parse("a").unwrap(), "q", "d");
         assert!(here.too_small_for(&spec, Some(&definition)).is_some());
-        spec.container_overrides = Some(ContainerOverrides { memory: Some(100), ..Default::default() });
+        spec.container_overrides = Some(ContainerOverrides::default().with(|it| it.memory = Some(100)));
         assert_eq!(here.too_small_for(&spec, Some(&definition)), None);
     }
 

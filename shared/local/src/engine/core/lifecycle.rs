@@ -198,14 +198,17 @@ impl Core {
         let Some(task) = task.filter(|task| task.has_nodes()) else { return };
         for (node, index) in task.described_nodes().into_iter().zip(0_u32..) {
             self.change(&job_id.node(index), |record| {
-                record.detail.attempts.extend(ended.clone().map(|ended| AttemptDetail {
-                    container: node.container.as_ref().map(|container| AttemptContainerDetail {
-                        exit_code: container.exit_code,
-                        reason: container.reason.clone(),
-                        log_stream_name: container.log_stream_name.clone(),
-                    }),
-                    task_properties: node.ended_task,
-                    ..ended
+                record.detail.attempts.extend(ended.clone().map(|ended| {
+                    ended.with(|it| {
+                        it.container = node.container.as_ref().map(|container| {
+                            AttemptContainerDetail::default().with(|it| {
+                                it.exit_code = container.exit_code;
+                                it.reason = container.reason.clone();
+                                it.log_stream_name = container.log_stream_name.clone();
+                            })
+                        });
+                        it.task_properties = node.ended_task;
+                    })
                 }));
                 record.detail.container = node.container;
                 record.detail.ecs_properties = node.ecs_properties;
@@ -294,7 +297,10 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         None => status_reason,
     };
     let told = reason.clone().or(hint);
-    let mut ended = AttemptContainerDetail { exit_code, reason: told, log_stream_name: None };
+    let mut ended = AttemptContainerDetail::default().with(|it| {
+        it.exit_code = exit_code;
+        it.reason = told;
+    });
     if let Some(container) = &mut record.detail.container {
         container.exit_code = exit_code;
         container.reason.clone_from(&ended.reason);
@@ -305,14 +311,14 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         record.detail.ecs_properties = task.ecs_properties();
     }
     record.detail.status_reason = Some(status_reason.clone());
-    record.detail.attempts.push(AttemptDetail {
+    record.detail.attempts.push(AttemptDetail::default().with(|it| {
         // The containers of a task stand there alone.
-        container: Some(ended).filter(|_| tasks.is_empty()),
-        started_at: current.started_at.map(Timestamp::as_millis),
-        stopped_at: Some(now.as_millis()),
-        status_reason: Some(status_reason.clone()),
-        task_properties: tasks,
-    });
+        it.container = Some(ended).filter(|_| tasks.is_empty());
+        it.started_at = current.started_at.map(Timestamp::as_millis);
+        it.stopped_at = Some(now.as_millis());
+        it.status_reason = Some(status_reason.clone());
+        it.task_properties = tasks;
+    }));
     if stopped.is_some() {
         return JobStatus::Failed;
     }

@@ -55,12 +55,11 @@ mod tests {
         exit_code: Option<&str>,
         action: RetryAction,
     ) -> EvaluateOnExit {
-        EvaluateOnExit {
-            on_status_reason: status_reason.map(Into::into),
-            on_reason: reason.map(Into::into),
-            on_exit_code: exit_code.map(Into::into),
-            action,
-        }
+        EvaluateOnExit::new(action).with(|it| {
+            it.on_status_reason = status_reason.map(Into::into);
+            it.on_reason = reason.map(Into::into);
+            it.on_exit_code = exit_code.map(Into::into);
+        })
     }
 
     #[test]
@@ -95,14 +94,17 @@ mod tests {
             ("a rule without patterns matches all", &[rule(None, None, None, Exit)], exit_1, false),
         ];
         for (case, rules, failure, expected) in table {
-            let strategy = RetryStrategy { attempts: Some(3), evaluate_on_exit: rules.to_vec() };
+            let strategy = RetryStrategy::default().with(|it| {
+                it.attempts = Some(3);
+                it.evaluate_on_exit = rules.to_vec();
+            });
             assert_eq!(is_retried(Some(&strategy), 1, failure), expected, "{case}");
         }
     }
 
     #[test]
     fn attempts_are_counted_in_all() {
-        let strategy = RetryStrategy { attempts: Some(2), ..RetryStrategy::default() };
+        let strategy = RetryStrategy::default().with(|it| it.attempts = Some(2));
         assert!(is_retried(Some(&strategy), 1, AttemptFailure::default()));
         assert!(!is_retried(Some(&strategy), 2, AttemptFailure::default()));
         assert!(

@@ -94,11 +94,10 @@ impl Core {
         let job_id = base.job_id().clone();
         let mut parent = JobRecord { waiting_on: waits.on.clone(), ..base.clone() };
         parent.verdict = waits.failed.then(|| DEPENDENCY_FAILED.to_owned());
-        parent.detail.array_properties = Some(ArrayPropertiesDetail {
-            status_summary: all_submitted(size),
-            size: Some(size),
-            index: None,
-        });
+        parent.detail.array_properties = Some(ArrayPropertiesDetail::default().with(|it| {
+            it.status_summary = all_submitted(size);
+            it.size = Some(size);
+        }));
         self.insert(parent);
         self.enter(&job_id, JobStatus::Pending, now);
         let mut failed = Vec::new();
@@ -108,7 +107,7 @@ impl Core {
             child.detail.job_id = job_id.array_child(index);
             child.detail.job_arn = child.detail.job_arn.map(|arn| format!("{arn}:{index}"));
             child.detail.array_properties =
-                Some(ArrayPropertiesDetail { index: Some(index), ..ArrayPropertiesDetail::default() });
+                Some(ArrayPropertiesDetail::default().with(|it| it.index = Some(index)));
             self.insert(child);
             failed.push(own.failed);
         }
@@ -205,10 +204,10 @@ fn nodes_of(job: &JobRecord) -> Vec<JobRecord> {
         detail.job_id = job.job_id().node(index);
         detail.job_arn = detail.job_arn.map(|arn| format!("{arn}#{index}"));
         detail.node_properties = None;
-        detail.node_details = Some(NodeDetails {
-            node_index: i32::try_from(index).ok(),
-            is_main_node: Some(task.main_node == Some(index)),
-        });
+        detail.node_details = Some(NodeDetails::default().with(|it| {
+            it.node_index = i32::try_from(index).ok();
+            it.is_main_node = Some(task.main_node == Some(index));
+        }));
         detail.container = node.container;
         detail.ecs_properties = node.ecs_properties;
         let need = MilliVcpus::default();

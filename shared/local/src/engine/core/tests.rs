@@ -18,7 +18,7 @@ pub(crate) fn spec(name: &str) -> JobSpec {
 
 pub(crate) fn command(arguments: &[&str]) -> ContainerOverrides {
     let command = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    ContainerOverrides { command: Some(command), ..ContainerOverrides::default() }
+    ContainerOverrides::default().with(|it| it.command = Some(command))
 }
 
 pub(crate) fn detail(id: &str, name: &str) -> JobDetail {
@@ -108,21 +108,24 @@ impl Bench {
 }
 
 fn after(job_id: &JobId) -> Dependency {
-    Dependency { job_id: Some(job_id.clone()), ..Dependency::default() }
+    Dependency::default().with(|it| it.job_id = Some(job_id.clone()))
 }
 
 fn array(name: &str, size: u32) -> JobSpec {
-    JobSpec { array_properties: Some(ArrayProperties { size }), ..spec(name) }
+    spec(name).with(|spec| spec.array_properties = Some(ArrayProperties::new(size)))
 }
 
 fn attempts(spec: JobSpec, attempts: u32, rules: Vec<EvaluateOnExit>) -> JobSpec {
-    let strategy = RetryStrategy { attempts: Some(attempts), evaluate_on_exit: rules };
-    JobSpec { retry_strategy: Some(strategy), ..spec }
+    let strategy = RetryStrategy::default().with(|it| {
+        it.attempts = Some(attempts);
+        it.evaluate_on_exit = rules;
+    });
+    spec.with(|spec| spec.retry_strategy = Some(strategy))
 }
 
 fn sized(name: &str, vcpus: i32) -> JobSpec {
-    let overrides = ContainerOverrides { vcpus: Some(vcpus), ..command(&["true"]) };
-    JobSpec { container_overrides: Some(overrides), ..spec(name) }
+    let overrides = command(&["true"]).with(|it| it.vcpus = Some(vcpus));
+    spec(name).with(|spec| spec.container_overrides = Some(overrides))
 }
 
 #[test]
@@ -177,12 +180,11 @@ fn a_retry_goes_back_to_runnable_with_one_more_attempt_and_a_log_stream_of_its_o
 #[test]
 fn an_exit_rule_ends_the_retries() {
     let mut bench = Bench::with_vcpus(1);
-    let rule = EvaluateOnExit {
-        on_exit_code: Some("42".into()),
-        on_reason: None,
-        on_status_reason: None,
-        action: RetryAction::Exit,
-    };
+    let rule = EvaluateOnExit::new(RetryAction::Exit).with(|it| {
+        it.on_exit_code = Some("42".into());
+        it.on_reason = None;
+        it.on_status_reason = None;
+    });
     let job = bench.submit(attempts(spec("a"), 5, vec![rule]));
     bench.exit(&job, 1);
     bench.exit(&job, 42);
@@ -210,12 +212,12 @@ fn a_dependant_waits_and_follows() {
     let mut bench = Bench::with_vcpus(4);
     let first = bench.submit(spec("a"));
     let second = bench.submit(spec("b"));
-    let job = bench.submit(JobSpec { depends_on: vec![after(&first), after(&second)], ..spec("c") });
+    let job = bench.submit(spec("c").with(|spec| spec.depends_on = vec![after(&first), after(&second)]));
     bench.exit(&first, 0);
     assert_eq!(bench.story(&job), "PENDING");
     bench.exit(&second, 0);
     assert_eq!(bench.story(&job), "PENDING RUNNABLE STARTING");
-    let at_once = bench.submit(JobSpec { depends_on: vec![after(&first)], ..spec("d") });
+    let at_once = bench.submit(spec("d").with(|spec| spec.depends_on = vec![after(&first)]));
     assert!(bench.runs(&at_once), "a dependency that has succeeded is satisfied");
 }
 
@@ -223,10 +225,10 @@ fn a_dependant_waits_and_follows() {
 fn a_failure_fails_all_that_depend_on_it() {
     let mut bench = Bench::with_vcpus(4);
     let first = bench.submit(spec("a"));
-    let second = bench.submit(JobSpec { depends_on: vec![after(&first)], ..spec("b") });
-    let third = bench.submit(JobSpec { depends_on: vec![after(&second)], ..array("c", 2) });
+    let second = bench.submit(spec("b").with(|spec| spec.depends_on = vec![after(&first)]));
+    let third = bench.submit(array("c", 2).with(|spec| spec.depends_on = vec![after(&second)]));
     bench.exit(&first, 1);
-    let late = bench.submit(JobSpec { depends_on: vec![after(&third)], ..spec("d") });
+    let late = bench.submit(spec("d").with(|spec| spec.depends_on = vec![after(&third)]));
     for job in [&second, &third, &third.array_child(0), &third.array_child(1), &late] {
         assert_eq!(bench.record(job).status(), JobStatus::Failed);
         assert_eq!(bench.reason(job), "Dependent Job failed");
@@ -262,8 +264,8 @@ fn an_array_ends_with_its_last_child() {
 #[test]
 fn sequential_children_run_one_by_one_and_a_failure_ends_a_long_chain() {
     let mut bench = Bench::with_vcpus(8);
-    let sequential = Dependency { kind: Some(DependencyType::Sequential), ..Dependency::default() };
-    let job = bench.submit(JobSpec { depends_on: vec![sequential], ..array("a", 10_000) });
+    let sequential = Dependency::default().with(|it| it.kind = Some(DependencyType::Sequential));
+    let job = bench.submit(array("a", 10_000).with(|spec| spec.depends_on = vec![sequential]));
     bench.exit(&job.array_child(0), 0);
     assert_eq!(bench.running.len(), 1);
     bench.exit(&job.array_child(1), 1);
@@ -275,25 +277,25 @@ fn sequential_children_run_one_by_one_and_a_failure_ends_a_long_chain() {
 #[test]
 fn n_to_n_pairs_children_by_index_also_with_an_array_that_has_ended() {
     let mut bench = Bench::with_vcpus(8);
-    let n_to_n = |job: &JobId| Dependency { kind: Some(DependencyType::NToN), ..after(job) };
+    let n_to_n = |job: &JobId| after(job).with(|it| it.kind = Some(DependencyType::NToN));
     let first = bench.submit(array("a", 2));
-    let second = bench.submit(JobSpec { depends_on: vec![n_to_n(&first)], ..array("b", 2) });
+    let second = bench.submit(array("b", 2).with(|spec| spec.depends_on = vec![n_to_n(&first)]));
     bench.exit(&first.array_child(1), 0);
     assert!(bench.runs(&second.array_child(1)) && !bench.runs(&second.array_child(0)));
     bench.exit(&first.array_child(0), 1);
     assert_eq!(bench.reason(&second.array_child(0)), "Dependent Job failed");
-    let late = bench.submit(JobSpec { depends_on: vec![n_to_n(&first)], ..array("c", 2) });
+    let late = bench.submit(array("c", 2).with(|spec| spec.depends_on = vec![n_to_n(&first)]));
     assert!(bench.runs(&late.array_child(1)));
     assert_eq!(bench.record(&late.array_child(0)).status(), JobStatus::Failed);
-    let error = bench.try_submit(JobSpec { depends_on: vec![n_to_n(&first)], ..array("d", 3) });
+    let error = bench.try_submit(array("d", 3).with(|spec| spec.depends_on = vec![n_to_n(&first)]));
     assert!(error.unwrap_err().to_string().contains("equal size"));
 }
 
 #[test]
 fn a_timed_out_attempt_gets_sigterm_then_sigkill_and_no_retry() {
     let mut bench = Bench::with_vcpus(1);
-    let timeout = Some(JobTimeout { attempt_duration_seconds: Some(60) });
-    let job = bench.submit(attempts(JobSpec { timeout, ..spec("a") }, 3, vec![]));
+    let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(60)));
+    let job = bench.submit(attempts(spec("a").with(|spec| spec.timeout = timeout), 3, vec![]));
     let attempt = bench.running[0].clone();
     assert_eq!(bench.core.next_wakeup(), None, "the time counts from the start");
     bench.core.attempt_started(&attempt, at(1_000));
@@ -313,8 +315,8 @@ fn a_timed_out_attempt_gets_sigterm_then_sigkill_and_no_retry() {
 fn a_clock_that_is_set_neither_hastens_nor_delays_a_time_out() {
     for jump in [3_600_000, -3_600_000] {
         let mut bench = Bench::with_vcpus(1);
-        let timeout = Some(JobTimeout { attempt_duration_seconds: Some(60) });
-        bench.submit(JobSpec { timeout, ..spec("a") });
+        let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(60)));
+        bench.submit(spec("a").with(|spec| spec.timeout = timeout));
         let attempt = bench.running[0].clone();
         bench.core.attempt_started(&attempt, at(1_000));
         bench.tick(30_000);
@@ -361,12 +363,11 @@ fn log_streams_have_names_that_a_file_can_have() {
 #[test]
 fn a_hint_is_for_people_and_no_rule_sees_it() {
     let mut bench = Bench::with_vcpus(1);
-    let rule = EvaluateOnExit {
-        on_reason: Some("\"a.py*".into()),
-        on_exit_code: None,
-        on_status_reason: None,
-        action: RetryAction::Exit,
-    };
+    let rule = EvaluateOnExit::new(RetryAction::Exit).with(|it| {
+        it.on_reason = Some("\"a.py*".into());
+        it.on_exit_code = None;
+        it.on_status_reason = None;
+    });
     let job = bench.submit(attempts(spec("a"), 2, vec![rule]));
     let reason = "\"a.py\" is elsewhere".to_owned();
     bench.end(&job, AttemptEnd::FileMisplaced { exit_code: 2, reason: reason.clone() });
@@ -380,7 +381,7 @@ fn cancel_ends_only_what_has_not_started() {
     let mut bench = Bench::with_vcpus(1);
     let running = bench.submit(spec("a"));
     let waiting = bench.submit(spec("b"));
-    let dependant = bench.submit(JobSpec { depends_on: vec![after(&waiting)], ..spec("c") });
+    let dependant = bench.submit(spec("c").with(|spec| spec.depends_on = vec![after(&waiting)]));
     for _ in 0..2 {
         assert_eq!(bench.core.cancel(&running, "no", at(2)), Reach::Held);
         bench.core.cancel(&waiting, "not needed", at(2));
@@ -424,7 +425,7 @@ fn a_job_larger_than_the_machine_stays_runnable_and_lets_others_pass() {
     assert_eq!(bench.story(&job), "RUNNABLE");
     assert!(bench.reason(&job).starts_with("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - "));
     assert!(bench.reason(&job).contains("needs 3 vCPUs, and 2 may be used"));
-    let after = bench.submit(JobSpec { depends_on: vec![after(&job)], ..spec("after") });
+    let after = bench.submit(spec("after").with(|spec| spec.depends_on = vec![after(&job)]));
     assert!(!bench.core.is_moving());
     let small = bench.submit(spec("b"));
     assert!(bench.core.is_moving());
@@ -445,8 +446,8 @@ fn a_job_larger_than_the_machine_stays_runnable_and_lets_others_pass() {
 #[test]
 fn a_stuck_job_is_cancelled_like_any_other() {
     let mut bench = Bench::with_vcpus(2);
-    let array_properties = Some(ArrayProperties { size: 2 });
-    let job = bench.submit(JobSpec { array_properties, ..sized("a", 3) });
+    let array_properties = Some(ArrayProperties::new(2));
+    let job = bench.submit(sized("a", 3).with(|spec| spec.array_properties = array_properties));
     assert!(!bench.core.is_moving());
     bench.core.cancel(&job, "too large", at(2));
     bench.drain();
@@ -462,7 +463,7 @@ fn overrides_that_are_too_long_fail_when_the_job_is_dispatched() {
         ..JobDefinition::default()
     });
     let running = bench.submit(spec("running"));
-    let mut long = JobSpec { container_overrides: None, ..array("a", 2) };
+    let mut long = array("a", 2).with(|spec| spec.container_overrides = None);
     long.parameters.insert("who".into(), "x".repeat(9_000));
     long.depends_on = vec![after(&running)];
     let job = bench.submit(long);
@@ -502,7 +503,7 @@ fn higher_priority_goes_first_then_the_order_of_submission() {
     let first = bench.submit(spec("a"));
     let low = bench.submit(spec("b"));
     let later = bench.submit(spec("c"));
-    let high = bench.submit(JobSpec { scheduling_priority_override: Some(9), ..spec("d") });
+    let high = bench.submit(spec("d").with(|spec| spec.scheduling_priority_override = Some(9)));
     let mut order = Vec::new();
     for _ in 0..4 {
         let job = bench.running[0].job_id.clone();
@@ -516,17 +517,20 @@ fn higher_priority_goes_first_then_the_order_of_submission() {
 fn what_can_not_be_run_here_is_refused_with_the_reason() {
     let mut bench = Bench::with_vcpus(1);
     let unknown = after(&JobId::parse("nobody").unwrap());
-    let n_to_n = Dependency { kind: Some(DependencyType::NToN), ..unknown.clone() };
-    let bare = JobSpec { container_overrides: None, ..spec("a") };
+    let n_to_n = unknown.clone().with(|it| it.kind = Some(DependencyType::NToN));
+    let bare = spec("a").with(|spec| spec.container_overrides = None);
     for (spec, expected) in [
         (bare, "job \"a\": there is no command to run: give containerOverrides.command"),
         (
-            JobSpec { node_overrides: Some(Default::default()), ..spec("a") },
+            spec("a").with(|spec| spec.node_overrides = Some(Default::default())),
             "nodeOverrides is given, and job definition \"definition\" has no",
         ),
-        (JobSpec { depends_on: vec![unknown.clone()], ..spec("a") }, "dependsOn[0]: job nobody is not known"),
-        (JobSpec { depends_on: vec![n_to_n], ..spec("a") }, "allowed for array jobs only"),
-        (JobSpec { depends_on: vec![unknown; 21], ..spec("a") }, "21 entries"),
+        (
+            spec("a").with(|spec| spec.depends_on = vec![unknown.clone()]),
+            "dependsOn[0]: job nobody is not known",
+        ),
+        (spec("a").with(|spec| spec.depends_on = vec![n_to_n]), "allowed for array jobs only"),
+        (spec("a").with(|spec| spec.depends_on = vec![unknown; 21]), "21 entries"),
         (array("a", 1), "arrayProperties.size is 1"),
         (array("a", 10_001), "arrayProperties.size is 10001"),
         (sized("a", 0), "VCPU \"0\" is not a number above 0"),
@@ -546,7 +550,7 @@ fn a_definition_gives_what_the_job_leaves_out_and_the_nonce_comes_back_on_childr
         parameters: BTreeMap::from([("who".into(), "all".into())]).into_iter().collect(),
         ..JobDefinition::default()
     });
-    let mut spec = JobSpec { container_overrides: None, ..array("a", 2) };
+    let mut spec = array("a", 2).with(|spec| spec.container_overrides = None);
     spec.parameters.insert("batchwright.nonce".into(), "n".into());
     let job = bench.submit(spec);
     let detail = &bench.record(&job.array_child(1)).detail;
@@ -560,7 +564,7 @@ fn a_restart_takes_up_every_job_where_it_was() {
     let mut bench = Bench::with_vcpus(1);
     let running = bench.submit(spec("a"));
     let queued = bench.submit(spec("b"));
-    let pending = bench.submit(JobSpec { depends_on: vec![after(&queued)], ..array("c", 2) });
+    let pending = bench.submit(array("c", 2).with(|spec| spec.depends_on = vec![after(&queued)]));
     let records: Vec<_> =
         bench.books.values().filter(|record| !record.status().is_terminal()).cloned().collect();
     bench.core = Core::new(MilliVcpus::whole(1), 30_000, JobIds::seeded(1), 3);
@@ -580,8 +584,8 @@ fn a_restart_takes_up_every_job_where_it_was() {
 fn a_time_limit_that_passed_while_no_engine_ran_counts_only_for_what_still_runs() {
     for still_runs in [false, true] {
         let mut bench = Bench::with_vcpus(1);
-        let timeout = Some(JobTimeout { attempt_duration_seconds: Some(60) });
-        let job = bench.submit(JobSpec { timeout, ..spec("a") });
+        let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(60)));
+        let job = bench.submit(spec("a").with(|spec| spec.timeout = timeout));
         let attempt = bench.running[0].clone();
         bench.core.attempt_started(&attempt, at(bench.now));
         bench.drain();
@@ -614,7 +618,7 @@ fn three_nodes(bench: &mut Bench) -> JobSpec {
     let ranges = serde_json::json!([{"targetNodes": "0:", "container": container}]);
     let nodes = serde_json::json!({"numNodes": 3, "mainNode": 1, "nodeRangeProperties": ranges});
     define(bench, "nodeProperties", nodes);
-    JobSpec { container_overrides: None, ..spec("a") }
+    spec("a").with(|spec| spec.container_overrides = None)
 }
 
 fn ended(codes: &[(i32, bool)]) -> AttemptEnd {
@@ -703,8 +707,14 @@ fn a_tasks_containers_are_described_and_its_retries_see_the_one_that_decided() {
         {"name": "side", "image": "i", "command": ["y"], "essential": false},
     ]);
     define(&mut bench, "ecsProperties", serde_json::json!({"taskProperties": [{"containers": containers}]}));
-    let strategy = RetryStrategy { attempts: Some(2), evaluate_on_exit: Vec::new() };
-    let spec = JobSpec { container_overrides: None, retry_strategy: Some(strategy), ..spec("a") };
+    let strategy = RetryStrategy::default().with(|it| {
+        it.attempts = Some(2);
+        it.evaluate_on_exit = Vec::new();
+    });
+    let spec = spec("a").with(|spec| {
+        spec.container_overrides = None;
+        spec.retry_strategy = Some(strategy);
+    });
     let job = bench.submit(spec);
     bench.end(&job, ended(&[(3, false), (143, true)]));
     bench.end(&job, ended(&[(0, false), (1, false)]));

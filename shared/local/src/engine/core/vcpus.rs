@@ -69,18 +69,17 @@ mod tests {
     use super::*;
 
     fn vcpus(value: &str) -> Vec<ResourceRequirement> {
-        vec![ResourceRequirement { value: value.into(), kind: ResourceType::Vcpu }]
+        vec![ResourceRequirement::new(ResourceType::Vcpu, value)]
     }
 
     #[test]
     fn the_nearest_statement_of_the_need_wins() {
         let definition = JobDefinition { resource_requirements: vcpus("4"), ..JobDefinition::default() };
-        let by_requirement = ContainerOverrides {
-            vcpus: Some(2),
-            resource_requirements: vcpus("0.25"),
-            ..ContainerOverrides::default()
-        };
-        let by_vcpus = ContainerOverrides { vcpus: Some(2), ..ContainerOverrides::default() };
+        let by_requirement = ContainerOverrides::default().with(|it| {
+            it.vcpus = Some(2);
+            it.resource_requirements = vcpus("0.25");
+        });
+        let by_vcpus = ContainerOverrides::default().with(|it| it.vcpus = Some(2));
         for (overrides, definition, expected) in [
             (Some(&by_requirement), Some(&definition), 250),
             (Some(&by_vcpus), Some(&definition), 2_000),
@@ -94,8 +93,7 @@ mod tests {
     #[test]
     fn what_is_no_number_above_zero_is_told() {
         for bad in ["", "two", "0", "-1", "NaN", "inf", "1e300"] {
-            let overrides =
-                ContainerOverrides { resource_requirements: vcpus(bad), ..ContainerOverrides::default() };
+            let overrides = ContainerOverrides::default().with(|it| it.resource_requirements = vcpus(bad));
             assert_eq!(need(Some(&overrides), None), Err(bad.to_owned()));
         }
     }

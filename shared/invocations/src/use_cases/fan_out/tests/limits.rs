@@ -257,7 +257,7 @@ impl FunctionCaller for Counting {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.open.fetch_sub(1, Ordering::Relaxed);
-        Ok(CallAnswer { status: 200, ..CallAnswer::default() })
+        Ok(CallAnswer::default().with(|it| it.status = 200))
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn container(
     image.is_fargate = is_fargate;
     let mut requirements = read.resource_requirements;
     for (kind, amount) in [(ResourceType::Vcpu, read.vcpus), (ResourceType::Memory, read.memory)] {
-        requirements.extend(amount.map(|amount| ResourceRequirement { kind, value: amount.to_string() }));
+        requirements.extend(amount.map(|amount| ResourceRequirement::new(kind, amount.to_string())));
     }
     requirements.retain(|base| change.requirements.iter().all(|own| own.kind != base.kind));
     requirements.extend(change.requirements.iter().cloned());
@@ -70,14 +70,13 @@ pub(super) fn container(
         node: 0,
         in_ecs_task: false,
         depends_on: Vec::new(),
-        container: ContainerDetail {
-            image: Some(read.image).filter(|image| !image.is_empty()),
-            command: substitute(&command, parameters),
-            environment: overlay(&read.environment, change.environment),
-            resource_requirements: requirements,
-            log_configuration: read.log_configuration,
-            ..ContainerDetail::default()
-        },
+        container: ContainerDetail::default().with(|it| {
+            it.image = Some(read.image).filter(|image| !image.is_empty());
+            it.command = substitute(&command, parameters);
+            it.environment = overlay(&read.environment, change.environment);
+            it.resource_requirements = requirements;
+            it.log_configuration = read.log_configuration;
+        }),
         image: Some(Box::new(image)).filter(|image| !image.image.is_empty()),
         vcpus: vcpus.ok_or("VCPU is not a number above 0, as in \"1\" or \"0.25\"")?,
     })

@@ -20,7 +20,11 @@ impl Task {
     /// The node in a described job.
     pub(crate) fn node_properties(&self) -> Option<NodePropertiesDetail> {
         let number = |number: u32| i32::try_from(number).ok();
-        Some(NodePropertiesDetail { main_node: number(self.main_node?), num_nodes: number(self.num_nodes()) })
+        let main_node = self.main_node?;
+        Some(NodePropertiesDetail::default().with(|it| {
+            it.main_node = number(main_node);
+            it.num_nodes = number(self.num_nodes());
+        }))
     }
 
     /// What each node of a multi-node job runs, and how it ended where it has; none where there are no nodes.
@@ -55,23 +59,29 @@ impl Task {
 }
 
 fn running(task: &[TaskContainer]) -> EcsPropertiesDetail {
-    let containers = task.iter().map(|one| TaskContainerDetails {
-        name: Some(one.name.clone()),
-        essential: Some(one.essential),
-        exit_code: one.container.exit_code,
-        reason: one.container.reason.clone(),
-        log_stream_name: one.container.log_stream_name.clone(),
-        log_configuration: one.container.log_configuration.clone(),
+    let containers = task.iter().map(|one| {
+        TaskContainerDetails::default().with(|it| {
+            it.name = Some(one.name.clone());
+            it.essential = Some(one.essential);
+            it.exit_code = one.container.exit_code;
+            it.reason = one.container.reason.clone();
+            it.log_stream_name = one.container.log_stream_name.clone();
+            it.log_configuration = one.container.log_configuration.clone();
+        })
     });
-    EcsPropertiesDetail { task_properties: vec![EcsTaskDetails { containers: containers.collect() }] }
+    EcsPropertiesDetail::default().with(|it| {
+        it.task_properties = vec![EcsTaskDetails::default().with(|it| it.containers = containers.collect())]
+    })
 }
 
 fn ended(task: &[TaskContainer]) -> AttemptEcsTaskDetails {
-    let containers = task.iter().map(|one| AttemptTaskContainerDetails {
-        name: Some(one.name.clone()),
-        exit_code: one.container.exit_code,
-        reason: one.container.reason.clone(),
-        log_stream_name: one.container.log_stream_name.clone(),
+    let containers = task.iter().map(|one| {
+        AttemptTaskContainerDetails::default().with(|it| {
+            it.name = Some(one.name.clone());
+            it.exit_code = one.container.exit_code;
+            it.reason = one.container.reason.clone();
+            it.log_stream_name = one.container.log_stream_name.clone();
+        })
     });
-    AttemptEcsTaskDetails { containers: containers.collect() }
+    AttemptEcsTaskDetails::default().with(|it| it.containers = containers.collect())
 }
