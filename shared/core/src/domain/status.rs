@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 /// A job's status, in the order in which a submission passes through them.
 ///
+/// Exhaustive on purpose: each rule decides each status, so one that AWS adds must break the build where it is not decided.
+///
 /// Source: <https://docs.aws.amazon.com/batch/latest/userguide/job_states.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
