@@ -453,9 +453,9 @@ async fn arrays_are_decided_as_the_books_say(seed: u64) -> anyhow::Result<Vec<bo
     world.lose_and_repeat_events(seed);
     let names = ["tiles-0", "tiles-1", "tiles-2"];
     let specs = names.map(|name| {
-        array(6).with(|spec| {
-            spec.job_name = JobName::parse(name).unwrap();
-            spec.max_tries = 3;
+        array(6).with(|array| {
+            array.job_name = spec(name).job_name;
+            array.max_tries = 3;
         })
     });
     let (mut quiet, mut asked) = (0, 0);

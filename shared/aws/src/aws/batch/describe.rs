@@ -179,7 +179,7 @@ fn attempt(attempt: types::AttemptDetail) -> AttemptDetail {
                         it.reason = container.reason;
                         it.log_stream_name = container.log_stream_name;
                     })
-                })
+                });
             })
         });
     })
@@ -206,7 +206,7 @@ fn task(task: types::EcsTaskDetails) -> EcsTaskDetails {
                 it.log_stream_name = container.log_stream_name;
                 it.log_configuration = container.log_configuration.map(log_configuration);
             })
-        })
+        });
     })
 }
 

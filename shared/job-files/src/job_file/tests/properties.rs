@@ -75,7 +75,7 @@ fn spec(text: &'static str) -> impl Strategy<Value = JobSpec> {
         .prop_map(
             |(name, size, parameters, overrides, retries, seconds, (tags, propagate, tries, retry_on))| {
                 JobSpec::new(JobName::parse(&name).unwrap(), "queue", "definition").with(|spec| {
-                    spec.array_properties = size.map(|size| ArrayProperties::new(size));
+                    spec.array_properties = size.map(ArrayProperties::new);
                     spec.parameters = parameters;
                     spec.container_overrides = overrides;
                     spec.retry_strategy = retries;

@@ -70,7 +70,7 @@ fn running(task: &[TaskContainer]) -> EcsPropertiesDetail {
         })
     });
     EcsPropertiesDetail::default().with(|it| {
-        it.task_properties = vec![EcsTaskDetails::default().with(|it| it.containers = containers.collect())]
+        it.task_properties = vec![EcsTaskDetails::default().with(|it| it.containers = containers.collect())];
     })
 }
 
