@@ -47,7 +47,7 @@ prove:
 clients *names="":
     python3 tests/clients/heavy {{names}}
 
-# The functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
+# The program of all functions for Lambda, into target/lambda: `--x86-64` instead of arm64 where that is wanted
 build-functions *platform="":
     infra/build {{platform}}
 
@@ -73,6 +73,6 @@ templates:
 checkov:
     .ci/checkov
 
-# What the program and the functions are made of, as CycloneDX, into target/sbom
+# What the program and that of the functions are made of, as CycloneDX, into target/sbom
 sbom:
     .ci/sbom

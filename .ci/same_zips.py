@@ -1,5 +1,5 @@
 """sam makes the same zip of the same program, whenever it was written: so a build that is the same is deployed as the
-same. The programs themselves are made the same by infra/build, which keeps this machine's paths out of them."""
+same. The program itself is made the same by infra/build, which keeps this machine's paths out of them."""
 
 import os
 import pathlib

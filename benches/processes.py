@@ -33,6 +33,11 @@ def release_program(*build, given=None):
     return RELEASE / "batchwright"
 
 
+def functions_program(given=None):
+    """The program of all functions that was given; else the release program of this machine's own kind."""
+    return given or release_program("-p", "batchwright-bootstrap").with_name("bootstrap")
+
+
 def python_of(name, requirements):
     """The Python of an environment that has what a file names, which is installed where it is missing."""
     venv = ROOT / ".venv" / name

@@ -24,8 +24,9 @@ urllib.request.urlopen(f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-0
 """
 
 
-def environment(port):
+def environment(port, function):
     return {
+        "_HANDLER": function,
         "PATH": os.environ["PATH"],
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
         "AWS_LAMBDA_FUNCTION_NAME": "function",
@@ -48,12 +49,12 @@ def environment(port):
     }
 
 
-def started(command, listener):
+def started(function, command, listener):
     """Wall ms, CPU ms and the peak of the memory in MiB at the first question."""
     port = listener.getsockname()[1]
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=environment(port), stdout=said, stderr=said)
+        process = subprocess.Popen(command, env=environment(port, function), stdout=said, stderr=said)
         try:
             asked, _ = listener.accept()
             request = asked.recv(4096)
@@ -76,21 +77,17 @@ def started(command, listener):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=21, help="starts of each program")
-    parser.add_argument("--folder", type=pathlib.Path, help="where the programs are, built already")
+    parser.add_argument("--program", type=pathlib.Path, help="the functions' program, built already")
     options = parser.parse_args()
-    folder = options.folder or processes.RELEASE
-    if not options.folder:
-        build = ["cargo", "build", "--release", "--locked", "--quiet"]
-        packages = [word for function in FUNCTIONS for word in ("-p", f"batchwright-{function}")]
-        subprocess.run(build + packages, cwd=processes.ROOT, check=True)
-    rows = {name: [folder / name] for name in FUNCTIONS if (folder / name).exists()}
+    program = processes.functions_program(options.program)
+    rows = {name: [program] for name in FUNCTIONS}
     rows["Python with boto3"] = [processes.aio_aws_python(), "-c", PEER]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
         taken = {name: [] for name in rows}
         for _ in range(options.times):
             for name, command in rows.items():
-                taken[name].append(started(command, listener))
+                taken[name].append(started(name, command, listener))
     print(f"| function | wall ms: median of {options.times} | least | most | CPU ms | peak MiB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, starts in taken.items():

@@ -91,7 +91,7 @@ pub async fn needs_each_variable(program: &str, variables: &[(&str, &str)]) -> R
 }
 
 /// Runs a function that is to fail before it asks for an event, and returns what it wrote.
-async fn fails_to_start(program: &str, variables: &[(&str, &str)]) -> Result<Output> {
+pub async fn fails_to_start(program: &str, variables: &[(&str, &str)]) -> Result<Output> {
     Ok(command(program, variables).env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").output().await?)
 }
 

@@ -125,7 +125,7 @@ fn without_metric_math(template: &str) -> String {
     kept
 }
 
-/// Lays the templates and programs out as `just deploy` finds them.
+/// Lays the templates and the program out as `just deploy` finds them.
 fn stage(folder: &Path) -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     let infra = folder.join("infra");
@@ -134,13 +134,11 @@ fn stage(folder: &Path) -> anyhow::Result<PathBuf> {
         let text = std::fs::read_to_string(root.join("infra").join(template))?;
         std::fs::write(infra.join(template), without_metric_math(&text))?;
     }
-    for function in FUNCTIONS {
-        let program = built(function)?;
-        let target = folder.join("target/lambda").join(function);
-        std::fs::create_dir_all(&target)?;
-        std::fs::copy(&program, target.join("bootstrap"))
-            .with_context(|| format!("{} is missing: build the whole workspace", program.display()))?;
-    }
+    let program = built("bootstrap")?;
+    let target = folder.join("target/lambda/bootstrap");
+    std::fs::create_dir_all(&target)?;
+    std::fs::copy(&program, target.join("bootstrap"))
+        .with_context(|| format!("{} is missing: build the whole workspace", program.display()))?;
     // The clients leave the address of a bucket in its path only where they are told to.
     std::fs::write(folder.join("aws-config"), "[default]\ns3 =\n    addressing_style = path\n")?;
     Ok(infra)

@@ -77,6 +77,10 @@ fn functions_and_program_go_through_the_facade_with_the_features_they_need() -> 
         let expected = ("batchwright".to_owned(), features.iter().map(ToString::to_string).collect());
         assert_eq!(arrows(package)?, [expected], "{name}");
     }
+    let functions = arrows(find(&packages, "batchwright-bootstrap")?)?;
+    let all = FUNCTIONS.iter().map(|(name, _)| package_of(name)).chain(["batchwright".to_owned()]);
+    let found: BTreeSet<String> = functions.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(found, all.collect(), "the program of all functions");
     let program = arrows(find(&packages, "batchwright-cli")?)?;
     assert_eq!(program.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["batchwright"]);
     Ok(())

@@ -17,8 +17,10 @@ mod response;
 mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod start;
 mod tree;
 
 pub use config::Config;
 pub use handler::{Ports, handle};
 pub use response::{AnswerState, Response};
+pub use start::start;

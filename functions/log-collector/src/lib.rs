@@ -13,6 +13,8 @@ mod config;
 mod handler;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod start;
 
 pub use config::Config;
 pub use handler::{LogsOutcome, Ports, Response, handle};
+pub use start::start;

@@ -13,6 +13,8 @@ mod logs;
 mod runs;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod start;
 
 pub use config::Config;
 pub use handler::{Ports, Response, handle};
+pub use start::start;

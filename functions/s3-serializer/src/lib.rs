@@ -25,8 +25,10 @@ mod operations;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod sink;
+mod start;
 
 pub use answer::{Entry, OperationResult, Response};
 pub use call::Call;
 pub use config::{Allowed, Config};
 pub use handler::handle;
+pub use start::start;

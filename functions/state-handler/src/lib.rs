@@ -12,6 +12,8 @@ mod config;
 mod handler;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod start;
 
 pub use config::Config;
 pub use handler::{EventOutcome, Response, handle};
+pub use start::start;

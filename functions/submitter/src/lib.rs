@@ -17,7 +17,9 @@ mod request;
 mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod start;
 
 pub use config::Config;
 pub use handler::{Ports, Response, handle};
 pub use run::RunSummary;
+pub use start::start;

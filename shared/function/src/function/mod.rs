@@ -1,5 +1,5 @@
 //! What every Lambda function shares. A function is a library, which turns an event into use cases and
-//! their results into an answer, and a binary, which puts the adapters together and calls [`serve`].
+//! their results into an answer. Its `start` puts the adapters together and calls [`serve`]. One program holds all functions.
 //!
 //! | file | what it holds |
 //! | --- | --- |

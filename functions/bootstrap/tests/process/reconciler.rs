@@ -1,19 +1,18 @@
-//! The program itself, asked by a Lambda Runtime API on this machine. It reaches no AWS service.
-
 use std::time::Duration;
 
 use anyhow::Result;
 use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
 use serde_json::json;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_reconciler");
+use super::{MINUTE, PROGRAM};
+
 const VARIABLES: &[(&str, &str)] = &[
+    ("_HANDLER", "reconciler"),
     ("BATCHWRIGHT_JOBS_TABLE", "jobs"),
     ("BATCHWRIGHT_RUNS_TABLE", "runs"),
     ("BATCHWRIGHT_BUCKET", "bucket"),
     ("BATCHWRIGHT_SUBMITTER", "submitter"),
 ];
-const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {

@@ -1,23 +1,15 @@
 //! Puts the fan-out together.
 
-use std::process::ExitCode;
-
 use batchwright::aws::{Connection, LambdaCaller, LambdaInvoker, S3ObjectStore, connect, s3_client};
-use batchwright::function::{environment, main as start, serve};
+use batchwright::function::{environment, serve};
 use batchwright::ports::SystemClock;
-use fan_out::{Config, Ports, handle};
 use serde_json::value::RawValue;
 
-/// A third less of the CPU time goes into the SDK's many small allocations than with the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use crate::config::Config;
+use crate::handler::{Ports, handle};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    start(run()).await
-}
-
-async fn run() -> Result<(), lambda_runtime::Error> {
+/// Answers events until Lambda ends the process. Errs where a variable of its environment is missing or wrong.
+pub async fn start() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
     let aws = connect(&Connection::of_function(&environment)).await;
     let ports = Ports {

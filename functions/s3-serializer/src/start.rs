@@ -1,18 +1,14 @@
 //! Puts the S3 serializer together.
 
-use std::process::ExitCode;
-
 use batchwright::aws::{Connection, S3Buckets, connect, s3_client};
-use batchwright::function::{environment, main as start, serve};
+use batchwright::function::{environment, serve};
 use batchwright::ports::SystemClock;
-use s3_serializer::{Config, handle};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    start(run()).await
-}
+use crate::config::Config;
+use crate::handler::handle;
 
-async fn run() -> Result<(), lambda_runtime::Error> {
+/// Answers events until Lambda ends the process. Errs where a variable of its environment is missing or wrong.
+pub async fn start() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
     let aws = connect(&Connection::of_function(&environment)).await;
     let buckets = S3Buckets::new(s3_client(&aws));

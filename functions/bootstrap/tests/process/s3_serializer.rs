@@ -1,17 +1,13 @@
-//! The program itself, asked by a Lambda Runtime API on this machine. It reaches no AWS service.
-
-use std::time::Duration;
-
 use anyhow::Result;
 use batchwright_tests::runtime_api::{Answer, Function};
 use serde_json::json;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_s3-serializer");
-const MINUTE: Duration = Duration::from_secs(60);
+use super::{MINUTE, PROGRAM};
+const VARIABLES: &[(&str, &str)] = &[("_HANDLER", "s3-serializer"), ("BATCHWRIGHT_ALLOWED_BUCKETS", "ours")];
 
 #[tokio::test]
 async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
-    let mut function = Function::start(PROGRAM, &[("BATCHWRIGHT_ALLOWED_BUCKETS", "ours")]).await?;
+    let mut function = Function::start(PROGRAM, VARIABLES).await?;
     let event = json!({"operation": "access", "uris": ["s3://theirs/key"]});
     let refused = "s3://theirs/key is none of what this function may touch: see BATCHWRIGHT_ALLOWED_BUCKETS";
     let expected = json!({"succeeded": 0, "failed": 1, "results": [

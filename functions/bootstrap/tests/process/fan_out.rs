@@ -1,15 +1,11 @@
-//! The program itself, asked by a Lambda Runtime API on this machine. It reaches no AWS service.
-
-use std::time::Duration;
-
 use anyhow::Result;
 use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
 use serde_json::json;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_fan-out");
+use super::{MINUTE, PROGRAM};
+
 const VARIABLES: &[(&str, &str)] =
-    &[("BATCHWRIGHT_BUCKET", "bucket"), ("BATCHWRIGHT_FAN_OUT_TARGETS", "task-*")];
-const MINUTE: Duration = Duration::from_secs(60);
+    &[("_HANDLER", "fan-out"), ("BATCHWRIGHT_BUCKET", "bucket"), ("BATCHWRIGHT_FAN_OUT_TARGETS", "task-*")];
 
 #[tokio::test]
 async fn it_refuses_by_field_and_lives_on() -> Result<()> {

@@ -1,23 +1,19 @@
 //! Puts the reconciler together.
 
-use std::process::ExitCode;
-
 use batchwright::aws::dynamodb::{DynamoDbJobStore, DynamoDbShares, Tables};
 use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, Connection, EventBridgeBus, LambdaInvoker, S3ObjectStore, connect,
     s3_client,
 };
-use batchwright::function::{environment, main as start, serve};
+use batchwright::function::{environment, serve};
 use batchwright::pace::{PacedEngine, SharedPace, TokenBucket};
 use batchwright::ports::SystemClock;
-use reconciler::{Config, Ports, handle};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    start(run()).await
-}
+use crate::config::Config;
+use crate::handler::{Ports, handle};
 
-async fn run() -> Result<(), lambda_runtime::Error> {
+/// Answers events until Lambda ends the process. Errs where a variable of its environment is missing or wrong.
+pub async fn start() -> Result<(), lambda_runtime::Error> {
     let config = Config::read(&environment)?;
     let aws = connect(&Connection::of_function(&environment)).await;
     let tables = Tables { jobs: config.jobs_table.clone(), runs: config.runs_table.clone() };
