@@ -25,6 +25,15 @@ pub fn bucket() -> String {
     format!("{NAME}-{ACCOUNT}-{REGION}")
 }
 
+/// What a deployment says of the templates' parameters, beside what it must: `Name=value`.
+#[derive(Debug, Default)]
+pub struct Overrides {
+    /// Of `data.yaml`.
+    pub data: Vec<String>,
+    /// Of `app.yaml`.
+    pub app: Vec<String>,
+}
+
 /// The tools that deploy.
 #[derive(Debug)]
 pub struct Tools {
@@ -42,7 +51,13 @@ impl Tools {
     }
 
     /// Deploys both stacks as the README says, with the functions' programs as cargo has built them.
-    pub fn deploy(&self, folder: &Path, endpoint_url: &str, batch_url: &str) -> anyhow::Result<()> {
+    pub fn deploy(
+        &self,
+        folder: &Path,
+        endpoint_url: &str,
+        batch_url: &str,
+        overrides: &Overrides,
+    ) -> anyhow::Result<()> {
         let infra = stage(folder)?;
         let data = infra.join("data.yaml");
         let mut command = self.command(&self.aws.program("aws"), folder, endpoint_url);
@@ -55,6 +70,7 @@ impl Tools {
             "batchwright-data",
         ]);
         command.arg("--template-file").arg(data).args(["--parameter-overrides", &format!("Name={NAME}")]);
+        command.args(&overrides.data);
         run(command)?;
 
         // sam uploads the programs to a bucket of its own; `--resolve-s3` makes one by another stack.
@@ -70,14 +86,14 @@ impl Tools {
         command.args([format!("BatchEndpointUrl={batch_url}"), "LogSettleSeconds=0".to_owned()]);
         // The one function besides that does no harm when it is called: the reconciler.
         command.arg(format!("FanOutTargets={NAME}-reconciler"));
-        command.arg("Architecture=x86_64");
+        command.arg("Architecture=x86_64").args(&overrides.app);
         run(command)
     }
 
-    /// `aws sqs …`; returns what it prints.
-    pub async fn sqs(&self, folder: &Path, endpoint_url: &str, args: &[&str]) -> anyhow::Result<String> {
+    /// The AWS CLI; returns what it prints.
+    pub async fn aws(&self, folder: &Path, endpoint_url: &str, args: &[&str]) -> anyhow::Result<String> {
         let mut command = self.command(&self.aws.program("aws"), folder, endpoint_url);
-        command.args(["--endpoint-url", endpoint_url, "--output", "json", "sqs"]).args(args);
+        command.args(["--endpoint-url", endpoint_url, "--output", "json"]).args(args);
         let output = tokio::process::Command::from(command).output().await?;
         let err = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{args:?}: {}\n{err}", output.status);

@@ -35,6 +35,8 @@ pub(crate) enum DeadLetters {
     Logs,
     /// A fan-out's calls of itself
     FanOut,
+    /// Asynchronous calls of the S3 serializer
+    S3Serializer,
 }
 
 /// Who is to have a message.
@@ -53,6 +55,7 @@ impl DeadLetters {
             Self::States => "states",
             Self::Logs => "logs",
             Self::FanOut => "fan-out",
+            Self::S3Serializer => "s3-serializer",
         }
     }
 
@@ -66,7 +69,7 @@ impl DeadLetters {
         let name = format!("{stack}-{}", self.word());
         match self {
             Self::States | Self::Logs => Receiver::Queue(name),
-            Self::Submitter | Self::FanOut => Receiver::Function(name),
+            Self::Submitter | Self::FanOut | Self::S3Serializer => Receiver::Function(name),
         }
     }
 }

@@ -19,13 +19,29 @@ use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::{REGION, sdk_config};
 use batchwright_tests::schema::conforms;
-use batchwright_tests::stack::{FUNCTIONS, NAME, Tools, bucket, built, store};
+use batchwright_tests::stack::{FUNCTIONS, NAME, Overrides, Tools, bucket, built, store};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// What has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The AWS CLI on the emulator.
+pub(crate) struct Cli<'a> {
+    tools: &'a Tools,
+    folder: &'a Path,
+    url: &'a str,
+}
+
+impl Cli<'_> {
+    /// What a command answers.
+    pub(crate) async fn run(&self, args: &[&str]) -> anyhow::Result<Value> {
+        let text = self.tools.aws(self.folder, self.url, args).await?;
+        // What answers nothing, or in words as `deploy` does, has no JSON.
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}
 
 /// A deployed stack, and the endpoint on which its jobs run.
 pub(crate) struct Deployed {
@@ -40,6 +56,15 @@ pub(crate) struct Deployed {
 impl Deployed {
     /// `None` where this machine has no `python3`.
     pub(crate) async fn new(folder: &Path, enforcing: bool) -> anyhow::Result<Option<Deployed>> {
+        Self::with(folder, enforcing, async |_| Ok(Overrides::default())).await
+    }
+
+    /// With parameters that may name what is made first.
+    pub(crate) async fn with(
+        folder: &Path,
+        enforcing: bool,
+        overrides: impl AsyncFnOnce(Cli<'_>) -> anyhow::Result<Overrides>,
+    ) -> anyhow::Result<Option<Deployed>> {
         let variables: &[(&str, &str)] = if enforcing { &[("AUTH", "true")] } else { &[] };
         let started = tokio::task::spawn_blocking(move || {
             anyhow::Ok((Tools::install()?, Ministack::taking_aws_events(variables)?))
@@ -56,8 +81,9 @@ impl Deployed {
         let endpoint = Endpoint::start(ServeOptions { events_to, ..options(folder) }).await?;
         let tools = Arc::new(tools);
         let (staged, batch_url, deployer) = (folder.to_owned(), endpoint.url.clone(), Arc::clone(&tools));
-        let deployed =
-            tokio::task::spawn_blocking(move || deployer.deploy(&staged, &url, &batch_url)).await?;
+        let overrides = overrides(Cli { tools: &tools, folder, url: &url }).await?;
+        let deploying = move || deployer.deploy(&staged, &url, &batch_url, &overrides);
+        let deployed = tokio::task::spawn_blocking(deploying).await?;
         deployed.with_context(|| ministack.server().log())?;
         let store = store(&aws);
         Ok(Some(Deployed { aws, store, ministack, endpoint, tools, folder: folder.to_owned() }))
@@ -106,10 +132,24 @@ impl Deployed {
         Ok(serde_json::from_slice(&body)?)
     }
 
+    /// A call whose answer nobody waits for.
+    pub(crate) async fn invoke_async(&self, function: &str, payload: &Value) -> anyhow::Result<()> {
+        let client = aws_sdk_lambda::Client::new(&self.aws);
+        let call = client.invoke().function_name(format!("{NAME}-{function}"));
+        let call = call.invocation_type(aws_sdk_lambda::types::InvocationType::Event);
+        call.payload(payload.to_string().into_bytes().into()).send().await?;
+        Ok(())
+    }
+
     /// The AWS CLI's `sqs`.
     pub(crate) async fn sqs(&self, args: &[&str]) -> anyhow::Result<Value> {
-        let text = self.tools.sqs(&self.folder, &self.ministack.server().endpoint_url(), args).await?;
-        if text.trim().is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+        self.cli(&[&["sqs"], args].concat()).await
+    }
+
+    /// The AWS CLI.
+    pub(crate) async fn cli(&self, args: &[&str]) -> anyhow::Result<Value> {
+        let url = self.ministack.server().endpoint_url();
+        Cli { tools: &self.tools, folder: &self.folder, url: &url }.run(args).await
     }
 
     /// The program, for the stack.
@@ -154,8 +194,8 @@ impl Deployed {
         Ok(answer)
     }
 
-    /// How many messages wait for the submitter, the state handler, the log collector and the fan-out, as the program
-    /// says with this exit code.
+    /// How many messages wait for the submitter, the state handler, the log collector, the fan-out and the S3
+    /// serializer, as the program says with this exit code.
     pub(crate) async fn dead_letters(&self, code: i32) -> anyhow::Result<Vec<u64>> {
         let list = self.program(code, &["dlq", "list"]).await?;
         let queues = list["queues"].as_array().context("no queues")?.iter();

@@ -4,6 +4,7 @@
 
 mod commands;
 mod deployed;
+mod options;
 
 use std::path::Path;
 
@@ -169,13 +170,13 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
         let seen = deployed.program(0, &["dlq", "show", "states"]).await?;
         ensure!(seen["messages"].as_array().is_some_and(|messages| messages.len() == 1), "{seen}");
     }
-    ensure!(deployed.dead_letters(1).await? == [0, 1, 0, 0]);
+    ensure!(deployed.dead_letters(1).await? == [0, 1, 0, 0, 0]);
     // Hidden from the state handler, so that it does not come back while it is counted.
     let slow = "VisibilityTimeout=600";
     deployed.sqs(&["set-queue-attributes", "--queue-url", &states, "--attributes", slow]).await?;
     let told = deployed.program(0, &["dlq", "redrive", "states", "--yes"]).await?;
     ensure!(told == json!({"delivered": 1, "to": {"queue": format!("{NAME}-states")}}), "{told}");
-    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0]);
+    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0, 0]);
 
     // What came from no queue is a call of the function: here one that its destination wrote down.
     let results = format!("s3://{}/fan-out/redriven.jsonl", bucket());
@@ -191,7 +192,24 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
         Ok(deployed.object("fan-out/redriven.jsonl").await.ok())
     });
     ensure!(String::from_utf8(redriven.await?)?.contains("SUCCEEDED"));
-    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0]);
+    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0, 0]);
+
+    // Nobody hears the answer of an asynchronous call: one that fails is kept, and is there again when it fails again.
+    deployed.invoke_async("s3-serializer", &json!({"operation": "dumb"})).await?;
+    for delivered in [0, 1] {
+        let kept = deployed.wait("the call that failed", async || {
+            let seen = deployed.program(0, &["dlq", "show", "s3-serializer"]).await?;
+            Ok(seen["messages"].as_array().filter(|messages| messages.len() == 1).cloned())
+        });
+        let kept = kept.await?;
+        ensure!(kept[0]["why"] == "RetriesExhausted", "{kept:?}");
+        ensure!(kept[0]["body"].as_str().is_some_and(|body| body.contains("dumb")), "{kept:?}");
+        if delivered == 0 {
+            let told = deployed.program(0, &["dlq", "redrive", "s3-serializer", "--yes"]).await?;
+            let function = format!("{NAME}-s3-serializer");
+            ensure!(told == json!({"delivered": 1, "to": {"function": function}}), "{told}");
+        }
+    }
     Ok(())
 }
 
@@ -204,6 +222,17 @@ async fn a_job_file_that_is_uploaded_to_a_deployed_stack_runs_once() -> anyhow::
     commands::look_stop_and_repeat(&deployed, folder.path()).await?;
     a_fan_out_invokes_its_list(&deployed).await?;
     poison_is_set_aside(&deployed).await?;
+    deployed.endpoint.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_every_option_a_job_file_runs_and_the_runs_end_starts_an_execution() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let all = async |cli: deployed::Cli<'_>| options::all(&cli).await;
+    let Some(deployed) = Deployed::with(folder.path(), false, all).await? else { return Ok(()) };
+    options::reached_the_resources(&deployed).await?;
+    options::an_end_of_a_run_starts_an_execution(&deployed).await?;
     deployed.endpoint.stop().await?;
     Ok(())
 }
