@@ -558,7 +558,7 @@ async fn each_function_may_do_exactly_what_it_does() -> anyhow::Result<()> {
         ("LogCollectorRole", log_collector(&cloud).await?, &[FROM_A_QUEUE]),
         ("FanOutRole", fan_out(&cloud).await?, &[TO_A_DEAD_LETTER_QUEUE]),
         ("ReconcilerRole", reconciler(&cloud).await?, &[]),
-        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS, FOR_KEYS]),
+        ("S3SerializerRole", s3_serializer(&cloud).await?, &[FOR_TAGS, FOR_KEYS, TO_A_DEAD_LETTER_QUEUE]),
     ];
     let template = read("app.yaml");
     let roles = roles(&template);

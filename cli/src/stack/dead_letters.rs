@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{
     QueueAttributeName,
 };
 use batchwright::aws::{LambdaInvoker, connect};
-use batchwright::ports::AsyncInvoker as _;
+use batchwright::ports::{AsyncInvoker as _, Clock as _, SystemClock};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
@@ -140,7 +140,8 @@ impl DeadLetterQueues {
     }
 
     /// Gives messages once more to who was to have them, and only then takes them out of the queue: stopped in
-    /// between, a message may be delivered twice, which the functions bear.
+    /// between, a message may be delivered twice, which the functions bear. What comes to lie there meanwhile is left: a
+    /// call that fails at once would otherwise be delivered for ever.
     pub(crate) async fn redrive(&self, letters: DeadLetters, most: u64) -> Result<u64, Failure> {
         let queue = letters.queue(&self.stack);
         let url = self.url(&queue).await?;
@@ -149,14 +150,18 @@ impl DeadLetterQueues {
             Receiver::Queue(name) => Some(self.url(name).await?),
             Receiver::Function(_) => None,
         };
-        let mut delivered = 0;
+        let started_at = SystemClock.now().as_millis();
+        let (mut delivered, mut left) = (0, Vec::new());
         while delivered < most {
             let count = i32::try_from(most - delivered).unwrap_or(RECEIVED_MAX).min(RECEIVED_MAX);
             let messages = self.receive(&queue, &url, count).await?;
-            if messages.is_empty() {
+            let (new, old): (Vec<_>, Vec<_>) =
+                messages.into_iter().partition(|message| sent_at(message).is_some_and(|at| at > started_at));
+            left.extend(new.into_iter().filter_map(|message| message.receipt_handle));
+            if old.is_empty() {
                 break;
             }
-            for message in messages {
+            for message in old {
                 let body = message.body.unwrap_or_default();
                 let sent = match (&receiver, &receiving) {
                     (Receiver::Function(name), _) => {
@@ -178,6 +183,9 @@ impl DeadLetterQueues {
                 deleted.map_err(|error| refused(&queue, &in_one_line(&error)))?;
                 delivered += 1;
             }
+        }
+        for handles in left.chunks(RECEIVED_MAX as usize) {
+            self.show_again(&queue, &url, handles).await?;
         }
         Ok(delivered)
     }
@@ -214,13 +222,17 @@ fn refused(queue: &str, why: &str) -> Failure {
     Failure::Broken(anyhow!("the queue {queue}: {why}; check --stack and --region, or allow sqs on it"))
 }
 
+/// When it came into the queue, in milliseconds since 1970.
+fn sent_at(message: &Message) -> Option<i64> {
+    message.attributes.as_ref()?.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()
+}
+
 fn dead_letter(message: Message) -> DeadLetter {
-    let sent =
-        message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
+    let sent_at = sent_at(&message);
     let body = message.body.unwrap_or_default();
     DeadLetter {
         message_id: message.message_id.unwrap_or_default(),
-        sent_at: sent.and_then(|millis| millis.parse().ok()),
+        sent_at,
         why: why(&message.message_attributes.unwrap_or_default(), &body),
         body,
     }

@@ -66,7 +66,7 @@ async fn look(deployed: &Deployed, run_id: &str, report: &str) -> anyhow::Result
     let expected = ["AWS Batch", "job definitions"];
     let versions = checks.iter().filter(|check| check["found"].to_string().contains(", version 0."));
     ensure!(versions.count() == 6, "{doctor}");
-    ensure!(checks.len() == 17 && unwell.iter().map(|check| &check["what"]).eq(expected), "{doctor}");
+    ensure!(checks.len() == 18 && unwell.iter().map(|check| &check["what"]).eq(expected), "{doctor}");
     Ok(())
 }
 
