@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use batchwright_tests::stack::{ACCOUNT, NAME, Overrides, bucket};
+use batchwright_tests::stack::{ACCOUNT, NAME, Overrides};
 use serde_json::{Value, json};
 
 use crate::deployed::{Cli, Deployed};
@@ -60,18 +60,23 @@ pub(crate) async fn all(cli: &Cli<'_>) -> anyhow::Result<Overrides> {
     })
 }
 
-/// That an option is a parameter is one thing; that the resource has it, another. ministack keeps neither a function's
-/// key and VPC nor a role's boundary.
+/// That an option is a parameter is one thing; that the resource has it, another. ministack keeps no keys,
+/// access logs and reserved concurrency, no VPC of a function and no boundary of a role: those are looked at in the
+/// templates alone.
 pub(crate) async fn reached_the_resources(deployed: &Deployed) -> anyhow::Result<()> {
-    let encryption = deployed.cli(&["s3api", "get-bucket-encryption", "--bucket", &bucket()]).await?;
-    ensure!(encryption.to_string().contains("aws:kms"), "{encryption}");
-    let logging = deployed.cli(&["s3api", "get-bucket-logging", "--bucket", &bucket()]).await?;
-    ensure!(logging["LoggingEnabled"]["TargetBucket"] == "access-logs", "{logging}");
-    let topics = deployed.cli(&["sns", "list-subscriptions"]).await?;
-    ensure!(topics["Subscriptions"][0]["Endpoint"] == "somebody@example.com", "{topics}");
+    let told = deployed.cli(&["sns", "list-subscriptions"]).await?;
     let states = format!("{NAME}-states");
     let rule = deployed.cli(&["events", "describe-rule", "--name", &states]).await?;
-    ensure!(rule["EventPattern"].as_str().is_some_and(|pattern| pattern.contains(&queue())), "{rule}");
+    let group = format!("/aws/lambda/{NAME}-submitter");
+    let group = deployed.cli(&["logs", "describe-log-groups", "--log-group-name-prefix", &group]).await?;
+    let holds = [
+        (told["Subscriptions"][0]["Endpoint"] == "somebody@example.com", &told),
+        (rule["EventPattern"].as_str().is_some_and(|pattern| pattern.contains(&queue())), &rule),
+        (group["logGroups"][0]["retentionInDays"] == 7, &group),
+    ];
+    let missing: Vec<_> =
+        holds.iter().filter(|(holds, _)| !holds).map(|(_, found)| found.to_string()).collect();
+    ensure!(missing.is_empty(), "{missing:?}");
     Ok(())
 }
 
