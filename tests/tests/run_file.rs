@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState, SourceVersion};
 use batchwright::job_file;
+use batchwright::pace::TokenBucket;
 use batchwright::ports::{JobQueries as _, PortError, RunStore, SubmissionPace, Unpaced};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
 use batchwright::use_cases::run_file::{
@@ -75,6 +76,40 @@ async fn ten_thousand_jobs_run_to_their_end_and_each_stands_in_the_report_once()
     assert_eq!(lines.len(), JOBS);
     assert!(lines.is_sorted_by_key(|line| line.line));
     assert!(lines.iter().all(|line| line.outcome == ReportOutcome::Submitted && line.job_id.is_some()));
+    Ok(())
+}
+
+/// Time is simulated, so how long it takes says how many calls waited for nothing.
+#[tokio::test(start_paused = true)]
+async fn the_quota_is_what_binds_and_each_checkpoint_costs_the_same_however_long_the_file()
+-> anyhow::Result<()> {
+    const PER_SECOND: f64 = 50.0;
+    let mut largest = Vec::new();
+    for count in [2_000, 8_000] {
+        let world = World::new(|_| succeeds()).await?;
+        let order = order("jobs/paced.jsonl");
+        let text = lines(count);
+        let mut file = job_file::open(text.as_bytes(), &order.source).await?;
+        let World { store, engine, clock, archive, .. } = &world;
+        let begun = tokio::time::Instant::now();
+        let pace = TokenBucket::new(PER_SECOND);
+        let end = run_file(store, engine, &pace, clock, archive, &mut file, &order, |_| ()).await?;
+        let share = begun.elapsed().as_secs_f64() * PER_SECOND / f64::from(u32::try_from(count)?);
+        assert!(matches!(end, RunEnd::Complete(counts) if counts.submitted == count as u64), "{end:?}");
+        assert!((0.9..=1.02).contains(&share), "{count} jobs take {share} of what the quota asks for");
+        // A checkpoint writes its part of the report, and the run's record.
+        let keys = archive.keys();
+        let parts: Vec<usize> = keys
+            .iter()
+            .filter(|key| key.starts_with("reports/"))
+            .filter_map(|key| archive.bytes(key).map(|part| part.len()))
+            .collect();
+        assert!(parts.len() <= count / 1_000 + 1, "{} parts of {count} jobs", parts.len());
+        let run = serde_json::to_vec(&store.run(&order.run_id).await?)?;
+        largest.push(parts.into_iter().max().unwrap_or(0) + run.len());
+    }
+    // Numbers of more digits apart.
+    assert!(largest[1] < largest[0] + largest[0] / 20, "{largest:?}");
     Ok(())
 }
 

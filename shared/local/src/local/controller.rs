@@ -13,8 +13,7 @@ use crate::directory::DirectoryObjectStore;
 use crate::domain::JobId;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::engine::{
-    Durability, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessSettings, SeededScript,
-    SimulatedRunner,
+    EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessSettings, SeededScript, SimulatedRunner,
 };
 use crate::events::JobStateChange;
 use crate::ports::{Clock, JobEngine, OneByOne};
@@ -74,7 +73,10 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     async fn open_and(starts_jobs: bool, options: &Options, clock: C) -> Result<Self, LocalError> {
         let dir = &options.state_dir;
         let lock = dir.lock()?;
-        let store = SqliteStore::open(&dir.database())?;
+        let store = match options.mode {
+            Mode::Processes(_) => SqliteStore::open(&dir.database())?,
+            Mode::Simulated { .. } => SqliteStore::open_gathering(&dir.database())?,
+        };
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
         let vcpus = options.vcpus.unwrap_or_else(cores);
         let of_machine = match &options.mode {
@@ -84,12 +86,12 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         let config = EngineConfig { starts_jobs, ..of_machine };
         let engine = match &options.mode {
             Mode::Processes(settings) => {
-                let books = dir.books(Durability::Machine)?;
+                let books = dir.books()?;
                 let runner = ProcessRunner::open(dir.root(), settings.clone(), clock.clone())?;
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }
             Mode::Simulated { seed } => {
-                let books = dir.books(Durability::Program)?;
+                let books = dir.books_beside(&store)?;
                 let runner = SimulatedRunner::new(SeededScript::new(*seed));
                 LocalEngine::start(config, books, runner, clock.clone(), sender).await?
             }

@@ -65,6 +65,19 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         observer: &dyn Observer,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(RunId, End), LocalError> {
+        let ran = self.run_until(path, rerun, definitions, observer, stop).await;
+        self.store.commit()?;
+        ran
+    }
+
+    async fn run_until(
+        &mut self,
+        path: &Path,
+        rerun: bool,
+        definitions: Vec<JobDefinition>,
+        observer: &dyn Observer,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(RunId, End), LocalError> {
         let order = self.order(path, rerun);
         let mut file = match open_job_file(path).await {
             Ok(file) => file,

@@ -14,6 +14,7 @@ use crate::engine::{
     BooksError, Durability, LogDirectory, ProcessRunner, SqliteBooks, kept_folders, kept_workdir,
 };
 use crate::ports::SystemClock;
+use crate::sqlite::SqliteStore;
 
 /// How often a lock is tried again that a dead process has left, and how long after: five seconds in all.
 const DEAD_HOLDER_TRIES: u32 = 500;
@@ -73,10 +74,21 @@ impl StateDir {
     }
 
     /// What the engine must still know after a restart. Only who holds the folder's lock may open it.
-    pub(crate) fn books(&self, durability: Durability) -> Result<SqliteBooks, BooksError> {
-        let books = SqliteBooks::open(&self.root.join("engine.db"), durability)?;
+    pub(crate) fn books(&self) -> Result<SqliteBooks, BooksError> {
+        let books = SqliteBooks::open(&self.own_books(), Durability::Machine)?;
         books.move_from(&self.database())?;
         Ok(books)
+    }
+
+    /// The same for a simulation: in the file of its store, which gathers.
+    pub(crate) fn books_beside(&self, store: &SqliteStore) -> Result<SqliteBooks, BooksError> {
+        let books = SqliteBooks::beside(store, &self.database())?;
+        books.move_from(&self.own_books())?;
+        Ok(books)
+    }
+
+    fn own_books(&self) -> PathBuf {
+        self.root.join("engine.db")
     }
 
     /// What stands for the bucket: the archive of logs, and reports.

@@ -20,7 +20,7 @@ use super::resources::Shelf;
 use super::routes::router;
 use crate::domain::JobDefinition;
 use crate::engine::{
-    BooksError, Durability, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    BooksError, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
 };
 use crate::local::{StateDir, StateDirError, StateDirLock, answer_stop_requests, cores};
 use crate::ports::{Clock, PortError};
@@ -127,7 +127,7 @@ impl WireServer {
         let listener = listener.map_err(|source| WireError::Listen { address, source })?;
         let vcpus = options.vcpus.unwrap_or_else(cores);
         let requests = SqliteStore::open(&dir.database())?;
-        let books = dir.books(Durability::Machine)?;
+        let books = dir.books()?;
         let mut processes = options.processes;
         let address = listener.local_addr().map_err(WireError::Serve)?;
         let clients = client_environment(address, options.access.token.as_deref());

@@ -6,6 +6,10 @@
 //!
 //! No answer leaves before the commit, and a call that only reads while others' changes are not committed waits for
 //! them too: so nobody acts on what a kill would undo.
+//!
+//! A store that gathers is the exception, for simulations, whose world is in the file as a whole: many calls that come
+//! one after the other share a transaction, and are answered before it is committed. A kill takes them all back, and so
+//! the world with them. Where the commit fails, nothing is answered any more.
 
 use std::future::poll_fn;
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
@@ -21,11 +25,17 @@ use crate::ports::PortError;
 /// Between two looks whether another process has finished writing.
 const BUSY_PAUSE: Duration = Duration::from_micros(200);
 
-/// The one connection, and the transaction that is open on it.
+/// The one connection, and the transaction that is open on it. Dropped, it commits what it has gathered.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Connection,
     open: Option<Arc<Group>>,
+    /// Changes that have gone into the open group.
+    changes: u32,
+    /// Changes after which a group is committed; 1 but for a store that gathers.
+    gathers: u32,
+    /// The group of a store that gathers which could not be committed, although its calls had been answered.
+    lost: Option<Arc<Group>>,
 }
 
 /// One transaction; how it ended, once it has.
@@ -42,17 +52,29 @@ struct Member<'a> {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, open: None }
+    /// `gathers`: changes that share a transaction; 1 where each call is committed before it is answered.
+    pub(super) fn new(connection: Connection, gathers: u32) -> Self {
+        Self { connection, open: None, changes: 0, gathers, lost: None }
+    }
+
+    fn is_gathering(&self) -> bool {
+        self.gathers > 1
+    }
+
+    /// Errs where answers have been given for what is lost.
+    fn is_whole(&self, operation: &'static str, file: &str) -> Result<(), PortError> {
+        self.lost.as_ref().map_or(Ok(()), |lost| lost.answer(operation, file))
     }
 
     /// The group that is open, or a new one. The write lock is taken first, so that what is read still holds when it
     /// is written by, and no two writers wait for each other.
     fn group(&mut self) -> Result<Arc<Group>, SqliteFailure> {
         if let Some(open) = &self.open {
+            self.changes += 1;
             return Ok(Arc::clone(open));
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.changes = 1;
         Ok(Arc::clone(self.open.insert(Arc::default())))
     }
 
@@ -67,6 +89,13 @@ impl Session {
         group
     }
 
+    /// Commits the group that is open, unless more is to be gathered first.
+    fn commit_when_due(&mut self) {
+        if self.changes >= self.gathers {
+            self.commit();
+        }
+    }
+
     /// Commits the group that is open, if there is one.
     fn commit(&mut self) {
         let Some(group) = self.open.take() else { return };
@@ -75,7 +104,16 @@ impl Session {
             // It must not be taken for the next group's. Where this fails too, that group can't begin, and says why.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        group.ended(committed.map(|_| ()).map_err(SqliteFailure::from));
+        self.ended(group, committed.map(|_| ()).map_err(SqliteFailure::from));
+    }
+
+    fn ended(&mut self, group: Arc<Group>, end: Result<(), SqliteFailure>) {
+        let is_lost = end.is_err() && self.is_gathering();
+        // A group is taken from its session to be ended, so it ends once.
+        let _ = group.end.set(end);
+        if is_lost {
+            self.lost = Some(group);
+        }
     }
 
     /// Runs a call within the open group: all that it changes, or nothing.
@@ -89,18 +127,19 @@ impl Session {
             && let Some(group) = self.open.take()
         {
             let rolled_back = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
-            group.ended(Err(rusqlite::Error::SqliteFailure(rolled_back, None).into()));
+            self.ended(group, Err(rusqlite::Error::SqliteFailure(rolled_back, None).into()));
         }
         answer
     }
 }
 
-impl Group {
-    fn ended(&self, end: Result<(), SqliteFailure>) {
-        // A group is taken from its session to be ended, so it ends once.
-        let _ = self.end.set(end);
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.commit();
     }
+}
 
+impl Group {
     /// What its members are told.
     fn answer(&self, operation: &'static str, file: &str) -> Result<(), PortError> {
         match self.end.get() {
@@ -143,14 +182,16 @@ impl Inner {
 impl Member<'_> {
     /// Waits until the group is committed.
     async fn committed(self, operation: &'static str) -> Result<(), PortError> {
-        others_first().await;
+        if !self.inner.session().is_gathering() {
+            others_first().await;
+        }
         self.commit();
         self.group.answer(operation, &self.inner.file)
     }
 
     fn commit(&self) {
         if self.group.end.get().is_none() {
-            self.inner.session().commit();
+            self.inner.session().commit_when_due();
         }
     }
 }
@@ -170,9 +211,10 @@ impl SqliteStore {
     ) -> Result<T, PortError> {
         let (answer, member) = {
             let session = self.inner.session();
+            session.is_whole(operation, &self.inner.file)?;
             let answer = call(&session.connection);
-            let member = session.open.clone().map(|group| Member { inner: &self.inner, group });
-            (answer, member)
+            let waits_for = session.open.clone().filter(|_| !session.is_gathering());
+            (answer, waits_for.map(|group| Member { inner: &self.inner, group }))
         };
         if let Some(member) = member {
             member.committed(operation).await?;
@@ -192,6 +234,7 @@ impl SqliteStore {
                 // Before the lock, because a member that is dropped takes it.
                 let member;
                 let mut session = self.inner.session();
+                session.is_whole(operation, &self.inner.file)?;
                 match session.group_now() {
                     Ok(group) => {
                         member = Member { inner: &self.inner, group };
@@ -213,7 +256,7 @@ impl SqliteStore {
         committed.map(|()| answer)
     }
 
-    /// Changes something for a caller that does not await, in a transaction of its own.
+    /// Changes something for a caller that does not await.
     pub(super) fn change_at_once<T>(
         &self,
         operation: &'static str,
@@ -221,10 +264,10 @@ impl SqliteStore {
     ) -> Result<T, PortError> {
         let (answer, group) = {
             let mut session = self.inner.session();
-            session.commit();
+            session.is_whole(operation, &self.inner.file)?;
             let group = session.group().map_err(|failure| self.failed(operation, failure))?;
             let answer = session.change(call);
-            session.commit();
+            session.commit_when_due();
             (answer, group)
         };
         let answer = answer.map_err(|failure| self.failed(operation, failure))?;
@@ -238,8 +281,34 @@ impl SqliteStore {
         call: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, PortError> {
         let mut session = self.inner.session();
-        session.commit();
+        session.is_whole(operation, &self.inner.file)?;
+        session.commit_when_due();
         call(&session.connection).map_err(|failure| self.failed(operation, failure))
+    }
+
+    /// Calls with the connection, for tables that somebody else keeps in the same file. What the call changes belongs to
+    /// the transaction that is open, if there is one; it is taken back where the call errs.
+    ///
+    /// # Errors
+    ///
+    /// Where the call errs, and as the ports that this is.
+    pub fn beside<T>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, PortError> {
+        self.change_at_once(operation, |connection| Ok(call(connection)?))
+    }
+
+    /// Commits what a store that gathers has gathered.
+    ///
+    /// # Errors
+    ///
+    /// Where it can't be written. It is lost then, and so the store errs from now on.
+    pub fn commit(&self) -> Result<(), PortError> {
+        let mut session = self.inner.session();
+        session.commit();
+        session.is_whole("commit", &self.inner.file)
     }
 
     fn failed(&self, operation: &'static str, failure: SqliteFailure) -> PortError {

@@ -44,6 +44,9 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// once then.
 const CHECKPOINT_PAGES: u32 = 4_096;
 
+/// Changes in one transaction of a store that gathers.
+const GATHERED: u32 = 4_096;
+
 /// More than there are statements.
 const CACHED_STATEMENTS: usize = 64;
 
@@ -75,8 +78,23 @@ impl SqliteStore {
     /// Retryable where another process holds it too long. Permanent where it can't be opened, is no
     /// database, another program's, damaged, or of a newer version: each names the file and the remedy.
     pub fn open(path: &Path) -> Result<Self, PortError> {
+        Self::open_to_write(path, 1)
+    }
+
+    /// The same for a simulation: calls are answered before they are committed, some thousands of them at once, and with
+    /// the last clone. A kill takes the last ones back as a whole, so whatever is simulated must lie in the same file, by
+    /// [`SqliteStore::beside`]. Other processes can read meanwhile, and can't write.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub fn open_gathering(path: &Path) -> Result<Self, PortError> {
+        Self::open_to_write(path, GATHERED)
+    }
+
+    fn open_to_write(path: &Path, gathers: u32) -> Result<Self, PortError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        Self::named(path.display().to_string(), || {
+        Self::named(path.display().to_string(), gathers, || {
             let mut connection = connect(path, flags)?;
             schema::applied(&connection, schema::MIGRATIONS)?;
             use_write_ahead_log(&connection)?;
@@ -91,7 +109,7 @@ impl SqliteStore {
     ///
     /// As [`SqliteStore::open`]; and permanent where there is no state yet, or one of an older version.
     pub fn open_existing(path: &Path) -> Result<Self, PortError> {
-        Self::named(path.display().to_string(), || {
+        Self::named(path.display().to_string(), 1, || {
             let exists = path.metadata().is_ok_and(|found| found.len() > 0);
             if !exists {
                 return Err(SqliteFailure::Missing);
@@ -120,7 +138,7 @@ impl SqliteStore {
         if exists {
             return Self::open(path);
         }
-        Self::named(path.display().to_string(), || Err(SqliteFailure::Missing))
+        Self::named(path.display().to_string(), 1, || Err(SqliteFailure::Missing))
     }
 
     /// A state of its own in memory, gone with the last clone.
@@ -129,7 +147,7 @@ impl SqliteStore {
     ///
     /// Where memory is short.
     pub fn in_memory() -> Result<Self, PortError> {
-        Self::named("the state in memory".to_owned(), || {
+        Self::named("the state in memory".to_owned(), 1, || {
             let mut connection = Connection::open_in_memory()?;
             connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
             schema::migrate(&mut connection, schema::MIGRATIONS)?;
@@ -139,11 +157,13 @@ impl SqliteStore {
 
     fn named(
         file: String,
+        gathers: u32,
         open: impl FnOnce() -> Result<Connection, SqliteFailure>,
     ) -> Result<Self, PortError> {
         match open() {
             Ok(connection) => {
-                Ok(Self { inner: Arc::new(Inner { file, session: Mutex::new(Session::new(connection)) }) })
+                let session = Mutex::new(Session::new(connection, gathers));
+                Ok(Self { inner: Arc::new(Inner { file, session }) })
             }
             Err(failure) => Err(failure.into_port(OPEN, &file)),
         }
@@ -179,6 +199,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, SqliteFailure> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // Pages as they were before a call are kept until it is known that it stands. Else they are written into a file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Else SQLite plans a statement anew for each value that could make one of the partial indexes apply. None does,
     // and planning takes longer than the statement.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

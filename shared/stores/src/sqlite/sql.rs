@@ -72,7 +72,7 @@ pub(super) const APPLY_STATE: &str = "
 
 pub(super) const IS_KNOWN: &str = "SELECT 1 FROM submissions WHERE job_id = ?1";
 
-pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1";
+pub(super) const SET_LATEST: &str = "UPDATE submissions SET latest = ?2 WHERE job_id = ?1 AND latest != ?2";
 
 pub(super) const SET_RECOVERED: &str = "UPDATE submissions SET recovered = 1 WHERE job_id = ?1";
 

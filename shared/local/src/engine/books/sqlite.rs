@@ -1,5 +1,6 @@
 //! Books in a SQLite file of their own. They are written in every turn of the engine, and a second connection that
-//! writes the job store's file makes SQLite drop the pages that the store has read.
+//! writes the job store's file makes SQLite drop the pages that the store has read. The books of a simulation lie in the
+//! job store's file, by the store's own connection, so that one transaction holds both.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use super::{Books, BooksError};
 use crate::domain::{JobId, JobName};
 use crate::engine::core::JobRecord;
+use crate::ports::PortError;
+use crate::sqlite::SqliteStore;
 
 /// The version of the tables below. Kept in a table, because they lay in the job store's file once, whose
 /// `user_version` is the store's.
@@ -60,10 +63,14 @@ impl From<serde_json::Error> for BooksError {
 /// Keeps every job in a file.
 #[derive(Debug)]
 pub struct SqliteBooks {
-    connection: Mutex<Connection>,
+    place: Place,
     durability: Durability,
-    path: PathBuf,
-    file: FileId,
+}
+
+#[derive(Debug)]
+enum Place {
+    Own { connection: Mutex<Connection>, path: PathBuf, file: FileId },
+    Beside(SqliteStore),
 }
 
 /// Which file a path names.
@@ -91,13 +98,31 @@ impl SqliteBooks {
             Durability::Program => "NORMAL",
         };
         connection.pragma_update(None, "synchronous", synchronous).map_err(in_file)?;
-        check_version(prepare(&mut connection).map_err(in_file)?, path)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_file)?;
+        let known = prepare(&transaction).map_err(in_file)?;
+        transaction.commit().map_err(in_file)?;
+        check_version(known, path)?;
         let file = file_id(path).map_err(|error| BooksError::new(format!("{}: {error}", path.display())))?;
-        Ok(Self { connection: Mutex::new(connection), durability, path: path.to_owned(), file })
+        let place = Place::Own { connection: Mutex::new(connection), path: path.to_owned(), file };
+        Ok(Self { place, durability })
     }
 
-    /// Takes the books over from the job store's file, where they lay in earlier versions. They are copied before they
-    /// are dropped there, so a kill at any point loses nothing; the next start goes on.
+    /// Keeps the books in a job store's file.
+    ///
+    /// # Errors
+    ///
+    /// Where they can't be made there, or were written by a later version.
+    pub fn beside(store: &SqliteStore, path: &Path) -> Result<Self, BooksError> {
+        let known = store.beside("open the books", prepare).map_err(not_kept)?;
+        check_version(known, path)?;
+        store.commit().map_err(not_kept)?;
+        Ok(Self { place: Place::Beside(store.clone()), durability: Durability::Program })
+    }
+
+    /// Takes the books over from another file: that of the job store, where they lay in earlier versions and lie in
+    /// simulations, or their own after a simulation. They are copied before they are dropped there, so a kill at any point
+    /// loses nothing; the next start goes on.
     ///
     /// # Errors
     ///
@@ -134,26 +159,54 @@ impl SqliteBooks {
         }
         drop(rows);
         drop(select);
+        self.commit()?;
         transaction.execute_batch("DROP TABLE engine_jobs; DROP TABLE engine_schema").map_err(in_file)?;
         transaction.commit().map_err(in_file)
     }
 
-    /// A transaction that a panic cut short was rolled back when it was dropped.
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Changes all that the call writes, or nothing.
+    fn change<T>(&self, call: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, BooksError> {
+        let Place::Own { connection, .. } = &self.place else { return self.look(call) };
+        let mut connection = lock(connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let answer = call(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    fn look<T>(&self, call: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, BooksError> {
+        match &self.place {
+            Place::Own { connection, .. } => Ok(call(&lock(connection))?),
+            Place::Beside(store) => store.beside("keep the books", call).map_err(not_kept),
+        }
+    }
+
+    /// Commits what a simulation's store has gathered.
+    fn commit(&self) -> Result<(), BooksError> {
+        match &self.place {
+            Place::Own { .. } => Ok(()),
+            Place::Beside(store) => store.commit().map_err(not_kept),
+        }
     }
 }
 
+fn not_kept(error: PortError) -> BooksError {
+    BooksError::new(error.to_string())
+}
+
+/// A transaction that a panic cut short was rolled back when it was dropped.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Makes the tables where there are none. Returns the version of those that were there.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<Option<i64>> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch("CREATE TABLE IF NOT EXISTS engine_schema (version INTEGER NOT NULL)")?;
-    let known = version(&transaction)?;
+fn prepare(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.execute_batch("CREATE TABLE IF NOT EXISTS engine_schema (version INTEGER NOT NULL)")?;
+    let known = version(connection)?;
     if known.is_none() {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.execute("INSERT INTO engine_schema (version) VALUES (?1)", [SCHEMA_VERSION])?;
+        connection.execute_batch(SCHEMA)?;
+        connection.execute("INSERT INTO engine_schema (version) VALUES (?1)", [SCHEMA_VERSION])?;
     }
-    transaction.commit()?;
     Ok(known)
 }
 
@@ -178,23 +231,23 @@ impl Books for SqliteBooks {
 
     fn save(&self, records: &[JobRecord]) -> Result<(), BooksError> {
         // SQLite goes on writing into a file that was removed, where nobody will ever read it.
-        if file_id(&self.path).ok() != Some(self.file) {
-            let path = self.path.display();
+        if let Place::Own { path, file, .. } = &self.place
+            && file_id(path).ok() != Some(*file)
+        {
+            let path = path.display();
             return Err(BooksError::new(format!(
                 "{path} was removed or replaced while the engine was running; put it back, or start anew"
             )));
         }
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut upsert = transaction.prepare_cached(
+        let texts = records.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        self.change(|connection| {
+            let mut upsert = connection.prepare_cached(
                 "INSERT INTO engine_jobs (job_id, job_name, sequence, is_child, has_ended, record)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                      ON CONFLICT (job_id) DO UPDATE SET
                          has_ended = excluded.has_ended, record = excluded.record",
             )?;
-            for record in records {
-                let text = serde_json::to_string(record)?;
+            for (record, text) in records.iter().zip(texts) {
                 let job_id = record.job_id();
                 let row = params![
                     job_id.as_str(),
@@ -206,19 +259,17 @@ impl Books for SqliteBooks {
                 ];
                 upsert.execute(row)?;
             }
-        }
-        Ok(transaction.commit()?)
+            Ok(())
+        })
     }
 
     fn load(&self, job_ids: &[JobId]) -> Result<Vec<JobRecord>, BooksError> {
-        let connection = self.connection();
-        let mut select = connection.prepare_cached("SELECT record FROM engine_jobs WHERE job_id = ?1")?;
-        let mut records = Vec::new();
-        for job_id in job_ids {
-            let text = select.query_row([job_id.as_str()], text).optional()?;
-            records.extend(text.map(|text| parse(&text)).transpose()?);
-        }
-        Ok(records)
+        let texts = self.look(|connection| {
+            let mut select = connection.prepare_cached("SELECT record FROM engine_jobs WHERE job_id = ?1")?;
+            let found = job_ids.iter().map(|job_id| select.query_row([job_id.as_str()], text).optional());
+            found.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        texts.iter().flatten().map(|text| parse(text)).collect()
     }
 
     fn named(&self, job_name: &JobName, after: u64, limit: usize) -> Result<Vec<JobRecord>, BooksError> {
@@ -246,18 +297,20 @@ impl Books for SqliteBooks {
     }
 
     fn last_sequence(&self) -> Result<u64, BooksError> {
-        let last: Option<i64> =
-            self.connection().query_row("SELECT max(sequence) FROM engine_jobs", [], |row| row.get(0))?;
+        let last: Option<i64> = self.look(|connection| {
+            connection.query_row("SELECT max(sequence) FROM engine_jobs", [], |row| row.get(0))
+        })?;
         Ok(last.unwrap_or(0).cast_unsigned())
     }
 }
 
 impl SqliteBooks {
     fn records(&self, statement: &str, params: impl rusqlite::Params) -> Result<Vec<JobRecord>, BooksError> {
-        let connection = self.connection();
-        let mut select = connection.prepare_cached(statement)?;
-        let rows = select.query_map(params, text)?;
-        rows.map(|row| parse(&row?)).collect()
+        let texts = self.look(|connection| {
+            let mut select = connection.prepare_cached(statement)?;
+            select.query_map(params, text)?.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        texts.iter().map(|text| parse(text)).collect()
     }
 }
 

@@ -24,7 +24,8 @@ pub struct SimulatedRunner<S> {
     script: S,
     running: HashMap<AttemptId, (AbortHandle, Reports)>,
     tasks: JoinSet<()>,
-    /// By a hash of the name: how often it was submitted, and a hash of the latest submission's id.
+    /// By a hash of the name: how often it was submitted, and a hash of the latest submission's id. Names that the
+    /// script has only let succeed are not kept, because a simulation may have millions of them.
     submissions: HashMap<u64, (u32, u64)>,
 }
 
@@ -34,27 +35,31 @@ impl<S: Script> SimulatedRunner<S> {
         Self { script, running: HashMap::new(), tasks: JoinSet::new(), submissions: HashMap::new() }
     }
 
-    /// 1 for the first submission of that name that this runner has seen an attempt of.
-    fn submission(&mut self, launch: &Launch) -> u32 {
-        let root = hash(&launch.attempt.job_id.root());
-        let entry = self.submissions.entry(hash(&launch.job_name)).or_insert((0, 0));
-        if entry.0 == 0 || entry.1 != root {
-            *entry = (entry.0 + 1, root);
+    /// What the script says of an attempt.
+    fn outcome(&mut self, launch: &Launch) -> AttemptOutcome {
+        let (name, root) = (hash(&launch.job_name), hash(&launch.attempt.job_id.root()));
+        let submission = match self.submissions.get(&name) {
+            Some(&(count, latest)) if latest == root => count,
+            Some((count, _)) => count + 1,
+            None => 1,
+        };
+        let outcome = self.script.outcome(&Scene {
+            job_name: &launch.job_name,
+            array_index: launch.array_index,
+            submission,
+            attempt: launch.attempt.number,
+        });
+        if submission > 1 || outcome.end != Ending::Exit(0) {
+            self.submissions.insert(name, (submission, root));
         }
-        entry.0
+        outcome
     }
 }
 
 impl<S: Script> Runner for SimulatedRunner<S> {
     fn start(&mut self, launch: Launch, reports: &Reports) {
         while self.tasks.try_join_next().is_some() {}
-        let scene = Scene {
-            job_name: &launch.job_name,
-            array_index: launch.array_index,
-            submission: self.submission(&launch),
-            attempt: launch.attempt.number,
-        };
-        let outcome = self.script.outcome(&scene);
+        let outcome = self.outcome(&launch);
         let (attempt, reports) = (launch.attempt, reports.clone());
         let task = self.tasks.spawn(play(attempt.clone(), outcome, reports.clone()));
         self.running.insert(attempt, (task, reports));

@@ -12,7 +12,7 @@ pub struct Scene<'a> {
     pub job_name: &'a JobName,
     /// The index of an array child.
     pub array_index: Option<u32>,
-    /// 1 for the first submission of that name.
+    /// 1 for the first submission of that name. One whose attempts were all to succeed is not counted.
     pub submission: u32,
     /// 1 for the first attempt of the submission.
     pub attempt: u32,
