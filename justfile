@@ -30,8 +30,8 @@ histories n="100000":
 soak n="20000" seed="16":
     SOAK={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture
 
-# A measurement: scale (of `run`), invoke, fates, objects, convert or pack, the last five beside others' programs
-bench what="scale" *options="":
+# All measurements, kept in docs/benchmarks; or one: start, parallel, state_handler, lists, scale, invoke, fates, objects, convert, pack
+bench what="all" *options="":
     python3 benches/{{what}}.py {{options}}
 
 # How often a job is submitted when things go wrong, side by side with aio-aws

@@ -24,10 +24,16 @@ class Taken(typing.NamedTuple):
         return Taken(*(mine / its for mine, its in zip(self, other, strict=True)))
 
 
+# Programs that are built already: benches/all.py builds each once for all scripts.
+PROGRAM, FUNCTIONS = "BATCHWRIGHT_BENCH_PROGRAM", "BATCHWRIGHT_BENCH_FUNCTIONS"
+
+
 def release_program(*build, given=None):
     """The program that was given; else the release program, built with more arguments for cargo than the usual ones."""
+    if "batchwright-cli" in build:
+        given = given or os.environ.get(PROGRAM)
     if given:
-        return given
+        return pathlib.Path(given)
     command = ["cargo", "build", "--release", "--locked", "--quiet", *build]
     subprocess.run(command, cwd=ROOT, check=True)
     return RELEASE / "batchwright"
@@ -35,7 +41,8 @@ def release_program(*build, given=None):
 
 def functions_program(given=None):
     """The program of all functions that was given; else the release program of this machine's own kind."""
-    return given or release_program("-p", "batchwright-bootstrap").with_name("bootstrap")
+    given = given or os.environ.get(FUNCTIONS)
+    return pathlib.Path(given) if given else release_program("-p", "batchwright-bootstrap").with_name("bootstrap")
 
 
 def python_of(name, requirements):
