@@ -7,14 +7,15 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::domain::spec::ArrayProperties;
 use batchwright::domain::{
-    ClaimOutcome, JobId, JobName, JobStatus, NewClaim, NewSubmission, SubmitJobRequest,
+    ClaimOutcome, JobId, JobName, JobSpec, JobStatus, NewClaim, NewSubmission, Nonce, SubmitJobRequest,
 };
 use batchwright::engine::{
     AttemptOutcome as Ends, Ending, EngineConfig, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
 };
 use batchwright::events::JobStateChange;
-use batchwright::ports::{ClaimStore as _, Clock, JobEngine as _, JobQueries as _, Unpaced};
+use batchwright::ports::{ClaimStore as _, Clock, JobEngine as _, JobQueries as _, NoBus, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::relearn::{Relearned, relearn};
@@ -45,7 +46,12 @@ fn tables(name: &str) -> Tables {
 fn ends(scene: &Scene<'_>) -> Ends {
     match (scene.job_name.as_str(), scene.submission) {
         ("lost", 1) => Ends::success_after(Duration::from_millis(1)).ending(Ending::HostLost),
-        ("lost" | "long" | "late" | "claimed", _) => Ends::success_after(Duration::from_secs(3_600)),
+        ("array", _) if scene.array_index == Some(1) => {
+            Ends::success_after(Duration::from_millis(1)).ending(Ending::HostLost)
+        }
+        ("lost" | "long" | "late" | "claimed" | "twice", _) => {
+            Ends::success_after(Duration::from_secs(3_600))
+        }
         _ => Ends::success_after(Duration::from_millis(1)),
     }
 }
@@ -68,7 +74,7 @@ impl Site {
         store: &'a DynamoDbJobStore,
     ) -> Recorder<'a, DynamoDbJobStore, LocalEngine, Unpaced, ShiftedClock> {
         let Self { engine, clock, .. } = self;
-        Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+        Recorder { store, engine, pace: &Unpaced, clock, bus: &NoBus, policy: SubmitPolicy::default() }
     }
 
     /// Records events until a job has come that far.
@@ -189,5 +195,53 @@ async fn a_restored_table_learns_from_batch_and_submits_nothing_twice() -> anyho
     // Without it, what was submitted after the moment is submitted again.
     let unlearned = site.restore("unlearned", &jobs, &runs).await?;
     assert!(matches!(site.submit(&unlearned, "late").await?, SubmitOutcome::Submitted(_)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn children_that_were_run_again_belong_to_their_array_and_a_second_submission_is_ended()
+-> anyhow::Result<()> {
+    let Some(dynoxide) = Dynoxide::shared()? else { return Ok(()) };
+    let (sender, events) = unbounded_channel();
+    let config = EngineConfig { ids: JobIds::seeded(17), ..EngineConfig::with_vcpus(64) };
+    let clock = ShiftedClock::default();
+    let runner = SimulatedRunner::new(ends);
+    let engine = LocalEngine::start(config, MemoryBooks::default(), runner, clock.clone(), sender).await?;
+    let client = Client::new(&dynoxide.sdk_config().await?);
+    let mut site = Site { client, engine, clock, events };
+    let store = site.store("real-arrays").await?;
+    let mut array: JobSpec = spec("array");
+    array.array_properties = Some(ArrayProperties::new(2));
+    array.resubmit_children = true;
+    let order = Order { spec: &array, run_id: &run_id(), asked: Asked::ByPerson { rerun: false } };
+    submit(&store, &site.engine, &Unpaced, &site.clock, &SubmitPolicy::default(), &order).await?;
+    site.submit(&store, "twice").await?;
+    let moment = site.clock.now();
+    let (jobs, runs) = (site.items("real-arrays-jobs").await?, site.items("real-arrays-runs").await?);
+
+    site.record_until(&store, "array", 1, JobStatus::Succeeded).await?;
+    let twice = store.job(&JobName::parse("twice")?).await?.context("it is known")?.head;
+    let nonce = Nonce::derive(&twice.spec.job_name, &twice.nonce_seed, 2);
+    let surplus = site.engine.submit_job(&SubmitJobRequest::new(&twice.spec, &nonce, |_| None)).await?;
+
+    let restored = site.restore("restored-arrays", &jobs, &runs).await?;
+    let since = moment.plus_millis(-3_600_000);
+    let learned = relearn(&restored, &site.engine, &site.clock, "queue", since).await?;
+    assert_eq!(learned, Relearned { taken_in: 1, known: 2, strangers: 0, surplus: 1 }, "the child's own job");
+    let own = restored.job(&JobName::parse("array--bw-child-1")?).await?.context("it is not learned")?;
+    assert_eq!(own.head.spec.child_of.as_ref().map(|of| of.index), Some(1), "it is the array's");
+    site.clock.pass(LATER_MS);
+    for _ in 0..2 {
+        reconcile(&site.recorder(&restored), &ReconcilePolicy::default()).await?;
+    }
+    let array = restored.job(&JobName::parse("array")?).await?.context("it is known")?;
+    assert_eq!(array.status(), Some(JobStatus::Succeeded), "{:?}", array.head.children());
+    for (name, submissions) in [("array", 1), ("array--bw-child-1", 1), ("twice", 2)] {
+        assert_eq!(site.in_books(name).await?.len(), submissions, "{name}");
+    }
+    let ended = site.engine.describe_jobs(&[surplus]).await?.pop().context("it is in the books")?;
+    assert_eq!(ended.is_terminated, Some(true), "one of the two is ended");
+    let left = restored.job(&JobName::parse("twice")?).await?.context("it is known")?;
+    assert_eq!((left.head.job_id.clone(), left.status()), (twice.job_id, Some(JobStatus::Running)));
     Ok(())
 }

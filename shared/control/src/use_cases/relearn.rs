@@ -1,5 +1,7 @@
 //! A store that was restored to an earlier moment learns from AWS Batch what was submitted since.
 
+use super::submit::end_surplus;
+use crate::domain::children::{child_of_name, child_spec};
 use crate::domain::{
     Job, JobHead, JobSpec, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, Timestamp, TryEnd,
     limits::DESCRIBE_JOBS_MAX,
@@ -16,8 +18,7 @@ pub struct Relearned {
     pub known: u64,
     /// Jobs of other programs: they carry no nonce.
     pub strangers: u64,
-    /// Submissions that are left out because an earlier one of their job is under way, as AWS Batch says: two of one
-    /// job are in flight.
+    /// Submissions that are left out because an earlier one of their job is under way, as AWS Batch says: each was terminated.
     pub surplus: u64,
 }
 
@@ -27,7 +28,7 @@ pub struct Relearned {
 ///
 /// Nobody else may write the store meanwhile: the functions of the stack have to stand still. A claim that stands is given
 /// up or turned into the submission that carries its nonce. A job that the store did not know at all has the spec that its
-/// description tells, and one try. Idempotent. Memory grows with the jobs of the queue since then, a few
+/// description tells, and one try; that of an array's child has what its array tells, where the store knows that. Idempotent. Memory grows with the jobs of the queue since then, a few
 /// hundred bytes each. Errs where a port fails: then call it again.
 ///
 /// AWS Batch forgets jobs seven days or more after their end: a moment before that can't be learned anew.
@@ -101,9 +102,13 @@ async fn take_in<S: JobStore, E: JobEngine>(
             }
             if known.as_ref().and_then(Job::status).is_some_and(|status| !status.is_terminal()) {
                 learned.surplus += 1;
-                return Ok(());
+                return match state.status.is_terminal() {
+                    true => Ok(()),
+                    false => end_surplus(engine, name, &state.job_id).await,
+                };
             }
-            store.take_in(&wish(detail, &state, known.as_ref(), now), &state.job_id).await?
+            let unknown = if known.is_none() { of_a_child(store, detail).await? } else { None };
+            store.take_in(&wish(detail, &state, known.as_ref(), unknown, now), &state.job_id).await?
         }
     };
     if !matches!(outcome, RecordOutcome::Recorded | RecordOutcome::Known) {
@@ -114,14 +119,33 @@ async fn take_in<S: JobStore, E: JobEngine>(
     store.apply_state(&state, now).await.map(|_| ())
 }
 
-fn wish(detail: &JobDetail, state: &JobState, known: Option<&Job>, now: Timestamp) -> NewClaim {
+/// What a job of an array's child is that the store did not know: the array tells, where it is known itself.
+async fn of_a_child<S: JobStore>(
+    store: &S,
+    detail: &JobDetail,
+) -> Result<Option<(JobSpec, RunId)>, PortError> {
+    let Some((array, index)) = child_of_name(&detail.job_name) else { return Ok(None) };
+    let Some(Job { head, .. }) = store.job(&array).await? else { return Ok(None) };
+    let Some(job_id) = head.job_id.filter(|_| head.spec.resubmit_children) else { return Ok(None) };
+    Ok(child_spec(&head.spec, &job_id, index).map(|spec| (spec, head.run_id)))
+}
+
+fn wish(
+    detail: &JobDetail,
+    state: &JobState,
+    known: Option<&Job>,
+    unknown: Option<(JobSpec, RunId)>,
+    now: Timestamp,
+) -> NewClaim {
     let head: Option<&JobHead> = known.map(|job| &job.head);
+    let (spec, run_id) = match (head, unknown) {
+        (Some(head), _) => (head.spec.clone(), head.run_id.clone()),
+        (None, Some(of_child)) => of_child,
+        (None, None) => (spec_of(detail), RunId::derive("relearned", state.job_id.as_str(), "")),
+    };
     NewClaim {
-        spec: head.map_or_else(|| spec_of(detail), |head| head.spec.clone()),
-        run_id: head.map_or_else(
-            || RunId::derive("relearned", state.job_id.as_str(), ""),
-            |head| head.run_id.clone(),
-        ),
+        spec,
+        run_id,
         replaces: head.and_then(|head| head.job_id.clone()),
         replaced_end: known.and_then(Job::state).and_then(TryEnd::of),
         job_queue: None,
@@ -132,13 +156,10 @@ fn wish(detail: &JobDetail, state: &JobState, known: Option<&Job>, now: Timestam
     }
 }
 
-/// What can be told of the spec. It has one try, because a description does not hold all that another submission would need;
+/// What can be told of the spec, without its parameters, which may be sealed. It has one try, because a description does not hold all that another submission would need;
 /// the job's file, run again, has.
 fn spec_of(detail: &JobDetail) -> JobSpec {
-    let mut parameters = detail.parameters.clone();
-    parameters.remove(Nonce::PARAMETER);
     JobSpec::new(detail.job_name.clone(), &detail.job_queue, &detail.job_definition).with(|spec| {
-        spec.parameters = parameters;
         spec.tags = detail.tags.clone();
         spec.timeout = detail.timeout.clone();
         spec.retry_strategy = detail.retry_strategy.clone();

@@ -92,6 +92,14 @@ pub fn is_child_name(name: &str) -> bool {
     index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// The array and the index of which [`child_name`] makes a name; `None` where it makes it of none. Of a name that was cut the
+/// array can't be told: no job has the name that is told then.
+pub fn child_of_name(name: &JobName) -> Option<(JobName, u32)> {
+    let (array, index) = name.as_str().rsplit_once(CHILD_MARK)?;
+    let (array, index) = (JobName::parse(array).ok()?, index.parse().ok()?);
+    (child_name(&array, index) == *name).then_some((array, index))
+}
+
 /// The job that runs a child again: the array's, with the child's index in its environment and one try
 /// less. `None` where no try is left, or the job is no array.
 pub fn child_spec(array: &JobSpec, job_id: &JobId, index: u32) -> Option<JobSpec> {
@@ -164,6 +172,15 @@ mod tests {
 
     fn id() -> JobId {
         JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap()
+    }
+
+    #[test]
+    fn a_childs_name_tells_its_array() {
+        let array = JobName::parse("tiles").unwrap();
+        assert_eq!(child_of_name(&child_name(&array, 7)), Some((array, 7)));
+        for other in ["tiles", "tiles--bw-child-", "tiles--bw-child-x", "tiles--bw-child-07"] {
+            assert_eq!(child_of_name(&JobName::parse(other).unwrap()), None, "{other}");
+        }
     }
 
     #[test]
