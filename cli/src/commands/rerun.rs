@@ -87,6 +87,12 @@ impl<'a, S: JobQueries> Chosen<'a, S> {
         }
         // A child's own job belongs to its array, which runs it.
         let Some(spec) = spec.filter(|spec| spec.child_of.is_none()) else { return Ok(()) };
+        if spec.seal.is_some() {
+            return Err(Failure::Rejected(format!(
+                "{}: its environment is sealed, so that only its job file can tell it; run that again: batchwright run FILE --rerun",
+                spec.job_name
+            )));
+        }
         self.runs.extend(known.as_ref().map(|job| job.head.run_id.clone()));
         match known.filter(|_| self.children && spec.array_properties.is_some()) {
             Some(array) if spec.resubmit_children => self.take_children(&array, &spec).await?,

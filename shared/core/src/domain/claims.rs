@@ -111,7 +111,7 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
     };
     let newer = head.as_mut().map(|head| std::mem::take(&mut head.newer)).unwrap_or_default();
     let mut claimed = JobHead {
-        spec: claim.spec.clone(),
+        spec: claim.spec.as_kept(),
         run_id: claim.run_id.clone(),
         claims,
         nonce_seed,

@@ -38,7 +38,7 @@ const fn job_field(field: JobField) -> Field {
         JobField::MaxTries => Kind::Whole(1, MAX_TRIES_MAX),
         JobField::FallbackQueue => Kind::Object(&FALLBACK_QUEUE),
         JobField::RetryOn => Kind::List(&RETRY_ON, ANY_NUMBER, rules::distinct_causes),
-        JobField::ResubmitChildren | JobField::PropagateTags => Kind::Flag,
+        JobField::ResubmitChildren | JobField::Sealed | JobField::PropagateTags => Kind::Flag,
         JobField::ShareIdentifier => Kind::Text(text::SHARE_IDENTIFIER),
         JobField::SchedulingPriorityOverride => Kind::Whole(0, SCHEDULING_PRIORITY_MAX),
         JobField::ArrayProperties => Kind::Object(&ARRAY_PROPERTIES),

@@ -47,6 +47,7 @@ pub(super) fn job(job: &LinedValue, check: &mut Check) {
     }
     self_dependencies(job, check);
     resubmitted_children(job, check);
+    sealed(job, check);
     if let Some(name) = job.get("jobName").filter(|name| name.text().is_some_and(is_child_name)) {
         let message = format!(
             "ends in {CHILD_MARK} and a number: such names are kept for the children of arrays; give it another"
@@ -78,6 +79,18 @@ fn resubmitted_children(job: &LinedValue, check: &mut Check) {
         problem(
             "has no effect with maxTries 1, which leaves no try for a lost child; give 2 or more".to_owned(),
         );
+    }
+}
+
+/// What is sealed is taken from Batch's description of one container.
+fn sealed(job: &LinedValue, check: &mut Check) {
+    let Some(flag) = job.get("sealed").filter(|flag| flag.data == Data::Bool(true)) else { return };
+    for other in OVERRIDES[1..].iter().filter(|other| job.get(other).is_some()) {
+        let message = format!(
+            "can't be combined with {other}: only containerOverrides.environment and parameters are sealed; keep secrets in \
+             the job definition's secrets instead"
+        );
+        check.member("sealed", |check| check.problem(flag, message));
     }
 }
 

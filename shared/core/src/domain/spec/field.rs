@@ -79,12 +79,13 @@ job_fields! {
         FallbackQueue = "fallbackQueue" in fallback_queue,
         RetryOn = "retryOn" in retry_on,
         ResubmitChildren = "resubmitChildren" in resubmit_children,
+        Sealed = "sealed" in sealed,
     }
     short_forms {
         Command = "command",
     }
     in_no_file {
-        child_of,
+        seal, child_of,
     }
 }
 
@@ -104,7 +105,8 @@ mod tests {
             "parameters": {"p": "v"}, "containerOverrides": {}, "nodeOverrides": {}, "retryStrategy": {},
             "propagateTags": true, "timeout": {}, "tags": {"t": "v"}, "eksPropertiesOverride": {},
             "ecsPropertiesOverride": {}, "consumableResourcePropertiesOverride": {}, "maxTries": 2,
-            "fallbackQueue": {"jobQueue": "r"}, "retryOn": ["TIMEOUT"], "resubmitChildren": true
+            "fallbackQueue": {"jobQueue": "r"}, "retryOn": ["TIMEOUT"], "resubmitChildren": true,
+            "sealed": true
         }))
         .unwrap()
     }

@@ -10,6 +10,7 @@ mod field;
 mod node;
 mod request;
 mod retries;
+mod sealed;
 #[cfg(test)]
 mod whole;
 
@@ -85,6 +86,12 @@ pub struct JobSpec {
     /// Each child of the array that lost its host is run again as a job of its own. Ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resubmit_children: bool,
+    /// Its environment and parameters are kept by Batch alone: no store, report or log holds them. Ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
+    /// Of a sealed job as a store keeps it: a digest of what was left out. Ours, and never read from a job file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
     /// This job is such a child. Ours, and never read from a job file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_of: Option<ChildOf>,
@@ -121,6 +128,8 @@ impl JobSpec {
             fallback_queue: None,
             retry_on: Vec::new(),
             resubmit_children: false,
+            sealed: false,
+            seal: None,
             child_of: None,
         }
     }
@@ -133,7 +142,9 @@ impl JobSpec {
     /// A digest of all that Batch is told: equal for equal work. Tags, and what is said of resubmission,
     /// do not count.
     pub fn digest(&self) -> String {
-        let spec = self.for_batch();
+        let kept = self.as_kept();
+        // What is sealed counts by its digest, as it is kept: so a job of a file is compared with what a store knows.
+        let spec = Self { seal: kept.seal.clone(), ..kept.for_batch() };
         let work = Self {
             max_tries: DEFAULT_MAX_TRIES,
             tags: BTreeMap::new(),
@@ -154,6 +165,8 @@ impl JobSpec {
             fallback_queue: None,
             retry_on: Vec::new(),
             resubmit_children: false,
+            sealed: false,
+            seal: None,
             child_of: None,
             ..self.clone()
         }

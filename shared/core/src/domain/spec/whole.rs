@@ -54,6 +54,8 @@ fn no_field_of_submit_job_is_absent() {
             fallback_queue: _,
             retry_on: _,
             resubmit_children: _,
+            sealed: _,
+            seal: _,
             child_of: _
         }
     );
