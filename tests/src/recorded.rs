@@ -150,7 +150,10 @@ fn batch(path: &str, body: &Value) -> Vec<String> {
             return vec!["batch:SubmitJob".into(), "batch:TagResource".into()];
         }
         "v1/submitjob" => "SubmitJob",
+        "v1/describecomputeenvironments" => "DescribeComputeEnvironments",
+        "v1/describejobqueues" => "DescribeJobQueues",
         "v1/describejobs" => "DescribeJobs",
+        "v1/getjobqueuesnapshot" => "GetJobQueueSnapshot",
         "v1/listjobs" => "ListJobs",
         "v1/canceljob" => "CancelJob",
         "v1/terminatejob" => "TerminateJob",

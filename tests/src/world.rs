@@ -11,7 +11,7 @@ use batchwright::engine::{
 };
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::memory::{InMemoryJobStore, InMemoryObjectStore};
-use batchwright::ports::{ClaimStore as _, Clock, JobEngine, JobQueries as _, PortError};
+use batchwright::ports::{ClaimStore as _, Clock, JobEngine, JobQueries as _, NoBus, PortError};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
@@ -111,6 +111,7 @@ impl World {
             engine: &self.engine,
             pace: &self.engine,
             clock: &self.clock,
+            bus: &NoBus,
             policy: SubmitPolicy::default(),
         }
     }

@@ -10,7 +10,7 @@ use batchwright::domain::{Cause, JobId, JobName, JobSpec, JobState, JobStatus, S
 use batchwright::engine::{FaultPlan, FaultyEngine, LocalEngine, Scene};
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, StateStore as _, WorkLists as _,
+    Cursor, JobEngine, JobQueries as _, JobSummary, NoBus, Page, PortError, StateStore as _, WorkLists as _,
 };
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
@@ -407,7 +407,7 @@ async fn an_array_whose_lost_child_is_refused_a_try_has_failed() -> anyhow::Resu
             let refusing =
                 Refusing { engine: &world.engine, admitted: AtomicU32::new(admit.load(Ordering::Relaxed)) };
             let Recorder { store, pace, clock, policy, .. } = world.recorder();
-            let recorder = Recorder { store, engine: &refusing, pace, clock, policy };
+            let recorder = Recorder { store, engine: &refusing, pace, clock, bus: &NoBus, policy };
             for state in &states {
                 recorder.record_state(state).await?;
             }

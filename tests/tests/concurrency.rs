@@ -18,7 +18,7 @@ use batchwright::engine::{
 };
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, Page, PortError, RunStore, Unpaced,
+    Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, NoBus, Page, PortError, RunStore, Unpaced,
 };
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
@@ -338,7 +338,7 @@ fn recorder<'a, S>(
     engine: &'a Witness,
     clock: &'a ShiftedClock,
 ) -> Recorder<'a, S, Witness, Unpaced, ShiftedClock> {
-    Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+    Recorder { store, engine, pace: &Unpaced, clock, bus: &NoBus, policy: SubmitPolicy::default() }
 }
 
 async fn submit_until_told<S: JobStore + RunStore>(

@@ -9,7 +9,9 @@ use batchwright::domain::{Cause, FollowUp, JobName, JobSpec, JobState, JobStatus
 use batchwright::engine::{LocalEngine, Scene, VirtualClock};
 use batchwright::local::{Controller, End, Mode, Options, Silent, StateDir};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{ClaimStore as _, Clock as _, JobQueries as _, StateStore as _, WorkLists as _};
+use batchwright::ports::{
+    ClaimStore as _, Clock as _, JobQueries as _, NoBus, StateStore as _, WorkLists as _,
+};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
@@ -145,6 +147,7 @@ impl Play {
             engine: &self.engine,
             pace: self.world.engine.inner(),
             clock: &self.world.clock,
+            bus: &NoBus,
             policy: SubmitPolicy::default(),
         }
     }

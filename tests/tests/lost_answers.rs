@@ -9,7 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::BatchJobEngine;
 use batchwright::domain::{Job, JobId, JobSpec, JobStatus};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{ErrorKind, JobEngine as _, JobQueries as _, Unpaced};
+use batchwright::ports::{ErrorKind, JobEngine as _, JobQueries as _, NoBus, Unpaced};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
@@ -52,7 +52,7 @@ impl Wire {
 
     fn recorder(&self) -> Recorder<'_, InMemoryJobStore, BatchJobEngine, Unpaced, ShiftedClock> {
         let (store, engine, clock) = (&self.store, &self.engine, &self.clock);
-        Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+        Recorder { store, engine, pace: &Unpaced, clock, bus: &NoBus, policy: SubmitPolicy::default() }
     }
 
     async fn submit(&self, spec: &JobSpec) -> anyhow::Result<SubmitOutcome> {

@@ -305,10 +305,11 @@ async fn state_handler(cloud: &Cloud) -> anyhow::Result<Calls> {
         engine: &engine,
         pace: &Unpaced,
         clock: &SystemClock,
+        bus: &bus,
         policy: SubmitPolicy::default(),
     };
     let config = state_handler::Config::read(&look_up)?;
-    let handle = async |event| state_handler::handle(&recorder, &bus, &config, event, &invocation(60)).await;
+    let handle = async |event| state_handler::handle(&recorder, &config, event, &invocation(60)).await;
     // The dependant waits for what is decided of its dependency.
     let end_of_lost = change(&lost_id, "lost", "FAILED", HOST_LOST, None);
     record(cloud, &end_of_lost).await?;
@@ -455,6 +456,11 @@ async fn reconciler(cloud: &Cloud) -> anyhow::Result<Calls> {
     aside.store.save_follow_up(&name("waits"), &waits, &FollowUp::WaitsFor(name("gone"))).await?;
     cancelled(cloud).await?;
     submitted_run(cloud, &RunId::derive("nothing", "1", "0")).await?;
+    // There is no room for it beside the two.
+    let mut large = job("runnable");
+    large["containerOverrides"] = json!({"resourceRequirements": [{"type": "VCPU", "value": "4"}]});
+    let large = submitted(cloud, &check_job(large).unwrap()).await?;
+    record(cloud, &change(&large, "runnable", "RUNNABLE", "", None)).await?;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let pace = Unpaced;
     let ports =

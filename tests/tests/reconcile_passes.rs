@@ -11,10 +11,10 @@ use batchwright::domain::{
 use batchwright::engine::{AttemptOutcome as Ends, FaultPlan, LocalEngine};
 use batchwright::events::JobDetail;
 use batchwright::ports::{
-    ClaimStore as _, Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, StateStore as _,
+    ClaimStore as _, Cursor, JobEngine, JobQueries as _, JobSummary, NoBus, Page, PortError, StateStore as _,
     Unpaced, WorkLists as _,
 };
-use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile, reconcile_counting};
+use batchwright::use_cases::reconcile::{Found, ReconcilePolicy, Reconciled, reconcile, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::world::{World, run_id, spec, succeeds};
@@ -67,7 +67,7 @@ fn recorder<'a, E>(
     engine: &'a E,
 ) -> Recorder<'a, batchwright::memory::InMemoryJobStore, E, Unpaced, batchwright::engine::VirtualClock> {
     let World { store, clock, .. } = world;
-    Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+    Recorder { store, engine, pace: &Unpaced, clock, bus: &NoBus, policy: SubmitPolicy::default() }
 }
 
 impl JobEngine for Reluctant<'_> {
@@ -283,8 +283,8 @@ async fn a_pass_that_is_killed_over_and_over_still_comes_to_everyone() -> anyhow
     for (pass, heard) in [(1, 100), (2, 200), (3, 250)] {
         let engine = Reluctant::new(world.engine.inner(), 1);
         let recorder = recorder(&world, &engine);
-        let (mut done, mut ends) = (Reconciled::default(), Vec::new());
-        let killed = reconcile_counting(&recorder, &policy, &mut done, &mut ends);
+        let (mut done, mut found) = (Reconciled::default(), Found::default());
+        let killed = reconcile_counting(&recorder, &policy, &mut done, &mut found);
         assert!(tokio::time::timeout(Duration::from_secs(100), killed).await.is_err());
         assert_eq!((done.described, heard_of(&world).await?), (100, heard), "pass {pass}");
     }

@@ -2,7 +2,7 @@
 
 use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, RunId};
 use batchwright::memory::InMemoryJobStore;
-use batchwright::ports::{Applied, JobQueries as _};
+use batchwright::ports::{Applied, JobQueries as _, NoBus};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{World, after, exits, loses_host, spec, succeeds};
@@ -148,8 +148,14 @@ async fn two_stores_over_one_batch_leave_each_others_jobs_of_the_same_name_alone
     assert_eq!(ended.len(), 2);
     assert!(ended.iter().all(|detail| detail.status == JobStatus::Succeeded), "{ended:?}");
     assert_eq!(told.iter().filter(|(_, what)| *what == Recorded::NotOurs).count(), told.len() / 2);
-    let recorder =
-        Recorder { store: &theirs, engine: &world.engine, pace: &world.engine, clock: &world.clock, policy };
+    let recorder = Recorder {
+        store: &theirs,
+        engine: &world.engine,
+        pace: &world.engine,
+        clock: &world.clock,
+        bus: &NoBus,
+        policy,
+    };
     for (state, _) in &told {
         recorder.record_state(state).await?;
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState, SourceVersion};
 use batchwright::job_file;
 use batchwright::pace::TokenBucket;
-use batchwright::ports::{JobQueries as _, PortError, RunStore, SubmissionPace, Unpaced};
+use batchwright::ports::{JobQueries as _, NoBus, PortError, RunStore, SubmissionPace, Unpaced};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
 use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, merged, reject_file, run_file,
@@ -389,6 +389,7 @@ async fn an_outage_costs_some_claims_and_not_the_file_and_the_report_is_put_righ
         engine,
         pace: engine,
         clock,
+        bus: &NoBus,
         policy: SubmitPolicy::default(),
     };
     let policy = batchwright::use_cases::reconcile::ReconcilePolicy::default();

@@ -360,6 +360,7 @@ fn answers_conform() {
         .map(|outcome| serde_json::to_value(log_collector::Response::Logs(outcome)).unwrap());
     all_conform(&log_collector::schema::answer(), answers.into_iter().chain([queue]));
     let pass = |reconciled| reconciler::Response {
+        jobs_held_back: 1,
         jobs_stopped: 0,
         runs_continued: 0,
         runs_ended: 0,

@@ -72,8 +72,16 @@ fn what_holds_data_outlives_its_stack() {
 
 /// Actions for which AWS knows no resources.
 /// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/>
-const WITHOUT_RESOURCES: &[&str] =
-    &["batch:DescribeJobs", "batch:ListJobs", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+const WITHOUT_RESOURCES: &[&str] = &[
+    "batch:DescribeComputeEnvironments",
+    "batch:DescribeJobQueues",
+    "batch:DescribeJobs",
+    // Where it may name a queue could not be looked up; named, it would be refused if it may not.
+    "batch:GetJobQueueSnapshot",
+    "batch:ListJobs",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
 
 #[test]
 fn only_what_knows_no_resources_is_allowed_on_all() {

@@ -119,9 +119,9 @@ impl Account {
         Ok(Self { store, meter, clock, engine, bus })
     }
 
-    fn recorder(&self) -> Recorder<'_, DynamoDbJobStore, Batch, Unpaced, Told> {
-        let Self { store, engine, clock, .. } = self;
-        Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+    fn recorder(&self) -> Recorder<'_, DynamoDbJobStore, Batch, Unpaced, Told, RecordedBus> {
+        let Self { store, engine, clock, bus, .. } = self;
+        Recorder { store, engine, pace: &Unpaced, clock, bus, policy: SubmitPolicy::default() }
     }
 
     async fn submit(&self, job: &str) -> anyhow::Result<JobId> {
@@ -238,7 +238,7 @@ async fn in_one_batch(account: &Account) -> anyhow::Result<Paid> {
         deadline: now.plus_millis(120_000),
     };
     let batch = json!({"Records": records});
-    state_handler::handle(&account.recorder(), &account.bus, &config?, batch, &invocation).await?;
+    state_handler::handle(&account.recorder(), &config?, batch, &invocation).await?;
     let paid = account.meter.take();
     let known = account.store.job(&JobName::parse(JOB)?).await?.and_then(|job| job.status());
     ensure!(known == Some(JobStatus::Succeeded), "{known:?}");

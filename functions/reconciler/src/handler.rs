@@ -5,12 +5,13 @@ use std::future::Future;
 use batchwright::function::{Answer, FunctionError, Invocation, Metric};
 use batchwright::ports::{
     AsyncInvoker, CheckpointStore, Clock, EventBus, JobEngine, JobStore, LogSource, ObjectStore, PortError,
-    RunStore, SubmissionPace,
+    QueueSource, RunStore, SubmissionPace,
 };
 use batchwright::use_cases::end_runs::jobs_ended;
-use batchwright::use_cases::reconcile::{Reconciled, reconcile_counting};
+use batchwright::use_cases::reconcile::{Found, Reconciled, reconcile_counting};
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::submit::SubmitPolicy;
+use batchwright::use_cases::waits::{Waits, note_waits};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -50,6 +51,9 @@ pub struct Response {
     pub jobs_stopped: u64,
     /// Claims, ends, submissions.
     pub reconciled: Reconciled,
+    /// Jobs that are RUNNABLE for long and wait until somebody does something: for a queue that is disabled, broken or
+    /// blocked. Counted when AWS Batch is asked about them, every `SilenceSeconds`.
+    pub jobs_held_back: u64,
     /// Submissions whose logs are archived whole now.
     pub logs_archived: u64,
     /// Submissions whose logs may still grow.
@@ -73,7 +77,7 @@ pub async fn handle<S, E, P, C, L, O, I, B>(
 ) -> Result<Answer<Response>, FunctionError>
 where
     S: JobStore + RunStore,
-    E: JobEngine,
+    E: JobEngine + QueueSource,
     P: SubmissionPace,
     C: Clock,
     L: LogSource,
@@ -84,28 +88,34 @@ where
     check(&event)?;
     let Ports { store, engine, pace, clock, source, archive, invoker, bus } = ports;
     let end = Instant::now() + invocation.time_left(clock, config.stop_margin);
-    let recorder = Recorder { store, engine, pace, clock, policy: SubmitPolicy::default() };
+    let recorder = Recorder { store, engine, pace, clock, bus, policy: SubmitPolicy::default() };
     let mut runs = Continued::default();
     let mut reconciled = Reconciled::default();
     let mut logs = Archived::default();
     let which = (config.submitter.as_str(), config.run_silence_ms);
     let continuing = continue_runs(store, engine, (invoker, bus), clock, which, &mut runs);
     let all_continued = until(end, continuing).await?.is_some();
-    let mut ends = Vec::new();
-    let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled, &mut ends);
+    let mut found = Found::default();
+    let reconciling = reconcile_counting(&recorder, &config.policy, &mut reconciled, &mut found);
     let all_reconciled = until(end, reconciling).await?.is_some();
-    // What the pass has found to have ended may end runs, too. A bus that is away must not stop the pass.
-    let telling = async { Ok(jobs_ended(store, bus, clock, &ends).await) };
+    // What the pass has found to have ended may end runs. A bus that is away must not stop the pass.
+    let telling = async { Ok(jobs_ended(store, bus, clock, &found.ends).await) };
     let told = until(end, telling).await?;
     let all_told = told.is_some();
     match told {
         Some(Err(error)) => {
-            warn!(%error, "some ends of jobs were not told, or their runs not looked at");
+            warn!(%error, "the runs of some jobs that have ended were not looked at");
             runs.postponed += 1;
         }
         Some(Ok(ended)) => runs.ended += ended,
         None => {}
     }
+    let mut waits = Waits::default();
+    let asking = async {
+        note_waits(store, engine, clock, &found.waiting, &mut waits).await;
+        Ok(())
+    };
+    let all_asked = until(end, asking).await?.is_some();
     let archiving = archive_logs(store, source, archive, clock, &config.collect, &mut logs);
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
@@ -115,9 +125,10 @@ where
         reconciled,
         logs_archived: logs.complete,
         logs_incomplete: logs.incomplete,
-        postponed: runs.postponed + logs.postponed,
+        jobs_held_back: waits.held_back,
+        postponed: runs.postponed + waits.postponed + logs.postponed,
         unreadable: runs.unreadable + logs.unreadable,
-        cut_short: !(all_continued && all_reconciled && all_told && all_archived),
+        cut_short: !(all_continued && all_reconciled && all_told && all_asked && all_archived),
     };
     if response.cut_short {
         warn!(?response, "the time was over before the pass was; the next one goes on");
@@ -162,6 +173,7 @@ fn metrics(response: &Response) -> Vec<Metric> {
         Metric::count("SurplusTerminated", reconciled.surplus_terminated),
         Metric::count("SubmissionsLost", reconciled.lost),
         Metric::count("JobsResubmitted", reconciled.resubmitted),
+        Metric::count("JobsHeldBack", response.jobs_held_back),
         Metric::count("LogsArchived", response.logs_archived),
         Metric::count("Postponed", reconciled.postponed + response.postponed),
         Metric::count("UnreadableItems", reconciled.unreadable + response.unreadable),

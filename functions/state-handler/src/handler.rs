@@ -63,9 +63,8 @@ pub enum Response {
 /// Handles one invocation.
 ///
 /// Errs where the event can't be read, and where a port failed: then deliver it again.
-pub async fn handle<S, E, P, C>(
-    recorder: &Recorder<'_, S, E, P, C>,
-    bus: &impl EventBus,
+pub async fn handle<S, E, P, C, B>(
+    recorder: &Recorder<'_, S, E, P, C, B>,
     config: &Config,
     event: Value,
     invocation: &Invocation,
@@ -75,15 +74,16 @@ where
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(recorder.clock, config.stop_margin);
         let newest = Newest::of(&messages, config);
-        let batch = each_message(messages, within, |event| take(recorder, bus, config, event, &newest)).await;
+        let batch = each_message(messages, within, |event| take(recorder, config, event, &newest)).await;
         let metrics = batch.done.iter().flat_map(Taken::metrics).chain(batch.metrics()).collect();
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
-    let taken = take(recorder, bus, config, event, &Newest::default()).await?;
+    let taken = take(recorder, config, event, &Newest::default()).await?;
     Ok(Answer { metrics: taken.metrics().collect(), body: Response::Event(taken.outcome) })
 }
 
@@ -137,9 +137,8 @@ impl Taken {
     }
 }
 
-async fn take<S, E, P, C>(
-    recorder: &Recorder<'_, S, E, P, C>,
-    bus: &impl EventBus,
+async fn take<S, E, P, C, B>(
+    recorder: &Recorder<'_, S, E, P, C, B>,
     config: &Config,
     event: Value,
     newest: &Newest,
@@ -149,6 +148,7 @@ where
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     match Event::from_value(event)? {
         Event::JobStateChange(change) if !config.is_from_here(&change.account, &change.region) => {
@@ -159,7 +159,7 @@ where
         Event::JobStateChange(change) if newest.outdates(&change.detail.state()) => {
             Ok(Taken::of(EventOutcome::Stale))
         }
-        Event::JobStateChange(change) => record(recorder, bus, &change).await,
+        Event::JobStateChange(change) => record(recorder, &change).await,
         Event::StrangersJob => Ok(Taken::of(EventOutcome::NotOurs)),
         Event::QueueBlocked(blocked) => Ok(Taken::of(keep_reason(recorder, &blocked).await?)),
         Event::S3Objects(_) | Event::S3Test { .. } => Err(FunctionError::Refused(
@@ -168,9 +168,8 @@ where
     }
 }
 
-async fn record<S, E, P, C>(
-    recorder: &Recorder<'_, S, E, P, C>,
-    bus: &impl EventBus,
+async fn record<S, E, P, C, B>(
+    recorder: &Recorder<'_, S, E, P, C, B>,
     change: &JobStateChange,
 ) -> Result<Taken, FunctionError>
 where
@@ -178,6 +177,7 @@ where
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     let state = change.detail.state();
     let (mut woken, mut ends) = (Vec::new(), Vec::new());
@@ -188,7 +188,7 @@ where
     let recorded = recorder.record_state_telling(&state, &mut telling).await?;
     ends.extend(end_in(&recorded));
     // Where this fails the message comes again, and its own job's end with it.
-    let runs_ended = jobs_ended(recorder.store, bus, recorder.clock, &ends).await?;
+    let runs_ended = jobs_ended(recorder.store, recorder.bus, recorder.clock, &ends).await?;
     Ok(Taken { outcome: tell(&state, recorded), woken, runs_ended })
 }
 
@@ -217,8 +217,8 @@ fn tell(state: &JobState, recorded: Recorded) -> EventOutcome {
 }
 
 /// Keeps why the job at the head of a queue can't be placed with the job: Batch sends no state change for it.
-async fn keep_reason<S, E, P, C>(
-    recorder: &Recorder<'_, S, E, P, C>,
+async fn keep_reason<S, E, P, C, B>(
+    recorder: &Recorder<'_, S, E, P, C, B>,
     blocked: &QueueBlocked,
 ) -> Result<EventOutcome, FunctionError>
 where
@@ -226,6 +226,7 @@ where
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     warn!(
         queue.arn = blocked.queue_arn,

@@ -23,9 +23,12 @@ pub async fn start() -> Result<(), lambda_runtime::Error> {
         engine: &BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
         pace: &SharedPace::new(f64::from(config.submit_rate), shares, SystemClock),
         clock: &SystemClock,
+        bus: &EventBridgeBus::new(
+            aws_sdk_eventbridge::Client::new(&aws),
+            config.event_bus.clone(),
+            &config.stack,
+        ),
         policy: SubmitPolicy::default(),
     };
-    let bus =
-        EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&aws), config.event_bus.clone(), &config.stack);
-    serve(async |event, invocation| handle(&recorder, &bus, &config, event, &invocation).await).await
+    serve(async |event, invocation| handle(&recorder, &config, event, &invocation).await).await
 }

@@ -11,7 +11,7 @@ use crate::any::{AnyEngine, AnyLogSource, AnyStore};
 use crate::config::Config;
 use crate::follow::Looks;
 use crate::limited::Limited;
-use crate::ports::SystemClock;
+use crate::ports::{NoBus, SystemClock};
 
 /// Submits jobs once by name, follows them and stops them. Clones are handles on the same client: they share its
 /// store, its limit of calls under way and its looks at jobs.
@@ -89,7 +89,7 @@ impl Client {
 
     pub(crate) fn recorder(&self) -> Recorder<'_, AnyStore, Limited<AnyEngine>, TokenBucket, SystemClock> {
         let Shared { store, engine, pace, .. } = self.shared();
-        Recorder { store, engine, pace, clock: &SystemClock, policy: SubmitPolicy::default() }
+        Recorder { store, engine, pace, clock: &SystemClock, bus: &NoBus, policy: SubmitPolicy::default() }
     }
 }
 

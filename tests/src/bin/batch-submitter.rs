@@ -14,7 +14,7 @@ use batchwright::aws::BatchJobEngine;
 use batchwright::domain::{Allowed, JobStatus, RunId, SourceVersion};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
-use batchwright::ports::{JobQueries as _, SystemClock, Unpaced, WorkLists as _};
+use batchwright::ports::{JobQueries as _, NoBus, SystemClock, Unpaced, WorkLists as _};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::reconcile::{ReconcilePolicy, reconcile};
 use batchwright::use_cases::record_state::Recorder;
@@ -59,7 +59,8 @@ async fn main() -> anyhow::Result<()> {
             break;
         }
     }
-    let recorder = Recorder { store: &store, engine: &engine, pace: &Unpaced, clock: &SystemClock, policy };
+    let recorder =
+        Recorder { store: &store, engine: &engine, pace: &Unpaced, clock: &SystemClock, bus: &NoBus, policy };
     let passes = ReconcilePolicy { quarantine_ms: claim_ms, silence_ms: 0, ..ReconcilePolicy::default() };
     loop {
         reconcile(&recorder, &passes).await?;

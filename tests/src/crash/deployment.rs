@@ -377,11 +377,12 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
     async fn state_handler(&self, messages: Value) -> Result<(BatchResponse, Vec<Metric>), FunctionError> {
         let (store, engine) = (self.fused(self.store()), self.fused(self.network.clone()));
         let policy = SubmitPolicy::default();
-        let recorder = Recorder { store: &store, engine: &engine, pace: &engine, clock: &self.clock, policy };
+        let bus = self.fused(self.bus.clone());
+        let clock = &self.clock;
+        let recorder = Recorder { store: &store, engine: &engine, pace: &engine, clock, bus: &bus, policy };
         let config = state_handler::Config::read(&setting);
         let config = config.map_err(|error| FunctionError::Refused(error.to_string()))?;
-        let bus = self.fused(self.bus.clone());
-        let answer = state_handler::handle(&recorder, &bus, &config, messages, &self.invocation(900)).await?;
+        let answer = state_handler::handle(&recorder, &config, messages, &self.invocation(900)).await?;
         match answer.body {
             state_handler::Response::Messages(response) => Ok((response, answer.metrics)),
             other => Err(FunctionError::Refused(format!("{other:?}"))),

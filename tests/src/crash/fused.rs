@@ -8,15 +8,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
-    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogStream,
+    Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobQueue, JobState, JobStatus, LogStream,
     LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts,
     Submission, SubmitJobRequest, Timestamp,
 };
 use batchwright::events::{Announcement, JobDetail};
 use batchwright::ports::{
     Applied, AsyncInvoker, CheckpointStore, ClaimStore, Cursor, EventBus, JobEngine, JobQueries, JobRemoval,
-    JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, RunStore,
-    StateStore, Stored, SubmissionPace, Version, WorkLists,
+    JobSummary, LogPage, LogSource, LogSourceError, ObjectStore, ObjectWriter, Page, PortError, QueueSource,
+    RunStore, StateStore, Stored, SubmissionPace, Version, WorkLists,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 
@@ -121,6 +121,12 @@ impl<E: JobEngine> JobEngine for Fused<E> {
         list_jobs_since(job_queue: &str, since: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobSummary>>;
         cancel_job(job_id: &JobId, reason: &str) -> Answer<()>;
         terminate_job(job_id: &JobId, reason: &str) -> Answer<()>;
+    }
+}
+
+impl<Q: QueueSource> QueueSource for Fused<Q> {
+    fused! {
+        job_queue(name: &str) -> Answer<Option<JobQueue>>;
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use batchwright::domain::{JobId, JobName, SubmitJobRequest};
+use batchwright::domain::{JobId, JobName, JobQueue, SubmitJobRequest};
 use batchwright::engine::LocalEngine;
 use batchwright::events::JobDetail;
-use batchwright::ports::{Cursor, JobEngine, JobSummary, Page, PortError, SubmissionPace};
+use batchwright::ports::{Cursor, JobEngine, JobSummary, Page, PortError, QueueSource, SubmissionPace};
 
 /// What becomes of one `SubmitJob`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +170,12 @@ impl JobEngine for Network {
 
     async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         self.engine.terminate_job(job_id, reason).await
+    }
+}
+
+impl QueueSource for Network {
+    async fn job_queue(&self, name: &str) -> Result<Option<JobQueue>, PortError> {
+        self.engine.job_queue(name).await
     }
 }
 

@@ -53,15 +53,9 @@ pub(crate) async fn ended(name: &str) -> (World, Value) {
 pub(crate) async fn record(world: &World, event: &Value) {
     let table = |name: &str| name.ends_with("_TABLE").then(|| "table".to_owned());
     let config = state_handler::Config::read(&table);
-    state_handler::handle(
-        &world.recorder(&Unpaced),
-        &world.bus,
-        &config.unwrap(),
-        event.clone(),
-        &world.invocation(120),
-    )
-    .await
-    .unwrap();
+    state_handler::handle(&world.recorder(&Unpaced), &config.unwrap(), event.clone(), &world.invocation(120))
+        .await
+        .unwrap();
 }
 
 async fn deliver(world: &World, events: &[Value]) -> Vec<u64> {

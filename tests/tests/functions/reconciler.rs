@@ -1,11 +1,16 @@
 //! The reconciler.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use batchwright::domain::JobStatus;
-use batchwright::engine::{LocalEngine, VirtualClock};
+use batchwright::domain::{JobId, JobName, JobQueue, JobStatus, SubmitJobRequest, Timestamp};
+use batchwright::engine::{AttemptOutcome, LocalEngine, Scene, VirtualClock};
+use batchwright::events::JobDetail;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::Unpaced;
+use batchwright::ports::{
+    Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, QueueSource, Unpaced,
+};
 use batchwright_tests::bus::RecordedBus;
 use reconciler::{Config, Ports, Response, handle};
 use serde_json::json;
@@ -69,6 +74,132 @@ async fn a_run_that_nobody_goes_on_with_is_finished_by_the_submitter() {
     ::submitter::handle(&submitter_ports, &submitter::config(), call, &world.invocation(900)).await.unwrap();
     assert_eq!(world.tries("one").await, 1);
     assert_eq!(pass(&world).await.runs_continued, 0);
+}
+
+/// Batch with a queue that holds its jobs back, so long as it is told to.
+#[derive(Clone)]
+struct HeldBack {
+    engine: LocalEngine,
+    queue: Arc<Mutex<Result<JobQueue, PortError>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl HeldBack {
+    fn say(&self, queue: Result<JobQueue, PortError>) {
+        *self.queue.lock().unwrap() = queue;
+    }
+}
+
+impl QueueSource for HeldBack {
+    async fn job_queue(&self, name: &str) -> Result<Option<JobQueue>, PortError> {
+        assert!(name.ends_with("job-queue/q"), "{name}");
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.queue.lock().unwrap().clone().map(Some)
+    }
+}
+
+impl JobEngine for HeldBack {
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        self.engine.submit_job(request).await
+    }
+
+    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
+        self.engine.describe_jobs(job_ids).await
+    }
+
+    async fn list_jobs(
+        &self,
+        job_queue: &str,
+        job_name: &JobName,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs(job_queue, job_name, page).await
+    }
+
+    async fn list_jobs_since(
+        &self,
+        job_queue: &str,
+        since: Timestamp,
+        page: Option<&Cursor>,
+    ) -> Result<Page<JobSummary>, PortError> {
+        self.engine.list_jobs_since(job_queue, since, page).await
+    }
+
+    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.cancel_job(job_id, reason).await
+    }
+
+    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
+        self.engine.terminate_job(job_id, reason).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_job_is_runnable_for_long_is_kept_with_it() {
+    let long = |_: &Scene<'_>| AttemptOutcome::success_after(Duration::from_secs(20_000));
+    let mut world = World::with(long).await;
+    let mut large = job("large");
+    large["containerOverrides"]["resourceRequirements"] = json!([{"type": "VCPU", "value": "600"}]);
+    let mut behind = large.clone();
+    behind["jobName"] = json!("behind");
+    let submitter_ports = submitter::ports(&world, Unpaced);
+    let call = json!({"jobs": [large, behind]});
+    ::submitter::handle(&submitter_ports, &submitter::config(), call, &world.invocation(900)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    while let Ok(event) = world.events.try_recv() {
+        log_collector::record(&world, &serde_json::to_value(event).unwrap()).await;
+    }
+    assert_eq!(world.status("behind").await, Some(JobStatus::Runnable), "there is no room for both");
+    let queue = JobQueue {
+        job_queue_name: "queue".to_owned(),
+        state: "DISABLED".to_owned(),
+        status: "VALID".to_owned(),
+        status_reason: None,
+        compute_environments: Vec::new(),
+        front: Vec::new(),
+    };
+    let batch = HeldBack {
+        engine: world.engine.clone(),
+        queue: Arc::new(Mutex::new(Ok(queue.clone()))),
+        asked: Arc::default(),
+    };
+    let pass = async || {
+        let AllPorts { store, pace, clock, source, archive, invoker, bus, .. } = ports(&world);
+        let ports = Ports { store, engine: batch.clone(), pace, clock, source, archive, invoker, bus };
+        let answer = handle(&ports, &config(), json!({}), &world.invocation(110)).await.unwrap();
+        let counted = answer.metrics.iter().find(|metric| metric.name == "JobsHeldBack").unwrap().count;
+        assert_eq!(counted, answer.body.jobs_held_back);
+        answer.body
+    };
+    let reason = async || {
+        let job = world.store.job(&JobName::parse("behind").unwrap()).await.unwrap().unwrap();
+        job.state().unwrap().status_reason.clone()
+    };
+    assert_eq!(
+        (pass().await.jobs_held_back, batch.asked.load(Ordering::Relaxed)),
+        (0, 0),
+        "it is not silent yet"
+    );
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    let found = pass().await;
+    assert_eq!((found.jobs_held_back, found.postponed, batch.asked.load(Ordering::Relaxed)), (1, 0, 1));
+    assert_eq!(reason().await.as_deref(), Some("QUEUE_DISABLED: the queue queue is DISABLED"));
+    pass().await;
+    assert_eq!(batch.asked.load(Ordering::Relaxed), 1, "a pass asks only about those that are silent again");
+    let error = PortError::retryable("DescribeJobQueues", "it is away");
+    batch.say(Err(error));
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    let found = pass().await;
+    assert_eq!(
+        (found.jobs_held_back, found.postponed, found.cut_short),
+        (0, 1, false),
+        "it keeps nothing else waiting"
+    );
+    batch.say(Ok(JobQueue { state: "ENABLED".to_owned(), ..queue }));
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    assert_eq!(pass().await.jobs_held_back, 0);
+    let expected = "WAITS_FOR_CAPACITY: the queue queue and its compute environments are in order";
+    assert_eq!(reason().await.as_deref(), Some(expected), "what was true before is told no more");
 }
 
 #[tokio::test(start_paused = true)]

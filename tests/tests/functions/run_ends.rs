@@ -7,6 +7,8 @@ use batchwright::engine::{AttemptOutcome, Ending, Scene};
 use batchwright::events::Announcement;
 use batchwright::ports::{Clock as _, EventBus, JobRemoval as _, NoBus, PortError, RunStore as _, Unpaced};
 use batchwright::use_cases::prune::{Pruned, prune};
+use batchwright::use_cases::record_state::Recorder;
+use batchwright::use_cases::submit::SubmitPolicy;
 use serde_json::{Value, json};
 
 use crate::world::{World, batch, handed_back, job, texts, uploaded};
@@ -20,11 +22,12 @@ async fn submit(world: &World, jobs: &[Value]) {
 }
 
 async fn deliver(world: &World, events: &[Value], bus: &impl EventBus) -> Vec<u64> {
-    let recorder = world.recorder(&Unpaced);
+    let World { store, engine, clock, .. } = world;
+    let policy = SubmitPolicy::default();
+    let recorder = Recorder { store, engine, pace: &Unpaced, clock, bus, policy };
     let messages = batch(texts(events));
     let config = state_handler::config();
-    let answer =
-        ::state_handler::handle(&recorder, bus, &config, messages, &world.invocation(900)).await.unwrap();
+    let answer = ::state_handler::handle(&recorder, &config, messages, &world.invocation(900)).await.unwrap();
     handed_back(&answer.body)
 }
 

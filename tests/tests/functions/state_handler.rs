@@ -26,7 +26,7 @@ async fn submit(world: &World, names: &[&str]) {
 
 async fn deliver(world: &World, event: Value) -> (Value, Vec<Metric>) {
     let recorder = world.recorder(&Unpaced);
-    let answer = handle(&recorder, &world.bus, &config(), event, &world.invocation(120)).await.unwrap();
+    let answer = handle(&recorder, &config(), event, &world.invocation(120)).await.unwrap();
     (serde_json::to_value(answer.body).unwrap(), answer.metrics)
 }
 
@@ -72,7 +72,7 @@ async fn of_a_batch_only_the_newest_state_of_each_submission_is_written() {
     };
     let config = Config::read(&here).unwrap();
     let recorder = world.recorder(&Unpaced);
-    handle(&recorder, &world.bus, &config, batch(texts(&events)), &world.invocation(120)).await.unwrap();
+    handle(&recorder, &config, batch(texts(&events)), &world.invocation(120)).await.unwrap();
     assert_eq!(world.status("one").await, Some(JobStatus::Running));
 }
 
@@ -97,7 +97,7 @@ async fn events_of_another_account_or_region_are_left_alone() {
         let mut event = end.clone();
         (event["account"], event["region"]) = (json!(account), json!(region));
         let recorder = world.recorder(&Unpaced);
-        let answer = handle(&recorder, &world.bus, &config, event, &world.invocation(120)).await.unwrap();
+        let answer = handle(&recorder, &config, event, &world.invocation(120)).await.unwrap();
         let body = serde_json::to_value(answer.body).unwrap();
         assert_eq!(body["outcome"], outcome, "{account} {region}");
     }
@@ -131,10 +131,15 @@ async fn what_can_t_be_submitted_again_now_is_handed_back() {
     let refusing = FaultPlan { refused_permille: 1_000, ..FaultPlan::default() };
     let engine = FaultyEngine::new(world.engine.clone(), refusing);
     let World { store, clock, .. } = &world;
-    let recorder =
-        Recorder { store, engine: &engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() };
-    let answer =
-        handle(&recorder, &NoBus, &config(), batch(texts(&events)), &world.invocation(3_600)).await.unwrap();
+    let recorder = Recorder {
+        store,
+        engine: &engine,
+        pace: &Unpaced,
+        clock,
+        bus: &NoBus,
+        policy: SubmitPolicy::default(),
+    };
+    let answer = handle(&recorder, &config(), batch(texts(&events)), &world.invocation(3_600)).await.unwrap();
     assert_eq!(handed_back(&answer.body).len(), 1, "{:?}", answer.body);
     let (body, _) = deliver(&world, batch(texts(&events))).await;
     assert_eq!(handed_back(&body), [0_u64; 0]);
@@ -183,10 +188,16 @@ async fn messages_that_the_time_does_not_suffice_for_are_handed_back() {
     let refusing = FaultPlan { refused_permille: 1_000, ..FaultPlan::default() };
     let engine = FaultyEngine::new(world.engine.clone(), refusing);
     let World { store, clock, .. } = &world;
-    let recorder =
-        Recorder { store, engine: &engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() };
+    let recorder = Recorder {
+        store,
+        engine: &engine,
+        pace: &Unpaced,
+        clock,
+        bus: &NoBus,
+        policy: SubmitPolicy::default(),
+    };
     let invocation = world.invocation(6);
-    let answer = handle(&recorder, &NoBus, &config(), batch(texts(&events)), &invocation).await.unwrap();
+    let answer = handle(&recorder, &config(), batch(texts(&events)), &invocation).await.unwrap();
     assert_eq!(handed_back(&answer.body).len(), 1);
     assert!(batchwright::ports::Clock::now(clock) <= invocation.deadline);
 }
@@ -290,9 +301,8 @@ async fn an_event_that_comes_through_a_topic_is_the_one_inside() {
         .as_array_mut()
         .unwrap()
         .push(json!({"messageId": "bodiless", "eventSource": "aws:sqs"}));
-    let answer = handle(&world.recorder(&Unpaced), &world.bus, &config(), messages, &world.invocation(120))
-        .await
-        .unwrap();
+    let answer =
+        handle(&world.recorder(&Unpaced), &config(), messages, &world.invocation(120)).await.unwrap();
     let body = serde_json::to_value(&answer.body).unwrap();
     assert_eq!(body["batchItemFailures"], json!([{"itemIdentifier": "bodiless"}]), "that message alone");
     assert!(answer.metrics.contains(&Metric::count("MessagesRefused", 1)), "{:?}", answer.metrics);

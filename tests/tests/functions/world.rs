@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) clock: VirtualClock,
     pub(crate) invoker: Invocations,
     pub(crate) bus: RecordedBus,
-    events: UnboundedReceiver<JobStateChange>,
+    pub(crate) events: UnboundedReceiver<JobStateChange>,
 }
 
 impl World {
@@ -63,9 +63,9 @@ impl World {
     pub(crate) fn recorder<'a, P: SubmissionPace>(
         &'a self,
         pace: &'a P,
-    ) -> Recorder<'a, InMemoryJobStore, LocalEngine, P, VirtualClock> {
-        let Self { store, engine, clock, .. } = self;
-        Recorder { store, engine, pace, clock, policy: SubmitPolicy::default() }
+    ) -> Recorder<'a, InMemoryJobStore, LocalEngine, P, VirtualClock, RecordedBus> {
+        let Self { store, engine, clock, bus, .. } = self;
+        Recorder { store, engine, pace, clock, bus, policy: SubmitPolicy::default() }
     }
 
     /// Lets every job run to its end. Returns the events that came, as EventBridge sends them.

@@ -88,7 +88,7 @@ pub(crate) async fn run<S: JobStore + RunStore>(seed: u64, store: S) -> anyhow::
 impl<S: JobStore + RunStore> History<S> {
     fn recorder(&self) -> Recorder<'_, FaultyStore<S>, WithNodes, Unpaced, VirtualClock> {
         let Self { store, engine, clock, .. } = self;
-        Recorder { store, engine, pace: &Unpaced, clock, policy: SubmitPolicy::default() }
+        Recorder { store, engine, pace: &Unpaced, clock, bus: &NoBus, policy: SubmitPolicy::default() }
     }
 
     async fn submit_all(&mut self) -> anyhow::Result<()> {
@@ -164,8 +164,7 @@ impl<S: JobStore + RunStore> History<S> {
             let of_any = |name: &str| matches!(name, "BATCHWRIGHT_ACCOUNT" | "AWS_REGION");
             let setting = |name: &str| (!of_any(name)).then(|| "7".to_owned());
             let config = state_handler::Config::read(&setting)?;
-            let answer =
-                state_handler::handle(&self.recorder(), &NoBus, &config, sent.clone(), &invocation).await?;
+            let answer = state_handler::handle(&self.recorder(), &config, sent.clone(), &invocation).await?;
             let ids: BTreeSet<_> = batch.iter().map(|message| message.event.detail.job_id.clone()).collect();
             let before = self.look().await?;
             self.last.changed_only(&before, &ids, &self.jobs)?;

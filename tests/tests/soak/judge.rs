@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use batchwright::domain::{Cause, JobId, JobName, JobState, RunState};
-use batchwright::events::RunEnded;
+use batchwright::events::{JobEnded, RunEnded};
 use batchwright::ports::{JobEngine as _, JobQueries as _, RunStore as _};
 use batchwright::use_cases::queries::for_each_submission_of;
 use batchwright::use_cases::run_file::{ReportLine, ReportOutcome, merged};
 use batchwright_tests::crash::deployment::LINES;
-use batchwright_tests::crash::verdict::judge_told_end;
+use batchwright_tests::crash::verdict::{judge_told_end, judge_told_job};
 
 use crate::load::{File, Wave};
 use crate::world::World;
@@ -36,9 +36,15 @@ pub(crate) async fn judge(world: &World, wave: &Wave, held: &mut Held) -> anyhow
     let most = world.storm.network.most_in_flight();
     ensure!(most <= 1, "{most} submissions of one job were in flight at once");
     let told = world.bus.runs();
+    let mut ends: BTreeMap<JobName, Vec<JobEnded>> = BTreeMap::new();
+    for end in world.bus.jobs() {
+        ends.entry(end.job_name.clone()).or_default().push(end);
+    }
     for file in &wave.files {
         for name in &file.names {
-            judge_job(world, file, &wave.repeated, name, held).await.with_context(|| name.clone())?;
+            judge_job(world, file, (&wave.repeated, &ends), name, held)
+                .await
+                .with_context(|| name.clone())?;
         }
     }
     for file in &wave.files {
@@ -50,7 +56,7 @@ pub(crate) async fn judge(world: &World, wave: &Wave, held: &mut Held) -> anyhow
 async fn judge_job(
     world: &World,
     file: &File,
-    repeated: &BTreeSet<String>,
+    (repeated, ends): (&BTreeSet<String>, &BTreeMap<JobName, Vec<JobEnded>>),
     name: &str,
     held: &mut Held,
 ) -> anyhow::Result<()> {
@@ -69,6 +75,7 @@ async fn judge_job(
         return Ok(());
     };
     ensure!(job.head.claim.is_none(), "a claim stands");
+    judge_told_job(&job, ends.get(&job_name).map_or(&[], Vec::as_slice))?;
     ensure!(!books.is_empty() || file.cancelled_after.is_some(), "never submitted: {:?}", job.head.refusal);
     let mut real: BTreeMap<JobId, JobState> = BTreeMap::new();
     for detail in books {

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use batchwright::domain::{JobId, JobName, SubmitJobRequest, Timestamp};
+use batchwright::domain::{JobId, JobName, JobQueue, SubmitJobRequest, Timestamp};
 use batchwright::events::JobDetail;
-use batchwright::ports::{Clock, Cursor, JobEngine, JobSummary, Page, PortError, SubmissionPace};
+use batchwright::ports::{
+    Clock, Cursor, JobEngine, JobSummary, Page, PortError, QueueSource, SubmissionPace,
+};
 use batchwright_tests::crash::clock::DeploymentClock;
 use batchwright_tests::crash::network::{Network, Passage};
 use batchwright_tests::dice::Dice;
@@ -91,6 +93,13 @@ impl Storm {
             (true, false) => Err(PortError::ambiguous(operation, "503 Service Unavailable")),
             (true, true) => Err(PortError::retryable(operation, "503 Service Unavailable")),
         }
+    }
+}
+
+impl QueueSource for Storm {
+    async fn job_queue(&self, name: &str) -> Result<Option<JobQueue>, PortError> {
+        self.reach("DescribeJobQueues", READS_FAILED).await?;
+        self.network.job_queue(name).await
     }
 }
 

@@ -353,10 +353,10 @@ impl World {
     ) -> Result<BTreeSet<String>, FunctionError> {
         let (store, engine) = (Fused::new(self.store.clone(), fuse), Fused::new(self.storm.clone(), fuse));
         let policy = SubmitPolicy::default();
-        let recorder = Recorder { store: &store, engine: &engine, pace: &engine, clock: &self.clock, policy };
+        let (bus, clock) = (Fused::new(self.bus.clone(), fuse), &self.clock);
+        let recorder = Recorder { store: &store, engine: &engine, pace: &engine, clock, bus: &bus, policy };
         let config = state_handler::Config::read(&setting).map_err(refused)?;
-        let bus = Fused::new(self.bus.clone(), fuse);
-        let answer = state_handler::handle(&recorder, &bus, &config, event, invocation).await?;
+        let answer = state_handler::handle(&recorder, &config, event, invocation).await?;
         self.count_surplus(&answer.metrics);
         match answer.body {
             state_handler::Response::Messages(response) => Ok(response.failed().map(str::to_owned).collect()),

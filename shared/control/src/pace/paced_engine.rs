@@ -1,8 +1,8 @@
 //! An engine whose calls keep to a pace.
 
-use crate::domain::{JobId, JobName, SubmitJobRequest, Timestamp};
+use crate::domain::{JobId, JobName, JobQueue, SubmitJobRequest, Timestamp};
 use crate::events::JobDetail;
-use crate::ports::{Cursor, ErrorKind, JobEngine, JobSummary, Page, PortError, SubmissionPace};
+use crate::ports::{Cursor, ErrorKind, JobEngine, JobSummary, Page, PortError, QueueSource, SubmissionPace};
 
 /// Holds back the calls that describe, list, cancel and terminate jobs, because all programs of an account and
 /// Region share Batch's quotas. `SubmitJob` passes at once: a submitter waits before its claim, so that the claim
@@ -65,6 +65,15 @@ impl<E: JobEngine, P: SubmissionPace> JobEngine for PacedEngine<E, P> {
 
     async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
         self.paced(self.inner.terminate_job(job_id, reason)).await
+    }
+}
+
+/// Three calls for a queue: `DescribeJobQueues`, `DescribeComputeEnvironments`, `GetJobQueueSnapshot`.
+impl<E: QueueSource, P: SubmissionPace> QueueSource for PacedEngine<E, P> {
+    async fn job_queue(&self, name: &str) -> Result<Option<JobQueue>, PortError> {
+        self.pace.admit().await;
+        self.pace.admit().await;
+        self.paced(self.inner.job_queue(name)).await
     }
 }
 

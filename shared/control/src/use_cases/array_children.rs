@@ -15,7 +15,9 @@ use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::plan::Skip;
 use crate::domain::retry::Again;
 use crate::domain::{Cause, ChildOf, Children, FollowUp, Job, JobId, JobName, JobState, JobStatus};
-use crate::ports::{Applied, Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+use crate::ports::{
+    Applied, Clock, Cursor, EventBus, JobEngine, JobStore, PortError, RunStore, SubmissionPace,
+};
 
 /// Children's own jobs that are looked up at once.
 const LOOK_UP: usize = 25;
@@ -48,12 +50,13 @@ impl Ended {
     }
 }
 
-impl<S, E, P, C> Recorder<'_, S, E, P, C>
+impl<S, E, P, C, B> Recorder<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     /// What follows from the end of an array's child: one that lost its host is run again, where the array
     /// asks for it. `None` where nothing does.
@@ -124,17 +127,20 @@ where
             return Ok(Recorded::Waiting);
         };
         let ended = children.ended(all_succeeded);
+        let recovered = ended.outcome == Some(JobStatus::Succeeded);
+        let end = if recovered {
+            ended_by(array, state, JobStatus::Succeeded, None)
+        } else {
+            ended_by(array, state, JobStatus::Failed, Some(Cause::Child))
+        };
+        // Before it is written down: until then the array's end is not settled, and the reconciler looks again.
+        self.tell(&end).await?;
         if !self.store.save_children(name, job_id, &ended, self.clock.now()).await? {
             return Ok(Recorded::Noted(Applied::Stale));
         }
         self.store.save_follow_up(name, job_id, &FollowUp::Settled).await?;
-        let recovered = ended.outcome == Some(JobStatus::Succeeded);
         info!(job.name = %name, job.id = %job_id, recovered, "the array's children have ended");
-        Ok(if recovered {
-            ended_by(array, state, JobStatus::Succeeded, None)
-        } else {
-            ended_by(array, state, JobStatus::Failed, Some(Cause::Child))
-        })
+        Ok(Recorded::Ended(Box::new(end)))
     }
 
     /// The indexes of the children that lost their hosts, and whether others failed. What no event has told

@@ -30,7 +30,7 @@ pub struct LookPolicy {
     pub to_the_end: bool,
 }
 
-/// Tells that jobs have ended, and looks for the ends of runs that waited for them. Returns how many runs ended.
+/// Looks for the ends of runs that waited for jobs that have ended, and tells them. Returns how many runs ended.
 ///
 /// Idempotent, apart from telling twice. Errs where a port fails: then call it again with the same ends.
 pub async fn jobs_ended<S: JobQueries + RunStore>(
@@ -39,8 +39,7 @@ pub async fn jobs_ended<S: JobQueries + RunStore>(
     clock: &impl Clock,
     ends: &[JobEnded],
 ) -> Result<u64, PortError> {
-    let told = ends.iter().filter(|end| !end.is_child);
-    let mut events: Vec<Announcement> = told.map(|end| Announcement::Job(Box::new(end.clone()))).collect();
+    let mut events = Vec::new();
     let mut of_runs: BTreeMap<&RunId, Vec<&JobName>> = BTreeMap::new();
     for end in ends {
         of_runs.entry(&end.run_id).or_default().push(&end.job_name);

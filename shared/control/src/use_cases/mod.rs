@@ -34,3 +34,4 @@ pub mod select;
 pub mod stop;
 pub mod submit;
 mod take_over;
+pub mod waits;

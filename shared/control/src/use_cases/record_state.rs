@@ -4,12 +4,14 @@ use std::fmt;
 
 use tracing::debug;
 
-use super::follow::{LOOKS_OF_AN_EVENT, Telling};
+use super::follow::{LOOKS_OF_AN_EVENT, Telling, is_last};
 use super::submit::{SubmitPolicy, end_surplus};
 use crate::domain::retry::Again;
 use crate::domain::{JobId, JobState, JobStatus, NewSubmission, RecordOutcome};
 use crate::events::JobEnded;
-use crate::ports::{Applied, Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+use crate::ports::{
+    Applied, Clock, EventBus, JobEngine, JobStore, NoBus, PortError, RunStore, SubmissionPace,
+};
 
 /// What a state led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +55,7 @@ impl fmt::Display for Resubmission {
 
 /// The ports and rules that recording and following up need.
 #[derive(Debug)]
-pub struct Recorder<'a, S, E, P, C> {
+pub struct Recorder<'a, S, E, P, C, B = NoBus> {
     /// The state of all jobs.
     pub store: &'a S,
     /// What runs them.
@@ -62,16 +64,19 @@ pub struct Recorder<'a, S, E, P, C> {
     pub pace: &'a P,
     /// The time.
     pub clock: &'a C,
+    /// Who is told that a job has ended, before that leaves every list of the store: so at least once, whatever dies.
+    pub bus: &'a B,
     /// How claims are used.
     pub policy: SubmitPolicy,
 }
 
-impl<S, E, P, C> Recorder<'_, S, E, P, C>
+impl<S, E, P, C, B> Recorder<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     /// Records a state and does what follows from it.
     ///
@@ -87,6 +92,16 @@ where
         state: &JobState,
         telling: Telling<'_>,
     ) -> Result<Recorded, PortError> {
+        self.record(state, Origin::Delivered, telling).await
+    }
+
+    pub(super) async fn record(
+        &self,
+        state: &JobState,
+        origin: Origin,
+        telling: Telling<'_>,
+    ) -> Result<Recorded, PortError> {
+        let mut told = if is_last(state) { self.tell_ahead(state, origin).await? } else { None };
         // The first events may come before the submission is recorded. Later ones mostly tell something new of one that is
         // known: one write, and no look before it.
         let applied = match state.status {
@@ -99,14 +114,20 @@ where
                 Owner::Nobody => return Ok(Recorded::NotOurs),
                 Owner::Surplus => return self.end_surplus(state).await,
                 Owner::Us if says_no_more_than_its_record(state) => Applied::Stale,
-                Owner::Us => self.store.apply_state(state, self.clock.now()).await?,
+                Owner::Us => {
+                    if is_last(state) && told.is_none() {
+                        told = self.tell_ahead(state, origin).await?;
+                    }
+                    self.store.apply_state(state, self.clock.now()).await?
+                }
             },
         };
         debug!(job.name = %state.job_name, job.id = %state.job_id, status = %state.status, ?applied, "state");
         let followed = match (state.status.is_terminal(), state.job_id.parent()) {
             (false, _) => None,
             (true, Some(_)) => self.child_ended(state).await?,
-            (true, None) => self.follow(state, LOOKS_OF_AN_EVENT, telling).await?,
+            // Boxed, because it is large, and most states are no end.
+            (true, None) => Box::pin(self.follow(state, told, LOOKS_OF_AN_EVENT, telling)).await?,
         };
         Ok(followed.unwrap_or(Recorded::Noted(applied)))
     }
@@ -132,6 +153,15 @@ where
         }
         Ok(Recorded::Surplus)
     }
+}
+
+/// Where a state comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A message, which comes again where it is not dealt with.
+    Delivered,
+    /// An answer of Batch's: nobody asks again when it is written down.
+    Asked,
 }
 
 /// Whether all that a state says was written down when its submission was recorded.

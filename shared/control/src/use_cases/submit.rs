@@ -1,5 +1,6 @@
 //! One job, submitted once: claim, `SubmitJob`, record.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tracing::{info, warn};
@@ -122,7 +123,11 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
                 }
                 let mut spec = order.spec.clone();
                 spec.job_queue = job_queue.unwrap_or(spec.job_queue);
-                let answer = call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await;
+                let earlier = claim.replaces.as_ref().or(spec.child_of.as_ref().map(|child| &child.job_id));
+                let answer = match opened(engine, &spec, earlier).await {
+                    Ok(spec) => call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await,
+                    Err(error) => Err(error),
+                };
                 return record_answer(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
             }
         }
@@ -169,6 +174,31 @@ pub(super) async fn cancelled<S: ClaimStore + RunStore>(
         store.release(job_name, nonce, Some(&why), clock.now()).await?;
     }
     Ok(is_cancelled)
+}
+
+/// The job as Batch is told it: of a sealed one that comes from a store, with what Batch knows of an earlier submission.
+///
+/// Errs for good where Batch no longer knows that, or there was none: then only the job's file can tell.
+pub(super) async fn opened<'a, E: JobEngine>(
+    engine: &E,
+    spec: &'a JobSpec,
+    earlier: Option<&JobId>,
+) -> Result<Cow<'a, JobSpec>, PortError> {
+    if spec.seal.is_none() {
+        return Ok(Cow::Borrowed(spec));
+    }
+    let refused = |why: &str| {
+        let why = format!("its environment is sealed, and {why}; run its job file again");
+        PortError::permanent("SubmitJob", why)
+    };
+    let Some(earlier) = earlier else {
+        return Err(refused("nothing of it was submitted from which it could be taken"));
+    };
+    let described = engine.describe_jobs(std::slice::from_ref(earlier)).await?;
+    let earlier =
+        described.first().ok_or_else(|| refused("AWS Batch no longer knows its earlier submission"))?;
+    let environment = earlier.container.as_ref().map(|container| container.environment.as_slice());
+    Ok(Cow::Owned(spec.opened(&earlier.parameters, environment.unwrap_or_default())))
 }
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take

@@ -2,7 +2,7 @@
 //! place in one step, so that at no moment nobody has the job in hand.
 
 use super::dependencies::{Resolved, resolve};
-use super::submit::{SubmitOutcome, SubmitPolicy, call, cancelled, record_answer};
+use super::submit::{SubmitOutcome, SubmitPolicy, call, cancelled, opened, record_answer};
 use crate::domain::plan::Skip;
 use crate::domain::{ClaimOutcome, JobHead, NewClaim, Nonce};
 use crate::ports::{
@@ -52,7 +52,12 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
         return Ok(SubmitOutcome::Skipped(Skip::RunCancelled));
     }
     let spec = head.spec.clone().with(|spec| spec.job_queue = head.claimed_queue().to_owned());
-    match call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await {
+    let earlier = head.job_id.as_ref().or(spec.child_of.as_ref().map(|child| &child.job_id));
+    let answer = match opened(engine, &spec, earlier).await {
+        Ok(spec) => call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
             Ok(SubmitOutcome::Deferred(error.to_string()))
         }

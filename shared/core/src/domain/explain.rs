@@ -6,8 +6,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::cause::Cause;
+use super::ids::JobId;
 use super::job::{Job, JobState};
-use super::queue::JobQueue;
+use super::queue::{ComputeEnvironment, InFront, JobQueue, queue_name};
 use super::retry::{self, Next, next};
 use super::status::JobStatus;
 use super::times::Timestamp;
@@ -85,6 +86,20 @@ impl Situation {
         Self::Recovering,
         Self::Succeeded,
     ];
+
+    /// Those of a RUNNABLE job.
+    pub const IN_A_QUEUE: [Situation; 5] = [
+        Self::QueueDisabled,
+        Self::EnvironmentBroken,
+        Self::QueueBlocked,
+        Self::AtMaximum,
+        Self::WaitsForCapacity,
+    ];
+
+    /// Whether a job waits until somebody does something, and not only for capacity.
+    pub const fn holds_back(self) -> bool {
+        matches!(self, Self::QueueDisabled | Self::EnvironmentBroken | Self::QueueBlocked)
+    }
 
     /// A word: the cause of a failure.
     pub const fn as_str(self) -> &'static str {
@@ -272,9 +287,16 @@ pub fn situation(facts: &Facts<'_>) -> Situation {
     }
 }
 
-/// What Batch's own `statusReason` of a RUNNABLE job says comes first: it is about this very job.
 fn runnable(facts: &Facts<'_>) -> Situation {
-    let Some(queue) = facts.queue else { return Situation::WaitsForCapacity };
+    match (facts.queue, facts.job.state()) {
+        (Some(queue), Some(state)) => waits(queue, state, facts.now),
+        _ => Situation::WaitsForCapacity,
+    }
+}
+
+/// Why a RUNNABLE submission waits in its queue. What Batch's own `statusReason` says comes first: it is about this very
+/// job.
+pub fn waits(queue: &JobQueue, state: &JobState, now: Timestamp) -> Situation {
     if queue.state == "DISABLED" {
         return Situation::QueueDisabled;
     }
@@ -287,11 +309,11 @@ fn runnable(facts: &Facts<'_>) -> Situation {
     if usable.is_empty() && !queue.compute_environments.is_empty() {
         return Situation::EnvironmentBroken;
     }
-    let reason = facts.job.state().and_then(|state| state.status_reason.as_deref()).unwrap_or_default();
+    let reason = state.status_reason.as_deref().unwrap_or_default();
     if reason.starts_with("MISCONFIGURATION:") {
         return Situation::EnvironmentBroken;
     }
-    if blocking(facts).is_some() {
+    if in_the_way(queue, &state.job_id, now).is_some() {
         return Situation::QueueBlocked;
     }
     let is_full =
@@ -300,16 +322,84 @@ fn runnable(facts: &Facts<'_>) -> Situation {
     if full && !usable.is_empty() { Situation::AtMaximum } else { Situation::WaitsForCapacity }
 }
 
+/// Jobs that `GetJobQueueSnapshot` tells of. Source: its API reference.
+const FRONT_MAX: usize = 100;
+
+/// Compute environments that a reason names. Source: Batch's quota of environments a queue.
+const ENVIRONMENTS_TOLD: usize = 3;
+
 /// How long a job stands at the front before it counts as one that can't be placed: Batch itself tells of a
 /// blocked queue after ten minutes.
 const BLOCKED_AFTER_MS: i64 = 600_000;
 
 /// Another job, at the queue's front for long.
 pub fn blocking<'a>(facts: &Facts<'a>) -> Option<&'a str> {
-    let first = facts.queue?.front.first()?;
-    let own = facts.job.head.job_id.as_ref().is_some_and(|job_id| first.job_arn.ends_with(job_id.as_str()));
-    let is_long = first.since.is_some_and(|since| facts.now.millis_since(since) >= BLOCKED_AFTER_MS);
-    (!own && is_long).then_some(first.job_arn.as_str())
+    let first = in_the_way(facts.queue?, facts.job.head.job_id.as_ref()?, facts.now)?;
+    Some(first.job_arn.as_str())
+}
+
+fn in_the_way<'a>(queue: &'a JobQueue, job_id: &JobId, now: Timestamp) -> Option<&'a InFront> {
+    let first = queue.front.first()?;
+    let is_long = first.since.is_some_and(|since| now.millis_since(since) >= BLOCKED_AFTER_MS);
+    (!is_of(first, job_id) && is_long).then_some(first)
+}
+
+fn is_of(entry: &InFront, job_id: &JobId) -> bool {
+    entry.job_arn.ends_with(job_id.as_str())
+}
+
+/// Why a submission is RUNNABLE for long, in words that are kept with it as its reason: the situation and what it was
+/// told from, as in `QUEUE_DISABLED: the queue spot is DISABLED; number 3 at its front`. `None` where Batch itself has
+/// told why, because that is about this very job.
+pub fn wait_reason(queue: &JobQueue, state: &JobState, now: Timestamp) -> Option<(Situation, String)> {
+    if state.status_reason.as_deref().is_some_and(|reason| !is_wait_reason(reason)) {
+        return None;
+    }
+    let situation = waits(queue, state, now);
+    let mut said = seen(queue, situation, &state.job_id, now);
+    match queue.front.iter().position(|entry| is_of(entry, &state.job_id)) {
+        Some(place) => said += &format!("; number {} at its front", place + 1),
+        None if queue.front.len() >= FRONT_MAX => said += &format!("; behind the {FRONT_MAX} at its front"),
+        None => {}
+    }
+    Some((situation, format!("{situation}: {said}")))
+}
+
+/// Whether a reason was told by [`wait_reason`], and not by Batch.
+fn is_wait_reason(reason: &str) -> bool {
+    let word = reason.split(": ").next().unwrap_or_default();
+    Situation::IN_A_QUEUE.iter().any(|situation| situation.as_str() == word)
+}
+
+/// What a situation is told from.
+fn seen(queue: &JobQueue, situation: Situation, job_id: &JobId, now: Timestamp) -> String {
+    let name = &queue.job_queue_name;
+    let because =
+        |reason: &Option<String>| reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let environments = |told: &dyn Fn(&ComputeEnvironment) -> String| {
+        queue.compute_environments.iter().take(ENVIRONMENTS_TOLD).map(told).collect::<Vec<_>>().join(", ")
+    };
+    match situation {
+        Situation::QueueDisabled => {
+            format!("the queue {name} is {}{}", queue.state, because(&queue.status_reason))
+        }
+        Situation::EnvironmentBroken => environments(&|environment| {
+            let ComputeEnvironment { compute_environment_name, state, status, status_reason, .. } =
+                environment;
+            format!("{compute_environment_name} is {state} and {status}{}", because(status_reason))
+        }),
+        Situation::QueueBlocked => in_the_way(queue, job_id, now).map_or(String::new(), |first| {
+            let since =
+                first.since.map_or(String::new(), |since| format!(" since {}", since.to_rfc3339_seconds()));
+            format!("{} is at the front of {name}{since}", queue_name(&first.job_arn))
+        }),
+        Situation::AtMaximum => environments(&|environment| {
+            let vcpus = |vcpus: Option<i32>| vcpus.map_or("?".to_owned(), |vcpus| vcpus.to_string());
+            let (desired, max) = (vcpus(environment.desired_vcpus), vcpus(environment.max_vcpus));
+            format!("{} uses {desired} of {max} vCPUs", environment.compute_environment_name)
+        }),
+        _ => format!("the queue {name} and its compute environments are in order"),
+    }
 }
 
 /// Whether batchwright submits the job again, and why or why not.
@@ -340,8 +430,7 @@ pub fn again(facts: &Facts<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::queue::{ComputeEnvironment, InFront};
-    use crate::domain::{FollowUp, JobHead, JobId, JobName, JobSpec, Submission};
+    use crate::domain::{FollowUp, JobHead, JobName, JobSpec, Submission};
 
     const NOW: Timestamp = Timestamp::from_millis(10_000_000);
     const ID: &str = "4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
@@ -431,6 +520,52 @@ mod tests {
         assert_eq!(of(&misfit, Some(&queue())), Situation::EnvironmentBroken);
         let unattended = Facts { is_attended: false, ..facts(&runnable, None) };
         assert_eq!(situation(&unattended), Situation::Unattended);
+    }
+
+    #[test]
+    fn a_reason_to_wait_is_kept_in_words_and_never_over_batchs_own() {
+        let told = |reason: Option<&str>, change: &dyn Fn(&mut JobQueue)| {
+            let runnable =
+                job(Some(JobStatus::Runnable), |state| state.status_reason = reason.map(str::to_owned));
+            let mut queue = queue();
+            change(&mut queue);
+            wait_reason(&queue, runnable.state().unwrap(), NOW).map(|(_, reason)| reason)
+        };
+        let in_front = |number: usize, since: i64| InFront {
+            job_arn: format!("arn:aws:batch:us-east-1:1:job/{}", if number == 2 { ID } else { "other" }),
+            since: Some(Timestamp::from_millis(since)),
+        };
+        let none: &dyn Fn(&mut JobQueue) = &|_| ();
+        let disabled: &dyn Fn(&mut JobQueue) = &|queue| queue.state = "DISABLED".to_owned();
+        let broken: &dyn Fn(&mut JobQueue) = &|queue| {
+            queue.compute_environments[0].status = "INVALID".to_owned();
+            queue.compute_environments[0].status_reason = Some("no such role".to_owned());
+        };
+        let full: &dyn Fn(&mut JobQueue) = &|queue| queue.compute_environments[0].desired_vcpus = Some(256);
+        let third: &dyn Fn(&mut JobQueue) =
+            &|queue| queue.front = (0..3).map(|number| in_front(number, 9_990_000)).collect();
+        let blocked: &dyn Fn(&mut JobQueue) =
+            &|queue| queue.front = (0..3).map(|number| in_front(number, 0)).collect();
+        let behind: &dyn Fn(&mut JobQueue) =
+            &|queue| queue.front = (3..103).map(|number| in_front(number, 9_990_000)).collect();
+        let in_order = "WAITS_FOR_CAPACITY: the queue queue and its compute environments are in order";
+        for (change, expected) in [
+            (none, in_order.to_owned()),
+            (disabled, "QUEUE_DISABLED: the queue queue is DISABLED".to_owned()),
+            (broken, "ENVIRONMENT_BROKEN: spot is ENABLED and INVALID (no such role)".to_owned()),
+            (full, "AT_MAXIMUM: spot uses 256 of 256 vCPUs".to_owned()),
+            (third, format!("{in_order}; number 3 at its front")),
+            (
+                blocked,
+                "QUEUE_BLOCKED: other is at the front of queue since 1970-01-01T00:00:00Z; number 3 at its front"
+                    .to_owned(),
+            ),
+            (behind, format!("{in_order}; behind the 100 at its front")),
+        ] {
+            assert_eq!(told(None, change).as_deref(), Some(expected.as_str()));
+            assert_eq!(told(Some("AT_MAXIMUM: spot uses 1 of 1 vCPUs"), change), Some(expected), "ours is renewed");
+            assert_eq!(told(Some("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - none"), change), None);
+        }
     }
 
     #[test]

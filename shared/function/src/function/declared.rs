@@ -21,6 +21,11 @@ pub const METRICS: &[Declared] = &[
     ("InvocationsSucceeded", "fan-out", "an item whose function succeeded"),
     ("InvocationsUnknown", "fan-out", "an item that may or may not have run"),
     ("JobsFailed", "state-handler", "a job that ended FAILED"),
+    (
+        "JobsHeldBack",
+        "reconciler",
+        "a job that is RUNNABLE for long, in a queue that is disabled, broken or blocked",
+    ),
     ("JobsRejected", "submitter", "a job that can't be submitted as it is"),
     ("JobsResubmitted", "state-handler, reconciler", "another submission of a job, by batchwright itself"),
     ("JobsSkipped", "submitter", "a job that was left alone: SUCCEEDED, in flight or claimed"),

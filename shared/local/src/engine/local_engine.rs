@@ -12,11 +12,11 @@ use super::jumps::Jumps;
 use super::logs::LogDirectory;
 use super::runner::Runner;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobDefinition, JobId, JobName, LogStream, Stop, SubmitJobRequest, Timestamp};
+use crate::domain::{JobDefinition, JobId, JobName, JobQueue, LogStream, Stop, SubmitJobRequest, Timestamp};
 use crate::events::{JobDetail, JobStateChange};
 use crate::ports::{
     Clock, Cursor, JobEngine, JobStopper, JobSummary, LogPage, LogSource, LogSourceError, OneByOne, Page,
-    PortError, SubmissionPace,
+    PortError, QueueSource, SubmissionPace,
 };
 
 /// Commands that wait for the driver. More make their senders wait.
@@ -189,6 +189,13 @@ impl LocalEngine {
             return Ok(());
         }
         Err(PortError::permanent(operation, format!("job {job_id} is not known to the engine")))
+    }
+}
+
+/// It has no queue that could hold a job back: what waits here waits for room.
+impl QueueSource for LocalEngine {
+    async fn job_queue(&self, _: &str) -> Result<Option<JobQueue>, PortError> {
+        Ok(None)
     }
 }
 

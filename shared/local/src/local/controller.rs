@@ -16,7 +16,7 @@ use crate::engine::{
     EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessSettings, SeededScript, SimulatedRunner,
 };
 use crate::events::JobStateChange;
-use crate::ports::{Clock, JobEngine, OneByOne};
+use crate::ports::{Clock, JobEngine, NoBus, OneByOne};
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::Reconciled;
 use crate::use_cases::record_state::Recorder;
@@ -121,7 +121,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     pub async fn until_ended(&mut self, mut job_ids: BTreeSet<JobId>, waits: bool) -> Result<(), LocalError> {
         let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
         let (store, engine, clock) = (&*store, &*engine, &*clock);
-        let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
+        let recorder =
+            Recorder { store, engine, pace: engine, clock, bus: &NoBus, policy: SubmitPolicy::default() };
         let logs = logs.as_ref().map(|logs| (logs, &*bucket));
         let mut pump = Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() };
         let ids: Vec<JobId> = job_ids.iter().cloned().collect();
@@ -151,7 +152,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     /// Takes up what was left behind, once.
     pub async fn reconcile(&mut self) -> Result<Reconciled, LocalError> {
         let Self { store, bucket, logs, engine, clock, .. } = &*self;
-        let recorder = Recorder { store, engine, pace: engine, clock, policy: SubmitPolicy::default() };
+        let recorder =
+            Recorder { store, engine, pace: engine, clock, bus: &NoBus, policy: SubmitPolicy::default() };
         let logs = logs.as_ref().map(|logs| (logs, bucket));
         Ok(take_up(&Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() }).await?)
     }

@@ -20,7 +20,8 @@ use crate::engine::LocalEngine;
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile};
 use crate::ports::{
-    CheckpointStore, Clock, JobEngine, JobStore, LogSource, ObjectStore, PortError, RunStore, SubmissionPace,
+    CheckpointStore, Clock, JobEngine, JobStore, LogSource, NoBus, ObjectStore, PortError, RunStore,
+    SubmissionPace,
 };
 use crate::use_cases::reconcile::Reconciled;
 use crate::use_cases::record_state::Recorder;
@@ -99,6 +100,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 engine: &*engine,
                 pace: &*engine,
                 clock: &*clock,
+                bus: &NoBus,
                 policy: order.policy,
             };
             let logs = logs.as_ref().map(|logs| (logs, &*bucket));

@@ -3,12 +3,14 @@
 use futures_util::{StreamExt as _, stream};
 
 use super::listing::{Expired, Listing, oldest_submission};
-use super::{Pass, Reconciled};
+use super::{Found, Pass, Reconciled};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::plan::Skip;
 use crate::domain::{JobHead, JobId, JobName, JobState, NewSubmission, RecordOutcome, Timestamp};
 use crate::events::JobDetail;
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace};
+use crate::ports::{
+    Clock, Cursor, EventBus, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace,
+};
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::submit::{SubmitOutcome, end_surplus};
 use crate::use_cases::take_over::take_over;
@@ -19,12 +21,13 @@ const CLAIMS_MAX: usize = 100_000;
 /// Claims that are settled at once.
 const AT_ONCE: usize = 16;
 
-impl<S, E, P, C> Pass<'_, S, E, P, C>
+impl<S, E, P, C, B> Pass<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     /// Three calls a hundred claims or fewer, where there are many: see `listing`.
     pub(super) async fn look_into_claims(&mut self) -> Result<(), PortError> {
@@ -86,16 +89,16 @@ where
         }
         let (recorder, policy) = (self.recorder, self.policy);
         let mut settling = stream::iter(described.into_iter().map(|(head, details)| async move {
-            let (mut done, mut ends) = (Reconciled::default(), Vec::new());
-            let mut pass = Pass { recorder, policy, done: &mut done, ends: &mut ends };
+            let (mut done, mut found) = (Reconciled::default(), Found::default());
+            let mut pass = Pass { recorder, policy, done: &mut done, found: &mut found };
             if let Err(error) = pass.settle(&head, &details).await {
                 pass.postpone(&head.spec.job_name, &error);
             }
-            (done, ends)
+            (done, found.ends)
         }))
         .buffer_unordered(AT_ONCE);
         while let Some((done, ends)) = settling.next().await {
-            self.ends.extend(ends);
+            self.found.ends.extend(ends);
             self.done.add(done);
         }
     }
@@ -121,7 +124,7 @@ where
         if adopted {
             return Ok(());
         }
-        let Recorder { store, engine, pace, clock, policy } = self.recorder;
+        let Recorder { store, engine, pace, clock, policy, .. } = self.recorder;
         match take_over(*store, *engine, *pace, *clock, policy, head, &claim.nonce).await? {
             SubmitOutcome::Submitted(_) => {
                 self.done.claims_released += 1;

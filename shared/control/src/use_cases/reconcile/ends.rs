@@ -8,16 +8,17 @@ use super::Pass;
 use crate::domain::follow_up::{Standing, standing};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::{FollowUp, JobId, JobName, JobState, Submission};
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+use crate::ports::{Clock, Cursor, EventBus, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 use crate::use_cases::follow::LOOKS_OF_A_PASS;
 use crate::use_cases::record_state::Recorded;
 
-impl<S, E, P, C> Pass<'_, S, E, P, C>
+impl<S, E, P, C, B> Pass<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     pub(super) async fn follow_unsettled_ends(&mut self) -> Result<(), PortError> {
         let mut cursor: Option<Cursor> = None;
@@ -65,11 +66,11 @@ where
     async fn follow(&mut self, submission: &Submission) -> Result<(), PortError> {
         let state = &submission.state;
         if state.may_be_tried_again() {
-            let (done, ends) = (&mut *self.done, &mut *self.ends);
+            let (done, ends) = (&mut *self.done, &mut self.found.ends);
             let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded, ends);
-            let followed = self.recorder.follow(state, LOOKS_OF_A_PASS, &mut telling).await?;
+            let followed = self.recorder.follow(state, None, LOOKS_OF_A_PASS, &mut telling).await?;
             if let Some(recorded) = &followed {
-                self.done.count(recorded, self.ends);
+                self.done.count(recorded, &mut self.found.ends);
             }
             // Nobody knows yet what follows: a claim stands, or a dependency or children decide.
             if matches!(followed, Some(Recorded::Waiting | Recorded::Noted(_))) {

@@ -9,7 +9,9 @@ use tracing::info;
 
 use super::Pass;
 use crate::domain::{JobHead, JobName, Timestamp};
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace};
+use crate::ports::{
+    Clock, Cursor, EventBus, JobEngine, JobStore, JobSummary, PortError, RunStore, SubmissionPace,
+};
 
 /// How far Batch's clock and ours may be apart, in milliseconds.
 const CLOCK_SKEW_MS: i64 = 3_600_000;
@@ -43,12 +45,13 @@ pub(super) struct Listing {
     failed: BTreeMap<JobName, PortError>,
 }
 
-impl<S, E, P, C> Pass<'_, S, E, P, C>
+impl<S, E, P, C, B> Pass<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     /// Lists the queues into which many of the claims go.
     pub(super) async fn list_queues(&self, expired: &[Expired]) -> Listing {

@@ -8,10 +8,10 @@ mod silence;
 use serde::Serialize;
 use tracing::{info, warn};
 
-use super::record_state::{Recorded, Recorder};
-use crate::domain::JobState;
+use super::record_state::{Origin, Recorded, Recorder};
+use crate::domain::{JobState, Submission};
 use crate::events::JobEnded;
-use crate::ports::{Clock, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+use crate::ports::{Clock, EventBus, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
 /// When the reconciler believes what.
 #[derive(Debug, Clone, Copy)]
@@ -87,12 +87,21 @@ impl Reconciled {
     }
 }
 
+/// What a pass has found for others to go on with.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Jobs that have ended. The bus was told of each; their runs are left to look at.
+    pub ends: Vec<JobEnded>,
+    /// Submissions that are RUNNABLE since long, by Batch's own answer: their queues are left to ask.
+    pub waiting: Vec<Submission>,
+}
+
 /// One pass: expired claims, ends that nobody followed up, silent submissions.
 ///
 /// Idempotent. What fails for one job is postponed and does not keep the others waiting; errs only
 /// where the store itself can't be read.
-pub async fn reconcile<S, E, P, C>(
-    recorder: &Recorder<'_, S, E, P, C>,
+pub async fn reconcile<S, E, P, C, B>(
+    recorder: &Recorder<'_, S, E, P, C, B>,
     policy: &ReconcilePolicy,
 ) -> Result<Reconciled, PortError>
 where
@@ -100,26 +109,28 @@ where
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     let mut done = Reconciled::default();
-    reconcile_counting(recorder, policy, &mut done, &mut Vec::new()).await?;
+    reconcile_counting(recorder, policy, &mut done, &mut Found::default()).await?;
     Ok(done)
 }
 
-/// The same, for callers that may drop it before its end: `done` says how far it came, `ends` which jobs have ended.
-pub async fn reconcile_counting<S, E, P, C>(
-    recorder: &Recorder<'_, S, E, P, C>,
+/// The same, for callers that may drop it before its end: `done` says how far it came, `found` what is left to be done.
+pub async fn reconcile_counting<S, E, P, C, B>(
+    recorder: &Recorder<'_, S, E, P, C, B>,
     policy: &ReconcilePolicy,
     done: &mut Reconciled,
-    ends: &mut Vec<JobEnded>,
+    found: &mut Found,
 ) -> Result<(), PortError>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
-    let mut pass = Pass { recorder, policy, done, ends };
+    let mut pass = Pass { recorder, policy, done, found };
     pass.look_into_claims().await?;
     pass.follow_unsettled_ends().await?;
     pass.ask_about_silent_submissions().await?;
@@ -129,25 +140,26 @@ where
     Ok(())
 }
 
-struct Pass<'a, S, E, P, C> {
-    recorder: &'a Recorder<'a, S, E, P, C>,
+struct Pass<'a, S, E, P, C, B> {
+    recorder: &'a Recorder<'a, S, E, P, C, B>,
     policy: &'a ReconcilePolicy,
     done: &'a mut Reconciled,
-    ends: &'a mut Vec<JobEnded>,
+    found: &'a mut Found,
 }
 
-impl<S, E, P, C> Pass<'_, S, E, P, C>
+impl<S, E, P, C, B> Pass<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     async fn record(&mut self, state: &JobState) -> Result<Recorded, PortError> {
-        let (done, ends) = (&mut *self.done, &mut *self.ends);
+        let (done, ends) = (&mut *self.done, &mut self.found.ends);
         let mut telling = |_: &JobState, recorded: &Recorded| done.count(recorded, ends);
-        let recorded = self.recorder.record_state_telling(state, &mut telling).await?;
-        self.done.count(&recorded, self.ends);
+        let recorded = self.recorder.record(state, Origin::Asked, &mut telling).await?;
+        self.done.count(&recorded, &mut self.found.ends);
         Ok(recorded)
     }
 

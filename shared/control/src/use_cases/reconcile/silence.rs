@@ -9,14 +9,15 @@ use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::reasons;
 use crate::domain::transition::{Transition, transition};
 use crate::domain::{JobId, JobState, JobStatus, Submission, Timestamp};
-use crate::ports::{Clock, Cursor, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
+use crate::ports::{Clock, Cursor, EventBus, JobEngine, JobStore, PortError, RunStore, SubmissionPace};
 
-impl<S, E, P, C> Pass<'_, S, E, P, C>
+impl<S, E, P, C, B> Pass<'_, S, E, P, C, B>
 where
     S: JobStore + RunStore,
     E: JobEngine,
     P: SubmissionPace,
     C: Clock,
+    B: EventBus,
 {
     /// Each answer is written down before the next question, so that a pass that ends early, for whatever
     /// reason, has asked about some that the next one need not ask about.
@@ -85,6 +86,9 @@ where
             let state = match found.map(crate::events::JobDetail::state) {
                 Some(state) if transition(Some(&submission.state), &state) == Transition::Apply => state,
                 Some(_) => {
+                    if submission.state.status == JobStatus::Runnable {
+                        self.found.waiting.push(submission.clone());
+                    }
                     unchanged.push(submission.clone());
                     continue;
                 }
