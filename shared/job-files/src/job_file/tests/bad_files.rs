@@ -116,6 +116,14 @@ const BAD_FIELDS: &[(&str, &str)] = &[
         "x.json: line 1: resubmitChildren: has no effect with maxTries 1, which leaves no try for a lost child; give 2 or more",
     ),
     (
+        r#""sealed": true, "eksPropertiesOverride": {"podProperties": {"metadata": {"namespace": "n"}}}"#,
+        "x.json: line 1: sealed: can't be combined with eksPropertiesOverride: only containerOverrides.environment and parameters are sealed; keep secrets in the job definition's secrets instead",
+    ),
+    (
+        r#""seal": "0123456789abcdef0123456789abcdef""#,
+        "x.json: line 1: seal: unknown field, and no known one is near; remove it",
+    ),
+    (
         r#""childOf": {"jobName": "b", "jobId": "x", "index": 1}"#,
         "x.json: line 1: childOf: unknown field, and no known one is near; remove it",
     ),

@@ -58,7 +58,7 @@ fn jobs() -> Vec<Value> {
             "propagateTags": true, "timeout": {"attemptDurationSeconds": 60}, "tags": {"t": "v"},
             "consumableResourcePropertiesOverride": consumables,
             "fallbackQueue": {"jobQueue": "r", "afterLosses": 2}, "retryOn": [{"cause": "TIMEOUT", "maxTries": 2}],
-            "resubmitChildren": true
+            "resubmitChildren": true, "sealed": true
         })),
         with(json!({"ecsPropertiesOverride": ecs})),
         with(json!({"eksPropertiesOverride": eks})),
