@@ -79,6 +79,9 @@ pub use batchwright_local::{local, wire};
 #[cfg(feature = "serializer")]
 #[doc(inline)]
 pub use batchwright_serial::{objects, serial};
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+#[doc(hidden)]
+pub use batchwright_stores::Gathering;
 #[doc(inline)]
 pub use batchwright_stores::directory;
 #[cfg(feature = "redis")]

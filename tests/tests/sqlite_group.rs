@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use anyhow::Context as _;
+use batchwright::Gathering as _;
 use batchwright::domain::{ClaimOutcome, JobState, Timestamp};
 use batchwright::engine::VirtualClock;
 use batchwright::local::{Controller, End, Mode, Observer, Options, Silent, StateDir};

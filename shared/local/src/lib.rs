@@ -7,7 +7,7 @@
 use batchwright_control::use_cases;
 use batchwright_core::{domain, events, ports};
 use batchwright_job_files::job_file;
-use batchwright_stores::{directory, sqlite};
+use batchwright_stores::{Gathering, directory, sqlite};
 
 pub mod engine;
 pub mod local;

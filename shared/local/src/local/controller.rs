@@ -9,6 +9,7 @@ use super::observer::Silent;
 use super::pump::Pump;
 use super::state_dir::{StateDir, StateDirLock};
 use super::take_up::{stop_cancelled_runs, take_up};
+use crate::Gathering as _;
 use crate::directory::DirectoryObjectStore;
 use crate::domain::JobId;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;

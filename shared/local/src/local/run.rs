@@ -15,6 +15,7 @@ use super::observer::Observer;
 use super::pump::Pump;
 use super::stop_requests::answer_stop_requests;
 use super::take_up::take_up;
+use crate::Gathering as _;
 use crate::domain::{Allowed, JobDefinition, RunCounts, RunId, SourceVersion};
 use crate::engine::LocalEngine;
 use crate::events::JobStateChange;

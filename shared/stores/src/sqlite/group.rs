@@ -286,26 +286,8 @@ impl SqliteStore {
         call(&session.connection).map_err(|failure| self.failed(operation, failure))
     }
 
-    /// Calls with the connection, for tables that somebody else keeps in the same file. What the call changes belongs to
-    /// the transaction that is open, if there is one; it is taken back where the call errs.
-    ///
-    /// # Errors
-    ///
-    /// Where the call errs, and as the ports that this is.
-    pub fn beside<T>(
-        &self,
-        operation: &'static str,
-        call: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, PortError> {
-        self.change_at_once(operation, |connection| Ok(call(connection)?))
-    }
-
-    /// Commits what a store that gathers has gathered.
-    ///
-    /// # Errors
-    ///
-    /// Where it can't be written. It is lost then, and so the store errs from now on.
-    pub fn commit(&self) -> Result<(), PortError> {
+    /// Commits what is open, whether it is due or not. Errs where answers have been given for what is lost.
+    pub(super) fn commit_now(&self) -> Result<(), PortError> {
         let mut session = self.inner.session();
         session.commit();
         session.is_whole("commit", &self.inner.file)

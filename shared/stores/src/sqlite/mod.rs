@@ -6,6 +6,7 @@
 //! | `sql` | every statement, each served by an index |
 //! | `rows` | between rows and records |
 //! | `group` | what is under way at once is one transaction |
+//! | `gathering` | for simulations: many calls are one transaction |
 //! | `reads`, `writes` | what each statement is for |
 //! | `store` | [`SqliteStore`] as `JobStore` and `RunStore` |
 //! | `stop_requests` | requests to the process that runs the jobs |
@@ -16,6 +17,7 @@
 //! before a power failure may be lost, as a whole (`synchronous = NORMAL`).
 
 mod error;
+pub(crate) mod gathering;
 mod group;
 mod reads;
 mod rows;
@@ -43,9 +45,6 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of 4 KiB in the log before they are moved into the file: 16 MiB. Pages that change again and again are moved
 /// once then.
 const CHECKPOINT_PAGES: u32 = 4_096;
-
-/// Changes in one transaction of a store that gathers.
-const GATHERED: u32 = 4_096;
 
 /// More than there are statements.
 const CACHED_STATEMENTS: usize = 64;
@@ -79,17 +78,6 @@ impl SqliteStore {
     /// database, another program's, damaged, or of a newer version: each names the file and the remedy.
     pub fn open(path: &Path) -> Result<Self, PortError> {
         Self::open_to_write(path, 1)
-    }
-
-    /// The same for a simulation: calls are answered before they are committed, some thousands of them at once, and with
-    /// the last clone. A kill takes the last ones back as a whole, so whatever is simulated must lie in the same file, by
-    /// [`SqliteStore::beside`]. Other processes can read meanwhile, and can't write.
-    ///
-    /// # Errors
-    ///
-    /// As [`SqliteStore::open`].
-    pub fn open_gathering(path: &Path) -> Result<Self, PortError> {
-        Self::open_to_write(path, GATHERED)
     }
 
     fn open_to_write(path: &Path, gathers: u32) -> Result<Self, PortError> {

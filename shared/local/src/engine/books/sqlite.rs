@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::{Books, BooksError};
+use crate::Gathering as _;
 use crate::domain::{JobId, JobName};
 use crate::engine::core::JobRecord;
 use crate::ports::PortError;
