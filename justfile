@@ -30,6 +30,10 @@ histories n="100000":
 soak n="20000" seed="16":
     SOAK={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture
 
+# The same with the state on DynamoDB, by the SDK over HTTP; CI runs 200 jobs
+soak-dynamodb n="2000" seed="16":
+    SOAK_DYNAMODB={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture dynamodb
+
 # All measurements, kept in docs/benchmarks; or one: start, parallel, state_handler, lists, scale, invoke, fates, objects, convert, pack
 bench what="all" *options="":
     python3 benches/{{what}}.py {{options}}

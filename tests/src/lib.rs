@@ -15,6 +15,7 @@ pub mod loopback;
 pub mod metered;
 pub mod model;
 pub mod npm;
+pub mod paused_clock;
 pub mod plain_http;
 pub mod podman;
 pub mod processes;

@@ -167,7 +167,7 @@ impl Metered<SharedHttpConnector> {
 }
 
 /// An answer with its body in hand.
-async fn taken(answer: HttpResponse) -> Result<(HttpResponse, Value), ConnectorError> {
+pub(crate) async fn taken(answer: HttpResponse) -> Result<(HttpResponse, Value), ConnectorError> {
     let status = answer.status();
     let headers = answer.headers().clone();
     let body = ByteStream::new(answer.into_body()).collect().await;

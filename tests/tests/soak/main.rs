@@ -1,8 +1,8 @@
 //! A deployment in a storm, for as long as it takes: all functions at once, over SQLite, a folder and the embedded
-//! engine, on virtual time.
+//! engine, on virtual time; and with its state on DynamoDB, over HTTP by the SDK.
 //!
-//! `just soak 20000` runs so many jobs; `just soak 20000 7` those of another seed. The seed decides what is asked for
-//! and what goes wrong; what comes first within one millisecond is the runtime's own.
+//! `just soak 20000` runs so many jobs; `just soak 20000 7` those of another seed; `just soak-dynamodb 2000` on DynamoDB. The
+//! seed decides what is asked for and what goes wrong; what comes first within one millisecond is the runtime's own.
 
 mod bucket;
 mod judge;
@@ -11,7 +11,16 @@ mod mail;
 mod storm;
 mod world;
 
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
+use aws_sdk_dynamodb::Client;
+use batchwright::AnyStore;
+use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::sqlite::SqliteStore;
+use batchwright_tests::emulators::dynamodb::create_tables;
+use batchwright_tests::emulators::dynoxide::Dynoxide;
+use batchwright_tests::paused_clock;
 use tokio::task::LocalSet;
 
 use crate::judge::{Held, judge};
@@ -20,6 +29,13 @@ use crate::world::World;
 
 /// Jobs where nobody says how many.
 const JOBS: u64 = 1_000;
+
+/// The same on DynamoDB, where a call takes milliseconds.
+const JOBS_ON_DYNAMODB: u64 = 200;
+
+/// Bytes of stack, as the main thread of a function on Lambda has: in a build without optimization the frames of the SDK
+/// need more than a test's thread has.
+const STACK: usize = 8 * 1024 * 1024;
 
 /// The seed where nobody says which.
 const SEED: u64 = 16;
@@ -50,14 +66,43 @@ fn peak_bytes() -> anyhow::Result<u64> {
 #[test]
 fn a_deployment_in_a_storm_loses_nothing_and_does_nothing_twice() -> anyhow::Result<()> {
     let (jobs, seed) = (setting("SOAK")?.unwrap_or(JOBS), setting("SOAK_SEED")?.unwrap_or(SEED));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let lived = LocalSet::new().block_on(&runtime, soak(seed, jobs));
+    let folder = tempfile::tempdir()?;
+    let store = AnyStore::new(SqliteStore::open(&folder.path().join("state.sqlite"))?);
+    let lived = on_virtual_time(soak(seed, jobs, store, folder.path()));
     lived.with_context(|| format!("SOAK={jobs} SOAK_SEED={seed} runs it again"))
 }
 
-async fn soak(seed: u64, jobs: u64) -> anyhow::Result<()> {
+#[test]
+fn with_its_state_on_dynamodb_it_loses_nothing_and_does_nothing_twice() -> anyhow::Result<()> {
+    let test = std::thread::Builder::new().stack_size(STACK).spawn(on_dynamodb)?;
+    test.join().map_err(|_| anyhow::anyhow!("the test's thread panicked"))?
+}
+
+fn on_dynamodb() -> anyhow::Result<()> {
+    let (jobs, seed) =
+        (setting("SOAK_DYNAMODB")?.unwrap_or(JOBS_ON_DYNAMODB), setting("SOAK_SEED")?.unwrap_or(SEED));
+    let Some(dynoxide) = Dynoxide::start()? else { return Ok(()) };
+    let wire = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let tables = Tables { jobs: "jobs".to_owned(), runs: "runs".to_owned() };
+    let config = wire.block_on(async {
+        let config = dynoxide.sdk_config().await?;
+        create_tables(&Client::new(&config), &tables).await?;
+        anyhow::Ok(config)
+    })?;
+    let config = paused_clock::through(&config, wire.handle().clone());
+    let store = AnyStore::new(DynamoDbJobStore::new(Client::new(&config), tables));
     let folder = tempfile::tempdir()?;
-    let world = World::new(seed, folder.path(), jobs).await?;
+    let lived = on_virtual_time(soak(seed, jobs, store, folder.path()));
+    lived.with_context(|| format!("SOAK_DYNAMODB={jobs} SOAK_SEED={seed} runs it again"))
+}
+
+fn on_virtual_time(lived: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    LocalSet::new().block_on(&runtime, lived)
+}
+
+async fn soak(seed: u64, jobs: u64, store: AnyStore, folder: &Path) -> anyhow::Result<()> {
+    let world = World::new(seed, store, folder, jobs).await?;
     let (mut held, mut peaks) = (Held::default(), Vec::new());
     for number in 0..WAVES {
         let wave = Wave::of(seed, number, jobs / WAVES);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use batchwright::AnyStore;
 use batchwright::domain::{LogStream, RunId, Stop, Timestamp};
 use batchwright::engine::{
     Durability, EngineConfig, EventCounts, EventFaults, FaultyEvents, JobIds, LocalEngine, SeededScript,
@@ -18,7 +19,6 @@ use batchwright::pace::TokenBucket;
 use batchwright::ports::{
     Clock, Cursor, LogEvent, LogPage, LogSource, LogSourceError, RunStore as _, SubmissionPace,
 };
-use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::stop::cancel_run;
 use batchwright::use_cases::submit::SubmitPolicy;
@@ -95,7 +95,7 @@ pub(crate) struct Counts {
 }
 
 pub(crate) struct World {
-    pub(crate) store: SqliteStore,
+    pub(crate) store: AnyStore,
     pub(crate) storm: Storm,
     pub(crate) objects: Bucket,
     pub(crate) bus: RecordedBus,
@@ -109,8 +109,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A deployment whose state lies in a folder, so that this process' memory is the functions'.
-    pub(crate) async fn new(seed: u64, folder: &Path, jobs: u64) -> anyhow::Result<Rc<Self>> {
+    /// A deployment that keeps nothing in memory: reports, logs and Batch's books lie in a folder.
+    pub(crate) async fn new(
+        seed: u64,
+        store: AnyStore,
+        folder: &Path,
+        jobs: u64,
+    ) -> anyhow::Result<Rc<Self>> {
         let clock = DeploymentClock::new(false);
         let (sender, truth) = unbounded_channel();
         let config = EngineConfig { ids: JobIds::seeded(seed), ..EngineConfig::with_vcpus(2_000) };
@@ -132,7 +137,7 @@ impl World {
         let mail = Mail::new(clock.clone());
         tokio::spawn(deliver(arriving, mail.clone(), clock.clone()));
         Ok(Rc::new(Self {
-            store: SqliteStore::open(&folder.join("state.sqlite"))?,
+            store,
             storm: Storm::new(network, clock.clone(), seed),
             objects: Bucket::in_folder(&folder.join("bucket")),
             bus: RecordedBus::default(),
