@@ -24,7 +24,7 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
             "claimsAdopted": 0, "claimsReleased": 0, "surplusTerminated": 0, "described": 0, "lost": 0,
             "resubmitted": 0, "postponed": 0, "unreadable": 0,
         },
-        "jobsStopped": 0, "unreadable": 0, "logsArchived": 0, "logsIncomplete": 0, "postponed": 0, "cutShort": true,
+        "jobsHeldBack": 0, "jobsStopped": 0, "unreadable": 0, "logsArchived": 0, "logsIncomplete": 0, "postponed": 0, "cutShort": true,
     });
     assert_eq!(function.invoke(event.clone(), Duration::ZERO).await?, Answer::Response(expected));
     let error = json!({"errorType": "Refused", "errorMessage": "the reconciler takes a schedule's event or an empty object, not 7"});
