@@ -14,6 +14,25 @@ import('@sparticuz/chromium').then(async ({ default: chromium, inflate }) => {
   console.log(JSON.stringify({ program: await chromium.executablePath(), libraries: `${libraries}/lib` }));
 });";
 
+/// Says where the fonts are.
+const FONT_SETTINGS: &str = "fonts.conf";
+
+/// The fonts that the package brings. Its own settings look for them where Lambda has them; without any, what is typed into
+/// a field has no place in it, and each letter takes the one before away.
+fn write_font_settings(root: &Path) -> anyhow::Result<()> {
+    let root_folder = root.display();
+    let settings = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\
+         <fontconfig><dir>{root_folder}/fonts</dir><cachedir>{root_folder}/fonts-cache</cachedir></fontconfig>\n"
+    );
+    let file = root.join(FONT_SETTINGS);
+    // Tests that run at once share it.
+    if std::fs::read_to_string(&file).is_ok_and(|known| known == settings) {
+        return Ok(());
+    }
+    std::fs::write(file, settings).context("writing where the fonts are")
+}
+
 /// Chromium's shell without windows, and what drives it.
 pub struct Browser {
     packages: Packages,
@@ -34,6 +53,7 @@ impl Browser {
         let unpacked: serde_json::Value =
             serde_json::from_slice(&printed).context("where the browser is, as JSON")?;
         let told = |name: &str| unpacked[name].as_str().map(str::to_owned).context("where it is");
+        write_font_settings(packages.root())?;
         Ok(Some(Self { program: told("program")?, libraries: told("libraries")?, packages }))
     }
 
@@ -47,7 +67,7 @@ impl Browser {
             .env("PACKAGES", self.packages.root())
             .env("BROWSER", &self.program)
             .env("LD_LIBRARY_PATH", &self.libraries)
-            .env("FONTCONFIG_PATH", self.packages.root().join("fonts"))
+            .env("FONTCONFIG_FILE", self.packages.root().join(FONT_SETTINGS))
             .stdin(Stdio::null())
             .output()
             .context("starting node")?;

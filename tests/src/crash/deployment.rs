@@ -106,7 +106,10 @@ impl<S: JobStore + RunStore + Clone> Deployment<S> {
     ) -> anyhow::Result<Self> {
         let clock = DeploymentClock::new(leaps);
         let (sender, events) = unbounded_channel();
-        let config = EngineConfig { ids: JobIds::seeded(7), ..EngineConfig::with_vcpus(64) };
+        let config = EngineConfig {
+            ids: JobIds::seeded(7).behind(scenario.ids.clone()),
+            ..EngineConfig::with_vcpus(64)
+        };
         let runner = SimulatedRunner::new(scenario.script);
         let books = MemoryBooks::default();
         let engine = LocalEngine::start(config, books, runner, clock.clone(), sender).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchwright::domain::JobStatus;
+use batchwright::domain::{JobId, JobStatus};
 use batchwright::engine::Scene;
 use serde_json::{Value, json};
 
@@ -40,6 +40,8 @@ pub struct Scenario {
     pub invocations_refused: usize,
     /// What becomes of some calls of `SubmitJob`.
     pub passages: Vec<(usize, Passage)>,
+    /// The ids of Batch's first jobs, where another has numbered them.
+    pub ids: Vec<JobId>,
 }
 
 /// How a job ends.
@@ -147,6 +149,7 @@ impl Scenario {
             pace: None,
             invocations_refused: 0,
             passages: Vec::new(),
+            ids: Vec::new(),
         }
     }
 

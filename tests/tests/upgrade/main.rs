@@ -64,7 +64,8 @@ async fn take_over(client: &Client, left: &Left, events_lost: bool) -> anyhow::R
     left.put(client, &tables).await?;
     let store = DynamoDbJobStore::new(client.clone(), tables.clone()).with_page_size(3);
     lists::are_complete(&store, left.moment).await.context("the lists before anything has happened")?;
-    let scenario = story(events_lost);
+    let ids: Result<Vec<JobId>, _> = left.submitted.iter().map(|one| JobId::parse(&one.job_id)).collect();
+    let scenario = Scenario { ids: ids?, ..story(events_lost) };
     let opened = DynamoDbJobStore::new(client.clone(), tables);
     let open = move || Ok(opened.clone());
     let deployment = Deployment::new(&scenario, open, Fuse::new([]), Recovery::Redelivered, true).await?;

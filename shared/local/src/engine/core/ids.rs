@@ -7,23 +7,34 @@ use crate::domain::ids::hex_digest;
 #[derive(Debug, Clone)]
 pub struct JobIds {
     seed: String,
+    first: Vec<JobId>,
 }
 
 impl JobIds {
     /// Every engine with this seed gives the same ids: for simulations.
     pub fn seeded(seed: u64) -> Self {
-        Self { seed: seed.to_string() }
+        Self { seed: seed.to_string(), first: Vec::new() }
     }
 
     /// No two engines give the same ids: seeded once by the operating system.
     #[expect(clippy::disallowed_methods, reason = "the one place where the engine takes in randomness")]
     pub fn random() -> Self {
-        Self { seed: uuid::Uuid::new_v4().to_string() }
+        Self { seed: uuid::Uuid::new_v4().to_string(), first: Vec::new() }
+    }
+
+    /// The same, behind these: for jobs that another engine has numbered.
+    #[must_use]
+    pub fn behind(self, first: Vec<JobId>) -> Self {
+        Self { first, ..self }
     }
 
     /// The id of the n-th submission. It begins with the number, so that ids of one time are neighbours in every index:
     /// else each submission changes a page of its own in each of them.
     pub(crate) fn nth(&self, sequence: u64) -> JobId {
+        let given = usize::try_from(sequence).ok().and_then(|number| self.first.get(number.checked_sub(1)?));
+        if let Some(given) = given {
+            return given.clone();
+        }
         let id = uuid_like(&["job", &self.seed, &sequence.to_string()]);
         let id = format!("{:08x}{}", sequence & u64::from(u32::MAX), &id[8..]);
         JobId::parse(&id).expect("a UUID has neither white space nor more than 36 characters")
@@ -60,6 +71,8 @@ mod tests {
         assert_ne!(JobIds::random().nth(1), JobIds::random().nth(1));
         let parsed = uuid::Uuid::parse_str(id.as_str()).unwrap();
         assert_eq!(parsed.get_version_num(), 4);
+        let behind = JobIds::seeded(9).behind(vec![id.clone()]);
+        assert_eq!((behind.nth(1), behind.nth(2)), (id, JobIds::seeded(9).nth(2)));
         assert!(JobIds::seeded(9).nth(255) < JobIds::seeded(9).nth(256), "in the order of submissions");
     }
 }
