@@ -17,8 +17,8 @@ import('@sparticuz/chromium').then(async ({ default: chromium, inflate }) => {
 /// Says where the fonts are.
 const FONT_SETTINGS: &str = "fonts.conf";
 
-/// The fonts that the package brings. Its own settings look for them where Lambda has them; without any, what is typed into
-/// a field has no place in it, and each letter takes the one before away.
+/// Points fontconfig at the fonts that the package brings, because the package's own settings look where Lambda has them.
+/// Without fonts Chromium can't place the caret in a field, and each letter typed replaces the one before.
 fn write_font_settings(root: &Path) -> anyhow::Result<()> {
     let root_folder = root.display();
     let settings = format!(

@@ -140,8 +140,8 @@ impl DeadLetterQueues {
     }
 
     /// Gives messages once more to who was to have them, and only then takes them out of the queue: stopped in
-    /// between, a message may be delivered twice, which the functions bear. What comes to lie there meanwhile is left: a
-    /// call that fails at once would otherwise be delivered for ever.
+    /// between, a message may be delivered twice, which the functions bear. Messages that arrive meanwhile are left,
+    /// because a call that fails at once would otherwise be delivered for ever.
     pub(crate) async fn redrive(&self, letters: DeadLetters, most: u64) -> Result<u64, Failure> {
         let queue = letters.queue(&self.stack);
         let url = self.url(&queue).await?;
