@@ -157,6 +157,32 @@ async fn a_download_whose_connection_is_lost_goes_on_where_it_was() -> anyhow::R
 }
 
 #[tokio::test]
+async fn a_part_is_asked_for_alone_and_goes_on_where_its_connection_was_lost() -> anyhow::Result<()> {
+    let torn = Reply::Torn { headers: Vec::new(), body: b"cdef".to_vec(), sent: 2 }.with("etag", "\"e\"");
+    let server = Loopback::start([
+        torn.with("content-range", "bytes 2-5/8"),
+        Reply::new(206, "ef").with("content-range", "bytes 4-5/8"),
+        // `Range` is a wish: a server may answer with the whole.
+        Reply::new(200, "abcdefgh"),
+        Reply::new(206, "gh").with("content-range", "bytes 6-7/8"),
+    ])
+    .await?;
+    let store = told(&server).await?;
+    for _ in 0..2 {
+        let (mut text, reader) = (String::new(), store.open_range("key", 2, 4).await?.context("absent")?);
+        reader.take(4).read_to_string(&mut text).await?;
+        assert_eq!(text, "cdef");
+    }
+    let error = store.open_range("key", 2, 4).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("bytes from 2 on were asked for"), "{error}");
+    let asked: Vec<_> =
+        server.requests().iter().map(|sent| sent.header("range").map(str::to_owned)).collect();
+    let asked: Vec<_> = asked.iter().map(|range| range.as_deref().unwrap_or_default()).collect();
+    assert_eq!(asked, ["bytes=2-5", "bytes=4-5", "bytes=2-5", "bytes=2-5"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_download_does_not_go_on_in_another_version() -> anyhow::Result<()> {
     let torn = Reply::Torn { headers: Vec::new(), body: b"abcdefgh".to_vec(), sent: 3 }.with("etag", "\"e\"");
     let server = Loopback::start([torn, xml(412, "PreconditionFailed")]).await?;

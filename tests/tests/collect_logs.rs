@@ -10,7 +10,7 @@ use batchwright::ports::{
     WorkLists as _,
 };
 use batchwright::use_cases::collect_logs::{
-    ArchiveState, CollectPolicy, Look, Manifest, PartLimits, collect_in_parts, collect_logs,
+    ArchiveState, CollectPolicy, Collector, Look, Manifest, PartLimits, collect_logs,
 };
 use batchwright::use_cases::follow_logs::FollowedLogs;
 use batchwright::use_cases::read_logs::read_logs;
@@ -162,8 +162,9 @@ async fn invocation(
     job_id: &JobId,
 ) -> anyhow::Result<Option<LogsRecord>> {
     let clock = At(now);
-    let collecting = collect_in_parts(store, source, archive, &clock, &SETTLE, &SMALL, job_id, Look::WhenDue);
-    match tokio::time::timeout(Duration::from_secs(100), collecting).await {
+    let (clock, policy) = (&clock, &SETTLE);
+    let collector = Collector { store, source, archive, clock, policy, limits: SMALL, bundle: None };
+    match tokio::time::timeout(Duration::from_secs(100), collector.collect(job_id, Look::WhenDue)).await {
         Ok(record) => Ok(record?),
         Err(_) => Ok(None),
     }

@@ -4,7 +4,7 @@ use batchwright::domain::{JobId, LogsRecord};
 use batchwright::events::{BatchResponse, Event, EventError, QueueMessage};
 use batchwright::function::{Answer, FunctionError, Invocation, Metric, each_message};
 use batchwright::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, StateStore};
-use batchwright::use_cases::collect_logs::{Look, collect_logs};
+use batchwright::use_cases::collect_logs::{Bundle, Collector, Look, PartLimits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::info;
@@ -69,8 +69,13 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + C
 ) -> Result<Answer<Response>, FunctionError> {
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(&ports.clock, config.stop_margin);
+        let bundle = config.bundle_logs.then(Bundle::default);
         let batch = each_message(messages, within, async |event| {
-            let outcome = take(ports, config, event).await?;
+            let _member = match &bundle {
+                Some(bundle) => Some(bundle.join().await),
+                None => None,
+            };
+            let outcome = take(ports, config, bundle.as_ref(), event).await?;
             whole(&outcome)?;
             Ok(outcome)
         })
@@ -79,7 +84,7 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + C
         return Ok(Answer { body: Response::Messages(batch.response), metrics });
     }
     let called = event.get("jobId").is_some();
-    let outcome = take(ports, config, event).await?;
+    let outcome = take(ports, config, None, event).await?;
     if !called {
         whole(&outcome)?;
     }
@@ -89,11 +94,14 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + C
 async fn take<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock>(
     ports: &Ports<S, L, O, C>,
     config: &Config,
+    bundle: Option<&Bundle>,
     event: Value,
 ) -> Result<LogsOutcome, FunctionError> {
     let Some((job_id, look)) = wanted(event)? else { return Ok(LogsOutcome::NotOurs) };
     let Ports { store, source, archive, clock } = ports;
-    if let Some(record) = collect_logs(store, source, archive, clock, &config.policy, &job_id, look).await? {
+    let (policy, limits) = (&config.policy, PartLimits::default());
+    let collector = Collector { store, source, archive, clock, policy, limits, bundle };
+    if let Some(record) = collector.collect(&job_id, look).await? {
         return Ok(LogsOutcome::Archived(record));
     }
     let outcome = match store.submission(&job_id).await? {

@@ -11,6 +11,7 @@ pub async fn holds<S: ObjectStore>(make: impl AsyncFn() -> anyhow::Result<S>) ->
     run_cases!(make;
         an_object_is_read_as_it_was_written,
         an_object_of_many_megabytes_passes_through,
+        a_part_of_an_object_is_read_by_itself,
         an_absent_object_is_none,
         an_object_appears_when_it_is_finished_and_replaces_the_one_before,
         an_unfinished_object_leaves_nothing_behind,
@@ -45,6 +46,20 @@ async fn an_object_is_read_as_it_was_written<S: ObjectStore>(store: &S) -> anyho
     assert_eq!(lines.next_line().await?, None);
     put(store, "empty", b"").await?;
     assert_eq!(get(store, "empty").await?, Some(vec![]));
+    Ok(())
+}
+
+async fn a_part_of_an_object_is_read_by_itself<S: ObjectStore>(store: &S) -> anyhow::Result<()> {
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    put(store, "whole", &bytes).await?;
+    for (first, length) in [(0, 1), (0, 1_200_000), (5, 7), (123_457, 999_999), (1_199_999, 1)] {
+        let reader = store.open_range("whole", first, length).await?.context("the object is absent")?;
+        let mut found = Vec::new();
+        reader.take(length).read_to_end(&mut found).await?;
+        let first = usize::try_from(first)?;
+        assert!(found == bytes[first..first + usize::try_from(length)?], "{length} bytes from {first} on");
+    }
+    ensure!(store.open_range("none", 3, 4).await?.is_none());
     Ok(())
 }
 

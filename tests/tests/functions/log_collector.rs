@@ -59,9 +59,36 @@ pub(crate) async fn record(world: &World, event: &Value) {
 }
 
 async fn deliver(world: &World, events: &[Value]) -> Vec<u64> {
-    let answer =
-        handle(&ports(world), &config(), batch(texts(events)), &world.invocation(600)).await.unwrap();
+    deliver_to(&config(), world, events).await
+}
+
+async fn deliver_to(config: &Config, world: &World, events: &[Value]) -> Vec<u64> {
+    let answer = handle(&ports(world), config, batch(texts(events)), &world.invocation(600)).await.unwrap();
     handed_back(&answer.body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_small_logs_of_a_batch_share_an_object_where_the_stack_says_so() {
+    let (mut world, first) = ended("one").await;
+    record(&world, &first).await;
+    let submitter = submitter::ports(&world, Unpaced);
+    let call = json!({"jobs": [job("two"), job("three")]});
+    ::submitter::handle(&submitter, &submitter::config(), call, &world.invocation(900)).await.unwrap();
+    let mut ends = vec![first];
+    for event in world.run_all().await {
+        record(&world, &event).await;
+        if event["detail"]["status"] == "SUCCEEDED" && event["detail"]["jobName"] != "one" {
+            ends.push(event);
+        }
+    }
+    assert_eq!(ends.len(), 3);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let bundles = Config { bundle_logs: true, ..config() };
+    assert_eq!(deliver_to(&bundles, &world, &ends).await, [0_u64; 0]);
+    let keys: Vec<String> = world.objects.keys().into_iter().filter(|key| key.starts_with("logs/")).collect();
+    assert!(matches!(&keys[..], [only] if only.starts_with("logs/.bundles/")), "{keys:?}");
+    assert_eq!(deliver_to(&bundles, &world, &ends).await, [0_u64; 0], "delivered again, they are done");
+    assert_eq!(deliver_to(&config(), &world, &ends).await, [0_u64; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use async_compression::tokio::bufread::GzipDecoder;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tracing::warn;
 
-use super::collect_logs::{ArchivedStream, Manifest, stream_key};
+use super::collect_logs::{ArchivedStream, Manifest, Place, read_shared, stream_key};
 use crate::domain::{LogStream, Submission};
 use crate::ports::{EMPTY_PAGES_MAX, ErrorKind, LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
 
@@ -122,7 +122,7 @@ async fn from_archive<O: ObjectStore>(
     for (number, key) in keys.iter().enumerate() {
         let broken =
             |error: &dyn std::fmt::Display| PortError::retryable("archived log", format!("{key}: {error}"));
-        let object = match archive.open_object(key).await? {
+        let object = match Place::of(key).open(archive).await? {
             Some(object) => object,
             None if number == 0 => return Ok(false),
             None => return Err(broken(&"the object is missing")),
@@ -141,6 +141,9 @@ async fn manifest_of<O: ObjectStore>(
     submission: &Submission,
 ) -> Result<Option<Manifest>, PortError> {
     let Some(logs) = &submission.logs else { return Ok(None) };
+    if Place::of(&logs.manifest_key).bytes.is_some() {
+        return read_shared(archive, &logs.manifest_key).await;
+    }
     let mut object = match archive.open_object(&logs.manifest_key).await {
         Ok(Some(object)) => object,
         Ok(None) => return Ok(None),

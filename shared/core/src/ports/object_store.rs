@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tokio::io::AsyncBufRead;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
 use super::PortError;
 use crate::domain::SourceVersion;
@@ -16,6 +16,35 @@ pub trait ObjectStore: Send + Sync {
 
     /// Opens an object; `None` where there is none.
     fn open_object(&self, key: &str) -> impl Future<Output = Result<Option<Self::Reader>, PortError>> + Send;
+
+    /// Opens an object at its byte `first`, counted from 0. `length` bytes from there are asked for; the reader may go on
+    /// after them. `None` where there is no such object.
+    ///
+    /// Unless a store knows better, what lies before is read and passed over.
+    fn open_range(
+        &self,
+        key: &str,
+        first: u64,
+        length: u64,
+    ) -> impl Future<Output = Result<Option<Self::Reader>, PortError>> + Send {
+        let _ = length;
+        async move {
+            let Some(mut reader) = self.open_object(key).await? else { return Ok(None) };
+            let mut left = first;
+            while left > 0 {
+                let read = reader.fill_buf().await;
+                let read =
+                    read.map_err(|error| PortError::retryable("read an object", format!("{key}: {error}")))?;
+                let passed = usize::try_from(left).unwrap_or(usize::MAX).min(read.len());
+                if passed == 0 {
+                    break;
+                }
+                reader.consume(passed);
+                left -= passed as u64;
+            }
+            Ok(Some(reader))
+        }
+    }
 
     /// Opens one version of an object, or the current one, and tells which it is; `None` where there is none.
     fn open_version(

@@ -67,6 +67,16 @@ pub fn number<T: FromStr + PartialOrd + fmt::Display + Copy>(
     }
 }
 
+/// A switch, off where it is not set. Errs where it is neither `true` nor `false`.
+pub fn flag(look_up: &impl Fn(&str) -> Option<String>, name: &'static str) -> Result<bool, ConfigError> {
+    let Some(value) = look_up(name) else { return Ok(false) };
+    value.trim().parse().map_err(|_| ConfigError::Invalid {
+        name,
+        value,
+        expected: "true or false".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +87,8 @@ mod tests {
             "EMPTY" => Some(" ".to_owned()),
             "RATE" => Some("12".to_owned()),
             "WORD" => Some("fast".to_owned()),
+            "ON" => Some("true".to_owned()),
+            "OFF" => Some("false".to_owned()),
             _ => None,
         }
     }
@@ -101,6 +113,10 @@ mod tests {
                 number(&look_up, "RATE", 1, 1..=10).unwrap_err(),
                 "the environment variable RATE is \"12\"; set it to a number from 1 to 10",
             ),
+            (
+                flag(&look_up, "WORD").unwrap_err(),
+                "the environment variable WORD is \"fast\"; set it to true or false",
+            ),
         ] {
             assert_eq!(error.to_string(), expected);
         }
@@ -110,5 +126,12 @@ mod tests {
     fn a_number_has_a_default() {
         assert_eq!(number(&look_up, "NONE", 50, 1..=100), Ok(50));
         assert_eq!(number(&look_up, "RATE", 50, 1..=100), Ok(12));
+    }
+
+    #[test]
+    fn a_switch_is_off_until_it_is_set() {
+        for (name, on) in [("NONE", false), ("OFF", false), ("ON", true)] {
+            assert_eq!(flag(&look_up, name), Ok(on), "{name}");
+        }
     }
 }

@@ -20,7 +20,7 @@ mod metrics;
 mod serve;
 
 pub use answer::{Answer, FunctionError};
-pub use config::{ConfigError, environment, number, text};
+pub use config::{ConfigError, environment, flag, number, text};
 pub use declared::{Declared, LOG_FIELDS, METRICS};
 pub use messages::{Batch, each_message};
 pub use metrics::Metric;

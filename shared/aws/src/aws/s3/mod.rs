@@ -139,6 +139,19 @@ impl ObjectStore for S3ObjectStore {
         }
     }
 
+    async fn open_range(
+        &self,
+        key: &str,
+        first: u64,
+        length: u64,
+    ) -> Result<Option<Self::Reader>, PortError> {
+        match reader::open_range(self.object(key), first, length).await? {
+            Seen::Found(reader) => Ok(Some(reader)),
+            Seen::Absent => Ok(None),
+            Seen::Denied(error) => Err(error),
+        }
+    }
+
     async fn open_version(
         &self,
         key: &str,

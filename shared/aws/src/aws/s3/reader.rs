@@ -30,16 +30,36 @@ pub(super) async fn open(
     version_id: Option<&str>,
 ) -> Result<Seen<(S3ObjectReader, SourceVersion)>, PortError> {
     let version_id = version_id.map(str::to_owned);
-    let answer = get(&object, version_id.clone(), None).await;
+    let answer = get(&object, version_id.clone(), None, None).await;
     Ok(match seen(&object, "GetObject", answer)? {
         Seen::Found(answer) => {
-            let version = SourceVersion::new(answer.version_id, answer.e_tag.clone());
-            let total = answer.content_length.and_then(|length| u64::try_from(length).ok());
-            let (etag, body) = (answer.e_tag, answer.body);
-            let download =
-                Download { object, version_id, etag, total, offset: 0, passed_over: 0, body, resumptions: 0 };
-            let reader: S3ObjectReader = Box::pin(StreamReader::new(Box::pin(chunks(download))));
-            Seen::Found((reader, version))
+            let version = SourceVersion::new(answer.version_id.clone(), answer.e_tag.clone());
+            Seen::Found((Download::new(object, version_id, answer).reader(), version))
+        }
+        Seen::Absent => Seen::Absent,
+        Seen::Denied(error) => Seen::Denied(error),
+    })
+}
+
+/// Opens `length` bytes of an object from its byte `first` on.
+pub(super) async fn open_range(
+    object: Object,
+    first: u64,
+    length: u64,
+) -> Result<Seen<S3ObjectReader>, PortError> {
+    let end = first.saturating_add(length);
+    let answer = get(&object, None, Some((first, Some(end))), None).await;
+    Ok(match seen(&object, "GetObject", answer)? {
+        Seen::Found(answer) => {
+            let starts_at = range_start(&answer).unwrap_or(0);
+            let mut download = Download::new(object, None, answer);
+            if starts_at > first {
+                let why = download
+                    .wrong(&format!("bytes from {first} on were asked for, those from {starts_at} came"));
+                return Err(PortError::retryable("GetObject", why));
+            }
+            (download.offset, download.passed_over, download.end) = (first, first - starts_at, Some(end));
+            Seen::Found(download.reader())
         }
         Seen::Absent => Seen::Absent,
         Seen::Denied(error) => Seen::Denied(error),
@@ -52,9 +72,11 @@ struct Download {
     etag: Option<String>,
     /// Bytes of the object, where S3 has told.
     total: Option<u64>,
-    /// Bytes handed out.
+    /// The byte at which reading ends, where not at the object's end.
+    end: Option<u64>,
+    /// The byte of the object that is handed out next.
     offset: u64,
-    /// Bytes still to come that were handed out before: of an answer with the whole object.
+    /// Bytes still to come that lie before `offset`: of an answer with more than was asked for.
     passed_over: u64,
     body: ByteStream,
     resumptions: u32,
@@ -68,7 +90,9 @@ fn chunks(download: Download) -> impl Stream<Item = io::Result<Bytes>> + Send {
                     chunk if chunk.is_empty() => continue,
                     chunk => return Ok(Some((chunk, download))),
                 },
-                Ok(None) if download.total.is_none_or(|total| download.offset >= total) => return Ok(None),
+                Ok(None) if download.end.or(download.total).is_none_or(|end| download.offset >= end) => {
+                    return Ok(None);
+                }
                 // Without a length of its own, a body that breaks off looks like one that has ended.
                 Ok(None) => io::Error::from(io::ErrorKind::UnexpectedEof),
                 Err(error) if is_mismatch(&error) => return Err(download.mismatch(&error)),
@@ -80,6 +104,19 @@ fn chunks(download: Download) -> impl Stream<Item = io::Result<Bytes>> + Send {
 }
 
 impl Download {
+    fn new(object: Object, version_id: Option<String>, answer: GetObjectOutput) -> Self {
+        let total = match answer.content_range.as_deref() {
+            Some(range) => range.rsplit('/').next().and_then(|total| total.parse().ok()),
+            None => answer.content_length.and_then(|length| u64::try_from(length).ok()),
+        };
+        let (etag, body) = (answer.e_tag, answer.body);
+        Self { object, version_id, etag, total, end: None, offset: 0, passed_over: 0, body, resumptions: 0 }
+    }
+
+    fn reader(self) -> S3ObjectReader {
+        Box::pin(StreamReader::new(Box::pin(chunks(self))))
+    }
+
     /// What is new of a chunk.
     fn taken(&mut self, mut chunk: Bytes) -> Bytes {
         let known = self.passed_over.min(chunk.len() as u64);
@@ -97,7 +134,8 @@ impl Download {
             return Err(lost);
         };
         self.resumptions += 1;
-        let answer = get(&self.object, self.version_id.clone(), Some((self.offset, etag))).await;
+        let range = (self.offset, self.end);
+        let answer = get(&self.object, self.version_id.clone(), Some(range), Some(etag)).await;
         let answer = answer.map_err(|error| io::Error::other(self.object.failed("GetObject", error)))?;
         let starts_at = self.start_of(&answer)?;
         self.passed_over = self.offset - starts_at;
@@ -120,8 +158,7 @@ impl Download {
                 _ => Ok(0),
             };
         };
-        let starts_at = range.strip_prefix("bytes ").and_then(|range| range.split_once('-'));
-        match starts_at.and_then(|(start, _)| start.parse().ok()) {
+        match range_start(answer) {
             Some(start) if start <= self.offset => Ok(start),
             _ => Err(self.wrong(&format!("bytes from {} on were asked for, {range:?} came", self.offset))),
         }
@@ -152,10 +189,18 @@ fn is_mismatch(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// The byte of the object at which an answer with a part of it begins.
+fn range_start(answer: &GetObjectOutput) -> Option<u64> {
+    let range = answer.content_range.as_deref()?.strip_prefix("bytes ")?;
+    range.split_once('-')?.0.parse().ok()
+}
+
+/// The object, or what of it lies from a byte on and before another.
 async fn get(
     object: &Object,
     version_id: Option<String>,
-    from: Option<(u64, &str)>,
+    range: Option<(u64, Option<u64>)>,
+    etag: Option<&str>,
 ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
     let call = object
         .client
@@ -163,7 +208,10 @@ async fn get(
         .bucket(&object.bucket)
         .key(object.sent_key())
         .set_version_id(version_id)
-        .set_range(from.map(|(offset, _)| format!("bytes={offset}-")))
-        .set_if_match(from.map(|(_, etag)| etag.to_owned()));
+        .set_range(range.map(|(first, end)| match end {
+            Some(end) => format!("bytes={first}-{}", end.saturating_sub(1)),
+            None => format!("bytes={first}-"),
+        }))
+        .set_if_match(etag.map(str::to_owned));
     Box::pin(call.send()).await
 }

@@ -6,6 +6,9 @@ use crate::domain::{NextLook, Timestamp};
 /// is a minute. Agents have delivered streams minutes after their job's end, and permissions are mended in hours.
 const WAITS: [i64; 4] = [10, 60, 360, 1_440];
 
+/// A log that is first read so long after its job's end is not looked at a second time where nothing is missing.
+const LATE_MS: i64 = 600_000;
+
 /// What a look at a log that has settled found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -24,7 +27,7 @@ pub(super) fn next_look(found: Found, looks: usize, settle_ms: i64, now: Timesta
     let wait = WAITS.get(looks).map(|times| times.saturating_mul(settle_ms)).filter(|&wait| wait > 0);
     let is_wanted = match found {
         Found::Nothing => false,
-        Found::Same => looks == 0,
+        Found::Same => looks == 0 && settle_ms < LATE_MS,
         Found::News | Found::Gap => true,
     };
     match wait.filter(|_| is_wanted) {
@@ -55,5 +58,8 @@ mod tests {
             assert_eq!(next_look(found, looks, 60_000, now), next, "{found:?} {looks}");
         }
         assert_eq!(next_look(Found::Gap, 0, 0, now), NextLook::Never);
+        assert_eq!(next_look(Found::Same, 0, 599_000, now), NextLook::At(now.plus_millis(5_990_000)));
+        assert_eq!(next_look(Found::Same, 0, 600_000, now), NextLook::Never);
+        assert_eq!(next_look(Found::Gap, 0, 600_000, now), NextLook::At(now.plus_millis(6_000_000)));
     }
 }

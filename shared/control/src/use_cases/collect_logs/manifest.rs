@@ -1,11 +1,16 @@
 //! What is said of an archive, beside it.
 
+use std::io::ErrorKind;
+
+use async_compression::tokio::bufread::GzipDecoder;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
 
 use super::folder;
 use super::looks::{Found, next_look};
+use super::place::Place;
 use crate::domain::{JobId, JobName, JobStatus, LogStream, LogsRecord, NextLook, Submission, Timestamp};
-use crate::ports::{CheckpointStore, PortError, Stored, Version};
+use crate::ports::{CheckpointStore, ObjectStore, PortError, Stored, Version};
 
 /// What is said of an archive, beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +81,8 @@ pub struct ArchivedStream {
     pub log_stream: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// The object with its events; absent where there is no such stream, and where there are `parts`.
+    /// The object with its events, or where in an object that several logs share they lie, as in `…#bytes=0-119`: see
+    /// [`Place`]. Absent where there is no such stream, and where there are `parts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The objects with its events, in their order, where it is too long for one. With a `key` too, they hold
@@ -216,10 +222,10 @@ impl Manifest {
         };
     }
 
-    /// What the store keeps of it.
-    pub(super) fn record(&self, submission: &Submission) -> LogsRecord {
+    /// What the store keeps of it, where it lies at a place.
+    pub(super) fn record(&self, place: String) -> LogsRecord {
         LogsRecord {
-            manifest_key: manifest_key(submission),
+            manifest_key: place,
             complete: self.complete,
             incomplete_reason: self.incomplete_reason.clone(),
             events: self.events,
@@ -241,29 +247,61 @@ impl Manifest {
     }
 }
 
-fn manifest_key(submission: &Submission) -> String {
+/// The place of a manifest that has an object of its own.
+pub(super) fn manifest_key(submission: &Submission) -> String {
     format!("{}/manifest.json", folder(submission))
 }
 
-/// A manifest and the version of its object. One that can't be read stands for none: the archive can be made anew.
+/// A manifest that can't be read stands for none: the archive can be made anew.
 pub(super) struct Known {
     pub(super) manifest: Option<Manifest>,
-    pub(super) version: Version,
+    /// Where it lies.
+    pub(super) place: String,
+    /// Of an object of its own.
+    pub(super) version: Option<Version>,
 }
 
-/// The manifest that lies beside the archive; `None` where there is none, or none that may be read.
-pub(super) async fn known<O: CheckpointStore>(
+/// The manifest that lies at a place; `None` where there is none, or none that may be read.
+pub(super) async fn known<O: ObjectStore + CheckpointStore>(
     archive: &O,
     submission: &Submission,
+    place: String,
 ) -> Result<Option<Known>, PortError> {
-    match archive.load(&manifest_key(submission)).await {
-        Ok(Some(Stored { bytes, version })) => {
-            let manifest = serde_json::from_slice(&bytes).ok();
+    let found = if Place::of(&place).bytes.is_some() {
+        Ok(read_shared(archive, &place).await?.map(|manifest| (Some(manifest), None)))
+    } else {
+        let stored = archive.load(&place).await;
+        stored.map(|stored| {
+            stored.map(|Stored { bytes, version }| (serde_json::from_slice(&bytes).ok(), Some(version)))
+        })
+    };
+    match found {
+        Ok(Some((manifest, version))) => {
             let is_of_this = |found: &Manifest| found.job_id == submission.state.job_id;
-            Ok(Some(Known { manifest: manifest.filter(is_of_this), version }))
+            Ok(Some(Known { manifest: manifest.filter(is_of_this), place, version }))
         }
         Ok(None) => Ok(None),
         Err(error) if error.may_pass() => Err(error),
         Err(_) => Ok(None),
+    }
+}
+
+/// The manifest that lies in an object with others.
+///
+/// Errs where it can't be read for now; `None` where there is none that can be read.
+pub(crate) async fn read_shared<O: ObjectStore>(
+    archive: &O,
+    place: &str,
+) -> Result<Option<Manifest>, PortError> {
+    let object = match Place::of(place).open(archive).await {
+        Ok(Some(object)) => object,
+        Err(error) if error.may_pass() => return Err(error),
+        Ok(None) | Err(_) => return Ok(None),
+    };
+    let mut json = Vec::new();
+    match GzipDecoder::new(object).read_to_end(&mut json).await {
+        Ok(_) => Ok(serde_json::from_slice(&json).ok()),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(PortError::retryable("manifest", format!("{place}: {error}"))),
     }
 }

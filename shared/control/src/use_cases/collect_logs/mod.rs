@@ -4,20 +4,26 @@
 //! A log that is too long for one call is archived in parts. After each part the manifest says how far the
 //! archive has come, and the next call goes on from there.
 
+mod bundle;
 mod looks;
 mod manifest;
 mod part;
+mod place;
 mod stream;
 
 use tracing::{info, warn};
 
-use self::manifest::{Known, known};
+use self::manifest::{Known, known, manifest_key};
 use self::stream::{Archivist, Stopped};
 use crate::domain::{JobId, LogStream, LogsRecord, Submission, Timestamp};
 use crate::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
 
+pub use bundle::{Bundle, Member};
 pub use manifest::{ArchiveState, ArchivedStream, Manifest, Progress, Tail};
 pub use part::PartLimits;
+pub use place::Place;
+
+pub(crate) use manifest::read_shared;
 
 /// How long a log may still grow after its job has ended.
 #[derive(Debug, Clone, Copy)]
@@ -52,48 +58,72 @@ pub async fn collect_logs<S: JobQueries + StateStore, L: LogSource, O: ObjectSto
     job_id: &JobId,
     look: Look,
 ) -> Result<Option<LogsRecord>, PortError> {
-    collect_in_parts(store, source, archive, clock, policy, &PartLimits::default(), job_id, look).await
+    Collector { store, source, archive, clock, policy, limits: PartLimits::default(), bundle: None }
+        .collect(job_id, look)
+        .await
 }
 
-/// The same with parts of another size.
-#[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
-pub async fn collect_in_parts<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore>(
-    store: &S,
-    source: &L,
-    archive: &O,
-    clock: &impl Clock,
-    policy: &CollectPolicy,
-    limits: &PartLimits,
-    job_id: &JobId,
-    look: Look,
-) -> Result<Option<LogsRecord>, PortError> {
-    let Some(submission) = store.submission(job_id).await? else { return Ok(None) };
-    let now = clock.now();
-    if !submission.state.status.is_terminal() || !(look == Look::Forced || is_due(&submission, now)) {
-        return Ok(None);
-    }
-    let archivist = Archivist { store, source, archive, clock, policy, limits, submission: &submission, now };
-    let mut found = match submission.logs {
-        Some(_) => known(archive, &submission).await?,
-        None => None,
-    };
-    for _ in 0..2 {
-        match archivist.look(found, look).await {
-            Ok(record) => {
-                info!(job.id = %job_id, events = record.events, complete = record.complete, "logs archived");
-                return Ok(Some(record));
+/// What archives logs: the ports, and in what size.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Collector<'a, S, L, O, C> {
+    pub store: &'a S,
+    pub source: &'a L,
+    pub archive: &'a O,
+    pub clock: &'a C,
+    pub policy: &'a CollectPolicy,
+    pub limits: PartLimits,
+    /// Logs that are collected at once, and share an object where they are small. Whoever collects one holds a
+    /// [`Member`] of it meanwhile.
+    pub bundle: Option<&'a Bundle>,
+}
+
+impl<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock>
+    Collector<'_, S, L, O, C>
+{
+    /// Does what [`collect_logs`] does.
+    pub async fn collect(&self, job_id: &JobId, look: Look) -> Result<Option<LogsRecord>, PortError> {
+        let Self { store, source, archive, clock, policy, limits, bundle } = self;
+        let Some(submission) = store.submission(job_id).await? else { return Ok(None) };
+        let now = clock.now();
+        if !submission.state.status.is_terminal() || !(look == Look::Forced || is_due(&submission, now)) {
+            return Ok(None);
+        }
+        let archivist = Archivist {
+            store: *store,
+            source: *source,
+            archive: *archive,
+            clock: *clock,
+            policy,
+            limits,
+            bundle: *bundle,
+            submission: &submission,
+            now,
+        };
+        let mut found = match &submission.logs {
+            Some(logs) => known(*archive, &submission, logs.manifest_key.clone()).await?,
+            None => None,
+        };
+        for _ in 0..2 {
+            match archivist.look(found, look).await {
+                Ok(record) => {
+                    info!(job.id = %job_id, events = record.events, complete = record.complete, "logs archived");
+                    return Ok(Some(record));
+                }
+                Err(Stopped::Port(error)) => return Err(error),
+                Err(Stopped::Overtaken) => {
+                    found = known(*archive, &submission, manifest_key(&submission)).await?;
+                }
             }
-            Err(Stopped::Port(error)) => return Err(error),
-            Err(Stopped::Overtaken) => found = known(archive, &submission).await?,
+            if let Some(Known { manifest: Some(theirs), place, .. }) = &found
+                && theirs.progress.is_none()
+            {
+                warn!(job.id = %job_id, "another call has archived the logs meanwhile");
+                return archivist.keep_record(theirs.record(place.clone())).await.map(Some);
+            }
         }
-        if let Some(Known { manifest: Some(theirs), .. }) = &found
-            && theirs.progress.is_none()
-        {
-            warn!(job.id = %job_id, "another call has archived the logs meanwhile");
-            return archivist.keep_record(theirs.record(&submission)).await.map(Some);
-        }
+        Err(PortError::retryable("archive logs", format!("another call is archiving the logs of {job_id}")))
     }
-    Err(PortError::retryable("archive logs", format!("another call is archiving the logs of {job_id}")))
 }
 
 /// Whether it is time to look at the logs of a job that has ended.

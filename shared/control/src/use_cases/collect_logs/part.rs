@@ -41,11 +41,16 @@ impl Part {
         self.bytes >= limits.bytes || self.gzip.get_ref().len() >= limits.compressed_bytes
     }
 
-    /// Writes it as an object: a gzip file of its own.
-    pub(super) async fn save<O: ObjectStore>(mut self, archive: &O, key: &str) -> Result<(), PortError> {
+    /// A gzip file of its own.
+    pub(super) async fn packed(mut self) -> Result<Vec<u8>, PortError> {
         self.gzip.shutdown().await.map_err(|error| PortError::permanent("gzip", error))?;
-        let mut object = archive.create_object(key, "application/x-ndjson").await?;
-        object.write(self.gzip.get_ref()).await?;
-        object.finish().await
+        Ok(self.gzip.into_inner())
     }
+}
+
+/// Writes a packed part as an object.
+pub(super) async fn save<O: ObjectStore>(archive: &O, key: &str, packed: &[u8]) -> Result<(), PortError> {
+    let mut object = archive.create_object(key, "application/x-ndjson").await?;
+    object.write(packed).await?;
+    object.finish().await
 }

@@ -2,8 +2,10 @@
 
 use tracing::warn;
 
-use super::manifest::{ArchivedStream, Known, Manifest, Progress, Tail};
-use super::part::{Part, PartLimits};
+use super::bundle::{Bundle, SMALL_BYTES, SmallLog};
+use super::manifest::{ArchiveState, ArchivedStream, Known, Manifest, Progress, Tail, manifest_key};
+use super::part::{self, Part, PartLimits};
+use super::place::Place;
 use super::{CollectPolicy, Look, stream_prefix};
 use crate::domain::{LogStream, LogsRecord, NextLook, Submission, Timestamp};
 use crate::ports::{
@@ -19,6 +21,8 @@ pub(super) struct Archivist<'a, S, L, O, C> {
     pub(super) clock: &'a C,
     pub(super) policy: &'a CollectPolicy,
     pub(super) limits: &'a PartLimits,
+    /// With others that are collected at once, a small log shares an object.
+    pub(super) bundle: Option<&'a Bundle>,
     pub(super) submission: &'a Submission,
     /// When this call began. It is in the keys of objects, so that calls at once don't write the same ones.
     pub(super) now: Timestamp,
@@ -60,6 +64,8 @@ impl From<PortError> for Interrupted {
 /// An archive on its way.
 struct Work {
     manifest: Manifest,
+    /// Where the manifest lies.
+    place: String,
     /// Of the manifest's object, as far as this call knows.
     version: Option<Version>,
     /// The complete archive that is there already: it stays in place until this one is finished.
@@ -71,6 +77,22 @@ struct Work {
     mark: String,
     /// Bytes that no saved manifest tells of.
     unsaved_bytes: usize,
+    /// Streams that the manifest tells of and that are not written yet, packed, by their places in it: they may become
+    /// part of a bundle. `None` where they are written at once.
+    held: Option<Vec<(usize, Vec<u8>)>>,
+}
+
+impl Work {
+    /// Holds a stream back while all that is held is small.
+    fn hold(&mut self, index: usize, packed: &[u8]) -> bool {
+        let Some(held) = &mut self.held else { return false };
+        let bytes: usize = held.iter().map(|(_, held)| held.len()).sum();
+        let is_small = bytes + packed.len() <= SMALL_BYTES;
+        if is_small {
+            held.push((index, packed.to_vec()));
+        }
+        is_small
+    }
 }
 
 /// Where a stream is read on.
@@ -83,7 +105,12 @@ struct Start {
 impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Archivist<'_, S, L, O, C> {
     /// Makes the archive, or the rest of it, or adds what has come since.
     pub(super) async fn look(&self, known: Option<Known>, look: Look) -> Result<LogsRecord, Stopped> {
-        let (manifest, version) = known.map_or((None, None), |known| (known.manifest, Some(known.version)));
+        let is_first = known.is_none();
+        let own = || manifest_key(self.submission);
+        let (manifest, place, version) = match known {
+            Some(known) => (known.manifest, known.place, known.version),
+            None => (None, own(), None),
+        };
         let complete = manifest.clone().filter(|manifest| manifest.complete && manifest.progress.is_none());
         let now_settled =
             Manifest::new(self.submission, self.now).had_settled(self.submission, self.policy.settle_ms);
@@ -91,6 +118,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
             .filter(|manifest| manifest.had_settled(self.submission, self.policy.settle_ms) || !now_settled);
         let anew = |version| Work {
             manifest: Manifest::new(self.submission, self.now),
+            place: place.clone(),
             version,
             complete: complete.clone(),
             before: None,
@@ -100,6 +128,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
                 (None, false) => ".early".to_owned(),
             },
             unsaved_bytes: 0,
+            held: (is_first && now_settled && self.bundle.is_some()).then(Vec::new),
         };
         let is_later =
             settled.as_ref().is_some_and(|manifest| manifest.progress.is_none() && manifest.looks > 0);
@@ -174,7 +203,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
 
     async fn finish(&self, work: &mut Work, is_continued: bool) -> Result<LogsRecord, Interrupted> {
         let settle_ms = self.policy.settle_ms;
-        let Work { manifest, version, complete, before, .. } = work;
+        let Work { manifest, complete, before, .. } = work;
         let events: u64 = manifest.streams.iter().map(|stream| stream.events).sum();
         let news = before.is_some_and(|before| events > before);
         manifest.finish(self.submission, settle_ms, is_continued, news, self.clock.now());
@@ -188,12 +217,46 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         let is_whole = manifest.streams.iter().all(|stream| stream.missing.is_none());
         let adds_nothing = before.is_some_and(|before| before == events) && is_whole;
         let is_last = manifest.next_look == Some(NextLook::Never);
-        if !(adds_nothing && is_last)
-            && manifest.save(self.archive, self.submission, version.as_ref()).await?.is_none()
-        {
-            return Err(Stopped::Overtaken.into());
+        if !(adds_nothing && is_last) && !self.bundled(work).await? {
+            self.save_manifest(work).await?;
         }
-        Ok(self.keep_record(manifest.record(self.submission)).await?)
+        Ok(self.keep_record(work.manifest.record(work.place.clone())).await?)
+    }
+
+    /// Writes an archive that is small and whole together with others, where there are any.
+    async fn bundled(&self, work: &mut Work) -> Result<bool, PortError> {
+        let (Some(bundle), Some(streams)) = (self.bundle, &work.held) else { return Ok(false) };
+        if !matches!(work.manifest.state, ArchiveState::Complete | ArchiveState::NotInCloudwatch) {
+            return Ok(false);
+        }
+        let job_id = &self.submission.state.job_id;
+        let log = SmallLog { streams, manifest: &work.manifest, job_id, now: self.now };
+        let Some(place) = bundle.add(self.archive, &log).await? else { return Ok(false) };
+        (work.place, work.held) = (place, None);
+        Ok(true)
+    }
+
+    /// Writes the streams that were held, each as an object. From here on none is.
+    async fn write_held(&self, work: &mut Work) -> Result<(), PortError> {
+        for (index, packed) in work.held.take().into_iter().flatten() {
+            if let Some(key) = &entry(&mut work.manifest, index)?.key {
+                part::save(self.archive, key, &packed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest over the version that was read, after what it tells of.
+    async fn save_manifest(&self, work: &mut Work) -> Result<(), Stopped> {
+        self.write_held(work).await?;
+        let own = manifest_key(self.submission);
+        if Place::of(&work.place).bytes.is_some() {
+            // What lies in the bundle stays there. An object of its own may be there from before.
+            work.version = self.archive.load(&own).await?.map(|stored| stored.version);
+        }
+        let saved = work.manifest.save(self.archive, self.submission, work.version.as_ref()).await?;
+        (work.version, work.place) = (Some(saved.ok_or(Stopped::Overtaken)?), own);
+        Ok(())
     }
 
     /// Writes down in the store where the archive is. Returns it.
@@ -295,16 +358,21 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         if part.bytes == 0 && !is_only {
             return Ok(());
         }
-        work.unsaved_bytes += part.bytes;
         let (prefix, now) = (stream_prefix(self.submission, index, stream), self.now.as_millis());
-        let is_full = part.is_full(self.limits);
-        let key = if is_only && !is_full {
+        let is_whole = is_only && !part.is_full(self.limits);
+        let key = if is_whole {
             format!("{prefix}{}.jsonl.gz", work.mark)
         } else {
             format!("{prefix}.{:05}-{now}.jsonl.gz", archived.parts.len())
         };
-        part.save(self.archive, &key).await?;
-        if is_only && !is_full {
+        work.unsaved_bytes += part.bytes;
+        let packed = part.packed().await?;
+        if !(is_whole && work.hold(index, &packed)) {
+            self.write_held(work).await?;
+            part::save(self.archive, &key, &packed).await?;
+        }
+        let archived = entry(&mut work.manifest, index)?;
+        if is_whole {
             archived.key = Some(key);
         } else {
             archived.parts.push(key);
@@ -319,10 +387,9 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
             return Ok(());
         }
         work.manifest.go_on_after(next);
-        let saved = work.manifest.save(self.archive, self.submission, work.version.as_ref()).await?;
-        let version = saved.ok_or(Stopped::Overtaken)?;
-        (work.version, work.unsaved_bytes) = (Some(version), 0);
-        self.keep_record(work.manifest.record(self.submission)).await?;
+        self.save_manifest(work).await?;
+        work.unsaved_bytes = 0;
+        self.keep_record(work.manifest.record(work.place.clone())).await?;
         work.manifest.progress = None;
         Ok(())
     }
