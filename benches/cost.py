@@ -11,6 +11,7 @@ import argparse
 import pathlib
 import re
 import sys
+from collections import Counter
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "cost.md"
 BEGIN, END = "<!-- benches/cost.py: begin -->", "<!-- end -->"
@@ -22,7 +23,7 @@ S3_PUTS, S3_GETS = 5.00, 0.40
 GB_SECONDS = 13.3334  # arm64
 TRANSITIONS, EXPRESS_REQUESTS, EXPRESS_GB_SECONDS = 25.0, 1.00, 16.67
 
-EVENTS = 5
+EVENTS = 4  # RUNNABLE, STARTING, RUNNING and the end
 BATCH = 10  # messages of an invocation under load
 # Estimates, not counts: memory by seconds of a batch in each function.
 HANDLER_GB_SECONDS, COLLECTOR_GB_SECONDS, SUBMITTER_GB_SECONDS = 0.25 * 0.3, 0.5 * 1.0, 0.25 * 0.02
@@ -40,29 +41,34 @@ def units() -> dict[str, tuple[float, float]]:
     return found
 
 
-def parts(life: tuple[float, float], later: tuple[float, float]) -> dict[str, float]:
+def parts(writes: float, reads: float, puts: float, gets: float, told: float) -> dict[str, float]:
     """Dollars for a million submissions, by service."""
     messages = EVENTS + 1
-    writes, reads = life[0] + later[0], life[1] + later[1]
     seconds = EVENTS / BATCH * HANDLER_GB_SECONDS + COLLECTOR_GB_SECONDS / BATCH + SUBMITTER_GB_SECONDS
     return {
         "DynamoDB, writes": writes * WRITE_UNITS,
         "DynamoDB, reads": reads * READ_UNITS,
-        "S3: the log and its manifest": 2 * S3_PUTS + S3_GETS,
+        "S3: the log and its manifest": puts * S3_PUTS + gets * S3_GETS,
         "SQS: a message an event, batches of ten": messages * (1 + 2 / BATCH) * SQS_REQUESTS,
-        "EventBridge: the job's end on the bus": BUS_EVENTS,
+        "EventBridge: the job's end on the bus": told * BUS_EVENTS,
         "Lambda (an estimate)": messages / BATCH * INVOCATIONS + seconds * GB_SECONDS,
     }
 
 
 def prices() -> dict[str, dict[str, float]]:
-    known = units()
-    later = known["a later look at the logs"]
-    job = parts(known["from claim to logs"], later)
-    # Its submission is its array's, and nobody is told of its end.
-    child = parts(known["a child of an array, logs included"], later)
-    child["EventBridge: the job's end on the bus"] = 0.0
-    return {"a job, and each other try": job, "a child of an array": child}
+    known = {what: Counter(writes=writes, reads=reads) for what, (writes, reads) in units().items()}
+    life, later = known["from claim to logs"], known["a later look at the logs"]
+    child = known["a child of an array, logs included"]
+    once = Counter(known["logs, looked at once"])
+    once.subtract(known["logs"])
+    own, shared = {"puts": 2, "gets": 1}, {"puts": 1 / BATCH, "gets": 0}
+    return {
+        "a job, and each other try": parts(**life + later, **own, told=1),
+        # Its submission is its array's, and nobody is told of its end.
+        "a child of an array": parts(**child + later, **own, told=0),
+        "a job, sparingly": parts(**life + once, **shared, told=0),
+        "a child, sparingly": parts(**child + once, **shared, told=0),
+    }
 
 
 def page() -> str:
@@ -96,7 +102,7 @@ def main() -> int:
         if held.group(0) != page():
             sys.exit(f"the prices in {PAGE} are stale: python3 benches/cost.py --write\n{page()}")
         return 0
-    job, child = (sum(part.values()) / 1e6 for part in prices().values())
+    job, child, *_ = (sum(part.values()) / 1e6 for part in prices().values())
     submissions = given.jobs + given.retried
     storage = (submissions + given.children) * given.log_mb / 1024 * 0.023
     print(f"batchwright               ${submissions * job + given.children * child:>12,.2f}")

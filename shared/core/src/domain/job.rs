@@ -358,6 +358,16 @@ pub enum NextLook {
 }
 
 impl LogsRecord {
+    /// What the keys of an archive's own objects begin with, as in `logs/tile-7/4c75…`.
+    pub fn own_folder(job_name: &JobName, job_id: &JobId) -> String {
+        format!("logs/{job_name}/{job_id}")
+    }
+
+    /// The key of a manifest that has an object of its own.
+    pub fn own_manifest_key(job_name: &JobName, job_id: &JobId) -> String {
+        format!("{}/manifest.json", Self::own_folder(job_name, job_id))
+    }
+
     /// From when on the log waits to be looked at, that of a job which ended at `ended_at`; `None` where it does
     /// not.
     pub fn waits_since(&self, ended_at: Timestamp) -> Option<Timestamp> {

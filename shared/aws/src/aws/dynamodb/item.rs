@@ -168,9 +168,12 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
 }
 
 pub(super) fn to_submission(item: &Item) -> Result<Submission, BadItem> {
-    let logs = item.get(LOGS).map(|_| json_in::<LogsRecord>(item, LOGS)).transpose()?;
+    let mut logs = item.get(LOGS).map(|_| json_in::<LogsRecord>(item, LOGS)).transpose()?;
     let updated_at = Timestamp::from_millis(number_in(item, UPDATED_AT)?);
     let state: JobState = json_in(item, STATE)?;
+    if let Some(logs) = logs.as_mut().filter(|logs| logs.manifest_key.is_empty()) {
+        logs.manifest_key = LogsRecord::own_manifest_key(&state.job_name, &state.job_id);
+    }
     let waits_for = text_in(item, WAITS_FOR).map(JobName::parse).transpose();
     let waits_for =
         waits_for.map_err(|why| BadItem { what: WAITS_FOR, key: shown_key(item), why: why.to_string() })?;
@@ -179,9 +182,14 @@ pub(super) fn to_submission(item: &Item) -> Result<Submission, BadItem> {
     Ok(Submission { state, logs, updated_at, follow_up })
 }
 
-pub(super) fn of_logs(logs: &LogsRecord) -> Result<String, serde_json::Error> {
-    let incomplete_reason = logs.incomplete_reason.as_deref().map(cut);
-    serde_json::to_string(&LogsRecord { incomplete_reason, ..logs.clone() })
+/// A key that follows from the item's own is left out: an item of up to 1 KB is half as dear as one that is larger.
+pub(super) fn of_logs(state: &JobState, logs: &LogsRecord) -> Result<String, serde_json::Error> {
+    let mut kept = logs.clone();
+    kept.incomplete_reason = logs.incomplete_reason.as_deref().map(cut);
+    if kept.manifest_key == LogsRecord::own_manifest_key(&state.job_name, &state.job_id) {
+        kept.manifest_key.clear();
+    }
+    serde_json::to_string(&kept)
 }
 
 pub(super) fn of_run(run: &Run) -> Result<Item, serde_json::Error> {
@@ -208,7 +216,7 @@ fn put(item: &mut Item, name: &str, value: AttributeValue) {
 }
 
 /// A state as JSON that fits: first the oldest attempts go, then the log streams, then long texts are cut. A stream that an
-/// attempt names is not named twice: an item of up to 1 KB is half as dear as one that is larger.
+/// attempt names is not named twice, as in [`of_logs`].
 fn bounded(state: &JobState) -> Result<String, serde_json::Error> {
     let mut kept = state.clone();
     kept.log_streams

@@ -258,7 +258,7 @@ fn state_change(state: &JobState, now: Timestamp) -> Result<Change, PortError> {
 /// Keeps the logs. In flight, they are a sign of life; after the end they say whether work is left.
 fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<Change, PortError> {
     let change = Change::default()
-        .set(item::LOGS, item::text(item::of_logs(logs).map_err(unusable(OPERATION))?))
+        .set(item::LOGS, item::text(item::of_logs(&known.state, logs).map_err(unusable(OPERATION))?))
         .set(item::LOGS_COMPLETE, item::flag(logs.complete))
         .set(item::UPDATED_AT, item::millis(now));
     let state = &known.state;

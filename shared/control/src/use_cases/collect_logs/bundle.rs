@@ -114,8 +114,9 @@ impl Bundle {
         let mut gathered = self.gathered.lock().await;
         if gathered.waiting.is_empty() {
             gathered.bytes.clear();
-            let id = log.job_id.as_str().replace(':', "-");
-            gathered.key = format!("logs/.bundles/{}/{id}.jsonl.gz", log.now.as_millis());
+            // Short, because it stands in each job's item. Where two would be alike, the second is not written.
+            let id: String = log.job_id.as_str().chars().take(8).collect();
+            gathered.key = format!("logs/.bundles/{}-{id}.gz", log.now.as_millis());
         }
         let start = gathered.bytes.len();
         let added = gathered.append(log).await;

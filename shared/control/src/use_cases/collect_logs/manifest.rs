@@ -6,7 +6,6 @@ use async_compression::tokio::bufread::GzipDecoder;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 
-use super::folder;
 use super::looks::{Found, next_look};
 use super::place::Place;
 use crate::domain::{JobId, JobName, JobStatus, LogStream, LogsRecord, NextLook, Submission, Timestamp};
@@ -249,7 +248,7 @@ impl Manifest {
 
 /// The place of a manifest that has an object of its own.
 pub(super) fn manifest_key(submission: &Submission) -> String {
-    format!("{}/manifest.json", folder(submission))
+    LogsRecord::own_manifest_key(&submission.state.job_name, &submission.state.job_id)
 }
 
 /// A manifest that can't be read stands for none: the archive can be made anew.

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use self::manifest::{Known, known, manifest_key};
 use self::stream::{Archivist, Stopped};
-use crate::domain::{JobId, LogStream, LogsRecord, Submission, Timestamp};
+use crate::domain::{JobId, JobState, LogStream, LogsRecord, Submission, Timestamp};
 use crate::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
 
 pub use bundle::{Bundle, Member};
@@ -132,17 +132,11 @@ fn is_due(submission: &Submission, now: Timestamp) -> bool {
     logs.waits_since(now).is_some_and(|since| since <= now)
 }
 
-/// Where the logs of a submission lie in the archive.
-fn folder(submission: &Submission) -> String {
-    format!("logs/{}/{}", submission.state.job_name, submission.state.job_id)
-}
-
 /// What the objects of the n-th stream of [`JobState::all_log_streams`] begin with.
-///
-/// [`JobState::all_log_streams`]: crate::domain::JobState::all_log_streams
 fn stream_prefix(submission: &Submission, index: usize, stream: &LogStream) -> String {
     let container = stream.container.as_deref().map(|name| format!("-{name}")).unwrap_or_default();
-    format!("{}/{index:03}{container}", folder(submission))
+    let JobState { job_name, job_id, .. } = &submission.state;
+    format!("{}/{index:03}{container}", LogsRecord::own_folder(job_name, job_id))
 }
 
 /// The object of a stream that is in one.

@@ -170,13 +170,36 @@ fn what_is_written_is_read_again() {
         events: 3,
         next_look: None,
     };
-    item.insert(item::LOGS.to_owned(), item::text(item::of_logs(&logs).unwrap()));
+    item.insert(item::LOGS.to_owned(), item::text(item::of_logs(&lost(), &logs).unwrap()));
     item.insert(item::LOGS_COMPLETE.to_owned(), item::flag(true));
     let found = item::to_submission(&item).unwrap();
     assert_eq!((found.state, found.logs, found.updated_at), (lost(), Some(logs), NOW));
     assert!(item::logs_are_complete(&item));
     let run = run(RunState::Rejected);
     assert_eq!(item::to_run(&item::of_run(&run).unwrap()).unwrap(), run);
+}
+
+#[test]
+fn what_follows_from_the_rest_is_left_out() {
+    let stream = |name: &str| LogStream { group: None, name: name.to_owned(), container: None, region: None };
+    let mut ended = state("tile-7", ID, JobStatus::Succeeded);
+    ended.attempts = vec![Attempt { log_streams: vec![stream("one")], ..Attempt::default() }];
+    ended.log_streams = vec![stream("one"), stream("two")];
+    let mut item = item::of_state(&ended, NOW).unwrap();
+    let logs = LogsRecord {
+        manifest_key: format!("logs/tile-7/{ID}/manifest.json"),
+        complete: true,
+        incomplete_reason: None,
+        events: 3,
+        next_look: None,
+    };
+    let kept = item::of_logs(&ended, &logs).unwrap();
+    assert!(!kept.contains("tile-7"), "{kept}");
+    item.insert(item::LOGS.to_owned(), item::text(kept));
+    let found = item::to_submission(&item).unwrap();
+    assert_eq!(found.logs, Some(logs));
+    assert_eq!(found.state.log_streams, [stream("two")], "the attempt names the other");
+    assert_eq!(found.state.all_log_streams(), ended.all_log_streams());
 }
 
 #[test]
