@@ -28,7 +28,7 @@ NUMBER = re.compile(r"^-?[\d,]*\.?\d+(?= |$)")
 
 # A name, its script and arguments, those of a quick look, and runs of it: what takes minutes, or takes medians itself, runs once.
 PARTS = [
-    ("start", ["start.py", "--times", "11"], ["--times", "5"], 1),
+    ("start", ["start.py", "--times", "11", "--floor"], ["--times", "5"], 1),
     ("parallel", ["parallel.py"], ["--times", "1", "--jobs", "200"], 1),
     ("state_handler", ["state_handler"], ["--times", "1", "--events", "2000"], 1),
     ("lists", ["lists.py"], ["--times", "1", "--jobs", "500"], 1),

@@ -32,7 +32,7 @@ impl Clock for At {
 }
 
 fn job_id(number: usize) -> JobId {
-    JobId::parse(&format!("4c7599ae-0a82-49aa-ba5a-{number:012}")).unwrap()
+    JobId::parse(&format!("4c7599ae-0a82-49aa-ba5a-{number:012}")).expect("it is an id")
 }
 
 fn stream(number: usize, attempt: &str) -> LogStream {

@@ -451,6 +451,7 @@ fn setting(name: &str) -> Option<String> {
     let value = match name {
         "BATCHWRIGHT_BUCKET" => BUCKET,
         "BATCHWRIGHT_SUBMITTER" => "the-submitter",
+        "BATCHWRIGHT_BUNDLE_LOGS" => "true",
         name if name.ends_with("_TABLE") => "table",
         _ => return None,
     };

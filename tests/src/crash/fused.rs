@@ -177,6 +177,18 @@ impl<O: ObjectStore> ObjectStore for Fused<O> {
     }
 
     #[track_caller]
+    fn open_range(
+        &self,
+        key: &str,
+        first: u64,
+        length: u64,
+    ) -> impl Future<Output = Answer<Option<Self::Reader>>> + Send {
+        let (fuse, site) = (self.fuse.clone(), Site::caller("open_range"));
+        let opening = self.fuse.call("open_range", self.inner.open_range(key, first, length));
+        async move { Ok(opening.await?.map(|inner| FusedReader { inner, fuse, site, asked: None })) }
+    }
+
+    #[track_caller]
     fn open_version(
         &self,
         key: &str,

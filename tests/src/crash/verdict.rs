@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use batchwright::domain::{Job, JobName, JobStatus, Run, RunState};
 use batchwright::events::{JobDetail, JobEnded, RunEnded};
+use batchwright::memory::InMemoryLogSource;
 use batchwright::ports::{JobQueries, JobStore, RunStore};
+use batchwright::use_cases::read_logs::read_logs;
 use batchwright::use_cases::run_file::{ReportLine, merged};
-use serde_json::Value;
 
 use super::deployment::{Deployment, LINES};
 use super::inbox::Function;
@@ -72,7 +73,7 @@ async fn judge_job<S: JobStore + RunStore + Clone>(
         };
         ensure!(parts(kept) == parts(&real), "known {:?}, real {:?}", parts(kept), parts(&real));
         ensure!(real.status.is_terminal(), "{} has not ended", detail.job_id);
-        judge_logs(deployment, &submission, real.all_log_streams().len() as u64)?;
+        judge_logs(deployment, &submission, real.all_log_streams().len() as u64).await?;
     }
     let surplus: Vec<_> =
         books.iter().filter(|detail| !job.head.job_tries.contains(&detail.job_id)).collect();
@@ -83,7 +84,7 @@ async fn judge_job<S: JobStore + RunStore + Clone>(
     Ok(surplus.len())
 }
 
-fn judge_logs<S>(
+async fn judge_logs<S>(
     deployment: &Deployment<S>,
     submission: &batchwright::domain::Submission,
     streams: u64,
@@ -91,13 +92,10 @@ fn judge_logs<S>(
     let logs = submission.logs.as_ref().context("its logs are not archived")?;
     ensure!(logs.complete, "its logs are not whole: {:?}", logs.incomplete_reason);
     ensure!(logs.events == streams * LINES, "{} lines of {streams} streams are archived", logs.events);
-    let manifest = deployment.objects.bytes(&logs.manifest_key).context("its manifest is missing")?;
-    let manifest: Value = serde_json::from_slice(&manifest)?;
-    let archived = manifest["streams"].as_array().context("a manifest without streams")?;
-    for stream in archived {
-        let Some(key) = stream["key"].as_str() else { continue };
-        ensure!(deployment.objects.bytes(key).is_some(), "{key} is missing");
-    }
+    // From the archive alone, wherever in it they lie.
+    let gone = InMemoryLogSource::new(100, 0);
+    let read = read_logs(&gone, &deployment.objects, submission, |_, _| ()).await?;
+    ensure!(read == logs.events, "{read} of {} lines can be read", logs.events);
     Ok(())
 }
 

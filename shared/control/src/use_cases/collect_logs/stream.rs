@@ -216,8 +216,8 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         // eight writes of the record.
         let is_whole = manifest.streams.iter().all(|stream| stream.missing.is_none());
         let adds_nothing = before.is_some_and(|before| before == events) && is_whole;
-        let is_last = manifest.next_look == Some(NextLook::Never);
-        if !(adds_nothing && is_last) && !self.bundled(work).await? {
+        let is_needless = adds_nothing && manifest.next_look == Some(NextLook::Never);
+        if !is_needless && !self.bundled(work).await? {
             self.save_manifest(work).await?;
         }
         Ok(self.keep_record(work.manifest.record(work.place.clone())).await?)
