@@ -92,7 +92,7 @@ impl Bundle {
         loop {
             let changed = self.changed.notified();
             if let Some(gathered) = self.take_if_due(number, end).await {
-                return Ok((gathered.write(archive).await? == Written::Shared).then_some(place));
+                return Ok((gathered.put(archive).await? == Written::Shared).then_some(place));
             }
             tokio::select! {
                 answer = &mut told => {
@@ -172,7 +172,7 @@ impl Gathered {
     }
 
     /// Writes it, and tells all who wait but the writer itself.
-    async fn write<O: CheckpointStore>(self, archive: &O) -> Result<Written, PortError> {
+    async fn put<O: CheckpointStore>(self, archive: &O) -> Result<Written, PortError> {
         let others: Vec<_> = self.waiting.into_iter().filter(|tell| !tell.is_closed()).collect();
         // The writer's own is among them.
         let written = if others.len() < 2 {
