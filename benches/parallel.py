@@ -3,7 +3,8 @@
 
 Each job is `true`. batchwright keeps every state of every job in a file that survives a sudden end of the machine; GNU
 parallel writes a line a job when it has ended. CPU is that of the program and of all that it started, `true` included,
-which alone is the third row: a shell that starts as many.
+which alone is the third row: a shell that starts as many. The fourth is the floor of what an attempt is by its nature: `true`,
+its four folders, and the files of its order and its output, made and removed by one process that does nothing else.
 
     python3 benches/parallel.py [--jobs 1000] [--at-once 64] [--times 5] [--program BATCHWRIGHT]
 
@@ -26,6 +27,35 @@ import time
 from processes import release_program
 
 PR_SET_CHILD_SUBREAPER = 36
+
+
+def floor(jobs, at_once, folder):
+    """Runs `true` in folders of its own, which are removed after it, some at once."""
+    names, running = [f"{folder}/{number}" for number in range(jobs)], {}
+
+    def reap():
+        pid, status = os.wait()
+        name = running.pop(pid)
+        for file in ("order", "output"):
+            os.unlink(f"{name}/{file}")
+        for inner in ("work", "home", "tmp", ""):
+            os.rmdir(f"{name}/{inner}")
+        if status:
+            sys.exit(f"true ended with {status}")
+
+    for name in names:
+        while len(running) >= at_once:
+            reap()
+        for inner in ("", "work", "home", "tmp"):
+            os.mkdir(f"{name}/{inner}")
+        with open(f"{name}/order", "wb") as order:
+            order.write(b"x" * 700)
+        output = os.open(f"{name}/output", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        streams = [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
+        running[os.posix_spawn("/bin/true", ["true"], {}, file_actions=streams)] = name
+        os.close(output)
+    while running:
+        reap()
 
 
 def take(command, env=None):
@@ -62,6 +92,9 @@ def commands(options, program, folder):
                            *range(options.jobs)], lambda: len(log.read_text().splitlines()) - 1
     yield "a shell's `true &`", ["sh", "-c", f"i=0; while [ $i -lt {options.jobs} ]; do /bin/true & i=$((i+1)); done; wait"], \
         lambda: options.jobs
+    (folder / "floor").mkdir()
+    yield "`true` in folders of its own", [sys.executable, "-SE", __file__, "--jobs", options.jobs, "--at-once", options.at_once,
+                                           "--floor", folder / "floor"], lambda: options.jobs
 
 
 def main():
@@ -70,7 +103,10 @@ def main():
     parser.add_argument("--at-once", type=int, default=64)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--program", type=pathlib.Path, help="the program, built already")
+    parser.add_argument("--floor", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.floor:
+        return floor(options.jobs, options.at_once, options.floor)
     if not shutil.which("parallel"):
         sys.exit("there is no `parallel`; it is a package of Debian's: apt-get install parallel")
     program = release_program("-p", "batchwright-cli", given=options.program)

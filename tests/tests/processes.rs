@@ -271,22 +271,22 @@ async fn an_engine_that_is_killed_at_any_point_runs_nothing_twice() {
     assert_eq!(bench.lines("runs") + lost, jobs.len(), "a lost attempt has not run");
 }
 
+/// Attempts are attended by a script of `sh`, which finds the real program as `$attendant` and the state folder as `$state`.
+fn attended_by(state: &Path, script: &str) -> ProcessSettings {
+    let own = std::env::current_exe().unwrap();
+    let attendant = own.parent().and_then(Path::parent).unwrap().join("attendant");
+    let path = state.join("script");
+    let (state, attendant) = (state.display(), attendant.display());
+    fs::write(&path, format!("#!/bin/sh\nstate='{state}' attendant='{attendant}'\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let state = path.parent().unwrap();
+    ProcessSettings { attendant: AttendantProgram::at(&path), ..settings(state, Some(state)).unwrap() }
+}
+
 #[tokio::test]
 async fn an_attendant_that_says_late_who_it_is_is_waited_for() {
-    let slow = |state: &Path| {
-        let own = std::env::current_exe().unwrap();
-        let attendant = own.parent().and_then(Path::parent).unwrap().join("attendant");
-        let script = state.join("slow");
-        let text = format!(
-            "#!/bin/sh\necho up >>'{0}'\nsleep 0.3\nexec '{1}' \"$@\"\n",
-            state.join("up").display(),
-            attendant.display()
-        );
-        fs::write(&script, text).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        ProcessSettings { attendant: AttendantProgram::at(script), ..settings(state, Some(state)).unwrap() }
-    };
-    let mut bench = Bench::with(slow).await;
+    let slow = "echo up >>\"$state/up\"; sleep 0.3; exec \"$attendant\" \"$@\"";
+    let mut bench = Bench::with(|state| attended_by(state, slow)).await;
     let job = bench.sh("echo run >>runs").await;
     until("it is started", || bench.lines("up") == 1).await.unwrap();
     assert_eq!(bench.lines("runs"), 0);
@@ -299,6 +299,97 @@ async fn an_attendant_that_says_late_who_it_is_is_waited_for() {
         detail.status_reason
     );
     assert_eq!((detail.attempts.len(), bench.lines("runs")), (1, 1));
+}
+
+/// A job's script that says who started its attendant, and ends with 7 when there is a file `go`.
+const WAITING: &str = "trap 'exit 9' TERM; cut -d' ' -f 4 /proc/$PPID/stat >starter.new; echo run >>runs
+    mv starter.new starter; until test -e go; do sleep 0.02; done; exit 7";
+
+impl Bench {
+    /// The process that started the attendant of a job that runs [`WAITING`].
+    async fn starter(&self) -> Pid {
+        until("the command runs", || self.path("starter").exists()).await.unwrap();
+        let pid = fs::read_to_string(self.path("starter")).unwrap();
+        fs::remove_file(self.path("starter")).unwrap();
+        Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+    }
+}
+
+fn is_gone(pid: Pid) -> bool {
+    !alive(&pid.as_raw_nonzero().to_string())
+}
+
+#[tokio::test]
+async fn attempts_go_on_and_others_begin_when_the_process_that_starts_them_is_killed() {
+    let bench = Bench::new().await;
+    let first = bench.sh(WAITING).await;
+    let starter = bench.starter().await;
+    kill_process(starter, UnixSignal::KILL).unwrap();
+    until("it is gone", || is_gone(starter)).await.unwrap();
+    let second = bench.sh(WAITING).await;
+    let another = bench.starter().await;
+    assert_ne!(another, starter);
+    let third = bench.sh(WAITING).await;
+    assert_eq!(bench.starter().await, another, "one starts them all");
+    fs::write(bench.path("go"), "").unwrap();
+    for job in [first, second, third] {
+        let detail = bench.end(&job).await;
+        assert_eq!((detail.attempts.len(), exit_code(&detail)), (1, Some(7)), "{:?}", detail.status_reason);
+    }
+    assert_eq!(bench.lines("runs"), 3);
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_asked_for_in_vain_has_not_run() {
+    let bench = Bench::new().await;
+    let first = bench.sh(WAITING).await;
+    let starter = bench.starter().await;
+    kill_process(starter, UnixSignal::STOP).unwrap();
+    let second = bench.sh("echo run >>runs").await;
+    let is_ordered = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path().join("order").exists();
+    let ordered = || fs::read_dir(bench.path("attempts")).unwrap().map(is_ordered);
+    until("it is asked for", || ordered().filter(|&is_ordered| is_ordered).count() == 2).await.unwrap();
+    kill_process(starter, UnixSignal::KILL).unwrap();
+    fs::write(bench.path("go"), "").unwrap();
+    let (first, second) = (bench.end(&first).await, bench.end(&second).await);
+    assert_eq!(exit_code(&first), Some(7));
+    assert!(second.status_reason.unwrap().starts_with("Host EC2 (instance i-"));
+    assert_eq!(bench.lines("runs"), 1);
+}
+
+#[tokio::test]
+async fn a_signal_that_was_not_passed_on_reaches_the_attempt() {
+    let bench = Bench::new().await;
+    let job = bench.sh(WAITING).await;
+    let starter = bench.starter().await;
+    kill_process(starter, UnixSignal::STOP).unwrap();
+    bench.engine().terminate_job(&job, "enough").await.unwrap();
+    kill_process(starter, UnixSignal::KILL).unwrap();
+    let detail = bench.end(&job).await;
+    let end = (detail.status_reason.as_deref(), exit_code(&detail));
+    assert!(matches!(end, (Some("enough"), Some(9 | 137))), "{end:?}");
+}
+
+#[tokio::test]
+async fn the_process_that_starts_attendants_ends_with_its_engine() {
+    let mut bench = Bench::new().await;
+    let job = bench.sh(WAITING).await;
+    let starter = bench.starter().await;
+    bench.replace_engine().await;
+    until("it is gone", || is_gone(starter)).await.unwrap();
+    fs::write(bench.path("go"), "").unwrap();
+    let detail = bench.end(&job).await;
+    assert_eq!((detail.attempts.len(), exit_code(&detail), bench.lines("runs")), (1, Some(7), 1));
+}
+
+#[tokio::test]
+async fn a_process_that_the_system_does_not_make_is_a_failure_to_start() {
+    let full = "read word name; echo \"refused $name no room (os error 11)\"; cat >/dev/null";
+    let bench = Bench::with(|state| attended_by(state, full)).await;
+    let job = bench.sh("true").await;
+    let detail = bench.end(&job).await;
+    let reason = detail.container.unwrap().reason.unwrap_or_default();
+    assert_eq!(reason, "CannotCreateContainerError: no room (os error 11)");
 }
 
 #[tokio::test]

@@ -2,24 +2,27 @@
 //!
 //! | name | what it holds | who writes it |
 //! | --- | --- | --- |
-//! | `order` | what to run | the engine, before it starts the attendant |
-//! | `pid` | who the attendant is | the attendant, before the command |
-//! | `begun` | that the command may have been started | the attendant, before the command |
-//! | `started` | that it has been, and its image is there | the attendant |
+//! | `order` | what to run, in its first line | the engine, before it asks for the attendant |
+//! | | who the attendant is, and how each unit ended: a line each | the attendant, before the command and at the end |
+//! | `pid` | the same file: the attendant has said who it is | the attendant, before the command |
+//! | `begun` | the same file: a container may have been started | the attendant, before the container |
+//! | `started` | the same file: it has been, and its image is there | the attendant |
+//! | `exit` | the same file: nothing of the command is left | the attendant, at the end |
 //! | `output`, `output.1` … | what each unit of the task has written | the command |
 //! | `reasons` | why a unit could not be started or was ended | the attendant |
-//! | `exit.new` | how each unit ended, a line each | the attendant, at the end |
-//! | `exit` | the same | the attendant, when nothing of the command is left |
 //! | `work`, `home`, `tmp` | the command's own folders | the command |
+//!
+//! One file has many names, because a file system takes longer over a new file than over anything else that an attempt
+//! needs.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::attendant::Order;
-use super::identity::Identity;
+use super::identity::{IDENTITY_LINES, Identity};
 use crate::engine::core::AttemptId;
 use crate::engine::logs::{Follower, LogDirectory};
 use crate::ports::Clock;
@@ -126,12 +129,18 @@ impl Folder {
         absent_is_fine(fs::rename(&self.path, kept.join(name)))
     }
 
-    /// Says who the attendant is, by linking a whole file. Errs where the name is taken: an engine has declared
-    /// the attempt lost, and the command must not run.
-    pub(super) fn announce(&self) -> io::Result<()> {
-        let draft = self.path.join("pid.new");
-        fs::write(&draft, Identity::of_this_process()?)?;
-        fs::hard_link(draft, self.path.join("pid"))
+    /// Says who the attendant is, behind the order, and then links the whole file. Takes up the room for the exit codes
+    /// of so many units too, because the disk may be full when the command ends. Errs where the name is taken: an engine
+    /// has declared the attempt lost, and the command must not run.
+    pub(super) fn announce(&self, units: usize) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).write(true).open(self.order())?;
+        let order = BufReader::new(&file).skip_until(b'\n')?;
+        // An attendant before this one may have written here.
+        file.set_len(order as u64)?;
+        file.seek(SeekFrom::Start(order as u64))?;
+        let room = format!("{:CODE_WIDTH$}\n", "").repeat(units);
+        file.write_all(format!("{}{room}", Identity::of_this_process()?).as_bytes())?;
+        fs::hard_link(self.order(), self.path.join("pid"))
     }
 
     /// Whether an attendant has said who it is, or nobody may any more.
@@ -147,7 +156,7 @@ impl Folder {
             Ok(_) => Ok(Claim::Never),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let text = fs::read_to_string(self.path.join("pid"))?;
-                Ok(Identity::parse(&text).map_or(Claim::Never, Claim::Attendant))
+                Ok(Identity::parse(attended(&text).0).map_or(Claim::Never, Claim::Attendant))
             }
             Err(error) => Err(error),
         }
@@ -162,8 +171,7 @@ impl Folder {
         self.mark("begun")
     }
 
-    /// Makes a name that says something by being there: another of the attendant's own file, because a file system takes
-    /// longer over a new file than over anything else that an attempt needs.
+    /// Makes a name that says something by being there.
     fn mark(&self, name: &str) -> io::Result<()> {
         match fs::hard_link(self.path.join("pid"), self.path.join(name)) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -183,11 +191,6 @@ impl Folder {
         self.path.join("started").exists()
     }
 
-    /// Takes up the room for the exit codes, because the disk may be full when the command ends.
-    pub(super) fn reserve_ends(&self, units: usize) -> io::Result<()> {
-        fs::write(self.path.join("exit.new"), format!("{:CODE_WIDTH$}\n", "").repeat(units))
-    }
-
     /// Writes the exit codes into the room that was taken up for them.
     pub(super) fn note_ends(&self, ends: &[UnitEnd]) -> io::Result<()> {
         let reasons: Vec<(&Option<String>, bool)> =
@@ -200,12 +203,14 @@ impl Folder {
             Some(code) => format!("{code:CODE_WIDTH$}\n"),
             None => format!("{:CODE_WIDTH$}\n", ""),
         });
-        let mut file = OpenOptions::new().write(true).open(self.path.join("exit.new"))?;
-        file.write_all(codes.collect::<String>().as_bytes())
+        let codes: String = codes.collect();
+        let mut file = OpenOptions::new().write(true).open(self.path.join("pid"))?;
+        file.seek(SeekFrom::End(-i64::try_from(codes.len()).map_err(io::Error::other)?))?;
+        file.write_all(codes.as_bytes())
     }
 
     pub(super) fn confirm_ends(&self) -> io::Result<()> {
-        fs::rename(self.path.join("exit.new"), self.path.join("exit"))
+        self.mark("exit")
     }
 
     /// How the units ended, once nothing of them is left.
@@ -215,17 +220,19 @@ impl Folder {
 
     /// How the units of an attendant ended that was killed before it ended what was left.
     pub(super) fn unconfirmed_ends(&self) -> Option<Vec<UnitEnd>> {
-        self.read_ends("exit.new").filter(|ends| ends.iter().any(|end| end.code.is_some()))
+        self.read_ends("pid").filter(|ends| ends.iter().any(|end| end.code.is_some()))
     }
 
     fn read_ends(&self, name: &str) -> Option<Vec<UnitEnd>> {
-        let codes = fs::read_to_string(self.path.join(name)).ok()?;
+        let text = fs::read_to_string(self.path.join(name)).ok()?;
+        let (attended, before_codes) = attended(&text);
+        let codes = attended.split_inclusive('\n').skip(before_codes);
         let reasons = fs::read(self.path.join("reasons")).unwrap_or_default();
         let reasons: Vec<(Option<String>, bool)> = serde_json::from_slice(&reasons).unwrap_or_default();
         let mut reasons = reasons.into_iter();
-        let ends = codes.strip_suffix('\n')?.split('\n').map(|line| {
+        let ends = codes.map(|line| {
             let (reason, was_stopped) = reasons.next().unwrap_or_default();
-            let code = Some(line.trim_start()).filter(|code| !code.is_empty());
+            let code = Some(line.strip_suffix('\n')?.trim_start()).filter(|code| !code.is_empty());
             Some(UnitEnd { code: code.map(str::parse).transpose().ok()?, reason, was_stopped })
         });
         ends.collect()
@@ -270,6 +277,15 @@ pub(super) fn sweep(attempts: &Path, in_use: &HashSet<String>, logs: &LogDirecto
     }
 }
 
+/// What an attendant wrote behind its order, and how many lines of it stand before the exit codes. An attempt that another
+/// version began has files of their own for both, without the order.
+fn attended(text: &str) -> (&str, usize) {
+    match text.split_once('\n') {
+        Some((order, attended)) if order.starts_with('{') => (attended, IDENTITY_LINES),
+        _ => (text, 0),
+    }
+}
+
 fn make_folders_writable(folder: &Path) -> io::Result<()> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -292,6 +308,7 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::process::attendant::{Run, Unit};
 
     #[test]
     fn a_folder_that_its_command_made_read_only_is_removed() {
@@ -311,31 +328,69 @@ mod tests {
         assert!(!folder.path().exists() && root.path().exists());
     }
 
+    /// A folder with an order, as the engine leaves it.
+    fn ordered(root: &Path, units: usize) -> Folder {
+        let folder = Folder::at(root);
+        folder.create().unwrap();
+        let run = Run::Process {
+            directory: "/".into(),
+            program: "/bin/true".into(),
+            command: vec!["true\n".into()],
+            environment: Vec::new(),
+        };
+        let order = Order { runtime: None, units: vec![Unit::only(run); units] };
+        order.write(&folder.order()).unwrap();
+        folder
+    }
+
     #[test]
     fn whoever_comes_first_decides_whether_the_command_runs() {
         let root = tempfile::tempdir().unwrap();
-        let (first, second) = (Folder::at(root.path().join("a")), Folder::at(root.path().join("b")));
+        let first = ordered(&root.path().join("a"), 1);
         assert_eq!(first.claim().unwrap(), Claim::Never);
-        assert_eq!(first.announce().unwrap_err().kind(), ErrorKind::AlreadyExists);
-        second.create().unwrap();
-        second.announce().unwrap();
+        assert_eq!(first.announce(1).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(first.claim().unwrap(), Claim::Never, "once and for all");
+        let second = ordered(&root.path().join("b"), 1);
+        second.announce(1).unwrap();
         assert!(matches!(second.claim().unwrap(), Claim::Attendant(identity) if identity.is_alive()));
+    }
+
+    #[test]
+    fn an_attempt_that_another_version_began_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::at(root.path());
+        fs::write(root.path().join("pid"), Identity::of_this_process().unwrap()).unwrap();
+        fs::write(root.path().join("exit.new"), "   \n").unwrap();
+        assert!(matches!(folder.claim().unwrap(), Claim::Attendant(identity) if identity.is_alive()));
+        assert_eq!((folder.ends(), folder.unconfirmed_ends()), (None, None));
+        fs::write(root.path().join("exit"), "  7\n").unwrap();
+        assert_eq!(folder.ends(), Some(vec![UnitEnd { code: Some(7), ..UnitEnd::default() }]));
     }
 
     #[test]
     fn an_exit_code_counts_when_nothing_is_left() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::at(root.path());
+        let folder = ordered(root.path(), 3);
+        let order = Order::read(&folder.order()).unwrap();
         let ends = vec![
             UnitEnd { code: Some(7), ..UnitEnd::default() },
             UnitEnd::refused("CannotStartContainerError: a\nb".into()),
             UnitEnd { code: Some(143), was_stopped: true, ..UnitEnd::default() },
         ];
-        folder.reserve_ends(3).unwrap();
         assert_eq!(folder.unconfirmed_ends(), None);
+        // One of containers may be attended again.
+        for _ in 0..2 {
+            folder.announce(3).unwrap();
+            assert_eq!((folder.ends(), folder.unconfirmed_ends()), (None, None));
+            folder.note_ends(&ends).unwrap();
+            assert_eq!((folder.ends(), folder.unconfirmed_ends()), (None, Some(ends.clone())));
+            assert!(matches!(folder.claim().unwrap(), Claim::Attendant(identity) if identity.is_alive()));
+            assert_eq!(Order::read(&folder.order()).unwrap(), order);
+            folder.release().unwrap();
+        }
+        folder.announce(3).unwrap();
         folder.note_ends(&ends).unwrap();
-        assert_eq!((folder.ends(), folder.unconfirmed_ends()), (None, Some(ends.clone())));
         folder.confirm_ends().unwrap();
-        assert_eq!((folder.ends(), folder.unconfirmed_ends()), (Some(ends), None));
+        assert_eq!((folder.ends(), folder.unconfirmed_ends()), (Some(ends.clone()), Some(ends)));
     }
 }

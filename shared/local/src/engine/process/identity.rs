@@ -8,6 +8,9 @@ use crate::domain::JobId;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
+/// The lines that [`Identity::of_this_process`] writes.
+pub(super) const IDENTITY_LINES: usize = 3;
+
 /// A process, as it wrote itself down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -25,7 +28,9 @@ impl Identity {
         let pid = getpid();
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
         let line = line_of(pid).ok_or(io::ErrorKind::NotFound)?;
-        Ok(format!("{}\n{}\n{}\n", pid.as_raw_nonzero(), boot.trim(), line.trim()))
+        // A program's name may hold a line break.
+        let line = line.trim().replace('\n', " ");
+        Ok(format!("{}\n{}\n{line}\n", pid.as_raw_nonzero(), boot.trim()))
     }
 
     /// Reads what an attendant wrote.

@@ -1,6 +1,6 @@
 //! The real runner: every attempt is a process, or a container, that outlives the engine.
 //!
-//! The command runs under an attendant, this program started again, in an empty folder and with an environment of
+//! The command runs under an attendant, a process of this program, in an empty folder and with an environment of
 //! its own. The attendant writes into the attempt's folder who it is before the command runs, and how the command
 //! ended after. So an engine that is killed and started again finds out what became of each attempt, and nothing
 //! runs twice. An attempt is over when its attendant has ended, and the attendant ends when nothing of the command
@@ -12,7 +12,8 @@
 //! | `environment` | what a job sees of the caller's environment |
 //! | `folder` | the files of one attempt |
 //! | `watcher` | the engine's task that watches one attempt |
-//! | `attendant` | the process around a command |
+//! | `starter` | the engine's end of the process that starts attendants |
+//! | `attendant` | the process around a command, and the one that starts it |
 //! | `containers` | how an attempt is a container instead |
 //! | `identity` | whether a process is still the one that was started |
 //! | `executable`, `misplaced` | why a command can't be started, or did not find its files |
@@ -25,6 +26,7 @@ mod folder;
 mod identity;
 mod misplaced;
 mod settings;
+mod starter;
 mod watcher;
 
 use std::collections::{HashMap, HashSet};
@@ -42,6 +44,7 @@ pub use self::containers::{ContainerRuntime, NoRuntime};
 pub use self::environment::{Variable, job_environment, passed_environment};
 use self::folder::Folder;
 pub use self::settings::ProcessSettings;
+use self::starter::Starter;
 use super::core::{AttemptId, Launch, Signal};
 use super::logs::LogDirectory;
 use super::runner::{Reports, Runner};
@@ -73,6 +76,7 @@ struct Site<C> {
     kept: PathBuf,
     logs: LogDirectory,
     settings: ProcessSettings,
+    starter: Starter,
     clock: C,
     /// Attempts whose output is in no log yet. It is taken in when an engine starts on the folder again.
     unlogged: Mutex<HashSet<AttemptId>>,
@@ -140,6 +144,7 @@ impl<C: Clock + 'static> ProcessRunner<C> {
         fs::remove_file(&probe).map_err(failed)?;
         let site = Site {
             state: state.clone(),
+            starter: Starter::new(settings.attendant.clone(), attempts.clone()),
             attempts,
             kept: kept_folders(&state),
             logs: Self::log_directory(&state),

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal as UnixSignal, kill_process};
-use tokio::process::Child;
+use rustix::process::Signal as UnixSignal;
 use tokio::sync::mpsc;
 
 use super::attendant::{KILL_ALL, Order, Run, Unit};
@@ -15,6 +14,7 @@ use super::containers::{ContainerRuntime, Names, create};
 use super::environment::{Variable, value_of};
 use super::folder::{Claim, Folder, UnitEnd};
 use super::identity::{self, Identity};
+use super::starter::{Gone, Started};
 use super::{Site, executable, misplaced};
 use crate::domain::Timestamp;
 use crate::domain::ids::hex_digest;
@@ -32,9 +32,9 @@ const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The process that attends an attempt.
 enum Attendant {
-    /// Started by this engine.
-    Child(Child),
-    /// Started by an engine before this one.
+    /// Asked for by this engine.
+    Started(Started),
+    /// Started for an engine before this one, or by a process that has ended.
     Found(Identity),
 }
 
@@ -46,6 +46,10 @@ pub(super) struct Watcher<C> {
     reports: Reports,
     /// Of each container, in the task's order.
     logs: Vec<Log>,
+    /// Whether it was reported that the command runs.
+    is_told: bool,
+    /// The latest signal that was passed on.
+    signalled: Option<Signal>,
 }
 
 /// How far a container's output has been taken in.
@@ -65,24 +69,32 @@ impl<C: Clock + 'static> Watcher<C> {
     ) -> Self {
         let folder = Folder::of(&site.attempts, &launch.attempt);
         let logs = launch.containers.iter().map(|_| Log::default()).collect();
-        Self { site, folder, launch, signals, reports, logs }
+        Self { site, folder, launch, signals, reports, logs, is_told: false, signalled: None }
     }
 
     /// Watches the attempt to its end. Only a new one is started.
     pub(super) async fn watch_to_end(mut self, is_new: bool) {
-        let end = if is_new { self.run().await } else { self.recover().await };
+        let mut end = if is_new { self.run().await } else { self.recover().await };
+        let end = loop {
+            match end {
+                Some(end) => break end,
+                // As a later engine would.
+                None => end = self.recover().await,
+            }
+        };
         self.finish_logs().await;
         self.report(Report::Ended(self.launch.attempt.clone(), end));
     }
 
-    async fn run(&mut self) -> AttemptEnd {
+    /// Returns `None` where nobody watches the attendant any more.
+    async fn run(&mut self) -> Option<AttemptEnd> {
         match self.start() {
-            Ok(child) => self.watch(Attendant::Child(child)).await,
-            Err(reason) => AttemptEnd::StartFailure(reason),
+            Ok(started) => self.watch(Attendant::Started(started)).await,
+            Err(reason) => Some(AttemptEnd::StartFailure(reason)),
         }
     }
 
-    fn start(&self) -> Result<Child, String> {
+    fn start(&self) -> Result<Started, String> {
         let failed = |error: io::Error| format!("CannotCreateContainerError: {error}");
         self.folder.create().map_err(failed)?;
         let runtime = self.runtime();
@@ -103,7 +115,7 @@ impl<C: Clock + 'static> Watcher<C> {
         });
         let order = Order { runtime: runtime.cloned(), units: units.collect::<Result<_, String>>()? };
         order.write(&self.folder.order()).map_err(failed)?;
-        self.site.settings.attendant.spawn(&self.folder).map_err(failed)
+        self.site.starter.start(Folder::name(&self.launch.attempt)).map_err(failed)
     }
 
     /// What runs the attempt's images. `None`: it runs as processes.
@@ -165,29 +177,30 @@ impl<C: Clock + 'static> Watcher<C> {
         commands.filter_map(|one| misplaced::hint(&one.command, caller, &self.directory())).next()
     }
 
-    async fn recover(&mut self) -> AttemptEnd {
+    /// As [`Watcher::run`], of an attempt that was begun.
+    async fn recover(&mut self) -> Option<AttemptEnd> {
         self.wait_for_an_attendant().await;
         match self.folder.claim() {
             Ok(Claim::Attendant(identity)) if identity.is_alive() => {
                 self.watch(Attendant::Found(identity)).await
             }
             Ok(Claim::Attendant(identity)) => match self.attend_again(&identity) {
-                Some(child) => self.watch(Attendant::Child(child)).await,
-                None => self.conclude().await,
+                Some(started) => self.watch(Attendant::Started(started)).await,
+                None => Some(self.conclude().await),
             },
             Ok(Claim::Never) => {
                 self.remove_containers().await;
-                AttemptEnd::HostLost
+                Some(AttemptEnd::HostLost)
             }
             Err(error) => {
                 let folder = self.folder.path().display();
                 tracing::error!(%error, %folder, "an attempt's files can't be read: it counts as lost");
-                AttemptEnd::HostLost
+                Some(AttemptEnd::HostLost)
             }
         }
     }
 
-    /// The engine before this one may have ended right after it had started the attendant.
+    /// Who asked for the attendant may have ended right after that.
     async fn wait_for_an_attendant(&self) {
         let begun = Instant::now();
         while self.folder.order().exists()
@@ -199,14 +212,14 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     /// Starts another attendant for containers whose own was killed. They run on without it.
-    fn attend_again(&self, before: &Identity) -> Option<Child> {
+    fn attend_again(&self, before: &Identity) -> Option<Started> {
         let order = Order::read(&self.folder.order()).ok()?;
         let can_run_on = order.runtime.is_some() && before.is_of_this_boot() && self.folder.has_begun();
         if !can_run_on || self.folder.ends().is_some() {
             return None;
         }
         self.folder.release().ok()?;
-        self.site.settings.attendant.spawn(&self.folder).ok()
+        self.site.starter.start(Folder::name(&self.launch.attempt)).ok()
     }
 
     /// Ends the containers of an attempt that nobody attends, before anybody hears that it has ended.
@@ -222,25 +235,27 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     /// Takes in output and passes signals on until the attendant is gone, then tells how the command ended.
-    async fn watch(&mut self, mut attendant: Attendant) -> AttemptEnd {
+    async fn watch(&mut self, mut attendant: Attendant) -> Option<AttemptEnd> {
         // An image may have to be pulled first. Batch's jobs are STARTING until it is there.
-        let mut is_told = self.runtime().is_none();
-        if is_told {
-            self.report(Report::Started(self.launch.attempt.clone()));
+        if self.runtime().is_none() {
+            self.tell_start();
+        }
+        if let Some(signal) = self.signalled {
+            // Whoever was to pass it on may have ended first.
+            attendant.signal(signal);
         }
         let mut pause = POLL.0;
-        loop {
-            if !is_told && self.folder.has_started() {
-                is_told = true;
-                self.report(Report::Started(self.launch.attempt.clone()));
+        let gone = loop {
+            if !self.is_told && self.folder.has_started() {
+                self.tell_start();
             }
             tokio::select! {
                 biased;
-                Some(signal) = self.signals.recv() => attendant.signal(match signal {
-                    Signal::Terminate => UnixSignal::TERM,
-                    Signal::Kill => KILL_ALL,
-                }),
-                () = attendant.gone() => break,
+                Some(signal) = self.signals.recv() => {
+                    self.signalled = Some(signal);
+                    attendant.signal(signal);
+                }
+                gone = attendant.gone() => break gone,
                 () = tokio::time::sleep(pause) => {
                     pause = match self.follow().await {
                         Pumped::Some => POLL.0,
@@ -248,8 +263,21 @@ impl<C: Clock + 'static> Watcher<C> {
                     };
                 }
             }
+        };
+        match gone {
+            Gone::Ended => Some(self.conclude().await),
+            Gone::Refused(why) => {
+                Some(AttemptEnd::StartFailure(format!("CannotCreateContainerError: {why}")))
+            }
+            Gone::Unwatched => None,
         }
-        self.conclude().await
+    }
+
+    fn tell_start(&mut self) {
+        if !self.is_told {
+            self.is_told = true;
+            self.report(Report::Started(self.launch.attempt.clone()));
+        }
     }
 
     /// How an attempt ended whose attendant is gone.
@@ -354,32 +382,27 @@ impl<C: Clock + 'static> Watcher<C> {
 }
 
 impl Attendant {
-    async fn gone(&mut self) {
+    async fn gone(&mut self) -> Gone {
         match self {
-            Self::Child(child) => {
-                if let Err(error) = child.wait().await {
-                    tracing::warn!(%error, "a process could not be waited for");
-                }
-            }
+            Self::Started(started) => started.gone().await,
             Self::Found(identity) => {
                 let mut pause = POLL.0;
                 while identity.is_alive() {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(POLL.1);
                 }
+                Gone::Ended
             }
         }
     }
 
-    fn signal(&self, signal: UnixSignal) {
+    fn signal(&self, signal: Signal) {
         match self {
-            Self::Child(child) => {
-                if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-                    // One that has ended meanwhile needs no signal.
-                    let _ = kill_process(pid, signal);
-                }
-            }
-            Self::Found(identity) => identity.signal(signal),
+            Self::Started(started) => started.signal(signal),
+            Self::Found(identity) => identity.signal(match signal {
+                Signal::Terminate => UnixSignal::TERM,
+                Signal::Kill => KILL_ALL,
+            }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The process between the engine and an attempt's command: this program, started again.
+//! The process between the engine and an attempt's command: this program, forked from one that was started again.
 //!
 //! A container ends with its first process, whatever that process started. Process groups can't promise this,
 //! because `timeout`, `setsid` and shells with job control leave them. So the attendant is a child subreaper:
@@ -18,6 +18,7 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `starter` | the process that forks attendants |
 //! | `order` | what is to be run |
 //! | `task` | which unit may start, and what the end of one means for the others |
 //! | `command`, `container` | one unit: a process, or a container |
@@ -27,6 +28,7 @@ mod command;
 mod container;
 mod order;
 mod remains;
+mod starter;
 mod task;
 
 use std::ffi::OsString;
@@ -34,7 +36,7 @@ use std::io;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
-use rustix::process::{Signal, getpgid, getppid, setpgid, setsid};
+use rustix::process::{Signal, setsid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
@@ -43,8 +45,17 @@ use super::folder::Folder;
 pub(super) use order::{Order, Run, Unit};
 use task::Task;
 
-/// The first argument of a program that is started as an attendant. The second is the attempt's folder.
-pub(super) const ATTEND: &str = "attend-attempt";
+/// The first argument of a program that is started to start attendants. The second is the folder of all attempts.
+const ATTEND: &str = "attend-attempts";
+
+/// What an engine asks of the process that starts attendants.
+pub(super) const START: &str = "start";
+pub(super) const TERMINATE: &str = "terminate";
+pub(super) const KILL: &str = "kill";
+
+/// What that answers.
+pub(super) const ATTENDED: &str = "ended";
+pub(super) const REFUSED: &str = "refused";
 
 /// The signal that asks an attendant to end everything: SIGKILL would end the attendant, and nothing else.
 pub(super) const KILL_ALL: Signal = Signal::USR1;
@@ -52,39 +63,46 @@ pub(super) const KILL_ALL: Signal = Signal::USR1;
 /// The signal by which an attendant wakes itself when the grace of a node is over.
 const KILL_NODES: Signal = Signal::USR2;
 
-/// Attends an attempt where this process was started for it, and returns its exit code. `None`: it was not.
+/// Attends attempts where this process was started for that, and returns its exit code. `None`: it was not.
 ///
-/// To be called first in the `main` of the program that [`AttendantProgram`] names.
+/// To be called first in the `main` of the program that [`AttendantProgram`] names, before it has a second thread: each
+/// attempt's attendant is a fork of this process, and returns from here too.
 ///
 /// [`AttendantProgram`]: super::AttendantProgram
 pub fn attend_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    let (asked, folder) = (arguments.next()?, arguments.next()?);
+    let (asked, attempts) = (arguments.next()?, arguments.next()?);
     if asked != ATTEND || arguments.next().is_some() {
         return None;
     }
-    let folder = Folder::at(folder);
-    // There is nobody to tell an error: the engine sees that the attempt has no end, and counts it as lost.
-    Some(attend(&folder).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
+    let done = match starter::serve(Path::new(&attempts)) {
+        Ok(Some(folder)) => attend(&folder),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    // There is nobody to tell an error: the engine sees that an attempt has no end, and counts it as lost.
+    Some(done.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
 }
 
 /// Runs what an attempt's order says, waits for its end, and ends what it left behind.
 fn attend(folder: &Folder) -> io::Result<()> {
     let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP, SIGQUIT])?;
-    leave_session();
+    // A session of its own, without a terminal, as a container has. A fork leads no group, so nothing refuses it.
+    setsid()?;
     let order = Order::read(&folder.order())?;
     if order.runtime.is_none() {
         // A container's processes belong to its runtime.
         remains::adopt_orphans()?;
     }
     let is_found = folder.has_begun();
-    folder.reserve_ends(order.units.len())?;
-    folder.announce()?;
+    folder.announce(order.units.len())?;
     let mut task = Task::new(folder, &order);
     if is_found {
         task.find_again();
     }
-    folder.begin()?;
+    if order.runtime.is_some() {
+        folder.begin()?;
+    }
     task.advance();
     while !task.is_over() {
         for signal in signals.wait() {
@@ -98,7 +116,7 @@ fn attend(folder: &Folder) -> io::Result<()> {
             }
         }
         task.advance();
-        if task.has_started() {
+        if order.runtime.is_some() && task.has_started() {
             folder.note_start()?;
         }
     }
@@ -116,18 +134,7 @@ fn attend(folder: &Folder) -> io::Result<()> {
     noted.and_then(|()| folder.confirm_ends())
 }
 
-/// Moves into a session of its own, without a terminal, as a container is. A leader of a process group, which
-/// the engine made it so that Ctrl-C at the engine's terminal spares it, can't do that: it joins the engine's
-/// group for one moment, in which its signal handlers spare it.
-fn leave_session() {
-    if let Some(group) = getppid().and_then(|parent| getpgid(Some(parent)).ok()) {
-        // Refused where the engine is gone already. Then the session stays, which does no harm.
-        let _ = setpgid(None, Some(group));
-    }
-    let _ = setsid();
-}
-
-/// How a program is started that attends an attempt.
+/// The program that attends attempts.
 #[derive(Debug, Clone)]
 pub struct AttendantProgram {
     program: OsString,
@@ -135,7 +142,7 @@ pub struct AttendantProgram {
 
 impl AttendantProgram {
     /// This program, whose `main` calls [`attend_if_asked`] first. A program that does not would start itself
-    /// for each attempt.
+    /// anew with each engine.
     pub fn this() -> io::Result<Self> {
         // The file may have been replaced since the start, by another version of the program.
         let own = Path::new("/proc/self/exe");
@@ -148,15 +155,15 @@ impl AttendantProgram {
         Self { program: path.into() }
     }
 
-    /// Starts it for the attempt of a folder, whose order is written: without input, output and environment,
-    /// and out of reach of the terminal's signals.
-    pub(super) fn spawn(&self, folder: &Folder) -> io::Result<tokio::process::Child> {
+    /// Starts it for the attempts of a folder: without environment, and out of reach of the terminal's signals.
+    /// Requests go to its input, and answers come from its output.
+    pub(super) fn spawn(&self, attempts: &Path) -> io::Result<tokio::process::Child> {
         tokio::process::Command::new(&self.program)
             .arg(ATTEND)
-            .arg(folder.path())
+            .arg(attempts)
             .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()

@@ -63,15 +63,19 @@ pub(in crate::engine::process) enum Run {
 }
 
 impl Order {
-    /// Writes it for the attendant alone: environments hold secrets.
+    /// Writes it, as one line, for the attendant alone: environments hold secrets.
     pub(in crate::engine::process) fn write(&self, path: &Path) -> io::Result<()> {
-        let bytes = serde_json::to_vec(self)?;
+        let mut bytes = serde_json::to_vec(self)?;
+        bytes.push(b'\n');
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(&bytes)
     }
 
     pub(in crate::engine::process) fn read(path: &Path) -> io::Result<Self> {
-        serde_json::from_slice(&fs::read(path)?).map_err(|error| {
+        let bytes = fs::read(path)?;
+        // What follows it is the attendant's.
+        let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        serde_json::from_slice(line).map_err(|error| {
             io::Error::new(
                 ErrorKind::InvalidData,
                 format!("{}: the order is not whole: {error}", path.display()),
@@ -89,6 +93,22 @@ impl Order {
 }
 
 #[cfg(test)]
+impl Unit {
+    /// The only unit of a job.
+    pub(in crate::engine::process) fn only(run: Run) -> Self {
+        Self {
+            name: "default".into(),
+            essential: true,
+            node: 0,
+            decides: true,
+            depends_on: Vec::new(),
+            log_stream: "d/default/t".into(),
+            run,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
 
@@ -101,16 +121,7 @@ mod tests {
             command: command.iter().map(Into::into).collect(),
             environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         };
-        let unit = Unit {
-            name: "default".into(),
-            essential: true,
-            node: 0,
-            decides: true,
-            depends_on: Vec::new(),
-            log_stream: "d/default/t".into(),
-            run,
-        };
-        Order { runtime: None, units: vec![unit] }
+        Order { runtime: None, units: vec![Unit::only(run)] }
     }
 
     #[test]
@@ -128,6 +139,8 @@ mod tests {
         ] {
             written.write(&path).unwrap();
             assert_eq!(Order::read(&path).unwrap(), written);
+            OpenOptions::new().append(true).open(&path).unwrap().write_all(b"12\nwho\n  0\n").unwrap();
+            assert_eq!(Order::read(&path).unwrap(), written, "what follows it is the attendant's");
         }
     }
 
