@@ -84,6 +84,16 @@ impl Follower {
     }
 }
 
+/// Makes output that holds nothing the stream itself, where there is none yet. Returns whether it did.
+pub(crate) fn become_stream(output: &Path, stream: &Path) -> bool {
+    if std::fs::metadata(output).map_or(true, |output| output.len() > 0) || stream.exists() {
+        return false;
+    }
+    let moved = || std::fs::rename(output, stream).is_ok();
+    // Streams of one definition share a folder, so it is there but once.
+    moved() || stream.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok() && moved())
+}
+
 /// Cuts off a last event that is not whole. Returns how much output the others took in, and the time of the last.
 fn repair(stream: &mut File) -> io::Result<(u64, Timestamp)> {
     let length = stream.metadata()?.len();
@@ -143,6 +153,20 @@ mod tests {
 
     fn drain(follower: &mut Follower) {
         follower.finish(NOW).unwrap();
+    }
+
+    #[test]
+    fn output_that_holds_nothing_becomes_the_stream_and_no_other_does() {
+        let desk = Desk::new();
+        assert!(become_stream(&desk.output(), &desk.stream()));
+        assert!(!desk.output().exists() && desk.messages().is_empty());
+        File::create(desk.output()).unwrap();
+        assert!(!become_stream(&desk.output(), &desk.stream()), "there is a stream");
+        std::fs::remove_file(desk.stream()).unwrap();
+        desk.write(b"one");
+        assert!(!become_stream(&desk.output(), &desk.stream()), "it holds something");
+        std::fs::remove_file(desk.output()).unwrap();
+        assert!(!become_stream(&desk.output(), &desk.stream()), "there is no output");
     }
 
     #[test]

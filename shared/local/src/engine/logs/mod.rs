@@ -11,4 +11,4 @@ mod follower;
 mod line;
 
 pub use directory::LogDirectory;
-pub(crate) use follower::{Follower, Pumped};
+pub(crate) use follower::{Follower, Pumped, become_stream};

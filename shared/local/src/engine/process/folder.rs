@@ -122,6 +122,36 @@ impl Folder {
         }
     }
 
+    /// Whether its attendant has ended well, so that nobody writes here any more, and the command's own folders are as they
+    /// were when they were made.
+    pub(super) fn is_as_found(&self) -> bool {
+        let mode = |path: &Path| fs::symlink_metadata(path).map(|found| found.permissions().mode()).ok();
+        let own = mode(&self.path);
+        let is_plain = |folder: &PathBuf| {
+            mode(folder) == own && fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+        };
+        self.is_over() && [self.work(), self.home(), self.tmp()].iter().all(is_plain)
+    }
+
+    /// Removes everything but the command's own folders and the order's file, which it empties.
+    ///
+    /// # Errors
+    ///
+    /// Also where there is a folder more.
+    pub(super) fn clean(&self) -> io::Result<()> {
+        let own = [self.work(), self.home(), self.tmp()];
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            if kind.is_file() && path == self.order() {
+                OpenOptions::new().write(true).open(path)?.set_len(0)?;
+            } else if !own.contains(&path) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Moves it to where a person can look at it.
     pub(super) fn keep(&self, kept: &Path) -> io::Result<()> {
         let name = self.path.file_name().ok_or(ErrorKind::InvalidInput)?;
@@ -211,6 +241,11 @@ impl Folder {
 
     pub(super) fn confirm_ends(&self) -> io::Result<()> {
         self.mark("exit")
+    }
+
+    /// Whether an attendant has ended everything, and then itself.
+    pub(super) fn is_over(&self) -> bool {
+        self.path.join("exit").exists()
     }
 
     /// How the units ended, once nothing of them is left.

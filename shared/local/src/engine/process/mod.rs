@@ -12,6 +12,7 @@
 //! | `environment` | what a job sees of the caller's environment |
 //! | `folder` | the files of one attempt |
 //! | `watcher` | the engine's task that watches one attempt |
+//! | `spares` | folders of attempts that have ended, for others to come |
 //! | `starter` | the engine's end of the process that starts attendants |
 //! | `attendant` | the process around a command, and the one that starts it |
 //! | `containers` | how an attempt is a container instead |
@@ -26,6 +27,7 @@ mod folder;
 mod identity;
 mod misplaced;
 mod settings;
+mod spares;
 mod starter;
 mod watcher;
 
@@ -44,6 +46,7 @@ pub use self::containers::{ContainerRuntime, NoRuntime};
 pub use self::environment::{Variable, job_environment, passed_environment};
 use self::folder::Folder;
 pub use self::settings::ProcessSettings;
+use self::spares::Spares;
 use self::starter::Starter;
 use super::core::{AttemptId, Launch, Signal};
 use super::logs::LogDirectory;
@@ -77,6 +80,7 @@ struct Site<C> {
     logs: LogDirectory,
     settings: ProcessSettings,
     starter: Starter,
+    spares: Spares,
     clock: C,
     /// Attempts whose output is in no log yet. It is taken in when an engine starts on the folder again.
     unlogged: Mutex<HashSet<AttemptId>>,
@@ -100,7 +104,7 @@ impl<C> Site<C> {
         if self.has_kept_output(attempt) {
             return Ok(());
         }
-        if self.settings.keep_workdirs { folder.keep(&self.kept) } else { folder.remove() }
+        if self.settings.keep_workdirs { folder.keep(&self.kept) } else { self.spares.put_away(&folder) }
     }
 }
 
@@ -145,6 +149,7 @@ impl<C: Clock + 'static> ProcessRunner<C> {
         let site = Site {
             state: state.clone(),
             starter: Starter::new(settings.attendant.clone(), attempts.clone()),
+            spares: Spares::new(state.join("spares")).map_err(failed)?,
             attempts,
             kept: kept_folders(&state),
             logs: Self::log_directory(&state),

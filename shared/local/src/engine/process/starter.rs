@@ -152,7 +152,10 @@ mod tests {
     fn a_starters_lines_are_read() {
         for (line, expected) in [
             ("ended a.1", Some(("a.1", Gone::Ended))),
-            ("refused a_3.2 no room (os error 11)", Some(("a_3.2", Gone::Refused("no room (os error 11)".into())))),
+            (
+                "refused a_3.2 no room (os error 11)",
+                Some(("a_3.2", Gone::Refused("no room (os error 11)".into()))),
+            ),
             ("refused a.1", None),
             ("ended", None),
             ("started a.1", None),

@@ -1,6 +1,7 @@
 //! The task that watches one attempt: starts or finds its attendant, takes in its output, passes signals on,
 //! and reports its end.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::{Site, executable, misplaced};
 use crate::domain::Timestamp;
 use crate::domain::ids::hex_digest;
 use crate::engine::core::{AttemptEnd, AttemptId, ContainerEnd, Image, Launch, LaunchedContainer, Signal};
-use crate::engine::logs::{Follower, Pumped};
+use crate::engine::logs::{Follower, Pumped, become_stream};
 use crate::engine::runner::{Report, Reports};
 use crate::ports::Clock;
 
@@ -96,7 +97,7 @@ impl<C: Clock + 'static> Watcher<C> {
 
     fn start(&self) -> Result<Started, String> {
         let failed = |error: io::Error| format!("CannotCreateContainerError: {error}");
-        self.folder.create().map_err(failed)?;
+        self.site.spares.create(&self.folder).map_err(failed)?;
         let runtime = self.runtime();
         let units = self.launch.containers.iter().enumerate().map(|(index, container)| {
             let run = match (runtime, &container.image) {
@@ -257,7 +258,7 @@ impl<C: Clock + 'static> Watcher<C> {
                 }
                 gone = attendant.gone() => break gone,
                 () = tokio::time::sleep(pause) => {
-                    pause = match self.follow().await {
+                    pause = match self.follow(pause < POLL.1).await {
                         Pumped::Some => POLL.0,
                         Pumped::Nothing => (pause * 2).min(POLL.1),
                     };
@@ -316,12 +317,15 @@ impl<C: Clock + 'static> Watcher<C> {
         }
     }
 
-    /// Takes in one chunk of each output, on a thread that may block.
-    async fn follow(&mut self) -> Pumped {
+    /// Takes in one chunk of each output, on a thread that may block. A stream without events is made when the attempt is no
+    /// longer young, because most that write nothing end before that.
+    async fn follow(&mut self, is_young: bool) -> Pumped {
         let mut pumped = Pumped::Nothing;
         for index in 0..self.logs.len() {
             // The attendant makes the file when it has started.
-            if self.logs[index].has_failed || !self.folder.output(index).exists() {
+            let written = fs::metadata(self.folder.output(index)).map_or(None, |output| Some(output.len()));
+            let waits = written.is_none() || (is_young && written == Some(0));
+            if self.logs[index].has_failed || (waits && self.logs[index].follower.is_none()) {
                 continue;
             }
             if let Some(Pumped::Some) =
@@ -337,11 +341,20 @@ impl<C: Clock + 'static> Watcher<C> {
     async fn finish_logs(&mut self) {
         for index in 0..self.logs.len() {
             if self.folder.output(index).exists()
+                && !self.became_its_stream(index)
                 && self.with_follower(index, Follower::finish).await.is_none()
             {
                 self.site.keep_output(&self.launch.attempt);
             }
         }
+    }
+
+    /// Whether output that holds nothing was made the stream itself, which saves a file. Only where nothing of the command
+    /// is left that could still write there.
+    fn became_its_stream(&self, index: usize) -> bool {
+        let stream = self.site.logs.path(&self.launch.containers[index].log_stream);
+        let may = cfg!(target_os = "linux") && self.logs[index].follower.is_none() && self.folder.is_over();
+        stream.filter(|_| may).is_some_and(|stream| become_stream(&self.folder.output(index), &stream))
     }
 
     /// A log that can't be written is told of, and holds up nothing.

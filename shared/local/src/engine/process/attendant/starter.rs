@@ -44,7 +44,9 @@ const CHUNK_BYTES: usize = 4096;
 /// forked here, with the folder that it is to attend.
 pub(super) fn serve(attempts: &Path) -> io::Result<Option<Folder>> {
     if threads() > 1 {
-        return Err(io::Error::other("a program with threads can't fork: call `attend_if_asked` first in `main`"));
+        return Err(io::Error::other(
+            "a program with threads can't fork: call `attend_if_asked` first in `main`",
+        ));
     }
     let mut starter = Starter::new()?;
     let mut unread = Vec::new();
@@ -87,8 +89,7 @@ impl Starter {
     /// Returns whether there is input, and whether a child may have ended.
     fn wait(&self) -> io::Result<(bool, bool)> {
         let input = io::stdin();
-        let mut both =
-            [PollFd::new(&input, PollFlags::IN), PollFd::new(&self.ends, PollFlags::IN)];
+        let mut both = [PollFd::new(&input, PollFlags::IN), PollFd::new(&self.ends, PollFlags::IN)];
         match poll(&mut both, None) {
             Ok(_) => Ok((!both[0].revents().is_empty(), !both[1].revents().is_empty())),
             Err(Errno::INTR) => Ok((false, false)),
