@@ -127,7 +127,8 @@ impl Bench {
     fn attendant(&self) -> Pid {
         let folder = fs::read_dir(self.state.path().join("attempts")).unwrap().next().unwrap().unwrap();
         let text = fs::read_to_string(folder.path().join("pid")).unwrap();
-        Pid::from_raw(text.lines().next().unwrap().parse().unwrap()).unwrap()
+        // Behind the order.
+        Pid::from_raw(text.lines().nth(1).unwrap().parse().unwrap()).unwrap()
     }
 }
 

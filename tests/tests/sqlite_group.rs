@@ -1,6 +1,7 @@
 //! What calls to one SQLite file share that are under way at once.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -198,6 +199,39 @@ async fn a_store_that_gathers_and_lost_what_it_had_answered_answers_nothing_more
     }
     assert_eq!(jobs_in(&file)?, 0);
     assert!(matches!(SqliteStore::open(&file)?.claim(&wish("first", None)).await?, ClaimOutcome::Granted(_)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_of_a_store_that_gathers_which_fails_half_way_takes_all_back() -> anyhow::Result<()> {
+    type Call = fn(&Connection) -> rusqlite::Result<usize>;
+    let calls: [(&str, Call); 2] = [
+        ("an error", |beside| {
+            beside.execute("INSERT INTO theirs VALUES (7)", [])?;
+            beside.execute("INSERT INTO nowhere VALUES (8)", [])
+        }),
+        ("a panic", |beside| {
+            beside.execute("INSERT INTO theirs VALUES (7)", [])?;
+            panic!("half-way")
+        }),
+    ];
+    for (what, call) in calls {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("state.db");
+        let store = SqliteStore::open_gathering(&file)?;
+        store.beside("make", |beside| beside.execute_batch("CREATE TABLE theirs (a INTEGER)"))?;
+        store.commit()?;
+        store.claim(&wish("first", None)).await?;
+        let ended = catch_unwind(AssertUnwindSafe(|| store.beside("fail", call).is_err()));
+        assert!(ended.unwrap_or(true), "{what}");
+        store.claim(&wish("last", None)).await.unwrap_err();
+        store.job(&name("first")).await.unwrap_err();
+        store.commit().unwrap_err();
+        drop(store);
+        let theirs: i64 =
+            Connection::open(&file)?.query_row("SELECT count(*) FROM theirs", [], |row| row.get(0))?;
+        assert_eq!((theirs, jobs_in(&file)?), (0, 0), "{what}");
+    }
     Ok(())
 }
 

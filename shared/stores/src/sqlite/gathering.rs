@@ -22,11 +22,12 @@ pub trait Gathering: Sized {
     fn open_gathering(path: &Path) -> Result<Self, PortError>;
 
     /// Calls with the connection, for tables that somebody else keeps in the same file. What the call changes belongs to
-    /// the transaction that is open, if there is one; it is taken back where the call errs.
+    /// the transaction that is open, if there is one. Where a call errs that has changed nothing, nothing comes of it.
     ///
     /// # Errors
     ///
-    /// Where the call errs, and as the ports that this is.
+    /// Where the call errs, and as the ports that this is. A store that gathers errs from then on if the call had changed
+    /// something, because all that was gathered is taken back.
     fn beside<T>(
         &self,
         operation: &'static str,

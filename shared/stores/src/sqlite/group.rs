@@ -121,7 +121,14 @@ impl Session {
         &mut self,
         call: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
     ) -> Result<T, SqliteFailure> {
-        let answer = apart(&self.connection, call);
+        let answer =
+            if self.is_gathering() { whole(&self.connection, call) } else { apart(&self.connection, call) };
+        self.notice_loss();
+        answer
+    }
+
+    /// Ends the group that is open where its transaction is no more.
+    fn notice_loss(&mut self) {
         // Where a disk is full or fails, SQLite takes back the whole transaction, and so every member's changes.
         if self.connection.is_autocommit()
             && let Some(group) = self.open.take()
@@ -129,7 +136,6 @@ impl Session {
             let rolled_back = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
             self.ended(group, Err(rusqlite::Error::SqliteFailure(rolled_back, None).into()));
         }
-        answer
     }
 }
 
@@ -155,27 +161,47 @@ pub(super) fn apart<T>(
     call: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
 ) -> Result<T, SqliteFailure> {
     connection.prepare_cached("SAVEPOINT call")?.execute([])?;
-    let unless_kept = TakenBack(connection);
+    let unless_kept = TakenBack(connection, "ROLLBACK TO call; RELEASE call");
     let answer = call(connection)?;
     connection.prepare_cached("RELEASE call")?.execute([])?;
     std::mem::forget(unless_kept);
     Ok(answer)
 }
 
+/// Runs a call of a store that gathers. A savepoint for each would take a tenth of a simulation's time, because SQLite keeps
+/// each page as it was before. So a call that fails half-way takes the whole transaction with it.
+fn whole<T>(
+    connection: &Connection,
+    call: impl FnOnce(&Connection) -> Result<T, SqliteFailure>,
+) -> Result<T, SqliteFailure> {
+    let before = connection.total_changes();
+    let unless_kept = TakenBack(connection, "ROLLBACK");
+    let answer = call(connection);
+    // SQLite takes back by itself what a failed statement has done.
+    if answer.is_ok() || connection.total_changes() == before {
+        std::mem::forget(unless_kept);
+    }
+    answer
+}
+
 /// Takes a call back that failed or panicked.
-struct TakenBack<'a>(&'a Connection);
+struct TakenBack<'a>(&'a Connection, &'static str);
 
 impl Drop for TakenBack<'_> {
     fn drop(&mut self) {
         // It fails where SQLite has taken back more than this already.
-        let _ = self.0.execute_batch("ROLLBACK TO call; RELEASE call");
+        let _ = self.0.execute_batch(self.1);
     }
 }
 
 impl Inner {
-    /// A panic in an earlier call rolled that call back: the lock is good for the next one.
+    /// A panic in an earlier call rolled that call back, or all that was gathered: the lock is good for the next one.
     fn session(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        self.session.lock().unwrap_or_else(|poisoned: PoisonError<MutexGuard<'_, Session>>| {
+            let mut session = poisoned.into_inner();
+            session.notice_loss();
+            session
+        })
     }
 }
 

@@ -20,8 +20,9 @@ use crate::sqlite::SqliteStore;
 /// `user_version` is the store's.
 const SCHEMA_VERSION: i64 = 1;
 
+/// Goes on where it was cut short.
 const SCHEMA: &str = "
-    CREATE TABLE engine_jobs (
+    CREATE TABLE IF NOT EXISTS engine_jobs (
         job_id TEXT PRIMARY KEY,
         job_name TEXT NOT NULL,
         sequence INTEGER NOT NULL,
@@ -29,9 +30,9 @@ const SCHEMA: &str = "
         has_ended INTEGER NOT NULL,
         record TEXT NOT NULL
     );
-    CREATE INDEX engine_jobs_sequence ON engine_jobs (sequence);
-    CREATE INDEX engine_jobs_named ON engine_jobs (job_name, sequence) WHERE is_child = 0;
-    CREATE INDEX engine_jobs_unfinished ON engine_jobs (has_ended) WHERE has_ended = 0;
+    CREATE INDEX IF NOT EXISTS engine_jobs_sequence ON engine_jobs (sequence);
+    CREATE INDEX IF NOT EXISTS engine_jobs_named ON engine_jobs (job_name, sequence) WHERE is_child = 0;
+    CREATE INDEX IF NOT EXISTS engine_jobs_unfinished ON engine_jobs (has_ended) WHERE has_ended = 0;
 ";
 
 /// How long a call waits for another program's transaction.
