@@ -69,10 +69,9 @@ const EXCEPTIONS: [(&str, &str, &str); 32] = [
         "lists runs for the one process of a state folder: it reads alone",
     ),
     (
-        "use_cases/submit.rs",
-        "let described = engine.describe_jobs(std::slice::from_ref(earlier)).await?;",
-        "asks for what a sealed job is submitted with again: it reads alone, between calls that are died at, and a \
-         sealed job of which nothing was submitted is refused: sealed.rs",
+        "use_cases/dependencies.rs",
+        "store.run(&head.run_id).await?",
+        "asks whether the run of a dependency has yet to submit it: it reads alone, and the dependant waits",
     ),
     (
         "use_cases/waits.rs",

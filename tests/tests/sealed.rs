@@ -5,33 +5,93 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{JobId, JobName, JobSpec, JobState, JobStatus, NewSubmission};
+use batchwright::domain::{
+    Allowed, Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission,
+    RunState, SourceVersion,
+};
 use batchwright::engine::{FaultPlan, Scene};
-use batchwright::job_file::check_job;
-use batchwright::ports::{ClaimStore as _, JobQueries as _};
+use batchwright::events::JobDetail;
+use batchwright::job_file::{self, JobFileError, Problem, check_job};
+use batchwright::ports::{ClaimStore as _, JobEngine as _, JobQueries as _, RunStore as _, Unpaced};
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::record_state::Recorded;
-use batchwright::use_cases::submit::SubmitOutcome;
+use batchwright::use_cases::run_file::{
+    ReportLine, ReportOutcome, RunEnd, RunFile, merged, reject_file, run_file,
+};
+use batchwright::use_cases::submit::{SubmitOutcome, SubmitPolicy};
 use batchwright_tests::crash::deployment::{Deployment, Recovery};
 use batchwright_tests::crash::fuse::Fuse;
-use batchwright_tests::crash::scenario::{Expected, Scenario, job};
+use batchwright_tests::crash::scenario::{self, Expected, Scenario, job};
+use batchwright_tests::crash::sweep::{in_memory, singles};
 use batchwright_tests::crash::verdict::judge;
-use batchwright_tests::world::{Ends, World, loses_host, succeeds};
+use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, succeeds};
 use serde_json::{Value, json};
+use tracing::subscriber::DefaultGuard;
 
 const SECRET: &str = "hunter2-0b5e55ed";
 const PLAIN: &str = "no-secret-5eed";
 
 fn sealed(name: &str) -> Value {
-    let mut job = job(name);
-    job["sealed"] = json!(true);
-    job["parameters"] = json!({"token": SECRET});
-    job["containerOverrides"]["environment"] = json!([{"name": "PASSWORD", "value": SECRET}]);
-    job
+    scenario::sealed(job(name), SECRET)
 }
 
 fn spec(name: &str) -> JobSpec {
     check_job(sealed(name)).expect("the job is valid")
+}
+
+/// The same with another secret.
+fn changed(name: &str) -> JobSpec {
+    check_job(scenario::sealed(job(name), "another")).expect("the job is valid")
+}
+
+/// What lies under a run's key in the bucket.
+const SOURCE: &str = "s3://bucket/jobs/file.jsonl";
+
+fn order() -> RunFile {
+    RunFile {
+        run_id: run_id(),
+        source: SOURCE.to_owned(),
+        source_version: SourceVersion::default(),
+        rerun: false,
+        requested_by: None,
+        concurrency: 1,
+        deadline: None,
+        policy: SubmitPolicy::default(),
+        allowed: Allowed::default(),
+    }
+}
+
+/// One invocation of the submitter, which reads this job file.
+async fn read_file(world: &World, text: &str) -> anyhow::Result<RunEnd> {
+    let mut file = job_file::open(text.as_bytes(), SOURCE).await?;
+    let World { store, engine, clock, archive, .. } = world;
+    Ok(run_file(store, engine, &Unpaced, clock, archive, &mut file, &order(), |_| ()).await?)
+}
+
+/// The passwords of a job's submissions, oldest first.
+async fn passwords(world: &World, name: &str) -> anyhow::Result<Vec<String>> {
+    let job = world.store.job(&JobName::parse(name)?).await?.context("it is lost")?;
+    let details = world.engine.inner().describe_jobs(&job.head.job_tries).await?;
+    let of = |detail: &JobDetail| {
+        detail
+            .container
+            .as_ref()?
+            .environment
+            .iter()
+            .find(|it| it.name.as_deref() == Some("PASSWORD"))?
+            .value
+            .clone()
+    };
+    details.iter().map(|detail| of(detail).context("no password")).collect()
+}
+
+/// The lines of the run's report.
+fn report(world: &World) -> anyhow::Result<Vec<ReportLine>> {
+    let keys = world.archive.keys().into_iter().filter(|key| key.starts_with("reports/"));
+    let text: Vec<u8> = keys.flat_map(|key| world.archive.bytes(&key).unwrap_or_default()).collect();
+    let lines: Result<Vec<ReportLine>, _> =
+        String::from_utf8(text)?.lines().map(serde_json::from_str).collect();
+    Ok(merged(lines?))
 }
 
 /// Each line of the log.
@@ -61,16 +121,33 @@ fn ends(scene: &Scene<'_>) -> Ends {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_secret_is_in_no_item_report_event_or_line_of_the_log_and_in_each_submission()
--> anyhow::Result<()> {
+/// All that is logged from now on, whatever its level.
+fn logging() -> (Lines, DefaultGuard) {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    (lines, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_secret_is_in_no_line_of_the_log_wherever_a_function_dies() -> anyhow::Result<()> {
+    let (lines, _logging) = logging();
+    let scenario = Scenario::sealed();
+    let secret = scenario.secret.context("the scenario has none")?;
+    let figures = singles(&scenario, in_memory, 1, false).await?;
+    ensure!(figures.points > 100, "{figures}");
+    let lines = lines.0.lock().unwrap();
+    ensure!(holds(&lines, "submitted") && !holds(&lines, secret), "the secret is in the log");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_secret_is_in_no_item_report_event_or_line_of_the_log_and_in_each_submission()
+-> anyhow::Result<()> {
+    let (lines, _logging) = logging();
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("state.db");
     let mut array = sealed("array");
@@ -144,17 +221,101 @@ async fn a_sealed_job_that_has_changed_is_told_from_the_same() -> anyhow::Result
         "{again:?}"
     );
     ensure!(!format!("{again:?}").contains("Changed"), "{again:?}");
-    let changed = spec("a").with(|spec| {
-        spec.parameters.insert("token".to_owned(), "another".to_owned());
-    });
-    let changed = world.submit(&changed).await?;
+    let changed = world.submit(&changed("a")).await?;
     ensure!(format!("{changed:?}").contains("Changed"), "{changed:?}");
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_that_was_claimed_and_not_submitted_is_read_again() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    let text = format!("{}\n{}\n", sealed("claimed"), sealed("other"));
+    // A submitter that died after its claim. Its run stays open, also when the file was read to its end.
+    world.claim(&spec("claimed"), 0).await?;
+    for _ in 0..2 {
+        let end = read_file(&world, &text).await?;
+        ensure!(matches!(end, RunEnd::ToBeContinued(Checkpoint(2))), "{end:?}");
+    }
+    world.pass(1_000_000).await;
+    let passed = world.reconcile(&Default::default()).await?;
+    assert_eq!((passed.claims_released, passed.resubmitted, passed.postponed), (1, 0, 0), "{passed:?}");
+    let job = world.store.job(&JobName::parse("claimed")?).await?.context("it is lost")?;
+    ensure!(job.head.claim.is_none() && job.head.refusal.is_none() && job.head.job_id.is_none());
+    // A job that depends on it, of another run, waits for it.
+    let dependant = world.submit(&after("dependant", "claimed")).await?;
+    ensure!(
+        matches!(&dependant, SubmitOutcome::Deferred(why) if why.contains("yet to submit")),
+        "{dependant:?}"
+    );
+    let end = read_file(&world, &text).await?;
+    ensure!(
+        matches!(&end, RunEnd::Complete(counts) if (counts.submitted, counts.unknown) == (2, 0)),
+        "{end:?}"
+    );
+    assert_eq!(passwords(&world, "claimed").await?, [SECRET]);
+    let report = report(&world)?;
+    ensure!(report.iter().all(|line| line.outcome == ReportOutcome::Submitted), "{report:?}");
+    world.settle().await?;
+    let dependant = world.submit(&after("dependant", "claimed")).await?;
+    ensure!(matches!(dependant, SubmitOutcome::Submitted(_)), "{dependant:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_went_before_its_line_was_read_again_refuses_it() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    world.claim(&spec("claimed"), 0).await?;
+    read_file(&world, &format!("{}\n", sealed("claimed"))).await?;
+    let message = "there is no version 7 of it any more; upload it again".to_owned();
+    let problems = vec![Problem { line: None, field: None, message }];
+    let gone = JobFileError { file: SOURCE.to_owned(), problems };
+    let World { store, archive, clock, .. } = &world;
+    // Batch may still have the job: nothing is said of its line before that is known.
+    ensure!(!reject_file(store, archive, clock, &order(), &gone).await?);
+    let run = store.run(&run_id()).await?.context("the run is lost")?;
+    assert_eq!((run.state, run.open.len()), (RunState::Submitting, 1));
+    world.pass(1_000_000).await;
+    world.reconcile(&Default::default()).await?;
+    ensure!(reject_file(store, archive, clock, &order(), &gone).await?);
+    let run = store.run(&run_id()).await?.context("the run is lost")?;
+    assert_eq!((run.state, run.open.len(), run.counts.unknown), (RunState::Rejected, 0, 0));
+    let report = report(&world)?;
+    let of_job = report.iter().find(|line| line.job_name.is_some()).context("no line of the job")?;
+    let reason = of_job.reason.as_deref().unwrap_or_default();
+    ensure!(of_job.outcome == ReportOutcome::Rejected && reason.contains("no version 7"), "{of_job:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_a_person_changed_is_never_submitted_with_what_it_had_before() -> anyhow::Result<()> {
+    let mut world = World::new(|_| exits(1)).await?;
+    world.submit(&spec("a")).await?;
+    world.settle().await?;
+    let replaces = world.store.job(&JobName::parse("a")?).await?.context("it is lost")?.head.job_id;
+    let claim = NewClaim {
+        spec: changed("a"),
+        run_id: run_id(),
+        replaces,
+        replaced_end: None,
+        job_queue: None,
+        takes_over: None,
+        resets_budget: true,
+        now: world.now(),
+        expires_at: world.now(),
+    };
+    ensure!(matches!(world.store.claim(&claim).await?, ClaimOutcome::Granted(_)));
+    read_file(&world, &format!("{}\n", scenario::sealed(job("a"), "another"))).await?;
+    world.pass(1_000_000).await;
+    world.reconcile(&Default::default()).await?;
+    assert_eq!(passwords(&world, "a").await?, [SECRET], "only the file can tell what it has now");
+    read_file(&world, &format!("{}\n", scenario::sealed(job("a"), "another"))).await?;
+    assert_eq!(passwords(&world, "a").await?, [SECRET, "another"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_only_the_file_can_tell_is_refused_and_says_so() -> anyhow::Result<()> {
-    // A submitter that died after its claim.
+    // A submitter that died after its claim, for a program's own jobs: there is no file to read again.
     let world = World::with_faults(|_| succeeds(), FaultPlan::default()).await?;
     world.claim(&spec("claimed"), -10_000_000).await?;
     let passed = world.reconcile(&Default::default()).await?;

@@ -155,8 +155,11 @@ where
         Some(opened) => opened,
         None => {
             let error = missing(uri, wanted);
-            let rejected = reject_file(store, objects, clock, order, &error).await;
-            return left(rejected.and(Err(error.into())));
+            let is_rejected = match reject_file(store, objects, clock, order, &error).await {
+                Ok(is_rejected) => is_rejected,
+                Err(failed) => return left(Err(failed)),
+            };
+            return if is_rejected { left(Err(error.into())) } else { Ok(Left::AtCheckpoint) };
         }
     };
     if order.source_version.is_unknown() {

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub passages: Vec<(usize, Passage)>,
     /// The ids of Batch's first jobs, where another has numbered them.
     pub ids: Vec<JobId>,
+    /// A value in the environment and the parameters of every job, which is in no other place than Batch and the job file.
+    pub secret: Option<&'static str>,
 }
 
 /// How a job ends.
@@ -73,6 +75,17 @@ pub fn uploaded(key: &str) -> Value {
 pub fn job(name: &str) -> Value {
     json!({"jobName": name, "jobQueue": "queue", "jobDefinition": "definition",
         "containerOverrides": {"command": ["true"]}})
+}
+
+/// What [`Scenario::sealed`] keeps to itself.
+const SECRET: &str = "hunter2-5ca1ab1e";
+
+/// A job of a file whose environment and parameters are sealed, and hold a secret.
+pub fn sealed(mut job: Value, secret: &str) -> Value {
+    job["sealed"] = json!(true);
+    job["parameters"] = json!({"token": secret});
+    job["containerOverrides"]["environment"] = json!([{"name": "PASSWORD", "value": secret}]);
+    job
 }
 
 /// A job of a file that depends on another.
@@ -150,6 +163,7 @@ impl Scenario {
             invocations_refused: 0,
             passages: Vec::new(),
             ids: Vec::new(),
+            secret: None,
         }
     }
 
@@ -324,6 +338,27 @@ impl Scenario {
         Self { events_lost: true, ..scenario }
     }
 
+    /// Sealed jobs, the first of which loses its host; the last depends on it.
+    pub fn sealed() -> Self {
+        let jobs = [job("a"), job("next-b"), after("next", "a")].map(|job| sealed(job, SECRET));
+        let expected = [tried("a", 2, 2), once("next-b"), tried("next", 1, 2)];
+        let scenario = Self::of_file("sealed jobs", &jobs, &expected);
+        Self { script: first_loses_host, secret: Some(SECRET), ..scenario }
+    }
+
+    /// The same, and no event comes.
+    pub fn sealed_in_silence() -> Self {
+        Self { name: "sealed jobs in silence", events_lost: true, ..Self::sealed() }
+    }
+
+    /// The same, which come with a call.
+    pub fn sealed_call() -> Self {
+        let scenario = Self::sealed();
+        let jobs: Value = serde_json::from_str(&scenario.files[0].1).expect("a scenario's file is JSON");
+        let calls = vec![json!({"jobs": jobs})];
+        Self { name: "a direct call of sealed jobs", files: Vec::new(), calls, ..scenario }
+    }
+
     /// One job whose host is lost, in no time.
     pub fn short_lost_host() -> Self {
         Self { script: short_after_lost_host, ..Self::lost_host() }
@@ -365,6 +400,9 @@ impl Scenario {
             Self::doubled_events(),
             Self::dependant(),
             Self::dependant_in_silence(),
+            Self::sealed(),
+            Self::sealed_in_silence(),
+            Self::sealed_call(),
             Self::array(),
             Self::array_in_silence(),
             Self::unheard_children(),

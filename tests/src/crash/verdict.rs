@@ -7,6 +7,7 @@ use batchwright::domain::{Job, JobName, JobStatus, Run, RunState};
 use batchwright::events::{JobDetail, JobEnded, RunEnded};
 use batchwright::memory::InMemoryLogSource;
 use batchwright::ports::{JobQueries, JobStore, RunStore};
+use batchwright::use_cases::queries::for_each_submission_of;
 use batchwright::use_cases::read_logs::read_logs;
 use batchwright::use_cases::run_file::{ReportLine, merged};
 
@@ -37,6 +38,9 @@ pub async fn judge<S: JobStore + RunStore + Clone>(
     ensure!(counted >= surplus as u64, "{surplus} surplus submissions, {counted} were counted");
     ensure!(surplus > 0 || counted == 0, "{counted} surplus submissions were counted, and none was made");
     judge_reports(deployment, scenario).await?;
+    if let Some(secret) = scenario.secret {
+        judge_secret(deployment, scenario, secret).await?;
+    }
     Ok(surplus)
 }
 
@@ -136,6 +140,40 @@ async fn judge_reports<S: JobStore + RunStore + Clone>(
         let lines = lines.len() as u64;
         ensure!(run.counts.total() == lines, "{run_id} counts {:?}, and reports {lines}", run.counts);
         ensure!(run.counts.unknown == 0 && run.open.is_empty(), "{run_id} leaves lines open: {:?}", run.open);
+    }
+    Ok(())
+}
+
+/// Every submission has the secret, and nothing else but the job file: no item, report, archived log or event.
+async fn judge_secret<S: JobStore + RunStore + Clone>(
+    deployment: &Deployment<S>,
+    scenario: &Scenario,
+    secret: &str,
+) -> anyhow::Result<()> {
+    let store = deployment.store();
+    for job in &scenario.jobs {
+        let name = JobName::parse(job.name)?;
+        for detail in deployment.network.books(&name).await? {
+            let container = detail.container.as_ref().context("no container")?;
+            let is_in_environment =
+                container.environment.iter().any(|it| it.value.as_deref() == Some(secret));
+            let is_in_parameters = detail.parameters.values().any(|value| value == secret);
+            ensure!(is_in_environment && is_in_parameters, "{name} has lost its secret: {detail:?}");
+        }
+        let kept = store.job(&name).await?.context("it is lost")?;
+        ensure!(kept.head.spec.seal.is_some(), "{name} is not sealed");
+        let run = store.run(&kept.head.run_id).await?.context("its run is lost")?;
+        let mut kept = format!("{kept:?} {run:?}");
+        for_each_submission_of(&store, &name, |submission| kept += &format!("{submission:?}")).await?;
+        ensure!(!kept.contains(secret), "the secret is in {kept}");
+    }
+    let told = format!("{:?}", deployment.bus.all());
+    ensure!(!told.contains(secret), "the secret was told");
+    let is_job_file = |key: &String| key.starts_with("jobs/") || key.starts_with("calls/");
+    for key in deployment.objects.keys().into_iter().filter(|key| !is_job_file(key)) {
+        let bytes = deployment.objects.bytes(&key).unwrap_or_default();
+        let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        ensure!(!is_there, "the secret is in {key}");
     }
     Ok(())
 }

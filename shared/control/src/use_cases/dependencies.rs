@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus};
-use crate::ports::{JobQueries, PortError};
+use crate::ports::{JobQueries, PortError, RunStore};
 
 /// Whether a job's dependencies allow it to be submitted.
 pub(super) enum Resolved {
@@ -17,7 +17,10 @@ pub(super) enum Resolved {
 
 /// Looks the dependencies up. One that FAILED is passed on to Batch, which then fails the dependant
 /// with its own reason.
-pub(super) async fn resolve<S: JobQueries>(store: &S, spec: &JobSpec) -> Result<Resolved, PortError> {
+pub(super) async fn resolve<S: JobQueries + RunStore>(
+    store: &S,
+    spec: &JobSpec,
+) -> Result<Resolved, PortError> {
     let names: Vec<JobName> = spec.dependency_names().cloned().collect();
     if names.is_empty() {
         return Ok(Resolved::Ready(BTreeMap::new()));
@@ -26,6 +29,10 @@ pub(super) async fn resolve<S: JobQueries>(store: &S, spec: &JobSpec) -> Result<
     let mut ids = BTreeMap::new();
     for (name, job) in names.into_iter().zip(jobs) {
         match look_up(&name, job.as_ref()) {
+            Err(Resolved::Blocked(_)) if is_left_to_its_run(store, job.as_ref()).await? => {
+                let why = format!("it depends on {name}, which its run has yet to submit");
+                return Ok(Resolved::NotYet(why));
+            }
             Ok(id) => ids.insert(name, id),
             Err(resolved) => return Ok(resolved),
         };
@@ -52,4 +59,10 @@ fn look_up(name: &JobName, job: Option<&Job>) -> Result<Option<JobId>, Resolved>
             Err(Resolved::Blocked(format!("it depends on {name}, which was rejected: {why}")))
         }
     }
+}
+
+/// Whether a job that was never submitted is still to be: nobody has refused it, and its run goes on.
+async fn is_left_to_its_run<S: RunStore>(store: &S, job: Option<&Job>) -> Result<bool, PortError> {
+    let Some(head) = job.map(|job| &job.head).filter(|head| head.refusal.is_none()) else { return Ok(false) };
+    Ok(store.run(&head.run_id).await?.is_some_and(|run| run.is_read_again()))
 }

@@ -123,11 +123,8 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
                 }
                 let mut spec = order.spec.clone();
                 spec.job_queue = job_queue.unwrap_or(spec.job_queue);
-                let earlier = claim.replaces.as_ref().or(spec.child_of.as_ref().map(|child| &child.job_id));
-                let answer = match opened(engine, &spec, earlier).await {
-                    Ok(spec) => call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await,
-                    Err(error) => Err(error),
-                };
+                let what = (&spec, order.earlier());
+                let answer = call(engine, pace, clock, policy, what, &dependencies, (&nonce, now)).await;
                 return record_answer(store, engine, clock, &order.spec.job_name, &nonce, answer).await;
             }
         }
@@ -149,6 +146,15 @@ pub struct Order<'a> {
 impl Order<'_> {
     const fn is_retry(&self) -> bool {
         matches!(self.asked, Asked::ByRetry { .. })
+    }
+
+    /// The submission that this one repeats. A person asks for what the job file says now.
+    fn earlier(&self) -> Option<&JobId> {
+        match self.asked {
+            Asked::ByPerson { .. } => None,
+            Asked::ByRetry { ended } => Some(ended),
+            Asked::ByArray => self.spec.child_of.as_ref().map(|child| &child.job_id),
+        }
     }
 
     /// Where the submission goes, where that is not the spec's own queue: a person always gets that.
@@ -179,7 +185,7 @@ pub(super) async fn cancelled<S: ClaimStore + RunStore>(
 /// The job as Batch is told it: of a sealed one that comes from a store, with what Batch knows of an earlier submission.
 ///
 /// Errs for good where Batch no longer knows that, or there was none: then only the job's file can tell.
-pub(super) async fn opened<'a, E: JobEngine>(
+async fn opened<'a, E: JobEngine>(
     engine: &E,
     spec: &'a JobSpec,
     earlier: Option<&JobId>,
@@ -203,17 +209,18 @@ pub(super) async fn opened<'a, E: JobEngine>(
 
 /// Calls `SubmitJob` until it takes effect, is refused, or nobody knows. Only a call that did not take
 /// effect is repeated, and none is started near the end of the claim, which was made at `claimed_at`: nor
-/// the first, because the claim itself may have been long in coming.
+/// the first, because the claim itself may have been long in coming. `earlier`: the submission that is repeated.
 pub(super) async fn call<E: JobEngine>(
     engine: &E,
     pace: &impl SubmissionPace,
     clock: &impl Clock,
     policy: &SubmitPolicy,
-    spec: &JobSpec,
+    (spec, earlier): (&JobSpec, Option<&JobId>),
     dependencies: &BTreeMap<JobName, Option<JobId>>,
     (nonce, claimed_at): (&Nonce, Timestamp),
 ) -> Result<JobId, PortError> {
-    let request = SubmitJobRequest::new(spec, nonce, |name| dependencies.get(name).cloned().flatten());
+    let spec = opened(engine, spec, earlier).await?;
+    let request = SubmitJobRequest::new(&spec, nonce, |name| dependencies.get(name).cloned().flatten());
     let last_start = claimed_at.plus_millis(policy.claim_ms - policy.claim_margin_ms);
     if clock.now() > last_start {
         return Err(PortError::retryable("SubmitJob", "it was not called: too little is left of the claim"));

@@ -2,9 +2,9 @@
 //! place in one step, so that at no moment nobody has the job in hand.
 
 use super::dependencies::{Resolved, resolve};
-use super::submit::{SubmitOutcome, SubmitPolicy, call, cancelled, opened, record_answer};
+use super::submit::{SubmitOutcome, SubmitPolicy, call, cancelled, record_answer};
 use crate::domain::plan::Skip;
-use crate::domain::{ClaimOutcome, JobHead, NewClaim, Nonce};
+use crate::domain::{ClaimOutcome, JobHead, JobId, NewClaim, Nonce};
 use crate::ports::{
     ClaimStore, Clock, ErrorKind, JobEngine, JobQueries, PortError, RunStore, SubmissionPace,
 };
@@ -23,6 +23,11 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
     expired: &Nonce,
 ) -> Result<SubmitOutcome, PortError> {
     let name = &head.spec.job_name;
+    let earlier = earlier(head);
+    if head.spec.seal.is_some() && earlier.is_none() && is_read_again(store, head).await? {
+        store.release(name, expired, None, clock.now()).await?;
+        return Ok(SubmitOutcome::Skipped(Skip::LeftToItsRun));
+    }
     let dependencies = match resolve(store, &head.spec).await? {
         Resolved::Ready(ids) => ids,
         Resolved::Blocked(why) => {
@@ -52,15 +57,22 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
         return Ok(SubmitOutcome::Skipped(Skip::RunCancelled));
     }
     let spec = head.spec.clone().with(|spec| spec.job_queue = head.claimed_queue().to_owned());
-    let earlier = head.job_id.as_ref().or(spec.child_of.as_ref().map(|child| &child.job_id));
-    let answer = match opened(engine, &spec, earlier).await {
-        Ok(spec) => call(engine, pace, clock, policy, &spec, &dependencies, (&nonce, now)).await,
-        Err(error) => Err(error),
-    };
-    match answer {
+    match call(engine, pace, clock, policy, (&spec, earlier), &dependencies, (&nonce, now)).await {
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
             Ok(SubmitOutcome::Deferred(error.to_string()))
         }
         answer => record_answer(store, engine, clock, name, &nonce, answer).await,
     }
+}
+
+/// The submission that the claim was to repeat. Before the first since a person asked there is none: an older one may have
+/// had another environment.
+fn earlier(head: &JobHead) -> Option<&JobId> {
+    let repeated = head.job_id.as_ref().filter(|_| head.tries_used() > 0);
+    repeated.or(head.spec.child_of.as_ref().map(|child| &child.job_id))
+}
+
+/// Whether the job's run reads the job's line again, and submits it: it keeps the line open.
+async fn is_read_again<S: RunStore>(store: &S, head: &JobHead) -> Result<bool, PortError> {
+    Ok(store.run(&head.run_id).await?.is_some_and(|run| run.is_read_again()))
 }

@@ -40,6 +40,8 @@ pub enum Skip {
     Taken,
     /// Somebody has cancelled the run that asks: it submits nothing more.
     RunCancelled,
+    /// Its environment is sealed, and nothing of it was submitted: its run reads its job file again.
+    LeftToItsRun,
     /// It was to be tried again because a submission ended, and what follows from that end has been done already.
     Overtaken,
 }
@@ -55,6 +57,7 @@ impl Skip {
             Self::SubmittedBefore => "SUBMITTED_BEFORE",
             Self::Taken => "TAKEN",
             Self::RunCancelled => "RUN_CANCELLED",
+            Self::LeftToItsRun => "LEFT_TO_ITS_RUN",
             Self::Overtaken => "OVERTAKEN",
         }
     }
@@ -73,6 +76,9 @@ impl fmt::Display for Skip {
             Self::Claimed => f.write_str("another submitter holds its claim"),
             Self::SubmittedBefore => f.write_str("this run has submitted it already, and it has ended"),
             Self::RunCancelled => f.write_str("its run was cancelled"),
+            Self::LeftToItsRun => {
+                f.write_str("its run reads its job file again, because its environment is sealed")
+            }
             Self::Overtaken => f.write_str("what follows from its end has been done already"),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{JobName, RunId};
 use super::newer::Newer;
 use super::run_end::{Ending, RunEnd};
+use super::s3_uri::S3Uri;
 use super::stop::Stop;
 use super::times::Timestamp;
 
@@ -175,6 +176,12 @@ impl Run {
         self.checkpoint >= known.checkpoint
             && self.state.follows().contains(&known.state)
             && self.ending.looks >= known.ending.looks + u32::from(is_look)
+    }
+
+    /// Whether its file will be read once more: what only that can tell is left to it. Nobody reads a file of a machine
+    /// again, nor the jobs of a program that has died.
+    pub fn is_read_again(&self) -> bool {
+        self.state == RunState::Submitting && S3Uri::parse(&self.source).is_ok()
     }
 
     /// Whether the reconciler has to look at it: until it has ended, and that was told.

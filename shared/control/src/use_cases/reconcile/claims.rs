@@ -136,7 +136,7 @@ where
             }
             SubmitOutcome::Rejected(_)
             | SubmitOutcome::Unknown(_)
-            | SubmitOutcome::Skipped(Skip::RunCancelled) => {
+            | SubmitOutcome::Skipped(Skip::RunCancelled | Skip::LeftToItsRun) => {
                 self.done.claims_released += 1;
             }
             SubmitOutcome::Deferred(why) => return Err(PortError::retryable("take over a claim", why)),

@@ -15,7 +15,7 @@ use tokio::io::AsyncBufRead;
 use tracing::warn;
 
 use self::breaker::Breaker;
-use self::open_lines::settle_open;
+use self::open_lines::{settle_line, settle_open, settle_without_file};
 use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use crate::domain::allowed::NotAllowed;
 use crate::domain::backoff::backoff;
@@ -91,6 +91,7 @@ const ROUNDS: u32 = 6;
 /// checkpoint stops ([`RunFileError::Overtaken`]). Memory does not grow with the number of jobs where the file is
 /// streamed. `each` is told what became of every job, in the order of the file. A job that Batch may have taken or
 /// not stays open: the run is done when it is known of each, and its line in the report is put right by a later one.
+/// So does a sealed job under the claim of an invocation that died: nobody but this file can submit it.
 #[expect(clippy::too_many_arguments, reason = "the ports that it uses, each required")]
 pub async fn run_file<S, E, O, R>(
     store: &S,
@@ -139,7 +140,7 @@ where
         names: BTreeSet::new(),
         breaker: Breaker::default(),
     };
-    let fed = feed.submit_all(&mut progress, &submit_one).await;
+    let fed = feed.submit_all(store, &mut progress, &submit_one).await;
     let all_read = matches!(fed, Ok(Fed::All));
     let ended = match fed {
         Ok(Fed::All) => {
@@ -167,21 +168,28 @@ where
     Ok(if whole { RunEnd::Complete(run.counts) } else { RunEnd::ToBeContinued(run.checkpoint) })
 }
 
-/// Keeps a run whose file was refused as a whole, and its report.
-pub async fn reject_file<S: RunStore, O: ObjectStore>(
+/// Keeps a run whose file was refused as a whole, and its report. Returns whether it did: a run with open lines, whose jobs
+/// Batch may have taken or not, is kept as it is until that is known.
+pub async fn reject_file<S: JobStore + RunStore, O: ObjectStore>(
     store: &S,
     archive: &O,
     clock: &impl Clock,
     order: &RunFile,
     error: &JobFileError,
-) -> Result<(), RunFileError> {
+) -> Result<bool, RunFileError> {
     let run = begin(store, clock, order).await?;
     if run.state != RunState::Submitting {
-        return Ok(());
+        return Ok(true);
     }
     let mut progress = Progress::new(store, archive, clock, run, |_| ());
+    settle_without_file(store, &mut progress, error).await?;
+    if !progress.open().is_empty() {
+        progress.close(RunState::Submitting).await?;
+        return Ok(false);
+    }
     progress.reject(error);
-    progress.close(RunState::Rejected).await.map(|_| ())
+    progress.close(RunState::Rejected).await?;
+    Ok(true)
 }
 
 async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> Result<Run, PortError> {
@@ -241,11 +249,21 @@ impl Before {
                 return Ok(outcome);
             }
             SubmitOutcome::Skipped(
-                Skip::InFlight(_) | Skip::Recovering | Skip::SubmittedBefore | Skip::Succeeded,
+                Skip::InFlight(_)
+                | Skip::Recovering
+                | Skip::SubmittedBefore
+                | Skip::Succeeded
+                | Skip::Claimed,
             ) => {}
             _ => return Ok(outcome),
         }
         let Some(head) = store.job(job_name).await?.map(|job| job.head) else { return Ok(outcome) };
+        if matches!(outcome, SubmitOutcome::Skipped(Skip::Claimed)) {
+            // Nobody else could submit it for want of its environment, once it is known that nothing was.
+            let is_left = head.claim.is_some() && head.run_id == self.run_id && head.spec.seal.is_some();
+            let why = "an earlier invocation of this run holds its claim; the reconciler finds out";
+            return Ok(if is_left { SubmitOutcome::Unknown(why.to_owned()) } else { outcome });
+        }
         let is_own = head.run_id == self.run_id && head.submitted_at >= Some(self.saved_at);
         match head.job_id.filter(|job_id| is_own && self.tell(job_id)) {
             Some(job_id) => Ok(SubmitOutcome::Submitted(job_id)),
@@ -285,13 +303,16 @@ struct Feed<'a, 'f, C, R> {
 }
 
 impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
-    async fn submit_all<S: RunStore, O: ObjectStore>(
+    async fn submit_all<S: JobStore + RunStore, O: ObjectStore>(
         &mut self,
+        store: &S,
         progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
         submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
     ) -> Result<Fed, RunFileError> {
         let fed = loop {
-            if self.is_over() || progress.open().len() >= OpenLine::MAX {
+            // Lines that were dealt with are read all the same: open ones may wait for that.
+            let is_full = self.next_index >= progress.checkpoint() && progress.open().len() >= OpenLine::MAX;
+            if self.is_over() || is_full {
                 break Ok(Fed::UntilDeadline);
             }
             if progress.is_cancelled() {
@@ -304,10 +325,18 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
             };
             let index = self.next_index;
             self.next_index += 1;
-            if index < progress.checkpoint() {
+            let is_done = index < progress.checkpoint();
+            if is_done && progress.open().is_empty() {
                 continue;
             }
-            match job.and_then(|spec| self.allowed(line, spec)) {
+            let job = job.and_then(|spec| self.allowed(line, spec));
+            if is_done {
+                if let Ok(spec) = job {
+                    settle_line(store, progress, submit_one, line, spec).await?;
+                }
+                continue;
+            }
+            match job {
                 Err(problems) => progress.invalid(index, line, &problems),
                 Ok(spec) => {
                     self.start(progress, submit_one, index, line, spec).await?;

@@ -7,6 +7,7 @@ use super::report::{ReportLine, ReportOutcome};
 use super::{RunFile, RunFileError, Tried};
 use crate::domain::backoff::backoff;
 use crate::domain::{Job, JobSpec, OpenLine, Run};
+use crate::job_file::JobFileError;
 use crate::ports::{Clock, JobStore, ObjectStore, RunStore};
 use crate::use_cases::submit::SubmitOutcome;
 
@@ -28,37 +29,94 @@ pub(super) async fn settle_open<'f, S: JobStore + RunStore, O: ObjectStore, C: C
         }
         let mut settled = Vec::new();
         for open in progress.open().to_vec() {
-            settled.extend(settle(store, progress.run(), submit_one, open).await?);
+            settled.extend(match look_up(store, progress.run(), &open).await? {
+                Standing::Known(outcome) => ReportLine::of(open.line, open.job_name, outcome).ok(),
+                // A sealed one waits for its line: the store does not hold its environment.
+                Standing::Own(spec) if spec.seal.is_none() => submitted(submit_one, open, *spec).await,
+                Standing::Own(_) | Standing::Open => None,
+            });
         }
         progress.settled(settled).await?;
     }
     Ok(())
 }
 
-/// What became of a line; `None` where nobody can tell yet.
-async fn settle<'f, S: JobStore>(
+/// Settles the open line that was read again, if it is one.
+pub(super) async fn settle_line<'f, S: JobStore + RunStore, O: ObjectStore, C: Clock>(
     store: &S,
-    run: &Run,
+    progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
     submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
-    OpenLine { line, job_name }: OpenLine,
-) -> Result<Option<ReportLine>, RunFileError> {
-    let Some(job) = store.job(&job_name).await? else {
+    line: u64,
+    spec: JobSpec,
+) -> Result<(), RunFileError> {
+    let is_it = |open: &&OpenLine| open.line == line && open.job_name == spec.job_name;
+    let Some(open) = progress.open().iter().find(is_it).cloned() else { return Ok(()) };
+    match look_up(store, progress.run(), &open).await? {
+        Standing::Own(_) => {
+            progress.settled(submitted(submit_one, open, spec).await.into_iter().collect()).await
+        }
+        Standing::Known(_) | Standing::Open => Ok(()),
+    }
+}
+
+/// Settles what can be settled of the open lines of a run whose file can't be read again: what was not submitted is not
+/// going to be.
+pub(super) async fn settle_without_file<S: JobStore + RunStore, O: ObjectStore, C: Clock>(
+    store: &S,
+    progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
+    error: &JobFileError,
+) -> Result<(), RunFileError> {
+    let mut settled = Vec::new();
+    for open in progress.open().to_vec() {
+        let outcome = match look_up(store, progress.run(), &open).await? {
+            Standing::Known(outcome) => outcome,
+            Standing::Own(_) => {
+                SubmitOutcome::Rejected(format!("nothing was submitted before its file went: {error}"))
+            }
+            Standing::Open => continue,
+        };
+        settled.extend(ReportLine::of(open.line, open.job_name, outcome).ok());
+    }
+    progress.settled(settled).await
+}
+
+/// How an open line stands.
+enum Standing {
+    /// That is what became of its job.
+    Known(SubmitOutcome),
+    /// Nothing was submitted under the claim, and nobody has it in hand: it is this run's to submit.
+    Own(Box<JobSpec>),
+    /// Nobody can tell yet.
+    Open,
+}
+
+async fn look_up<S: JobStore>(store: &S, run: &Run, open: &OpenLine) -> Result<Standing, RunFileError> {
+    let Some(job) = store.job(&open.job_name).await? else {
         let why = "what was known of the job was removed before Batch had answered".to_owned();
-        return Ok(ReportLine::of(line, job_name, SubmitOutcome::Rejected(why)).ok());
+        return Ok(Standing::Known(SubmitOutcome::Rejected(why)));
     };
-    if job.head.run_id == run.run_id && job.head.claim.is_some() {
-        return Ok(None);
+    let is_own = job.head.run_id == run.run_id;
+    if is_own && job.head.claim.is_some() {
+        return Ok(Standing::Open);
     }
     if let Some(submitted) = submitted_by(run, &job) {
-        return Ok(ReportLine::of(line, job_name, submitted).ok());
+        return Ok(Standing::Known(submitted));
     }
-    if let Some(refusal) = job.head.refusal.clone().filter(|_| job.head.run_id == run.run_id) {
-        return Ok(ReportLine::of(line, job_name, SubmitOutcome::Rejected(refusal)).ok());
-    }
-    // Nothing was submitted under the claim, and nobody has it in hand: it is this run's to submit.
-    let tried = submit_one(0, line, job.head.spec.clone()).await;
+    Ok(match job.head.refusal.filter(|_| is_own) {
+        Some(refusal) => Standing::Known(SubmitOutcome::Rejected(refusal)),
+        None => Standing::Own(Box::new(job.head.spec)),
+    })
+}
+
+/// Submits a line's job. What became of it; `None` where nobody can tell yet.
+async fn submitted<'f>(
+    submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    OpenLine { line, job_name }: OpenLine,
+    spec: JobSpec,
+) -> Option<ReportLine> {
+    let tried = submit_one(0, line, spec).await;
     let said = tried.result.ok().and_then(|outcome| ReportLine::of(line, job_name, outcome).ok());
-    Ok(said.filter(|said| said.outcome != ReportOutcome::Unknown))
+    said.filter(|said| said.outcome != ReportOutcome::Unknown)
 }
 
 /// The submission that was made for this run and has been found since.
