@@ -35,6 +35,7 @@ fn order(name: &str) -> RunFile {
         deadline: None,
         policy: SubmitPolicy::default(),
         allowed: Allowed::default(),
+        seals_all: false,
     }
 }
 
@@ -454,5 +455,24 @@ async fn a_job_that_names_what_is_not_allowed_is_rejected_by_its_line_and_the_ot
     let reason = told[0].2.clone().unwrap_or_default();
     assert!(reason.contains("jobQueue") && reason.contains("another is not allowed here"), "{reason}");
     assert!(world.job("job-00000").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_job_is_sealed_one_that_cannot_be_is_rejected_by_its_line() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let order = RunFile { seals_all: true, ..order("jobs.jsonl") };
+    let of_nodes = r#"{"jobName": "nodes", "jobQueue": "queue", "jobDefinition": "definition", "nodeOverrides": {"numNodes": 2}}"#;
+    let text = format!("{}\n{of_nodes}\n", lines(1).trim_end());
+    let end = run(&world, &text, &order).await?;
+    assert!(
+        matches!(end, RunEnd::Complete(counts) if (counts.submitted, counts.rejected) == (1, 1)),
+        "{end:?}"
+    );
+    let report = report(&world)?;
+    let reason = report[1].reason.clone().unwrap_or_default();
+    assert!(reason.contains("nodeOverrides: can't be sealed"), "{reason}");
+    let sealed = world.job("job-00000").await?.expect("it was submitted");
+    assert!(sealed.head.spec.sealed && sealed.head.spec.seal.is_some());
     Ok(())
 }

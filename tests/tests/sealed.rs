@@ -58,6 +58,7 @@ fn order() -> RunFile {
         deadline: None,
         policy: SubmitPolicy::default(),
         allowed: Allowed::default(),
+        seals_all: false,
     }
 }
 

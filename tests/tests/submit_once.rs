@@ -57,6 +57,7 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
                 deadline: None,
                 policy: SubmitPolicy::default(),
                 allowed: Allowed::default(),
+                seals_all: false,
             };
             let archive = InMemoryObjectStore::default();
             run_file(&store, &engine, &engine, &SystemClock, &archive, &mut file, &order, |_| ()).await?;

@@ -146,6 +146,7 @@ impl Account {
             deadline: None,
             policy: SubmitPolicy::default(),
             allowed: Allowed::default(),
+            seals_all: false,
         };
         let archive = InMemoryObjectStore::default();
         let Self { store, engine, clock, .. } = self;

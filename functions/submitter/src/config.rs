@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use batchwright::domain::Allowed;
-use batchwright::function::{ConfigError, number, text};
+use batchwright::function::{ConfigError, flag, number, text};
 
 /// Read once, when the function starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub stop_margin: Duration,
     /// The queues and definitions that jobs may name.
     pub allowed: Allowed,
+    /// Every job of a file is sealed.
+    pub seals_all: bool,
 }
 
 impl Config {
@@ -43,6 +45,7 @@ impl Config {
                 &look_up("BATCHWRIGHT_JOB_QUEUES").unwrap_or_default(),
                 &look_up("BATCHWRIGHT_JOB_DEFINITIONS").unwrap_or_default(),
             ),
+            seals_all: flag(look_up, "BATCHWRIGHT_SEAL_JOBS")?,
         })
     }
 }

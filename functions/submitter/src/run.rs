@@ -86,6 +86,7 @@ where
         deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
         policy: SubmitPolicy::default(),
         allowed: config.allowed.clone(),
+        seals_all: config.seals_all,
     };
     let before = ports.store.run(&order.run_id).await?;
     if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {

@@ -90,6 +90,7 @@ impl Client {
             deadline: None,
             policy: SubmitPolicy::default(),
             allowed: Allowed::default(),
+            seals_all: false,
         };
         let Shared { store, engine, pace, config, .. } = self.shared();
         let mut told: BTreeMap<u64, Submitted> = BTreeMap::new();

@@ -49,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         deadline: None,
         policy,
         allowed: Allowed::default(),
+        seals_all: false,
     };
     let archive = InMemoryObjectStore::default();
     loop {

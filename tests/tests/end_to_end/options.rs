@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 
 use crate::deployed::{Cli, Deployed};
 
-const JOBS: &str = "{jobName: kept, jobQueue: queue, jobDefinition: definition, command: [echo, kept]}";
+const JOBS: &str = "{jobName: kept, jobQueue: queue, jobDefinition: definition, containerOverrides: {command: [echo, kept], \
+                    environment: [{name: PASSWORD, value: hunter2-0dd5ea1}]}}";
+
+/// The password of that job, which does not ask to be sealed.
+const SECRET: &str = "hunter2-0dd5ea1";
 
 /// The queue, as the embedded engine's events name it.
 fn queue() -> String {
@@ -48,6 +52,7 @@ pub(crate) async fn all(cli: &Cli<'_>) -> anyhow::Result<Overrides> {
             format!("EventQueues={}", queue()),
             "JobLogGroups=/team/*".to_owned(),
             format!("MoreJobLogGroups=arn:aws:logs:local:{ACCOUNT}:log-group:/other"),
+            "SealJobs=true".to_owned(),
             "StateHandlerConcurrency=5".to_owned(),
             "FanOutConcurrency=5".to_owned(),
             "SerializerReads=arn:aws:s3:::in,arn:aws:s3:::both".to_owned(),
@@ -105,6 +110,9 @@ pub(crate) async fn an_end_of_a_run_starts_an_execution(deployed: &Deployed) -> 
     let told = deployed.cli(&["stepfunctions", "describe-execution", "--execution-arn", &execution]).await?;
     let input: Value = serde_json::from_str(told["input"].as_str().context("no input")?)?;
     ensure!(input["status"] == "SUCCEEDED" && input["succeeded"] == 1, "{input}");
+    let jobs = format!("{NAME}-jobs");
+    let items = deployed.cli(&["dynamodb", "scan", "--table-name", &jobs]).await?.to_string();
+    ensure!(items.contains("kept") && !items.contains(SECRET), "SealJobs: {items}");
     let runs = deployed.program(0, &["runs"]).await?;
     ensure!(runs["runs"][0]["runId"] == input["runId"], "{runs} {input}");
     Ok(())

@@ -163,6 +163,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             deadline,
             policy,
             allowed,
+            seals_all: false,
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct RunFile {
     pub policy: SubmitPolicy,
     /// What jobs may name. A job that names something else is rejected by its line.
     pub allowed: Allowed,
+    /// Every job is sealed, whether or not it asks for it. One that can't be is rejected by its line.
+    pub seals_all: bool,
 }
 
 /// How far a run came.
@@ -329,7 +331,7 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
             if is_done && progress.open().is_empty() {
                 continue;
             }
-            let job = job.and_then(|spec| self.allowed(line, spec));
+            let job = job.and_then(|spec| self.admitted(line, spec));
             if is_done {
                 if let Ok(spec) = job {
                     settle_line(store, progress, submit_one, line, spec).await?;
@@ -351,14 +353,21 @@ impl<'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'_, 'f, C, R> {
         fed
     }
 
-    /// The job, where it may name what it names.
-    fn allowed(&self, line: u64, spec: JobSpec) -> Result<JobSpec, Vec<Problem>> {
-        match self.order.allowed.refused(&spec) {
-            None => Ok(spec),
-            Some(NotAllowed { field, message }) => {
-                Err(vec![Problem { line: Some(line), field: Some(field.to_owned()), message }])
-            }
+    /// The job, where it may name what it names, and sealed where all are.
+    fn admitted(&self, line: u64, spec: JobSpec) -> Result<JobSpec, Vec<Problem>> {
+        let refused =
+            |field: &str, message| vec![Problem { line: Some(line), field: Some(field.to_owned()), message }];
+        if let Some(NotAllowed { field, message }) = self.order.allowed.refused(&spec) {
+            return Err(refused(field, message));
         }
+        if !self.order.seals_all {
+            return Ok(spec);
+        }
+        spec.into_sealed().map_err(|field| {
+            let message =
+                "can't be sealed, and every job is sealed here (SealJobs); put it into the job definition";
+            refused(field, message.to_owned())
+        })
     }
 
     /// Starts a job once there is room and no job that it depends on is on its way.

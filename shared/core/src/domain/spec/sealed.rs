@@ -31,6 +31,19 @@ impl JobSpec {
         kept
     }
 
+    /// The job as one that is sealed, whether or not it asks for that. Errs with its field that can't be sealed.
+    pub fn into_sealed(self) -> Result<Self, &'static str> {
+        let fields = [
+            ("nodeOverrides", self.node_overrides.is_some()),
+            ("eksPropertiesOverride", self.eks_properties_override.is_some()),
+            ("ecsPropertiesOverride", self.ecs_properties_override.is_some()),
+        ];
+        match fields.iter().find(|(_, is_given)| *is_given) {
+            Some((field, _)) => Err(field),
+            None => Ok(Self { sealed: true, ..self }),
+        }
+    }
+
     /// The job as it can be submitted again: a kept one with the environment and the parameters of an earlier
     /// submission, as Batch describes it. Those of the definition are among them, and change nothing.
     #[must_use]
@@ -81,6 +94,22 @@ mod tests {
         assert_ne!(elsewhere.as_kept().seal, kept.seal);
         let open = job("s3cr3t").with(|job| job.sealed = false);
         assert_eq!(open.as_kept(), open);
+    }
+
+    #[test]
+    fn every_job_can_be_sealed_but_those_whose_overrides_are_of_another_kind() {
+        let open = || job("s3cr3t").with(|job| job.sealed = false);
+        assert_eq!(open().into_sealed(), Ok(job("s3cr3t")));
+        assert_eq!(job("s3cr3t").into_sealed(), Ok(job("s3cr3t")));
+        for (field, value) in [
+            ("nodeOverrides", json!({"numNodes": 2})),
+            ("eksPropertiesOverride", json!({"podProperties": {}})),
+            ("ecsPropertiesOverride", json!({"taskProperties": [{"containers": []}]})),
+        ] {
+            let mut job = json!({"jobName": "a", "jobQueue": "q", "jobDefinition": "d"});
+            job[field] = value;
+            assert_eq!(from_value::<JobSpec>(job).unwrap().into_sealed(), Err(field));
+        }
     }
 
     #[test]
