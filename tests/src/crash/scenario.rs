@@ -346,17 +346,12 @@ impl Scenario {
         Self { script: first_loses_host, secret: Some(SECRET), ..scenario }
     }
 
-    /// The same, and no event comes.
-    pub fn sealed_in_silence() -> Self {
-        Self { name: "sealed jobs in silence", events_lost: true, ..Self::sealed() }
-    }
-
-    /// The same, which come with a call.
+    /// A sealed job of a call, of which nothing is submitted under its first claim: nobody but its run can tell how it goes on.
     pub fn sealed_call() -> Self {
-        let scenario = Self::sealed();
-        let jobs: Value = serde_json::from_str(&scenario.files[0].1).expect("a scenario's file is JSON");
-        let calls = vec![json!({"jobs": jobs})];
-        Self { name: "a direct call of sealed jobs", files: Vec::new(), calls, ..scenario }
+        let calls = vec![json!({"jobs": [sealed(job("a"), SECRET)]})];
+        let scenario = Self::of_file("a lost request of a sealed job", &[], &[once("a")]);
+        let passages = vec![(1, Passage::RequestLost)];
+        Self { files: Vec::new(), calls, passages, secret: Some(SECRET), ..scenario }
     }
 
     /// One job whose host is lost, in no time.
@@ -401,7 +396,6 @@ impl Scenario {
             Self::dependant(),
             Self::dependant_in_silence(),
             Self::sealed(),
-            Self::sealed_in_silence(),
             Self::sealed_call(),
             Self::array(),
             Self::array_in_silence(),
