@@ -30,9 +30,9 @@ histories n="100000":
 soak n="20000" seed="16":
     SOAK={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture
 
-# The same with the state on DynamoDB, by the SDK over HTTP; CI runs 200 jobs
-soak-dynamodb n="2000" seed="16":
-    SOAK_DYNAMODB={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture dynamodb
+# The same with the state on DynamoDB and Batch behind its own protocol, both over HTTP by the SDK; CI runs 200 jobs
+soak-http n="2000" seed="16":
+    SOAK_HTTP={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture http
 
 # All measurements, kept in docs/benchmarks; or one: start, parallel, state_handler, lists, scale, invoke, fates, objects, convert, pack
 bench what="all" *options="":

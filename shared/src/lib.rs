@@ -75,7 +75,7 @@ pub use batchwright_function::function;
 pub use batchwright_job_files::job_file;
 #[cfg(all(feature = "local", feature = "parts"))]
 #[doc(inline)]
-pub use batchwright_local::{local, wire};
+pub use batchwright_local::local;
 #[cfg(feature = "serializer")]
 #[doc(inline)]
 pub use batchwright_serial::{objects, serial};
@@ -124,6 +124,20 @@ pub mod engine {
         AttendantProgram, BooksError, Capacity, ContainerRuntime, MilliVcpus, NoRuntime, ProcessRunnerError,
         ProcessSettings, Variable, VirtualClock, attend_if_asked, has_images, job_environment,
         passed_environment,
+    };
+}
+
+/// The embedded engine behind the wire protocols of AWS Batch and CloudWatch Logs, on a loopback port.
+///
+/// The feature `testing` adds the protocols over an engine that a test has started.
+#[cfg(all(feature = "local", feature = "parts"))]
+pub mod wire {
+    #[cfg(feature = "testing")]
+    #[doc(inline)]
+    pub use batchwright_local::wire::serve_engine;
+    #[doc(inline)]
+    pub use batchwright_local::wire::{
+        Access, EventTarget, InvalidTarget, ServeOptions, WireError, WireServer,
     };
 }
 

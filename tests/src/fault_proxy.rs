@@ -25,8 +25,12 @@ pub enum Fault {
     SilenceAfterEffect,
     /// It takes effect, and is answered with 500.
     ErrorAfterEffect,
+    /// It takes effect; the connection is closed in the midst of the answer.
+    CutAnswer,
     /// It is answered with 429, without effect.
     ThrottleBeforeEffect,
+    /// It is answered with 503, without effect.
+    UnavailableBeforeEffect,
     /// It is kept on the way, and takes effect when it is told to: by then nobody waits for the answer.
     Late(Arc<Notify>),
 }
@@ -42,8 +46,7 @@ pub struct FaultProxy {
 /// What every connection shares.
 struct Shared {
     upstream: SocketAddr,
-    operation: &'static str,
-    faults: Mutex<VecDeque<Fault>>,
+    choose: Box<dyn Fn(&str) -> Fault + Send + Sync>,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
@@ -55,12 +58,24 @@ impl FaultProxy {
         operation: &'static str,
         faults: impl Into<VecDeque<Fault>>,
     ) -> anyhow::Result<Self> {
+        let faults = Mutex::new(faults.into());
+        let choose = move |line: &str| match faults.lock() {
+            Ok(mut faults) if line.contains(operation) => faults.pop_front().unwrap_or(Fault::None),
+            _ => Fault::None,
+        };
+        Self::choosing(upstream, choose).await
+    }
+
+    /// The same, which is told by each request's line what becomes of it.
+    pub async fn choosing(
+        upstream: &str,
+        choose: impl Fn(&str) -> Fault + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
         let upstream = upstream.strip_prefix("http://").context("no http")?.parse()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint_url = format!("http://{}", listener.local_addr()?);
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let faults = Mutex::new(faults.into());
-        let shared = Arc::new(Shared { upstream, operation, faults, seen: Arc::clone(&seen) });
+        let shared = Arc::new(Shared { upstream, choose: Box::new(choose), seen: Arc::clone(&seen) });
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -98,11 +113,7 @@ impl Shared {
         if let Ok(mut seen) = self.seen.lock() {
             seen.push(request.line.clone());
         }
-        let fault = match self.faults.lock() {
-            Ok(mut faults) if request.line.contains(self.operation) => faults.pop_front(),
-            _ => None,
-        };
-        let answer = match fault.unwrap_or(Fault::None) {
+        let answer = match (self.choose)(&request.line) {
             Fault::None => self.ask(&request).await?,
             Fault::CloseBeforeEffect => return Ok(()),
             Fault::CloseAfterEffect => {
@@ -122,7 +133,13 @@ impl Shared {
                 self.ask(&request).await?;
                 refusal(500, "ServerException")
             }
+            Fault::CutAnswer => {
+                let mut answer = self.ask(&request).await?;
+                answer.truncate(answer.len().saturating_sub(10));
+                answer
+            }
             Fault::ThrottleBeforeEffect => refusal(429, "TooManyRequestsException"),
+            Fault::UnavailableBeforeEffect => refusal(503, "ServiceUnavailable"),
         };
         stream.write_all(&answer).await?;
         Ok(stream.shutdown().await?)

@@ -83,7 +83,12 @@ impl Network {
     /// Submits, and counts what is in flight of that job by Batch's books.
     async fn effect(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
         let job_id = self.engine.submit_job(request).await?;
-        let name = &request.spec().job_name;
+        self.witness(&request.spec().job_name).await?;
+        Ok(job_id)
+    }
+
+    /// Counts what is in flight of a job that somebody has submitted now, by Batch's books.
+    pub async fn witness(&self, name: &JobName) -> Result<(), PortError> {
         let first = {
             let mut state = self.state();
             let count = state.submissions.entry(name.clone()).or_default();
@@ -97,7 +102,7 @@ impl Network {
         };
         let mut state = self.state();
         state.most_in_flight = state.most_in_flight.max(in_flight);
-        Ok(job_id)
+        Ok(())
     }
 
     fn passage(&self) -> Option<Passage> {

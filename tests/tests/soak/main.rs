@@ -1,7 +1,7 @@
 //! A deployment in a storm, for as long as it takes: all functions at once, over SQLite, a folder and the embedded
-//! engine, on virtual time; and with its state on DynamoDB, over HTTP by the SDK.
+//! engine, on virtual time; and with its state on DynamoDB and Batch behind its own protocol, both over HTTP by the SDK.
 //!
-//! `just soak 20000` runs so many jobs; `just soak 20000 7` those of another seed; `just soak-dynamodb 2000` on DynamoDB. The
+//! `just soak 20000` runs so many jobs; `just soak 20000 7` those of another seed; `just soak-http 2000` over HTTP. The
 //! seed decides what is asked for and what goes wrong; what comes first within one millisecond is the runtime's own.
 
 mod bucket;
@@ -9,6 +9,7 @@ mod judge;
 mod load;
 mod mail;
 mod storm;
+mod wire;
 mod world;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ use batchwright::sqlite::SqliteStore;
 use batchwright_tests::emulators::dynamodb::create_tables;
 use batchwright_tests::emulators::dynoxide::Dynoxide;
 use batchwright_tests::paused_clock;
+use tokio::runtime::Handle;
 use tokio::task::LocalSet;
 
 use crate::judge::{Held, judge};
@@ -30,8 +32,8 @@ use crate::world::World;
 /// Jobs where nobody says how many.
 const JOBS: u64 = 1_000;
 
-/// The same on DynamoDB, where a call takes milliseconds.
-const JOBS_ON_DYNAMODB: u64 = 200;
+/// The same over HTTP, where a call takes milliseconds.
+const JOBS_OVER_HTTP: u64 = 200;
 
 /// Bytes of stack, as the main thread of a function on Lambda has: in a build without optimization the frames of the SDK
 /// need more than a test's thread has.
@@ -68,19 +70,19 @@ fn a_deployment_in_a_storm_loses_nothing_and_does_nothing_twice() -> anyhow::Res
     let (jobs, seed) = (setting("SOAK")?.unwrap_or(JOBS), setting("SOAK_SEED")?.unwrap_or(SEED));
     let folder = tempfile::tempdir()?;
     let store = AnyStore::new(SqliteStore::open(&folder.path().join("state.sqlite"))?);
-    let lived = on_virtual_time(soak(seed, jobs, store, folder.path()));
+    let lived = on_virtual_time(soak(seed, jobs, store, folder.path(), None));
     lived.with_context(|| format!("SOAK={jobs} SOAK_SEED={seed} runs it again"))
 }
 
 #[test]
-fn with_its_state_on_dynamodb_it_loses_nothing_and_does_nothing_twice() -> anyhow::Result<()> {
-    let test = std::thread::Builder::new().stack_size(STACK).spawn(on_dynamodb)?;
+fn over_http_to_dynamodb_and_batch_it_loses_nothing_and_does_nothing_twice() -> anyhow::Result<()> {
+    let test = std::thread::Builder::new().stack_size(STACK).spawn(over_http)?;
     test.join().map_err(|_| anyhow::anyhow!("the test's thread panicked"))?
 }
 
-fn on_dynamodb() -> anyhow::Result<()> {
+fn over_http() -> anyhow::Result<()> {
     let (jobs, seed) =
-        (setting("SOAK_DYNAMODB")?.unwrap_or(JOBS_ON_DYNAMODB), setting("SOAK_SEED")?.unwrap_or(SEED));
+        (setting("SOAK_HTTP")?.unwrap_or(JOBS_OVER_HTTP), setting("SOAK_SEED")?.unwrap_or(SEED));
     let Some(dynoxide) = Dynoxide::start()? else { return Ok(()) };
     let wire = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let tables = Tables { jobs: "jobs".to_owned(), runs: "runs".to_owned() };
@@ -92,8 +94,8 @@ fn on_dynamodb() -> anyhow::Result<()> {
     let config = paused_clock::through(&config, wire.handle().clone());
     let store = AnyStore::new(DynamoDbJobStore::new(Client::new(&config), tables));
     let folder = tempfile::tempdir()?;
-    let lived = on_virtual_time(soak(seed, jobs, store, folder.path()));
-    lived.with_context(|| format!("SOAK_DYNAMODB={jobs} SOAK_SEED={seed} runs it again"))
+    let lived = on_virtual_time(soak(seed, jobs, store, folder.path(), Some(wire.handle())));
+    lived.with_context(|| format!("SOAK_HTTP={jobs} SOAK_SEED={seed} runs it again"))
 }
 
 fn on_virtual_time(lived: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -101,8 +103,14 @@ fn on_virtual_time(lived: impl Future<Output = anyhow::Result<()>>) -> anyhow::R
     LocalSet::new().block_on(&runtime, lived)
 }
 
-async fn soak(seed: u64, jobs: u64, store: AnyStore, folder: &Path) -> anyhow::Result<()> {
-    let world = World::new(seed, store, folder, jobs).await?;
+async fn soak(
+    seed: u64,
+    jobs: u64,
+    store: AnyStore,
+    folder: &Path,
+    http: Option<&Handle>,
+) -> anyhow::Result<()> {
+    let world = World::new(seed, store, folder, jobs, http).await?;
     let (mut held, mut peaks) = (Held::default(), Vec::new());
     for number in 0..WAVES {
         let wave = Wave::of(seed, number, jobs / WAVES);
@@ -115,7 +123,8 @@ async fn soak(seed: u64, jobs: u64, store: AnyStore, folder: &Path) -> anyhow::R
     let events = world.end().await?;
     println!(
         "soak: seed {seed}: {} jobs in {} runs, {} submissions, {} of them again, {} array children, {} left out by \
-         cancelled runs; {} calls of SubmitJob, {} calls while Batch was away; {} events sent, {} dropped, {} doubled, \
+         cancelled runs; {} calls of SubmitJob, {} calls while Batch was away; {:?} on the wire by 429, by 5xx, \
+         without a whole answer; {} events sent, {} dropped, {} doubled, \
          {} dead letters; {} invocations, {} killed, {} passes; the most memory by wave {:?} MiB; duplicates 0, losses 0",
         held.jobs,
         held.runs,
@@ -125,6 +134,7 @@ async fn soak(seed: u64, jobs: u64, store: AnyStore, folder: &Path) -> anyhow::R
         held.left_out,
         calls.submissions,
         calls.in_outages,
+        calls.on_the_wire,
         events.sent,
         events.dropped,
         events.doubled,
@@ -134,6 +144,7 @@ async fn soak(seed: u64, jobs: u64, store: AnyStore, folder: &Path) -> anyhow::R
         counts.passes,
         peaks.iter().map(|bytes| bytes >> 20).collect::<Vec<_>>(),
     );
+    ensure!(http.is_none() || calls.on_the_wire[0] > 0, "nothing was throttled on the wire: {calls:?}");
     if jobs < JOBS {
         return Ok(());
     }

@@ -32,6 +32,7 @@ use batchwright_tests::crash::network::Network;
 use batchwright_tests::crash::scenario::{BUCKET, uploaded};
 use batchwright_tests::dice::Dice;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -59,7 +60,7 @@ const KILLED: u64 = 60;
 const WAVE_MAX_MS: i64 = 2 * 86_400_000;
 
 /// How long Batch is away at once.
-const OUTAGE_MS: i64 = 60_000;
+const OUTAGE: Duration = Duration::from_secs(60);
 
 /// How a function is run.
 struct Manner {
@@ -109,12 +110,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A deployment that keeps nothing in memory: reports, logs and Batch's books lie in a folder.
+    /// A deployment that keeps nothing in memory: reports, logs and Batch's books lie in a folder. `http`: a runtime whose
+    /// clock goes, which serves Batch over HTTP.
     pub(crate) async fn new(
         seed: u64,
         store: AnyStore,
         folder: &Path,
         jobs: u64,
+        http: Option<&Handle>,
     ) -> anyhow::Result<Rc<Self>> {
         let clock = DeploymentClock::new(false);
         let (sender, truth) = unbounded_channel();
@@ -124,6 +127,11 @@ impl World {
         let runner = SimulatedRunner::new(script);
         let engine = LocalEngine::start(config, books, runner, clock.clone(), sender).await?;
         let network = Network::new(engine, &passages(seed, usize::try_from(jobs)? * 3));
+        let storm = Storm::new(network, seed);
+        let storm = match http {
+            Some(runtime) => storm.over_http(runtime, folder).await?,
+            None => storm,
+        };
         let faults = EventFaults {
             seed,
             dropped_permille: 50,
@@ -138,7 +146,7 @@ impl World {
         tokio::spawn(deliver(arriving, mail.clone(), clock.clone()));
         Ok(Rc::new(Self {
             store,
-            storm: Storm::new(network, clock.clone(), seed),
+            storm,
             objects: Bucket::in_folder(&folder.join("bucket")),
             bus: RecordedBus::default(),
             clock,
@@ -182,7 +190,7 @@ impl World {
             }
         }
         if is_stormy {
-            self.storm.goes_away(start.plus_millis(20_000), OUTAGE_MS);
+            self.storm.goes_away(Duration::from_secs(20), OUTAGE);
         }
         let mut running: JoinSet<(Function, anyhow::Result<()>)> = JoinSet::new();
         let mut busy: BTreeMap<Function, usize> = BTreeMap::new();

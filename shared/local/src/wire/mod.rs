@@ -29,4 +29,4 @@ mod server;
 
 pub use access::Access;
 pub use events::{EventTarget, InvalidTarget};
-pub use server::{ServeOptions, WireError, WireServer};
+pub use server::{ServeOptions, WireError, WireServer, serve_engine};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::resources::Shelf;
 use super::routes::router;
 use crate::domain::JobDefinition;
 use crate::engine::{
-    BooksError, EngineConfig, LocalEngine, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    BooksError, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError, ProcessSettings,
 };
 use crate::local::{StateDir, StateDirError, StateDirLock, answer_stop_requests, cores};
 use crate::ports::{Clock, PortError};
@@ -94,6 +94,24 @@ pub enum WireError {
     /// Listening failed.
     #[error("the endpoint stopped: {0}")]
     Serve(io::Error),
+}
+
+/// Answers over an engine that somebody else has started, as long as this is polled. Jobs may be submitted to any queue;
+/// what is registered lies in `folder`, as do the logs.
+pub async fn serve_engine<C: Clock + 'static>(
+    listener: TcpListener,
+    engine: LocalEngine,
+    folder: &Path,
+    vcpus: u32,
+    clock: C,
+) -> Result<(), WireError> {
+    let failed =
+        |error: io::Error| WireError::Resources { folder: folder.to_owned(), why: error.to_string() };
+    let shelf = Arc::new(Shelf::open(folder).map_err(failed)?);
+    let logs = Logs::new(LogDirectory::new(folder), Arc::clone(&shelf));
+    let batch = Batch { engine, shelf, any_queue: true, vcpus, clock: Arc::new(clock) };
+    let served = axum::serve(listener, router(Arc::new(batch), logs, Access::default())).await;
+    served.map_err(WireError::Serve)
 }
 
 /// An endpoint that listens: connections wait until it is served.
