@@ -11,7 +11,7 @@ use batchwright::aws::{BatchJobEngine, CloudWatchLogSource};
 use batchwright::domain::spec::{ArrayProperties, ContainerOverrides, Dependency};
 use batchwright::domain::{JobId, JobName, JobSpec, JobStatus, SubmitJobRequest, Timestamp};
 use batchwright::events::JobDetail;
-use batchwright::ports::{Cursor, ErrorKind, JobEngine as _, LogSource as _};
+use batchwright::ports::{Cursor, ErrorKind, JobEngine as _, LogSource as _, QueueSource as _};
 use batchwright_tests::emulators::moto::Moto;
 use batchwright_tests::emulators::sdk_config;
 use batchwright_tests::loopback::{Loopback, Reply, Request};
@@ -147,6 +147,58 @@ async fn a_queue_is_listed_by_the_time_of_creation_without_names_that_are_none_o
     let filter = json!([{"name": "AFTER_CREATED_AT", "values": ["4"]}]);
     let sent = server.requests()[0].json()?;
     assert_eq!(sent, json!({"jobQueue": "queue", "filters": filter, "maxResults": 100}));
+    Ok(())
+}
+
+/// The members are those of `JobQueueDetail`, `ComputeEnvironmentDetail` and `FrontOfQueueDetail` in Batch's API reference.
+#[tokio::test]
+async fn a_disabled_queue_and_an_invalid_environment_are_told_with_their_reasons() -> anyhow::Result<()> {
+    const REASON: &str = "CLIENT_ERROR - Not authorized to perform sts:AssumeRole";
+    let arn = |kind: &str, name: &str| format!("arn:aws:batch:eu-west-1:123456789012:{kind}/{name}");
+    let queues = json!({"jobQueues": [{
+        "jobQueueName": "q", "jobQueueArn": arn("job-queue", "q"), "state": "DISABLED", "status": "VALID",
+        "statusReason": "JobQueue Healthy", "priority": 1,
+        "computeEnvironmentOrder": [
+            {"order": 2, "computeEnvironment": arn("compute-environment", "second")},
+            {"order": 1, "computeEnvironment": arn("compute-environment", "first")},
+        ],
+    }]});
+    let environments = json!({"computeEnvironments": [{
+        "computeEnvironmentName": "first", "computeEnvironmentArn": arn("compute-environment", "first"),
+        "state": "ENABLED", "status": "INVALID", "statusReason": REASON,
+        "computeResources": {"type": "EC2", "maxvCpus": 8, "desiredvCpus": 8, "subnets": []},
+    }]});
+    let front = json!({"frontOfQueue": {"lastUpdatedAt": 1_700_000_000_000_i64, "jobs": [
+        {"jobArn": arn("job", "8a9d"), "earliestTimeAtPosition": 1_700_000_000_000_i64},
+    ]}});
+    let replies = [&queues, &environments, &front].map(|answer| Reply::new(200, answer.to_string()));
+    let server = Loopback::start(replies).await?;
+    let queue = engine(&server).await?.job_queue("q").await?.context("it is there")?;
+    assert_eq!((queue.state.as_str(), queue.status.as_str()), ("DISABLED", "VALID"));
+    let [first] = &queue.compute_environments[..] else { panic!("{queue:?}") };
+    assert_eq!((first.state.as_str(), first.status.as_str()), ("ENABLED", "INVALID"));
+    assert_eq!(first.status_reason.as_deref(), Some(REASON));
+    assert_eq!((first.max_vcpus, first.desired_vcpus), (Some(8), Some(8)));
+    assert_eq!(queue.front.len(), 1);
+    let asked: Vec<Value> = server.requests().iter().map(Request::json).collect::<Result<_, _>>()?;
+    let in_order = ["first", "second"].map(|name| arn("compute-environment", name));
+    assert_eq!(asked[1]["computeEnvironments"], json!(in_order), "in the order in which jobs are placed");
+    Ok(())
+}
+
+/// The front of a queue has a permission of its own.
+#[tokio::test]
+async fn a_queue_is_told_without_its_front_where_that_may_not_be_read() -> anyhow::Result<()> {
+    let queue = json!({"jobQueues": [{"jobQueueName": "q", "state": "ENABLED", "status": "VALID"}]});
+    let denied = Reply::error(403, "AccessDeniedException", "not yours");
+    let server = Loopback::start([Reply::new(200, queue.to_string()), denied.clone()]).await?;
+    let queue = engine(&server).await?.job_queue("q").await?.context("it is there")?;
+    assert_eq!((queue.state.as_str(), queue.front.len()), ("ENABLED", 0));
+    let server = Loopback::start([denied]).await?;
+    let error = engine(&server).await?.job_queue("q").await.unwrap_err();
+    assert_eq!((error.kind, error.operation), (ErrorKind::Permanent, "DescribeJobQueues"));
+    let server = Loopback::start([Reply::new(200, json!({"jobQueues": []}).to_string())]).await?;
+    assert_eq!(engine(&server).await?.job_queue("gone").await?, None);
     Ok(())
 }
 

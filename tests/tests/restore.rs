@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
+use batchwright::domain::children::child_name;
 use batchwright::domain::spec::ArrayProperties;
 use batchwright::domain::{
     ClaimOutcome, JobId, JobName, JobSpec, JobStatus, NewClaim, NewSubmission, Nonce, SubmitJobRequest,
@@ -46,7 +47,7 @@ fn tables(name: &str) -> Tables {
 fn ends(scene: &Scene<'_>) -> Ends {
     match (scene.job_name.as_str(), scene.submission) {
         ("lost", 1) => Ends::success_after(Duration::from_millis(1)).ending(Ending::HostLost),
-        ("array", _) if scene.array_index == Some(1) => {
+        (name, _) if name.starts_with("array") && scene.array_index == Some(1) => {
             Ends::success_after(Duration::from_millis(1)).ending(Ending::HostLost)
         }
         ("lost" | "long" | "late" | "claimed" | "twice", _) => {
@@ -202,6 +203,15 @@ async fn a_restored_table_learns_from_batch_and_submits_nothing_twice() -> anyho
 async fn children_that_were_run_again_belong_to_their_array_and_a_second_submission_is_ended()
 -> anyhow::Result<()> {
     let Some(dynoxide) = Dynoxide::shared()? else { return Ok(()) };
+    // Of the long name a part stands in those of its children's jobs.
+    for (label, name) in [("arrays", "array".to_owned()), ("long-arrays", "array-".repeat(21))] {
+        learn_children(dynoxide, label, name).await?;
+    }
+    Ok(())
+}
+
+async fn learn_children(dynoxide: &Dynoxide, label: &str, name: String) -> anyhow::Result<()> {
+    let child = child_name(&JobName::parse(&name)?, 1);
     let (sender, events) = unbounded_channel();
     let config = EngineConfig { ids: JobIds::seeded(17), ..EngineConfig::with_vcpus(64) };
     let clock = ShiftedClock::default();
@@ -209,34 +219,35 @@ async fn children_that_were_run_again_belong_to_their_array_and_a_second_submiss
     let engine = LocalEngine::start(config, MemoryBooks::default(), runner, clock.clone(), sender).await?;
     let client = Client::new(&dynoxide.sdk_config().await?);
     let mut site = Site { client, engine, clock, events };
-    let store = site.store("real-arrays").await?;
-    let mut array: JobSpec = spec("array");
+    let store = site.store(&format!("real-{label}")).await?;
+    let mut array: JobSpec = spec(&name);
     array.array_properties = Some(ArrayProperties::new(2));
     array.resubmit_children = true;
     let order = Order { spec: &array, run_id: &run_id(), asked: Asked::ByPerson { rerun: false } };
     submit(&store, &site.engine, &Unpaced, &site.clock, &SubmitPolicy::default(), &order).await?;
     site.submit(&store, "twice").await?;
     let moment = site.clock.now();
-    let (jobs, runs) = (site.items("real-arrays-jobs").await?, site.items("real-arrays-runs").await?);
+    let (jobs, runs) =
+        (site.items(&format!("real-{label}-jobs")).await?, site.items(&format!("real-{label}-runs")).await?);
 
-    site.record_until(&store, "array", 1, JobStatus::Succeeded).await?;
+    site.record_until(&store, &name, 1, JobStatus::Succeeded).await?;
     let twice = store.job(&JobName::parse("twice")?).await?.context("it is known")?.head;
     let nonce = Nonce::derive(&twice.spec.job_name, &twice.nonce_seed, 2);
     let surplus = site.engine.submit_job(&SubmitJobRequest::new(&twice.spec, &nonce, |_| None)).await?;
 
-    let restored = site.restore("restored-arrays", &jobs, &runs).await?;
+    let restored = site.restore(&format!("restored-{label}"), &jobs, &runs).await?;
     let since = moment.plus_millis(-3_600_000);
     let learned = relearn(&restored, &site.engine, &site.clock, "queue", since).await?;
     assert_eq!(learned, Relearned { taken_in: 1, known: 2, strangers: 0, surplus: 1 }, "the child's own job");
-    let own = restored.job(&JobName::parse("array--bw-child-1")?).await?.context("it is not learned")?;
+    let own = restored.job(&child.clone()).await?.context("it is not learned")?;
     assert_eq!(own.head.spec.child_of.as_ref().map(|of| of.index), Some(1), "it is the array's");
     site.clock.pass(LATER_MS);
     for _ in 0..2 {
         reconcile(&site.recorder(&restored), &ReconcilePolicy::default()).await?;
     }
-    let array = restored.job(&JobName::parse("array")?).await?.context("it is known")?;
+    let array = restored.job(&JobName::parse(&name)?).await?.context("it is known")?;
     assert_eq!(array.status(), Some(JobStatus::Succeeded), "{:?}", array.head.children());
-    for (name, submissions) in [("array", 1), ("array--bw-child-1", 1), ("twice", 2)] {
+    for (name, submissions) in [(name.as_str(), 1), (child.as_str(), 1), ("twice", 2)] {
         assert_eq!(site.in_books(name).await?.len(), submissions, "{name}");
     }
     let ended = site.engine.describe_jobs(&[surplus]).await?.pop().context("it is in the books")?;

@@ -68,11 +68,15 @@ impl<E: JobEngine, P: SubmissionPace> JobEngine for PacedEngine<E, P> {
     }
 }
 
-/// Three calls for a queue: `DescribeJobQueues`, `DescribeComputeEnvironments`, `GetJobQueueSnapshot`.
+/// For one queue: `DescribeJobQueues`, `DescribeComputeEnvironments`, `GetJobQueueSnapshot`.
+const CALLS_OF_A_QUEUE: usize = 3;
+
 impl<E: QueueSource, P: SubmissionPace> QueueSource for PacedEngine<E, P> {
     async fn job_queue(&self, name: &str) -> Result<Option<JobQueue>, PortError> {
-        self.pace.admit().await;
-        self.pace.admit().await;
+        // The last of them is paced with what it answers.
+        for _ in 1..CALLS_OF_A_QUEUE {
+            self.pace.admit().await;
+        }
         self.paced(self.inner.job_queue(name)).await
     }
 }

@@ -1,10 +1,12 @@
 //! A store that was restored to an earlier moment learns from AWS Batch what was submitted since.
 
+use std::collections::BTreeMap;
+
 use super::submit::end_surplus;
-use crate::domain::children::{child_of_name, child_spec};
+use crate::domain::children::{child_name, child_of_name, child_spec, may_be_cut};
 use crate::domain::{
-    Job, JobHead, JobSpec, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId, Timestamp, TryEnd,
-    limits::DESCRIBE_JOBS_MAX,
+    Job, JobHead, JobName, JobSpec, JobState, NewClaim, NewSubmission, Nonce, RecordOutcome, RunId,
+    Timestamp, TryEnd, limits::DESCRIBE_JOBS_MAX,
 };
 use crate::events::JobDetail;
 use crate::ports::{Clock, Cursor, JobEngine, JobStore, JobSummary, PortError};
@@ -51,6 +53,7 @@ pub async fn relearn<S: JobStore, E: JobEngine>(
     }
     listed.sort_by(|one, other| (one.created_at, &one.job_id).cmp(&(other.created_at, &other.job_id)));
     let mut learned = Relearned::default();
+    let mut cut = CutNames::default();
     for jobs in listed.chunks(DESCRIBE_JOBS_MAX) {
         let ids: Vec<_> = jobs.iter().map(|job| job.job_id.clone()).collect();
         let described = engine.describe_jobs(&ids).await?;
@@ -58,7 +61,9 @@ pub async fn relearn<S: JobStore, E: JobEngine>(
         for id in &ids {
             let Some(detail) = described.iter().find(|detail| detail.job_id == *id) else { continue };
             match detail.parameters.get(Nonce::PARAMETER).and_then(|text| Nonce::parse(text).ok()) {
-                Some(nonce) => take_in(store, engine, clock, detail, &nonce, &mut learned).await?,
+                Some(nonce) => {
+                    take_in(store, engine, clock, detail, &nonce, (&mut learned, &mut cut)).await?;
+                }
                 None => learned.strangers += 1,
             }
         }
@@ -72,7 +77,7 @@ async fn take_in<S: JobStore, E: JobEngine>(
     clock: &impl Clock,
     detail: &JobDetail,
     nonce: &Nonce,
-    learned: &mut Relearned,
+    (learned, cut): (&mut Relearned, &mut CutNames),
 ) -> Result<(), PortError> {
     let (name, now, state) = (&detail.job_name, clock.now(), detail.state());
     let mut known = store.job(name).await?;
@@ -107,7 +112,7 @@ async fn take_in<S: JobStore, E: JobEngine>(
                     false => end_surplus(engine, name, &state.job_id).await,
                 };
             }
-            let unknown = if known.is_none() { of_a_child(store, detail).await? } else { None };
+            let unknown = if known.is_none() { of_a_child(store, detail, cut).await? } else { None };
             store.take_in(&wish(detail, &state, known.as_ref(), unknown, now), &state.job_id).await?
         }
     };
@@ -119,12 +124,42 @@ async fn take_in<S: JobStore, E: JobEngine>(
     store.apply_state(&state, now).await.map(|_| ())
 }
 
+/// Arrays whose names are cut in those of their children's jobs, by what is left.
+#[derive(Default)]
+struct CutNames(Option<BTreeMap<JobName, JobName>>);
+
+impl CutNames {
+    /// The array's whole name. Only the store tells it, whose jobs are all looked at for the first such name.
+    async fn whole<S: JobStore>(&mut self, store: &S, array: JobName) -> Result<JobName, PortError> {
+        if !may_be_cut(&array) {
+            return Ok(array);
+        }
+        if self.0.is_none() {
+            let (mut whole, mut cursor) = (BTreeMap::new(), None);
+            loop {
+                let page = store.jobs(None, cursor.as_ref()).await?;
+                let names = page.items.into_iter().map(|job| job.head.spec.job_name);
+                let cut = names.filter_map(|name| Some((child_of_name(&child_name(&name, 0))?.0, name)));
+                whole.extend(cut.filter(|(cut, name)| cut != name));
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            self.0 = Some(whole);
+        }
+        Ok(self.0.as_ref().and_then(|whole| whole.get(&array)).cloned().unwrap_or(array))
+    }
+}
+
 /// What a job of an array's child is that the store did not know: the array tells, where it is known itself.
 async fn of_a_child<S: JobStore>(
     store: &S,
     detail: &JobDetail,
+    cut: &mut CutNames,
 ) -> Result<Option<(JobSpec, RunId)>, PortError> {
     let Some((array, index)) = child_of_name(&detail.job_name) else { return Ok(None) };
+    let array = cut.whole(store, array).await?;
     let Some(Job { head, .. }) = store.job(&array).await? else { return Ok(None) };
     let Some(job_id) = head.job_id.filter(|_| head.spec.resubmit_children) else { return Ok(None) };
     Ok(child_spec(&head.spec, &job_id, index).map(|spec| (spec, head.run_id)))

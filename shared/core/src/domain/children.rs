@@ -74,8 +74,18 @@ pub fn asked_child_name(array: &JobName, index: u32) -> JobName {
     marked(array, ASKED_MARK, index)
 }
 
+/// Characters that are left for the array's name.
+const fn room(mark: &str) -> usize {
+    JOB_NAME_MAX_CHARS - mark.len() - INDEX_DIGITS
+}
+
+/// Whether an array's name, as [`child_of_name`] tells it, may be what is left of a longer one.
+pub fn may_be_cut(array: &JobName) -> bool {
+    array.as_str().len() == room(CHILD_MARK)
+}
+
 fn marked(array: &JobName, mark: &str, index: u32) -> JobName {
-    let room = JOB_NAME_MAX_CHARS - mark.len() - INDEX_DIGITS;
+    let room = room(mark);
     let name = array.as_str();
     let base = if name.len() <= room {
         name.to_owned()
@@ -92,8 +102,8 @@ pub fn is_child_name(name: &str) -> bool {
     index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The array and the index of which [`child_name`] makes a name; `None` where it makes it of none. Of a name that was cut the
-/// array can't be told: no job has the name that is told then.
+/// The array and the index of which [`child_name`] makes a name; `None` where it makes it of none. Of a name that was cut
+/// only what is left is told: [`may_be_cut`].
 pub fn child_of_name(name: &JobName) -> Option<(JobName, u32)> {
     let (array, index) = name.as_str().rsplit_once(CHILD_MARK)?;
     let (array, index) = (JobName::parse(array).ok()?, index.parse().ok()?);
