@@ -10,6 +10,7 @@ pub mod dice;
 pub mod emulators;
 pub mod fake_lambda;
 pub mod fault_proxy;
+pub mod hand_on;
 pub mod invoke;
 pub mod loopback;
 pub mod metered;

@@ -8,10 +8,7 @@ use anyhow::Context as _;
 use batchwright::domain::spec::{ArrayProperties, FallbackQueue};
 use batchwright::domain::{Cause, JobId, JobName, JobSpec, JobState, JobStatus, SubmitJobRequest};
 use batchwright::engine::{FaultPlan, FaultyEngine, LocalEngine, Scene};
-use batchwright::events::JobDetail;
-use batchwright::ports::{
-    Cursor, JobEngine, JobQueries as _, JobSummary, NoBus, Page, PortError, StateStore as _, WorkLists as _,
-};
+use batchwright::ports::{JobEngine, JobQueries as _, NoBus, PortError, StateStore as _, WorkLists as _};
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
@@ -362,35 +359,7 @@ impl JobEngine for Refusing<'_> {
         self.engine.submit_job(request).await
     }
 
-    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.engine.describe_jobs(job_ids).await
-    }
-
-    async fn list_jobs(
-        &self,
-        job_queue: &str,
-        job_name: &JobName,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs(job_queue, job_name, page).await
-    }
-
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: batchwright::domain::Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { engine: describe_jobs, list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest, Timestamp};
+use batchwright::domain::{Cause, JobId, JobState, Stop};
 use batchwright::engine::{
     AttemptOutcome, EngineConfig, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
 };
 use batchwright::events::JobDetail;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource};
-use batchwright::ports::{Cursor, JobEngine, JobStopper, JobSummary, OneByOne, Page, PortError, SystemClock};
+use batchwright::ports::{JobEngine, JobStopper, OneByOne, PortError, SystemClock};
 use batchwright::use_cases::stop::StopOutcome;
 use batchwright::{
     AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus, blocking,
@@ -155,40 +155,12 @@ struct Counting {
 }
 
 impl JobEngine for Counting {
-    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
-        self.within.submit_job(request).await
-    }
-
     async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(job_ids.len());
         self.within.describe_jobs(job_ids).await
     }
 
-    async fn list_jobs(
-        &self,
-        job_queue: &str,
-        job_name: &JobName,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.within.list_jobs(job_queue, job_name, page).await
-    }
-
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.within.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.within.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.within.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { within: submit_job, list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
 
 impl JobStopper for Counting {

@@ -137,22 +137,7 @@ impl JobEngine for Witness {
         listed
     }
 
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: batchwright::domain::Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { engine: list_jobs_since, cancel_job, terminate_job }
 }
 
 /// By name and number of the submission: some lose their host, once or twice, some fail.

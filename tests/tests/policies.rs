@@ -23,8 +23,8 @@ use batchwright::function::Invocation;
 use batchwright::job_file::check_job;
 use batchwright::pace::TokenBucket;
 use batchwright::ports::{
-    ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobStore, JobSummary, ObjectStore,
-    ObjectWriter, Page, PortError, RunStore as _, StateStore as _, SystemClock, Unpaced, WorkLists as _,
+    ClaimStore as _, Clock, JobEngine, JobQueries as _, JobStore, ObjectStore, ObjectWriter, PortError,
+    RunStore as _, StateStore as _, SystemClock, Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::record_state::Recorder;
 use batchwright::use_cases::stop::cancel_run;
@@ -229,35 +229,7 @@ impl JobEngine for Overtaken<'_> {
         Ok(job_id)
     }
 
-    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.engine.describe_jobs(job_ids).await
-    }
-
-    async fn list_jobs(
-        &self,
-        job_queue: &str,
-        job_name: &JobName,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs(job_queue, job_name, page).await
-    }
-
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: batchwright::domain::Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { engine: describe_jobs, list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
 
 async fn submitter(cloud: &Cloud) -> anyhow::Result<Calls> {

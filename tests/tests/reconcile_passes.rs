@@ -71,10 +71,6 @@ fn recorder<'a, E>(
 }
 
 impl JobEngine for Reluctant<'_> {
-    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
-        self.inner.submit_job(request).await
-    }
-
     async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
         if self.forgets.load(Ordering::Relaxed) {
             return Ok(Vec::new());
@@ -109,13 +105,7 @@ impl JobEngine for Reluctant<'_> {
         self.inner.list_jobs_since(job_queue, since, page).await
     }
 
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.inner.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.inner.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { inner: submit_job, cancel_job, terminate_job }
 }
 
 /// What a submitter does that dies before it hears the answer.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use batchwright::domain::{JobId, JobName, JobQueue, SubmitJobRequest};
 use batchwright::engine::LocalEngine;
 use batchwright::events::JobDetail;
-use batchwright::ports::{Cursor, JobEngine, JobSummary, Page, PortError, QueueSource, SubmissionPace};
+use batchwright::ports::{JobEngine, PortError, QueueSource, SubmissionPace};
 
 /// What becomes of one `SubmitJob`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,35 +147,7 @@ impl JobEngine for Network {
         }
     }
 
-    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.engine.describe_jobs(job_ids).await
-    }
-
-    async fn list_jobs(
-        &self,
-        job_queue: &str,
-        job_name: &JobName,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs(job_queue, job_name, page).await
-    }
-
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: batchwright::domain::Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.terminate_job(job_id, reason).await
-    }
+    crate::hand_on! { engine: describe_jobs, list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
 
 impl QueueSource for Network {

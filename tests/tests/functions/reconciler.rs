@@ -4,13 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use batchwright::domain::{JobId, JobName, JobQueue, JobStatus, SubmitJobRequest, Timestamp};
+use batchwright::domain::{JobName, JobQueue, JobStatus};
 use batchwright::engine::{AttemptOutcome, LocalEngine, Scene, VirtualClock};
-use batchwright::events::JobDetail;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
-use batchwright::ports::{
-    Cursor, JobEngine, JobQueries as _, JobSummary, Page, PortError, QueueSource, Unpaced,
-};
+use batchwright::ports::{JobEngine, JobQueries as _, PortError, QueueSource, Unpaced};
 use batchwright_tests::bus::RecordedBus;
 use reconciler::{Config, Ports, Response, handle};
 use serde_json::json;
@@ -99,39 +96,7 @@ impl QueueSource for HeldBack {
 }
 
 impl JobEngine for HeldBack {
-    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
-        self.engine.submit_job(request).await
-    }
-
-    async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.engine.describe_jobs(job_ids).await
-    }
-
-    async fn list_jobs(
-        &self,
-        job_queue: &str,
-        job_name: &JobName,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs(job_queue, job_name, page).await
-    }
-
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.engine.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.engine.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { engine: submit_job, describe_jobs, list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
 
 #[tokio::test(start_paused = true)]

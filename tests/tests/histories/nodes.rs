@@ -1,9 +1,9 @@
 //! An engine that shows arrays of a certain name as multi-node jobs, which the embedded one does not run.
 
-use batchwright::domain::{JobId, JobName, SubmitJobRequest};
+use batchwright::domain::JobId;
 use batchwright::engine::{FaultyEngine, LocalEngine};
 use batchwright::events::{JobDetail, NodeDetails, NodePropertiesDetail};
-use batchwright::ports::{Cursor, JobEngine, JobSummary, Page, PortError};
+use batchwright::ports::{JobEngine, PortError};
 
 /// What the names of multi-node jobs begin with.
 pub(crate) const MULTI_NODE: &str = "nodes";
@@ -41,39 +41,11 @@ impl WithNodes {
 }
 
 impl JobEngine for WithNodes {
-    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
-        self.0.submit_job(request).await
-    }
-
     async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
         let in_array = |id: &JobId| JobId::parse(&id.as_str().replace('#', ":")).expect("a child's id");
         let ids: Vec<JobId> = job_ids.iter().map(in_array).collect();
         Ok(self.0.describe_jobs(&ids).await?.into_iter().map(with_nodes).collect())
     }
 
-    async fn list_jobs(
-        &self,
-        job_queue: &str,
-        job_name: &JobName,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.0.list_jobs(job_queue, job_name, page).await
-    }
-
-    async fn list_jobs_since(
-        &self,
-        job_queue: &str,
-        since: batchwright::domain::Timestamp,
-        page: Option<&Cursor>,
-    ) -> Result<Page<JobSummary>, PortError> {
-        self.0.list_jobs_since(job_queue, since, page).await
-    }
-
-    async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.0.cancel_job(job_id, reason).await
-    }
-
-    async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.0.terminate_job(job_id, reason).await
-    }
+    batchwright_tests::hand_on! { 0: submit_job, list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
