@@ -34,7 +34,7 @@ PARTS = [
     ("lists", ["lists.py"], ["--times", "1", "--jobs", "500"], 1),
     ("scale", ["scale.py", "1000", "10000", "100000"], ["100", "1000"], None),
     ("million", ["scale.py", "1000000"], None, 1),
-    ("invoke", ["invoke.py"], ["--concurrency", "200", "1000"], None),
+    ("invoke", ["invoke.py", "--concurrency", "200"], ["--concurrency", "200", "1000"], None),
     ("beside", ["beside.py"], None, 1),
 ]
 

@@ -304,6 +304,23 @@ async fn an_object_that_can_not_be_written_is_everyones_error_and_nobodys_record
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_of_others_is_never_written_over() -> anyhow::Result<()> {
+    let ended = Ended::new(3).await?;
+    let theirs = format!("logs/.bundles/{}-4c7599ae.gz", START.as_millis() + 60_000);
+    ended.archive.save(&theirs, b"theirs", None).await?.expect("it is new");
+    for collected in ended.collect(3, SETTLED).await {
+        let error = collected.expect_err("its place was taken in the same millisecond");
+        assert!(error.may_pass() && error.to_string().ends_with("is taken"), "{error}");
+    }
+    assert_eq!(ended.archive.bytes(&theirs).as_deref(), Some(&b"theirs"[..]));
+    for collected in ended.collect(3, At(60_001)).await {
+        assert!(collected?.is_some_and(|record| record.complete));
+    }
+    assert_eq!(ended.archived(1).await?, written(1));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_writer_is_stopped_the_others_come_again() -> anyhow::Result<()> {
     let ended = Ended::new(3).await?;
     let archive = Broken { archive: ended.archive.clone(), fails: true.into(), hangs: true };
