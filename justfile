@@ -34,7 +34,7 @@ soak n="20000" seed="16":
 soak-http n="2000" seed="16":
     SOAK_HTTP={{n}} SOAK_SEED={{seed}} cargo test --workspace --locked --test soak -- --nocapture http
 
-# All measurements, kept in docs/benchmarks; or one: start, parallel, state_handler, lists, scale, invoke, fates, objects, convert, pack
+# All measurements, kept in docs/benchmarks; or one: start, parallel, state_handler, submitter, lists, scale, invoke, fates, objects, convert, pack
 bench what="all" *options="":
     python3 benches/{{what}}.py {{options}}
 

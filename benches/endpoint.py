@@ -24,15 +24,17 @@ class Http(asyncio.Protocol):
             body, self.data = self.data[end + 4:end + 4 + length], self.data[end + 4 + length:]
             self.answer(self, head, body)
 
-    def reply(self, body, *headers):
+    def reply(self, body, *headers, status=b"200 OK"):
         if not self.transport.is_closing():
-            lines = [b"HTTP/1.1 200 OK", b"content-length: %d" % len(body), *headers, b"", body]
+            lines = [b"HTTP/1.1 " + status, b"content-length: %d" % len(body), *headers, b"", body]
             self.transport.write(b"\r\n".join(lines))
 
 
 def operation(head):
-    """What a request of AWS's JSON protocol asks for."""
+    """What a request of AWS's JSON protocol asks for; nothing where it is none."""
     at = head.lower().find(b"x-amz-target:")
+    if at < 0:
+        return ""
     return head[at + 13:].split(b"\r\n", 1)[0].decode().strip().rpartition(".")[2]
 
 
