@@ -30,7 +30,7 @@ NUMBER = re.compile(r"^-?[\d,]*\.?\d+(?= |$)")
 PARTS = [
     ("start", ["start.py", "--times", "11", "--floor"], ["--times", "5"], 1),
     ("parallel", ["parallel.py"], ["--times", "1", "--jobs", "200"], 1),
-    ("state_handler", ["state_handler"], ["--times", "1", "--events", "2000"], 1),
+    ("state_handler", ["state_handler.py"], ["--times", "1", "--events", "2000"], 1),
     ("submitter", ["submitter.py"], ["1000"], 1),
     ("lists", ["lists.py"], ["--times", "1", "--jobs", "500"], 1),
     ("scale", ["scale.py", "1000", "10000", "100000"], ["100", "1000"], None),
