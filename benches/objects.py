@@ -6,7 +6,8 @@ names that hold "none", else 200. Builds the release program, starts each client
 all say the same of every name, and prints wall time, CPU time and peak memory, the start of the process
 and its imports included. In brackets: how often each one's goes into aio-aws's. aio-aws is installed into
 .venv/aio-aws and the others into .venv/peers where they are missing; aio-aws's own limits on connections stand (40), the
-others have 64 at once, and the program is shown with both. s5cmd and obstore are asked for objects alone.
+others have 64 at once, and the program is shown with both. s5cmd and obstore are asked for objects alone, and so is AWS's SDK for Rust
+without any program around it (benches/floors), which is the floor.
 
     python3 benches/objects.py [--objects N] [--buckets N] [--latency-ms MS] [--program PATH]
 
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 
-from processes import aio_aws_python, aws_environment, peers_python, release_program, run
+from processes import aio_aws_python, aws_environment, floor_program, peers_python, release_program, run
 
 AIO_AWS = """
 import asyncio, json, sys
@@ -81,6 +82,13 @@ def by_s5cmd(peers, url, names, folder):
     return taken, {name: name in there for name in names}
 
 
+def by_sdk(url, names, listed, found):
+    """AWS's SDK for Rust and nothing else."""
+    command = [floor_program("head-floor"), listed, url, found, "64"]
+    taken = run(command, env=aws_environment())
+    return taken, {uri: there == "true" for uri, there in map(str.split, found.read_text().splitlines())}
+
+
 HEADERS = b"\r\nContent-Length: 0\r\nETag: \"e\"\r\nLast-Modified: Tue, 24 Nov 2026 00:00:00 GMT\r\n\r\n"
 
 
@@ -103,7 +111,8 @@ async def serve(latency):
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-CLIENTS = ("batchwright, 40 at once", "batchwright, 64 at once", "aio-aws", "s5cmd, 64 at once", "obstore, 64 at once")
+CLIENTS = ("batchwright, 40 at once", "batchwright, 64 at once", "aio-aws", "s5cmd, 64 at once", "obstore, 64 at once",
+           "AWS's SDK for Rust alone, 64 at once")
 
 
 def measured(program, python, url, names, folder):
@@ -125,9 +134,10 @@ def measured(program, python, url, names, folder):
         s5cmd_taken, s5cmd_says = by_s5cmd(peers, url, names, folder)
         found = folder / "obstore"
         obstore_taken = run([peers, "-c", OBSTORE, listed, url, found], env=aws_environment())
-        if ours != json.loads(found.read_text()) or ours != s5cmd_says:
-            sys.exit("s5cmd, obstore and the program do not say the same")
-        taken += [s5cmd_taken, obstore_taken]
+        sdk_taken, sdk_says = by_sdk(url, names, listed, folder / "sdk")
+        if ours != json.loads(found.read_text()) or ours != s5cmd_says or ours != sdk_says:
+            sys.exit("s5cmd, obstore, the SDK and the program do not say the same")
+        taken += [s5cmd_taken, obstore_taken, sdk_taken]
     if list(ours.values()) != ["none" not in name for name in names]:
         sys.exit("what they say is wrong")
     return taken

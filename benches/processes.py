@@ -45,6 +45,11 @@ def functions_program(given=None):
     return pathlib.Path(given) if given else release_program("-p", "batchwright-bootstrap").with_name("bootstrap")
 
 
+def floor_program(name):
+    """A release program of benches/floors."""
+    return release_program("-p", "batchwright-floors").with_name(name)
+
+
 def python_of(name, requirements):
     """The Python of an environment that has what a file names, which is installed where it is missing."""
     venv = ROOT / ".venv" / name

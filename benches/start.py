@@ -74,20 +74,16 @@ def started(function, command, listener):
     return wall * 1e3, cpu_ns / 1e6, int(status["VmHWM"].split()[0]) / 1024
 
 
-def floor_program():
-    return processes.release_program("-p", "batchwright-benches", "--bin", "start-floor").with_name("start-floor")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=21, help="starts of each program")
     parser.add_argument("--program", type=pathlib.Path, help="the functions' program, built already")
-    parser.add_argument("--floor", action="store_true", help="build and start start_floor.rs too, which takes minutes")
+    parser.add_argument("--floor", action="store_true", help="build and start floors/start.rs too, which takes minutes")
     options = parser.parse_args()
     program = processes.functions_program(options.program)
     rows = {name: [program] for name in FUNCTIONS}
     if options.floor:
-        rows["the SDK's clients and the runtime alone"] = [floor_program()]
+        rows["the SDK's clients and the runtime alone"] = [processes.floor_program("start-floor")]
     rows["Python with boto3"] = [processes.aio_aws_python(), "-c", PEER]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
