@@ -218,13 +218,15 @@ fn put(item: &mut Item, name: &str, value: AttributeValue) {
 /// A state as JSON that fits: first the oldest attempts go, then the log streams, then long texts are cut. A stream that an
 /// attempt names is not named twice, as in [`of_logs`].
 fn bounded(state: &JobState) -> Result<String, serde_json::Error> {
-    let mut kept = state.clone();
-    kept.log_streams
-        .retain(|stream| !kept.attempts.iter().any(|attempt| attempt.log_streams.contains(stream)));
-    let whole = serde_json::to_string(&kept)?;
+    let mut short = state.clone();
+    short
+        .log_streams
+        .retain(|stream| !state.attempts.iter().any(|attempt| attempt.log_streams.contains(stream)));
+    let whole = serde_json::to_string(&short)?;
     if whole.len() <= STATE_MAX_BYTES {
         return Ok(whole);
     }
+    let mut kept = state.clone();
     for text in [&mut kept.reason, &mut kept.status_reason] {
         *text = text.as_deref().map(cut);
     }
