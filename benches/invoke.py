@@ -52,7 +52,7 @@ def main():
     parser.add_argument("calls", nargs="*", type=int, default=[1_000, 10_000])
     parser.add_argument("--concurrency", default="10,40,200")
     options = parser.parse_args()
-    release_program("-p", "batchwright-benches")
+    release_program("-p", "batchwright-benches", "--bin", "fixed-latency-lambda")
     program = release_program("-p", "batchwright-cli", "--features", "aws")
     python = aio_aws_python()
     server = subprocess.Popen([RELEASE / "fixed-latency-lambda", str(LATENCY_MS)], stdout=subprocess.PIPE,
