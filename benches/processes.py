@@ -84,6 +84,14 @@ def aws_environment(**more):
     } | more
 
 
+def so_far(process):
+    """What a process that runs has taken: CPU seconds, and the peak of its memory in MiB."""
+    proc = pathlib.Path("/proc") / str(process.pid)
+    cpu_s = int((proc / "schedstat").read_text().split()[0]) / 1e9
+    status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+    return cpu_s, int(status["VmHWM"].split()[0]) / 1024
+
+
 def run(command, codes=(0,), env=None, stdin=None, stdout=None):
     """Runs a command to its end; ends this process where the exit code is none of `codes`."""
     with open(stdin or os.devnull, "rb") as read, open(stdout or os.devnull, "wb") as written, \

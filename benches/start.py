@@ -59,9 +59,7 @@ def started(function, command, listener):
             asked, _ = listener.accept()
             request = asked.recv(4096)
             wall = time.perf_counter() - begun
-            proc = pathlib.Path("/proc") / str(process.pid)
-            cpu_ns = int((proc / "schedstat").read_text().split()[0])
-            status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+            cpu_s, peak_mib = processes.so_far(process)
             asked.close()
         except TimeoutError:
             request = b""
@@ -71,7 +69,7 @@ def started(function, command, listener):
         if not request.startswith(b"GET /2018-06-01/runtime/invocation/next"):
             said.seek(0)
             raise SystemExit(f"{command} did not ask for an event: {request[:200]} {said.read()[-500:]}")
-    return wall * 1e3, cpu_ns / 1e6, int(status["VmHWM"].split()[0]) / 1024
+    return wall * 1e3, cpu_s * 1e3, peak_mib
 
 
 def main():

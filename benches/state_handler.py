@@ -107,9 +107,7 @@ async def measure(program, events, latency_s):
         process = subprocess.Popen([program], env=env, stdout=said, stderr=said)
         try:
             await asyncio.wait_for(runtime.done.wait(), 600)
-            proc = pathlib.Path("/proc") / str(process.pid)
-            cpu_s = int((proc / "schedstat").read_text().split()[0]) / 1e9
-            status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+            cpu_s, peak_mib = processes.so_far(process)
         finally:
             process.kill()
             process.wait()
@@ -117,7 +115,7 @@ async def measure(program, events, latency_s):
             said.seek(0)
             raise SystemExit(f"{runtime.failed} batches failed; {dict(database.calls)}: {said.read()[-2000:]}")
     return {"events": events, "wall_s": runtime.ended - runtime.begun, "cpu_s": cpu_s,
-            "peak_mib": int(status["VmHWM"].split()[0]) / 1024, "writes": database.calls["UpdateItem"]}
+            "peak_mib": peak_mib, "writes": database.calls["UpdateItem"]}
 
 
 def main():

@@ -97,9 +97,7 @@ async def measure(program, jobs):
         try:
             await asyncio.wait_for(runtime.done.wait(), 1_800)
             wall_s = time.perf_counter() - begun
-            proc = pathlib.Path("/proc") / str(process.pid)
-            cpu_s = int((proc / "schedstat").read_text().split()[0]) / 1e9
-            status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
+            cpu_s, peak_mib = processes.so_far(process)
         finally:
             process.kill()
             process.wait()
@@ -108,8 +106,8 @@ async def measure(program, jobs):
         if runtime.failed or not submitted or int(submitted[1]) != jobs or services.calls["SubmitJob"] != jobs:
             raise SystemExit(f"{getattr(runtime, 'answer', None)} {dict(services.calls)}: {said.read()[-2000:]}")
     calls = services.calls
-    return {"wall": wall_s, "cpu_ms": cpu_s * 1e3 / jobs, "peak": int(status["VmHWM"].split()[0]) / 1024,
-            "calls": sum(calls.values()) / jobs, "puts": calls["PutObject"], "said": dict(calls)}
+    return {"wall": wall_s, "cpu_ms": cpu_s * 1e3 / jobs, "peak": peak_mib,
+            "calls": sum(calls.values()) / jobs, "puts": calls["PutObject"]}
 
 
 def main():

@@ -216,7 +216,7 @@ fn put(item: &mut Item, name: &str, value: AttributeValue) {
 }
 
 /// A state as JSON that fits: first the oldest attempts go, then the log streams, then long texts are cut. A stream that an
-/// attempt names is not named twice, as in [`of_logs`].
+/// attempt names is not named twice, because that keeps most items below 1 KB.
 fn bounded(state: &JobState) -> Result<String, serde_json::Error> {
     let mut short = state.clone();
     short

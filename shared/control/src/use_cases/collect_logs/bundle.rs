@@ -1,7 +1,7 @@
 //! Small logs that are archived at the same time share an object: each object that is written costs as much as
 //! eight writes of a job's record.
 //!
-//! Logs that are collected at once wait for each other with what they have, and one of them writes it for all. The object is a gzip
+//! Logs that are collected at once gather what they have in memory, wait for each other, and one of them writes it for all. The object is a gzip
 //! file of JSON Lines: of each job its events, a member for each stream, and then its manifest. Any part of it can be
 //! read by itself.
 
