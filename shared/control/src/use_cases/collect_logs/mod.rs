@@ -83,25 +83,14 @@ impl<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore,
 {
     /// Does what [`collect_logs`] does.
     pub async fn collect(&self, job_id: &JobId, look: Look) -> Result<Option<LogsRecord>, PortError> {
-        let Self { store, source, archive, clock, policy, limits, bundle } = self;
-        let Some(submission) = store.submission(job_id).await? else { return Ok(None) };
-        let now = clock.now();
+        let Some(submission) = self.store.submission(job_id).await? else { return Ok(None) };
+        let now = self.clock.now();
         if !submission.state.status.is_terminal() || !(look == Look::Forced || is_due(&submission, now)) {
             return Ok(None);
         }
-        let archivist = Archivist {
-            store: *store,
-            source: *source,
-            archive: *archive,
-            clock: *clock,
-            policy,
-            limits,
-            bundle: *bundle,
-            submission: &submission,
-            now,
-        };
+        let archivist = Archivist { collector: self, submission: &submission, now };
         let mut found = match &submission.logs {
-            Some(logs) => known(*archive, &submission, logs.manifest_key.clone()).await?,
+            Some(logs) => known(self.archive, &submission, logs.manifest_key.clone()).await?,
             None => None,
         };
         for _ in 0..2 {
@@ -112,7 +101,7 @@ impl<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + CheckpointStore,
                 }
                 Err(Stopped::Port(error)) => return Err(error),
                 Err(Stopped::Overtaken) => {
-                    found = known(*archive, &submission, manifest_key(&submission)).await?;
+                    found = known(self.archive, &submission, manifest_key(&submission)).await?;
                 }
             }
             if let Some(Known { manifest: Some(theirs), place, .. }) = &found

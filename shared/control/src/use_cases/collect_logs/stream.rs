@@ -2,11 +2,11 @@
 
 use tracing::warn;
 
-use super::bundle::{Bundle, SMALL_BYTES, SmallLog};
+use super::bundle::{SMALL_BYTES, SmallLog};
 use super::manifest::{ArchiveState, ArchivedStream, Known, Manifest, Progress, Tail, manifest_key};
-use super::part::{self, Part, PartLimits};
+use super::part::{self, Part};
 use super::place::Place;
-use super::{CollectPolicy, Look, stream_prefix};
+use super::{Collector, Look, stream_prefix};
 use crate::domain::{LogStream, LogsRecord, NextLook, Submission, Timestamp};
 use crate::ports::{
     CheckpointStore, Clock, Cursor, EMPTY_PAGES_MAX, LogPage, LogSource, LogSourceError, ObjectStore,
@@ -15,14 +15,7 @@ use crate::ports::{
 
 /// What makes one archive needs.
 pub(super) struct Archivist<'a, S, L, O, C> {
-    pub(super) store: &'a S,
-    pub(super) source: &'a L,
-    pub(super) archive: &'a O,
-    pub(super) clock: &'a C,
-    pub(super) policy: &'a CollectPolicy,
-    pub(super) limits: &'a PartLimits,
-    /// With others that are collected at once, a small log shares an object.
-    pub(super) bundle: Option<&'a Bundle>,
+    pub(super) collector: &'a Collector<'a, S, L, O, C>,
     pub(super) submission: &'a Submission,
     /// When this call began. It is in the keys of objects, so that calls at once don't write the same ones.
     pub(super) now: Timestamp,
@@ -112,10 +105,10 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
             None => (None, own(), None),
         };
         let complete = manifest.clone().filter(|manifest| manifest.complete && manifest.progress.is_none());
-        let now_settled =
-            Manifest::new(self.submission, self.now).had_settled(self.submission, self.policy.settle_ms);
-        let settled = manifest
-            .filter(|manifest| manifest.had_settled(self.submission, self.policy.settle_ms) || !now_settled);
+        let had_settled =
+            |manifest: &Manifest| manifest.had_settled(self.submission, self.collector.policy.settle_ms);
+        let now_settled = had_settled(&Manifest::new(self.submission, self.now));
+        let settled = manifest.filter(|manifest| had_settled(manifest) || !now_settled);
         let anew = |version| Work {
             manifest: Manifest::new(self.submission, self.now),
             place: place.clone(),
@@ -128,7 +121,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
                 (None, false) => ".early".to_owned(),
             },
             unsaved_bytes: 0,
-            held: (is_first && now_settled && self.bundle.is_some()).then(Vec::new),
+            held: (is_first && now_settled && self.collector.bundle.is_some()).then(Vec::new),
         };
         let is_later =
             settled.as_ref().is_some_and(|manifest| manifest.progress.is_none() && manifest.looks > 0);
@@ -173,7 +166,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
                 work.manifest.streams.push(ArchivedStream::new(stream));
             }
             self.archive_stream(work, index, stream, Start { page: next, skip: 0 }).await?;
-            if work.unsaved_bytes >= self.limits.bytes {
+            if work.unsaved_bytes >= self.collector.limits.bytes {
                 self.keep(work, None).await?;
             }
         }
@@ -202,11 +195,11 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
     }
 
     async fn finish(&self, work: &mut Work, is_continued: bool) -> Result<LogsRecord, Interrupted> {
-        let settle_ms = self.policy.settle_ms;
+        let settle_ms = self.collector.policy.settle_ms;
         let Work { manifest, complete, before, .. } = work;
         let events: u64 = manifest.streams.iter().map(|stream| stream.events).sum();
         let news = before.is_some_and(|before| events > before);
-        manifest.finish(self.submission, settle_ms, is_continued, news, self.clock.now());
+        manifest.finish(self.submission, settle_ms, is_continued, news, self.collector.clock.now());
         // What retention has taken since must not be taken from the archive.
         if let Some(complete) = complete.take().filter(|complete| complete.events > manifest.events) {
             let (looks, next_look) = (manifest.looks, manifest.next_look);
@@ -225,13 +218,13 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
 
     /// Writes an archive that is small and whole together with others, where there are any.
     async fn bundled(&self, work: &mut Work) -> Result<bool, PortError> {
-        let (Some(bundle), Some(streams)) = (self.bundle, &work.held) else { return Ok(false) };
+        let (Some(bundle), Some(streams)) = (self.collector.bundle, &work.held) else { return Ok(false) };
         if !matches!(work.manifest.state, ArchiveState::Complete | ArchiveState::NotInCloudwatch) {
             return Ok(false);
         }
         let job_id = &self.submission.state.job_id;
         let log = SmallLog { streams, manifest: &work.manifest, job_id, now: self.now };
-        let Some(place) = bundle.add(self.archive, &log).await? else { return Ok(false) };
+        let Some(place) = bundle.add(self.collector.archive, &log).await? else { return Ok(false) };
         (work.place, work.held) = (place, None);
         Ok(true)
     }
@@ -240,7 +233,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
     async fn write_held(&self, work: &mut Work) -> Result<(), PortError> {
         for (index, packed) in work.held.take().into_iter().flatten() {
             if let Some(key) = &entry(&mut work.manifest, index)?.key {
-                part::save(self.archive, key, &packed).await?;
+                part::save(self.collector.archive, key, &packed).await?;
             }
         }
         Ok(())
@@ -252,16 +245,20 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         let own = manifest_key(self.submission);
         if Place::of(&work.place).bytes.is_some() {
             // What lies in the bundle stays there. An object of its own may be there from before.
-            work.version = self.archive.load(&own).await?.map(|stored| stored.version);
+            work.version = self.collector.archive.load(&own).await?.map(|stored| stored.version);
         }
-        let saved = work.manifest.save(self.archive, self.submission, work.version.as_ref()).await?;
+        let saved =
+            work.manifest.save(self.collector.archive, self.submission, work.version.as_ref()).await?;
         (work.version, work.place) = (Some(saved.ok_or(Stopped::Overtaken)?), own);
         Ok(())
     }
 
     /// Writes down in the store where the archive is. Returns it.
     pub(super) async fn keep_record(&self, record: LogsRecord) -> Result<LogsRecord, PortError> {
-        self.store.save_logs(&self.submission.state.job_id, &record, self.clock.now()).await?;
+        self.collector
+            .store
+            .save_logs(&self.submission.state.job_id, &record, self.collector.clock.now())
+            .await?;
         Ok(record)
     }
 
@@ -277,7 +274,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         let mut part = Part::new();
         let (mut is_first, mut empty_pages) = (true, 0);
         loop {
-            let mut page = match self.source.log_events(stream, next.as_ref()).await {
+            let mut page = match self.collector.source.log_events(stream, next.as_ref()).await {
                 Ok(page) => page,
                 Err(LogSourceError::CursorInvalid(_)) => return Err(Interrupted::CursorInvalid),
                 Err(LogSourceError::Port(error)) if error.may_pass() => return Err(error.into()),
@@ -315,7 +312,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
                 self.give_up(work, index, stream, part, why, true).await?;
                 return Ok(());
             }
-            if part.is_full(self.limits) {
+            if part.is_full(&self.collector.limits) {
                 let full = std::mem::replace(&mut part, Part::new());
                 self.save_part(work, index, stream, full).await?;
                 self.keep(work, Some(after.0.clone())).await?;
@@ -359,7 +356,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
             return Ok(());
         }
         let (prefix, now) = (stream_prefix(self.submission, index, stream), self.now.as_millis());
-        let is_whole = is_only && !part.is_full(self.limits);
+        let is_whole = is_only && !part.is_full(&self.collector.limits);
         let key = if is_whole {
             format!("{prefix}{}.jsonl.gz", work.mark)
         } else {
@@ -369,7 +366,7 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         let packed = part.packed().await?;
         if !(is_whole && work.hold(index, &packed)) {
             self.write_held(work).await?;
-            part::save(self.archive, &key, &packed).await?;
+            part::save(self.collector.archive, &key, &packed).await?;
         }
         let archived = entry(&mut work.manifest, index)?;
         if is_whole {
