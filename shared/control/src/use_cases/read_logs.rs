@@ -1,10 +1,10 @@
 //! A submission's log, from the archive or from where it was written.
 
 use async_compression::tokio::bufread::GzipDecoder;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tracing::warn;
 
-use super::collect_logs::{ArchivedStream, Manifest, Place, read_shared, stream_key};
+use super::collect_logs::{ArchivedStream, Manifest, Place, read_manifest, stream_key};
 use crate::domain::{LogStream, Submission};
 use crate::ports::{EMPTY_PAGES_MAX, ErrorKind, LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
 
@@ -20,7 +20,10 @@ pub async fn read_logs<L: LogSource, O: ObjectStore>(
     submission: &Submission,
     mut each: impl FnMut(&LogStream, &LogEvent) + Send,
 ) -> Result<u64, PortError> {
-    let manifest = manifest_of(archive, submission).await?;
+    let manifest = match &submission.logs {
+        Some(logs) => read_manifest(archive, &logs.manifest_key).await?,
+        None => None,
+    };
     let mut events = 0;
     let mut failed = None;
     for (index, stream) in submission.state.all_log_streams().into_iter().enumerate() {
@@ -133,24 +136,4 @@ async fn from_archive<O: ObjectStore>(
         }
     }
     Ok(!keys.is_empty())
-}
-
-/// The manifest that the store knows of. `None` where there is none, or none that can be read.
-async fn manifest_of<O: ObjectStore>(
-    archive: &O,
-    submission: &Submission,
-) -> Result<Option<Manifest>, PortError> {
-    let Some(logs) = &submission.logs else { return Ok(None) };
-    if Place::of(&logs.manifest_key).bytes.is_some() {
-        return read_shared(archive, &logs.manifest_key).await;
-    }
-    let mut object = match archive.open_object(&logs.manifest_key).await {
-        Ok(Some(object)) => object,
-        Ok(None) => return Ok(None),
-        Err(error) if error.may_pass() => return Err(error),
-        Err(_) => return Ok(None),
-    };
-    let mut json = Vec::new();
-    object.read_to_end(&mut json).await.map_err(|error| PortError::retryable("manifest", error))?;
-    Ok(serde_json::from_slice(&json).ok())
 }

@@ -266,41 +266,39 @@ pub(super) async fn known<O: ObjectStore + CheckpointStore>(
     submission: &Submission,
     place: String,
 ) -> Result<Option<Known>, PortError> {
-    let found = if Place::of(&place).bytes.is_some() {
-        Ok(read_shared(archive, &place).await?.map(|manifest| (Some(manifest), None)))
+    let (manifest, version) = if Place::of(&place).bytes.is_some() {
+        let Some(manifest) = read_manifest(archive, &place).await? else { return Ok(None) };
+        (Some(manifest), None)
     } else {
-        let stored = archive.load(&place).await;
-        stored.map(|stored| {
-            stored.map(|Stored { bytes, version }| (serde_json::from_slice(&bytes).ok(), Some(version)))
-        })
+        let Some(Stored { bytes, version }) = readable(archive.load(&place).await)? else { return Ok(None) };
+        (serde_json::from_slice(&bytes).ok(), Some(version))
     };
-    match found {
-        Ok(Some((manifest, version))) => {
-            let is_of_this = |found: &Manifest| found.job_id == submission.state.job_id;
-            Ok(Some(Known { manifest: manifest.filter(is_of_this), place, version }))
-        }
-        Ok(None) => Ok(None),
-        Err(error) if error.may_pass() => Err(error),
-        Err(_) => Ok(None),
-    }
+    let is_of_this = |found: &Manifest| found.job_id == submission.state.job_id;
+    Ok(Some(Known { manifest: manifest.filter(is_of_this), place, version }))
 }
 
-/// The manifest that lies in an object with others.
+/// Reads the manifest that lies at a place: in an object of its own, or packed in one with others.
 ///
 /// Errs where it can't be read for now; `None` where there is none that can be read.
-pub(crate) async fn read_shared<O: ObjectStore>(
+pub(crate) async fn read_manifest<O: ObjectStore>(
     archive: &O,
     place: &str,
 ) -> Result<Option<Manifest>, PortError> {
-    let object = match Place::of(place).open(archive).await {
-        Ok(Some(object)) => object,
-        Err(error) if error.may_pass() => return Err(error),
-        Ok(None) | Err(_) => return Ok(None),
-    };
+    let at = Place::of(place);
+    let Some(mut object) = readable(at.open(archive).await)? else { return Ok(None) };
     let mut json = Vec::new();
-    match GzipDecoder::new(object).read_to_end(&mut json).await {
+    let read = match at.bytes {
+        None => object.read_to_end(&mut json).await,
+        Some(_) => GzipDecoder::new(object).read_to_end(&mut json).await,
+    };
+    match read {
         Ok(_) => Ok(serde_json::from_slice(&json).ok()),
         Err(error) if error.kind() == ErrorKind::InvalidData => Ok(None),
         Err(error) => Err(PortError::retryable("manifest", format!("{place}: {error}"))),
     }
+}
+
+/// What is refused for good is as good as not there.
+fn readable<T>(found: Result<Option<T>, PortError>) -> Result<Option<T>, PortError> {
+    found.or_else(|error| if error.may_pass() { Err(error) } else { Ok(None) })
 }
