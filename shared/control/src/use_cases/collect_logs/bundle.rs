@@ -15,8 +15,9 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Manifest;
+use super::held::HeldStream;
 use super::place::Place;
-use crate::domain::{JobId, Timestamp};
+use crate::domain::Timestamp;
 use crate::ports::{CheckpointStore, PortError};
 
 /// Bytes of a job's logs, as gzip, up to which they are small.
@@ -63,10 +64,8 @@ pub(super) enum Written {
 
 /// The log of a job, small and whole.
 pub(super) struct SmallLog<'a> {
-    /// Each stream's place in the manifest, and its events as gzip.
-    pub(super) streams: &'a [(usize, Vec<u8>)],
+    pub(super) streams: &'a [HeldStream],
     pub(super) manifest: &'a Manifest,
-    pub(super) job_id: &'a JobId,
     pub(super) now: Timestamp,
 }
 
@@ -115,7 +114,7 @@ impl Bundle {
         if gathered.waiting.is_empty() {
             gathered.bytes.clear();
             // Short, because it stands in each job's item. Where two would be alike, the second is not written.
-            let id: String = log.job_id.as_str().chars().take(8).collect();
+            let id: String = log.manifest.job_id.as_str().chars().take(8).collect();
             gathered.key = format!("logs/.bundles/{}-{id}.gz", log.now.as_millis());
         }
         let start = gathered.bytes.len();
@@ -155,9 +154,9 @@ impl Gathered {
     /// Appends streams and manifest. Returns the manifest's place.
     async fn append(&mut self, log: &SmallLog<'_>) -> Result<String, PortError> {
         let mut manifest = log.manifest.clone();
-        for (index, events) in log.streams {
-            let place = Place::of_part(&self.key, self.bytes.len(), events.len());
-            self.bytes.extend_from_slice(events);
+        for HeldStream { index, packed, .. } in log.streams {
+            let place = Place::of_part(&self.key, self.bytes.len(), packed.len());
+            self.bytes.extend_from_slice(packed);
             if let Some(stream) = manifest.streams.get_mut(*index) {
                 stream.key = Some(place);
             }

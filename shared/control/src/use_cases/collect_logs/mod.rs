@@ -4,7 +4,9 @@
 //! A log that is too long for one call is archived in parts. After each part the manifest says how far the
 //! archive has come, and the next call goes on from there.
 
+mod archivist;
 mod bundle;
+mod held;
 mod looks;
 mod manifest;
 mod part;
@@ -13,8 +15,8 @@ mod stream;
 
 use tracing::{info, warn};
 
+use self::archivist::{Archivist, Stopped};
 use self::manifest::{Known, known, manifest_key};
-use self::stream::{Archivist, Stopped};
 use crate::domain::{JobId, JobState, LogStream, LogsRecord, Submission, Timestamp};
 use crate::ports::{CheckpointStore, Clock, JobQueries, LogSource, ObjectStore, PortError, StateStore};
 
