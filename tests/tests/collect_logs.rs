@@ -6,8 +6,8 @@ use std::time::Duration;
 use batchwright::domain::{Attempt, JobId, JobState, JobStatus, LogStream, LogsRecord, NextLook, Timestamp};
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
 use batchwright::ports::{
-    Cursor, JobQueries as _, LogEvent, LogPage, LogSource, LogSourceError, PortError, StateStore as _,
-    WorkLists as _,
+    CheckpointStore as _, Cursor, JobQueries as _, LogEvent, LogPage, LogSource, LogSourceError, PortError,
+    StateStore as _, WorkLists as _,
 };
 use batchwright::use_cases::collect_logs::{
     ArchiveState, CollectPolicy, Collector, Look, Manifest, PartLimits, collect_logs,
@@ -376,6 +376,46 @@ async fn what_comes_after_the_log_had_settled_is_found_by_a_later_look() -> anyh
     let Some(NextLook::At(moment)) = third.next_look else { anyhow::bail!("{third:?}") };
     let last = bench.look(&source, moment.millis_since(START), Look::WhenDue).await?.unwrap();
     assert_eq!((last.events, last.next_look), (1_241, Some(NextLook::Never)), "nothing came: no more looks");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_without_events_has_no_object_and_is_looked_at_again() -> anyhow::Result<()> {
+    // A gzip file of nothing, as earlier versions wrote it.
+    const EMPTY: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for is_of_earlier_version in [false, true] {
+        let bench = Bench::new().await?;
+        let source = source();
+        source.append(&stream("never-started"), []);
+        let first = bench.look(&source, 60_000, Look::WhenDue).await?.unwrap();
+        assert_eq!((first.complete, first.events), (true, 1_237));
+        let mut manifest = manifest_in(&bench.archive, &first)?;
+        let empty = &mut manifest.streams[0];
+        assert_eq!((empty.events, empty.keys().count(), empty.missing.as_deref()), (0, 0, None));
+        assert_eq!(bench.archive.keys().len(), 3, "the other streams and the manifest");
+        if is_of_earlier_version {
+            let key = first.manifest_key.replace("manifest.json", "000.jsonl.gz");
+            bench.archive.save(&key, &EMPTY, None).await?;
+            empty.key = Some(key);
+            let found = bench.archive.load(&first.manifest_key).await?.unwrap();
+            let json = serde_json::to_vec(&manifest)?;
+            bench.archive.save(&first.manifest_key, &json, Some(&found.version)).await?.unwrap();
+        }
+
+        // What the archive says of it is enough, as for the others.
+        let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+        let denied = Odd { source: source.clone(), refused: "never-started", endless: "" };
+        let mut read = 0;
+        read_logs(&denied, &bench.archive, &submission, |_, _| read += 1).await?;
+        assert_eq!(read, 1_237);
+
+        source.append(&stream("never-started"), events(2, "at last"));
+        let Some(NextLook::At(due)) = first.next_look else { anyhow::bail!("{first:?}") };
+        let second = bench.look(&source, due.millis_since(START), Look::WhenDue).await?.unwrap();
+        assert_eq!((second.complete, second.events), (true, 1_239));
+        let messages = bench.messages().await?;
+        assert_eq!((messages.len(), messages[1].starts_with("at last 1")), (1_239, true));
+    }
     Ok(())
 }
 

@@ -45,7 +45,8 @@ pub async fn read_logs<L: LogSource, O: ObjectStore>(
 
 /// What the archive has of a stream.
 struct Archived {
-    keys: Vec<String>,
+    /// The objects with its events, none where it had none. `None`: it was not read.
+    keys: Option<Vec<String>>,
     /// All that there is.
     is_whole: bool,
 }
@@ -56,10 +57,10 @@ impl Archived {
         let is_it = |listed: &&ArchivedStream| listed.log_stream == stream.name;
         match (manifest, manifest.and_then(|manifest| manifest.streams.get(index)).filter(is_it)) {
             (Some(manifest), Some(listed)) => Self {
-                keys: listed.keys().cloned().collect(),
+                keys: listed.was_read().then(|| listed.keys().cloned().collect()),
                 is_whole: manifest.complete && listed.missing.is_none(),
             },
-            _ => Self { keys: vec![stream_key(submission, index, stream)], is_whole: false },
+            _ => Self { keys: Some(vec![stream_key(submission, index, stream)]), is_whole: false },
         }
     }
 }
@@ -71,15 +72,15 @@ async fn read_stream<L: LogSource, O: ObjectStore>(
     archived: &Archived,
     each: &mut (impl FnMut(&LogEvent) + Send),
 ) -> Result<(), PortError> {
-    if archived.is_whole && from_archive(archive, &archived.keys, each).await? {
+    if archived.is_whole && from_archive(archive, archived, each).await? {
         return Ok(());
     }
     match from_source(source, stream, each).await {
         Ok(true) => Ok(()),
-        Ok(false) => from_archive(archive, &archived.keys, each).await.map(|_| ()),
+        Ok(false) => from_archive(archive, archived, each).await.map(|_| ()),
         Err(error) if error.may_pass() => Err(error),
         // Refused to this reader: what is archived may be read all the same.
-        Err(refused) => match from_archive(archive, &archived.keys, each).await {
+        Err(refused) => match from_archive(archive, archived, each).await {
             Ok(true) => Ok(()),
             _ => Err(refused),
         },
@@ -116,12 +117,13 @@ async fn from_source<L: LogSource>(
     }
 }
 
-/// `false` where the first object is not there.
+/// `false` where the archive has nothing of the stream, or the first object is not there.
 async fn from_archive<O: ObjectStore>(
     archive: &O,
-    keys: &[String],
+    archived: &Archived,
     each: &mut (impl FnMut(&LogEvent) + Send),
 ) -> Result<bool, PortError> {
+    let Some(keys) = &archived.keys else { return Ok(false) };
     for (number, key) in keys.iter().enumerate() {
         let broken =
             |error: &dyn std::fmt::Display| PortError::retryable("archived log", format!("{key}: {error}"));
@@ -135,5 +137,5 @@ async fn from_archive<O: ObjectStore>(
             each(&serde_json::from_str(&line).map_err(|error| broken(&error))?);
         }
     }
-    Ok(!keys.is_empty())
+    Ok(true)
 }

@@ -156,9 +156,11 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         let streams = self.submission.state.all_log_streams();
         let gap = work.manifest.streams.iter().position(|stream| stream.missing.is_some());
         for index in 0..gap.unwrap_or(work.manifest.streams.len()) {
-            let tail = work.manifest.streams.get(index).and_then(|archived| archived.tail.clone());
-            let (Some(stream), Some(tail)) = (streams.get(index), tail) else { continue };
-            let from = Start { page: tail.page.map(Cursor), skip: tail.events };
+            let archived = work.manifest.streams.get(index);
+            let (Some(stream), Some(from)) = (streams.get(index), archived.and_then(Start::of_later_look))
+            else {
+                continue;
+            };
             self.archive_stream(work, index, stream, from).await?;
         }
         if let Some(gap) = gap {

@@ -81,7 +81,8 @@ pub struct ArchivedStream {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// The object with its events, or where in an object that several logs share they lie, as in `…#bytes=0-119`: see
-    /// [`Place`]. Absent where there is no such stream, and where there are `parts`.
+    /// [`Place`]. Absent where there is no such stream, where it has no events, and where there are `parts`. Earlier
+    /// versions wrote an empty object for a stream without events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The objects with its events, in their order, where it is too long for one. With a `key` too, they hold
@@ -136,6 +137,11 @@ impl ArchivedStream {
     /// The objects with its events, in their order.
     pub fn keys(&self) -> impl Iterator<Item = &String> {
         self.key.iter().chain(&self.parts)
+    }
+
+    /// Whether it was read, wholly or in part: one without events has no objects then.
+    pub(crate) fn was_read(&self) -> bool {
+        self.missing.is_none() || self.keys().next().is_some()
     }
 }
 

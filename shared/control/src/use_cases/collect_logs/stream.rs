@@ -19,6 +19,17 @@ pub(super) struct Start {
     pub(super) skip: usize,
 }
 
+impl Start {
+    /// At the stream's end as it is archived. `None` where nobody wrote down which page that is.
+    pub(super) fn of_later_look(archived: &ArchivedStream) -> Option<Self> {
+        match &archived.tail {
+            Some(tail) => Some(Self { page: tail.page.clone().map(Cursor), skip: tail.events }),
+            // A stream is made before its first event is delivered.
+            None => (archived.events == 0).then_some(Self { page: None, skip: 0 }),
+        }
+    }
+}
+
 impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Archivist<'_, S, L, O, C> {
     /// Archives the n-th stream from a place on.
     pub(super) async fn archive_stream(
@@ -92,15 +103,14 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         if is_refused {
             warn!(job.id = %self.submission.state.job_id, log.stream = stream.name, %why, "a log stream can't be read");
         }
-        if part.bytes > 0 {
-            self.save_part(work, index, stream, part).await?;
-        }
+        self.save_part(work, index, stream, part).await?;
         let archived = entry(&mut work.manifest, index)?;
         (archived.missing, archived.refused) = (Some(why), is_refused);
         Ok(())
     }
 
-    /// Writes a part as an object of its own. A stream that is in one has that as its `key`, also an empty one.
+    /// Writes a part as an object of its own. A stream that is in one has that as its `key`. An empty part is not
+    /// written: the object would cost as much as one with events.
     async fn save_part(
         &self,
         work: &mut Work,
@@ -108,11 +118,11 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
         stream: &LogStream,
         part: Part,
     ) -> Result<(), PortError> {
-        let archived = entry(&mut work.manifest, index)?;
-        let is_only = archived.parts.is_empty() && archived.key.is_none();
-        if part.bytes == 0 && !is_only {
+        if part.bytes == 0 {
             return Ok(());
         }
+        let archived = entry(&mut work.manifest, index)?;
+        let is_only = archived.parts.is_empty() && archived.key.is_none();
         let (prefix, now) = (stream_prefix(self.submission, index, stream), self.now.as_millis());
         let is_whole = is_only && !part.is_full(&self.collector.limits);
         let key = if is_whole {
