@@ -1,5 +1,6 @@
 //! Between items and records.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,7 +11,8 @@ use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SH
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, Submission,
+    FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Run,
+    Submission,
 };
 
 /// An item, or its key.
@@ -218,10 +220,12 @@ fn put(item: &mut Item, name: &str, value: AttributeValue) {
 /// A state as JSON that fits: first the oldest attempts go, then the log streams, then long texts are cut. A stream that an
 /// attempt names is not named twice, because that keeps most items below 1 KB.
 fn bounded(state: &JobState) -> Result<String, serde_json::Error> {
-    let mut short = state.clone();
-    short
-        .log_streams
-        .retain(|stream| !state.attempts.iter().any(|attempt| attempt.log_streams.contains(stream)));
+    let is_named =
+        |stream: &LogStream| state.attempts.iter().any(|attempt| attempt.log_streams.contains(stream));
+    let mut short = Cow::Borrowed(state);
+    if state.log_streams.iter().any(is_named) {
+        short.to_mut().log_streams.retain(|stream| !is_named(stream));
+    }
     let whole = serde_json::to_string(&short)?;
     if whole.len() <= STATE_MAX_BYTES {
         return Ok(whole);
