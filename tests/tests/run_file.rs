@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState, SourceVersion};
+use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState};
 use batchwright::job_file;
 use batchwright::pace::TokenBucket;
 use batchwright::ports::{JobQueries as _, NoBus, PortError, RunStore, SubmissionPace, Unpaced};
@@ -25,18 +25,7 @@ fn lines(count: usize) -> String {
 }
 
 fn order(name: &str) -> RunFile {
-    RunFile {
-        run_id: RunId::derive(name, "1", "0"),
-        source: name.to_owned(),
-        source_version: SourceVersion::default(),
-        rerun: false,
-        requested_by: None,
-        concurrency: 8,
-        deadline: None,
-        policy: SubmitPolicy::default(),
-        allowed: Allowed::default(),
-        seals_all: false,
-    }
+    RunFile { concurrency: 8, ..RunFile::new(RunId::derive(name, "1", "0"), name) }
 }
 
 async fn run(world: &World, text: &str, order: &RunFile) -> Result<RunEnd, RunFileError> {

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, ensure};
 use batchwright::domain::{
-    Allowed, Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission,
-    RunState, SourceVersion,
+    Checkpoint, ClaimOutcome, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, NewSubmission, RunState,
 };
 use batchwright::engine::{FaultPlan, Scene};
 use batchwright::events::JobDetail;
@@ -18,7 +17,7 @@ use batchwright::use_cases::record_state::Recorded;
 use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, merged, reject_file, run_file,
 };
-use batchwright::use_cases::submit::{SubmitOutcome, SubmitPolicy};
+use batchwright::use_cases::submit::SubmitOutcome;
 use batchwright_tests::crash::deployment::{Deployment, Recovery};
 use batchwright_tests::crash::fuse::Fuse;
 use batchwright_tests::crash::scenario::{self, Expected, Scenario, job};
@@ -48,18 +47,7 @@ fn changed(name: &str) -> JobSpec {
 const SOURCE: &str = "s3://bucket/jobs/file.jsonl";
 
 fn order() -> RunFile {
-    RunFile {
-        run_id: run_id(),
-        source: SOURCE.to_owned(),
-        source_version: SourceVersion::default(),
-        rerun: false,
-        requested_by: None,
-        concurrency: 1,
-        deadline: None,
-        policy: SubmitPolicy::default(),
-        allowed: Allowed::default(),
-        seals_all: false,
-    }
+    RunFile { concurrency: 1, ..RunFile::new(run_id(), SOURCE) }
 }
 
 /// One invocation of the submitter, which reads this job file.

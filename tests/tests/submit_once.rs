@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use batchwright::domain::plan::Skip;
-use batchwright::domain::{Allowed, JobStatus, RunId, SourceVersion, StatusCounts};
+use batchwright::domain::{JobStatus, RunId, StatusCounts};
 use batchwright::engine::{EngineConfig, FaultPlan, LocalEngine, MemoryBooks, SimulatedRunner};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
@@ -47,18 +47,8 @@ async fn submit_at_once<S: JobStore + RunStore + 'static>(
         let (engine, text) = (engine.clone(), Arc::clone(&text));
         submitters.spawn(async move {
             let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
-            let order = RunFile {
-                run_id: RunId::derive("jobs.jsonl", "1", &number.to_string()),
-                source: "jobs.jsonl".to_owned(),
-                source_version: SourceVersion::default(),
-                rerun: false,
-                requested_by: None,
-                concurrency: 4,
-                deadline: None,
-                policy: SubmitPolicy::default(),
-                allowed: Allowed::default(),
-                seals_all: false,
-            };
+            let run_id = RunId::derive("jobs.jsonl", "1", &number.to_string());
+            let order = RunFile { concurrency: 4, ..RunFile::new(run_id, "jobs.jsonl") };
             let archive = InMemoryObjectStore::default();
             run_file(&store, &engine, &engine, &SystemClock, &archive, &mut file, &order, |_| ()).await?;
             anyhow::Ok(store.count_by_status().await?)

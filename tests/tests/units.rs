@@ -9,9 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::domain::{
-    Allowed, JobId, JobName, JobStatus, LogStream, RunId, SourceVersion, SubmitJobRequest, Timestamp,
-};
+use batchwright::domain::{JobId, JobName, JobStatus, LogStream, RunId, SubmitJobRequest, Timestamp};
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::function::Invocation;
 use batchwright::job_file;
@@ -135,19 +133,10 @@ impl Account {
         let text: String =
             (0..jobs).map(|number| format!("{}\n", spec(&format!("filed-{number}")))).collect();
         let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
-        let order = RunFile {
-            run_id: run_id(),
-            source: "s3://a-bucket/jobs/2026-11-29/tiles.jsonl".to_owned(),
-            source_version: SourceVersion::default(),
-            rerun: false,
-            requested_by: None,
-            // One after the other, so that each write is counted by itself.
-            concurrency: 1,
-            deadline: None,
-            policy: SubmitPolicy::default(),
-            allowed: Allowed::default(),
-            seals_all: false,
-        };
+        // One after the other, so that each write is counted by itself.
+        let concurrency = 1;
+        let order =
+            RunFile { concurrency, ..RunFile::new(run_id(), "s3://a-bucket/jobs/2026-11-29/tiles.jsonl") };
         let archive = InMemoryObjectStore::default();
         let Self { store, engine, clock, .. } = self;
         run_file(store, engine, &Unpaced, clock, &archive, &mut file, &order, |_| ()).await?;

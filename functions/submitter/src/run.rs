@@ -10,7 +10,6 @@ use batchwright::ports::{
 use batchwright::use_cases::run_file::{
     ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, reject_file, run_file,
 };
-use batchwright::use_cases::submit::SubmitPolicy;
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{info, warn};
@@ -77,16 +76,13 @@ where
     };
     let margin_ms = i64::try_from(config.stop_margin.as_millis()).unwrap_or(i64::MAX);
     let mut order = RunFile {
-        run_id,
-        source: uri.to_string(),
         source_version: version,
         rerun,
-        requested_by: None,
         concurrency: config.concurrency,
         deadline: Some(invocation.deadline.plus_millis(-margin_ms)),
-        policy: SubmitPolicy::default(),
         allowed: config.allowed.clone(),
         seals_all: config.seals_all,
+        ..RunFile::new(run_id, uri.to_string())
     };
     let before = ports.store.run(&order.run_id).await?;
     if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {

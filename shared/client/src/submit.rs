@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use batchwright_control::use_cases::run_file::{ReportLine, ReportOutcome, RunEnd, RunFile, run_file};
-use batchwright_control::use_cases::submit::SubmitPolicy;
 use batchwright_job_files::job_file;
 
 use crate::client::{Client, Shared};
-use crate::domain::{Allowed, Job, JobId, JobName, JobSpec, RunId, SourceVersion};
+use crate::domain::{Job, JobId, JobName, JobSpec, RunId};
 use crate::error::ClientError;
 use crate::ports::SystemClock;
 use crate::reports::NoReports;
@@ -80,18 +79,9 @@ impl Client {
         if lines.is_empty() {
             return Ok(Vec::new());
         }
-        let order = RunFile {
-            run_id: RunId::derive(GIVEN, "", &crate::uuids::new().to_string()),
-            source: GIVEN.to_owned(),
-            rerun,
-            requested_by: None,
-            source_version: SourceVersion::default(),
-            concurrency: self.config().calls_at_once,
-            deadline: None,
-            policy: SubmitPolicy::default(),
-            allowed: Allowed::default(),
-            seals_all: false,
-        };
+        let run_id = RunId::derive(GIVEN, "", &crate::uuids::new().to_string());
+        let concurrency = self.config().calls_at_once;
+        let order = RunFile { rerun, concurrency, ..RunFile::new(run_id, GIVEN) };
         let Shared { store, engine, pace, config, .. } = self.shared();
         let mut told: BTreeMap<u64, Submitted> = BTreeMap::new();
         loop {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_config::timeout::TimeoutConfig;
 use batchwright::aws::BatchJobEngine;
-use batchwright::domain::{Allowed, JobStatus, RunId, SourceVersion};
+use batchwright::domain::{JobStatus, RunId};
 use batchwright::job_file;
 use batchwright::memory::InMemoryObjectStore;
 use batchwright::ports::{JobQueries as _, NoBus, SystemClock, Unpaced, WorkLists as _};
@@ -39,18 +39,8 @@ async fn main() -> anyhow::Result<()> {
     let config = sdk_config(endpoint).await?.into_builder().timeout_config(timeouts).build();
     let engine = BatchJobEngine::new(aws_sdk_batch::Client::new(&config));
     let policy = SubmitPolicy { claim_ms, claim_margin_ms: claim_ms / 2, ..SubmitPolicy::default() };
-    let order = RunFile {
-        run_id: RunId::derive(file, &std::process::id().to_string(), "0"),
-        source: file.to_owned(),
-        source_version: SourceVersion::default(),
-        rerun: false,
-        requested_by: None,
-        concurrency: 4,
-        deadline: None,
-        policy,
-        allowed: Allowed::default(),
-        seals_all: false,
-    };
+    let run_id = RunId::derive(file, &std::process::id().to_string(), "0");
+    let order = RunFile { concurrency: 4, policy, ..RunFile::new(run_id, file) };
     let archive = InMemoryObjectStore::default();
     loop {
         let text = tokio::fs::read(file).await.with_context(|| format!("reading {file}"))?;

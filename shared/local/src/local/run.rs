@@ -16,7 +16,7 @@ use super::pump::Pump;
 use super::stop_requests::answer_stop_requests;
 use super::take_up::take_up;
 use crate::Gathering as _;
-use crate::domain::{Allowed, JobDefinition, RunCounts, RunId, SourceVersion};
+use crate::domain::{JobDefinition, RunCounts, RunId};
 use crate::engine::LocalEngine;
 use crate::events::JobStateChange;
 use crate::job_file::{self, JobFile};
@@ -27,7 +27,6 @@ use crate::ports::{
 use crate::use_cases::reconcile::Reconciled;
 use crate::use_cases::record_state::Recorder;
 use crate::use_cases::run_file::{RunEnd, RunFile, RunFileError, reject_file, run_file};
-use crate::use_cases::submit::SubmitPolicy;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,22 +148,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     fn order(&self, path: &Path, rerun: bool) -> RunFile {
         let source = path.display().to_string();
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
-        let policy = SubmitPolicy::default();
         let requested_by = self.requested_by.clone();
-        let source_version = SourceVersion::default();
-        let (concurrency, deadline, allowed) = (CONCURRENCY, None, Allowed::default());
-        RunFile {
-            run_id,
-            source,
-            source_version,
-            rerun,
-            requested_by,
-            concurrency,
-            deadline,
-            policy,
-            allowed,
-            seals_all: false,
-        }
+        RunFile { rerun, requested_by, concurrency: CONCURRENCY, ..RunFile::new(run_id, source) }
     }
 }
 

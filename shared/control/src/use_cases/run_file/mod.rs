@@ -54,6 +54,26 @@ pub struct RunFile {
     pub seals_all: bool,
 }
 
+impl RunFile {
+    /// Runs the content that the file has now, 16 jobs at once, with no deadline. Any job is allowed, none is sealed that
+    /// does not ask for it, and what SUCCEEDED is left alone. Set what differs, as in
+    /// `RunFile { rerun: true, ..RunFile::new(run_id, source) }`.
+    pub fn new(run_id: RunId, source: impl Into<String>) -> Self {
+        Self {
+            run_id,
+            source: source.into(),
+            source_version: SourceVersion::default(),
+            rerun: false,
+            requested_by: None,
+            concurrency: 16,
+            deadline: None,
+            policy: SubmitPolicy::default(),
+            allowed: Allowed::default(),
+            seals_all: false,
+        }
+    }
+}
+
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
