@@ -49,7 +49,7 @@ const EXCEPTIONS: [(&str, &str, &str); 32] = [
     ("use_cases/run_file/", "progress.open()", "the open lines of the run in hand, and no port's call"),
     ("use_cases/run_file/", "progress.run()", "the run in hand, and no port's call"),
     (
-        "use_cases/run_file/mod.rs",
+        "use_cases/run_file/before.rs",
         "store.job(job_name).await?.map(|job| job.head)",
         "asks about a job that an invocation left behind which died before: it reads alone",
     ),
