@@ -3,7 +3,8 @@
 
 Builds the release program and a loopback endpoint that answers every `Invoke` after 100 ms, lets both
 clients make the same calls at the same concurrency, one after the other, and prints wall time beside the
-floor (latency x calls / concurrency), CPU seconds and peak memory of each, as ratios.
+floor (latency x calls / concurrency), CPU seconds and peak memory of each, as ratios. The same calls by AWS's SDK for Rust
+with no program around it (benches/floors) show which part of it is the SDK's.
 
     python3 benches/invoke.py [CALLS ...]        default: 1000 10000; --concurrency 10,40,200
 
@@ -16,7 +17,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from processes import RELEASE, aio_aws_python, aws_environment, release_program, run
+from processes import RELEASE, aio_aws_python, aws_environment, floor_program, release_program, run
 
 LATENCY_MS = 100
 FUNCTION = "task"
@@ -55,12 +56,15 @@ def main():
     release_program("-p", "batchwright-benches", "--bin", "fixed-latency-lambda")
     program = release_program("-p", "batchwright-cli", "--features", "aws")
     python = aio_aws_python()
+    sdk = floor_program("invoke-floor")
     server = subprocess.Popen([RELEASE / "fixed-latency-lambda", str(LATENCY_MS)], stdout=subprocess.PIPE,
                               stdin=subprocess.PIPE, text=True)
-    env = aws_environment(AWS_ENDPOINT_URL=server.stdout.readline().strip())
-    print("| calls | at once | floor s | wall s | of the floor | aio-aws: wall s | of the floor "
-          "| CPU s | aio-aws: CPU s | ratio | peak MiB | aio-aws: peak MiB | ratio |")
-    print("| ---: " * 13 + "|")
+    url = server.stdout.readline().strip()
+    env = aws_environment(AWS_ENDPOINT_URL=url)
+    print("| calls | at once | floor s | wall s | of the floor | SDK alone: wall s | of the SDK alone "
+          "| aio-aws: wall s | of the floor | CPU s | SDK alone: CPU s | aio-aws: CPU s | ratio "
+          "| peak MiB | SDK alone: peak MiB | aio-aws: peak MiB | ratio |")
+    print("| ---: " * 17 + "|")
     with tempfile.TemporaryDirectory() as folder:
         payloads = pathlib.Path(folder) / "payloads.jsonl"
         script = pathlib.Path(folder) / "aio_aws_client.py"
@@ -71,13 +75,16 @@ def main():
                 floor = LATENCY_MS / 1_000 * calls / concurrency
                 command = [program, "invoke", FUNCTION, "--payloads", payloads, "--concurrency", concurrency]
                 ours = run(command, env=env)
+                bare = run([sdk, payloads, url, pathlib.Path(folder) / "answers", concurrency], env=env)
                 theirs = run([python, script, calls, concurrency], env=env)
                 ratio = ours.over(theirs)
                 cells = [f"{calls:,}", concurrency, f"{floor:.1f}"]
                 cells += [f"{wall:.2f}" for wall in (ours.wall_s, ours.wall_s / floor)]
+                cells += [f"{wall:.2f}" for wall in (bare.wall_s, ours.wall_s / bare.wall_s)]
                 cells += [f"{wall:.2f}" for wall in (theirs.wall_s, theirs.wall_s / floor)]
-                cells += [f"{ours.cpu_s:.2f}", f"{theirs.cpu_s:.2f}", f"{ratio.cpu_s:.2f}"]
-                cells += [f"{ours.peak_mib:.0f}", f"{theirs.peak_mib:.0f}", f"{ratio.peak_mib:.2f}"]
+                cells += [f"{cpu:.2f}" for cpu in (ours.cpu_s, bare.cpu_s, theirs.cpu_s, ratio.cpu_s)]
+                cells += [f"{mib:.0f}" for mib in (ours.peak_mib, bare.peak_mib, theirs.peak_mib)]
+                cells.append(f"{ratio.peak_mib:.2f}")
                 print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     server.stdin.close()
     server.wait()
