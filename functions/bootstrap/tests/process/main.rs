@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use batchwright_tests::runtime_api::fails_to_start;
+use batchwright_tests::runtime_api::{Answer, Function, fails_to_start};
+use serde_json::{Value, json};
 
 mod fan_out;
 mod log_collector;
@@ -14,6 +15,25 @@ mod submitter;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bootstrap");
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// A function answers an event, says what is wrong with 7, and answers the event again: all in one process, which logs the
+/// error once. `time_left`: what it has for the event.
+async fn answers_errs_and_answers_again(
+    variables: &[(&str, &str)],
+    (event, time_left): (Value, Duration),
+    expected: Value,
+    error: Value,
+) -> Result<()> {
+    let mut function = Function::start(PROGRAM, variables).await?;
+    assert_eq!(function.invoke(event.clone(), time_left).await?, Answer::Response(expected));
+    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
+    assert!(matches!(function.invoke(event, time_left).await?, Answer::Response(_)));
+    let log = String::from_utf8(function.end().await?.stdout)?;
+    // Of a message that a function gives back it tells too, by the message's id.
+    let is_error = |line: &&str| line.contains("\"level\":\"ERROR\"") && !line.contains("message.id");
+    assert_eq!(log.lines().filter(is_error).count(), 1, "an error is logged once: {log}");
+    Ok(())
+}
 
 #[tokio::test]
 async fn a_handler_that_is_none_of_the_functions_is_refused_with_their_names() -> Result<()> {

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
+use batchwright_tests::runtime_api::needs_each_variable;
 use serde_json::json;
 
-use super::{MINUTE, PROGRAM};
+use super::{PROGRAM, answers_errs_and_answers_again};
 
 const VARIABLES: &[(&str, &str)] = &[
     ("_HANDLER", "reconciler"),
@@ -16,7 +16,6 @@ const VARIABLES: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
-    let mut function = Function::start(PROGRAM, VARIABLES).await?;
     let event = json!({"source": "aws.events", "detail-type": "Scheduled Event"});
     let expected = json!({
         "runsContinued": 0, "runsEnded": 0,
@@ -26,14 +25,8 @@ async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
         },
         "jobsHeldBack": 0, "jobsStopped": 0, "unreadable": 0, "logsArchived": 0, "logsIncomplete": 0, "postponed": 0, "cutShort": true,
     });
-    assert_eq!(function.invoke(event.clone(), Duration::ZERO).await?, Answer::Response(expected));
     let error = json!({"errorType": "Refused", "errorMessage": "the reconciler takes a schedule's event or an empty object, not 7"});
-    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
-    assert!(matches!(function.invoke(event, Duration::ZERO).await?, Answer::Response(_)));
-    let log = String::from_utf8(function.end().await?.stdout)?;
-    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
-    assert_eq!(errors.len(), 1, "an error is logged once: {log}");
-    Ok(())
+    answers_errs_and_answers_again(VARIABLES, (event, Duration::ZERO), expected, error).await
 }
 
 #[tokio::test]

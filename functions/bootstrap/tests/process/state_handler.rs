@@ -1,28 +1,21 @@
 use anyhow::Result;
-use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
+use batchwright_tests::runtime_api::needs_each_variable;
 use serde_json::json;
 
-use super::{MINUTE, PROGRAM};
+use super::{MINUTE, PROGRAM, answers_errs_and_answers_again};
 
 const VARIABLES: &[(&str, &str)] =
     &[("_HANDLER", "state-handler"), ("BATCHWRIGHT_JOBS_TABLE", "jobs"), ("BATCHWRIGHT_RUNS_TABLE", "runs")];
 
 #[tokio::test]
 async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
-    let mut function = Function::start(PROGRAM, VARIABLES).await?;
     let event = json!({
         "source": "aws.batch", "detail-type": "Batch Job Queue Blocked", "detail": {"statusReason": "why"},
     });
     let expected = json!({"outcome": "QUEUE_BLOCKED"});
-    assert_eq!(function.invoke(event.clone(), MINUTE).await?, Answer::Response(expected));
     let error =
         json!({"errorType": "InvalidEvent", "errorMessage": "not an event that is read here: a number"});
-    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
-    assert!(matches!(function.invoke(event, MINUTE).await?, Answer::Response(_)));
-    let log = String::from_utf8(function.end().await?.stdout)?;
-    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
-    assert_eq!(errors.len(), 1, "an error is logged once: {log}");
-    Ok(())
+    answers_errs_and_answers_again(VARIABLES, (event, MINUTE), expected, error).await
 }
 
 #[tokio::test]

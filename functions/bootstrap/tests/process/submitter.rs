@@ -1,8 +1,8 @@
 use anyhow::Result;
-use batchwright_tests::runtime_api::{Answer, Function, needs_each_variable};
+use batchwright_tests::runtime_api::needs_each_variable;
 use serde_json::json;
 
-use super::{MINUTE, PROGRAM};
+use super::{MINUTE, PROGRAM, answers_errs_and_answers_again};
 
 const VARIABLES: &[(&str, &str)] = &[
     ("_HANDLER", "submitter"),
@@ -13,18 +13,11 @@ const VARIABLES: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn it_answers_reports_an_error_and_answers_again() -> Result<()> {
-    let mut function = Function::start(PROGRAM, VARIABLES).await?;
     let event = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"});
     let expected = json!({"runs": []});
-    assert_eq!(function.invoke(event.clone(), MINUTE).await?, Answer::Response(expected));
     let error =
         json!({"errorType": "InvalidEvent", "errorMessage": "not an event that is read here: a number"});
-    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
-    assert!(matches!(function.invoke(event, MINUTE).await?, Answer::Response(_)));
-    let log = String::from_utf8(function.end().await?.stdout)?;
-    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
-    assert_eq!(errors.len(), 1, "an error is logged once: {log}");
-    Ok(())
+    answers_errs_and_answers_again(VARIABLES, (event, MINUTE), expected, error).await
 }
 
 #[tokio::test]
