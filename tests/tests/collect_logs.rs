@@ -337,6 +337,10 @@ async fn a_refused_stream_stands_in_the_manifest_and_looks_become_rare() -> anyh
     assert_eq!(record.incomplete_reason.as_deref(), Some("GetLogEvents: AccessDeniedException: no"));
     let manifest = manifest_in(&bench.archive, &record)?;
     assert!(manifest.streams[1].refused && !manifest.streams[0].refused);
+    let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+    let mut read = 0;
+    let refused = read_logs(&odd, &bench.archive, &submission, |_, _| read += 1).await;
+    assert!(read == 1_234 && refused.is_err(), "what nobody could read is not taken for empty");
     let (mut now, mut looks, mut objects) = (61_000, 0, bench.archive.keys().len());
     let mut next = record.next_look;
     while let Some(NextLook::At(moment)) = next {
