@@ -30,6 +30,7 @@ NUMBER = re.compile(r"^-?[\d,]*\.?\d+(?= |$)")
 PARTS = [
     ("start", ["start.py", "--times", "11", "--floor"], ["--times", "5"], 1),
     ("parallel", ["parallel.py"], ["--times", "1", "--jobs", "200"], 1),
+    ("parallel_in_memory", ["parallel.py", "--within", "/dev/shm"], None, 1),
     ("state_handler", ["state_handler.py"], ["--times", "1", "--events", "2000"], 1),
     ("submitter", ["submitter.py"], ["1000"], 1),
     ("lists", ["lists.py"], ["--times", "1", "--jobs", "500"], 1),
@@ -44,6 +45,7 @@ GOALS = [
     ("exec → first question, six functions", "start", "submitter", "wall ms", 6, "most"),
     ("its memory, MiB", "start", "submitter", "peak MiB", 9, "most"),
     ("1,000 × true, 64 at once, beside GNU parallel", "parallel", "batchwright", "beside GNU parallel", 1 / 3, "most"),
+    ("the same, all files in memory", "parallel_in_memory", "batchwright", "beside GNU parallel", 1 / 3, "most"),
     ("state handler, events a CPU second", "state_handler", "20,000", "events a CPU second: median", 2_000, "least"),
     ("10,000 jobs simulated, CPU s", "scale", "10,000", "CPU s", 2, "most"),
     ("1,000,000 jobs simulated, wall s", "million", "1,000,000", "wall s", 240, "most"),
@@ -52,6 +54,7 @@ GOALS = [
     ("jobs --stack of 5,000 jobs, s", "lists", "jobs", "wall s", 1, "most"),
     ("HEAD of 9,015, 40 at once, CPU s", "beside", "9,015 objects batchwright, 40 at once", "CPU s", 0.5, "most"),
     ("1,000 invocations at 200, of the floor", "invoke", "1,000 200", "of the floor", 1.1, "most"),
+    ("1,000 invocations at 200, of the SDK alone", "invoke", "1,000 200", "of the SDK alone", 1.1, "most"),
     ("10,000 invocations at 200, of the floor", "invoke", "10,000 200", "of the floor", 1.1, "most"),
 ]
 

@@ -6,7 +6,9 @@ parallel writes a line a job when it has ended. CPU is that of the program and o
 which alone is the third row: a shell that starts as many. The fourth is the floor of what an attempt is by its nature: `true`,
 its four folders, and the files of its order and its output, made and removed by one process that does nothing else.
 
-    python3 benches/parallel.py [--jobs 1000] [--at-once 64] [--times 5] [--program BATCHWRIGHT]
+    python3 benches/parallel.py [--jobs 1000] [--at-once 64] [--times 5] [--within FOLDER] [--program BATCHWRIGHT]
+
+With `--within /dev/shm` all files lie in memory, so that what is compared is the programs and not the file system.
 
 GNU parallel is Debian's package `parallel`.
 """
@@ -102,6 +104,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=1_000)
     parser.add_argument("--at-once", type=int, default=64)
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--within", type=pathlib.Path, help="where all files lie; without it where temporary files do")
     parser.add_argument("--program", type=pathlib.Path, help="the program, built already")
     parser.add_argument("--floor", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -110,6 +113,9 @@ def main():
     if not shutil.which("parallel"):
         sys.exit("there is no `parallel`; it is a package of Debian's: apt-get install parallel")
     program = release_program("-p", "batchwright-cli", given=options.program)
+    if options.within:
+        # GNU parallel's files lie there, too.
+        os.environ["TMPDIR"] = str(options.within)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     taken = {}
     for _ in range(options.times):
