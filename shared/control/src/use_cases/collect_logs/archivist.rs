@@ -10,7 +10,7 @@ use super::{Collector, Look};
 use crate::domain::{LogsRecord, NextLook, Submission, Timestamp};
 use crate::ports::{CheckpointStore, Clock, Cursor, LogSource, ObjectStore, PortError, StateStore, Version};
 
-/// What makes one archive needs.
+/// Makes the archive of one submission.
 pub(super) struct Archivist<'a, S, L, O, C> {
     pub(super) collector: &'a Collector<'a, S, L, O, C>,
     pub(super) submission: &'a Submission,
