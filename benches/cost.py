@@ -3,14 +3,15 @@
 
     python3 benches/cost.py --jobs 1000000 --children 0 --retried 20000
 
-Prices: us-east-1, on demand, without free tiers, as listed in November 2025. `--check` fails where the page holds other
-prices than these; `--write` puts them right.
+Prices: us-east-1, on demand, without free tiers, as listed in November 2025. `--check` fails where the table of the page or
+its example holds other prices than these; `--write` puts them right.
 """
 
 import argparse
 import pathlib
 import re
 import sys
+import textwrap
 from collections import Counter
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "cost.md"
@@ -81,7 +82,7 @@ def page() -> str:
     return "\n".join([BEGIN, *lines, END])
 
 
-def main() -> int:
+def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--jobs", type=float, default=1e6, help="jobs a month")
     arguments.add_argument("--children", type=float, default=0, help="children of arrays a month")
@@ -90,27 +91,44 @@ def main() -> int:
     arguments.add_argument("--transitions", type=float, default=5, help="of a Step Functions execution for one job")
     arguments.add_argument("--check", action="store_true")
     arguments.add_argument("--write", action="store_true")
-    given = arguments.parse_args()
-    text = PAGE.read_text()
-    held = re.search(re.escape(BEGIN) + ".*?" + re.escape(END), text, re.DOTALL)
-    if held is None:
-        sys.exit(f"{PAGE} has no table of prices between {BEGIN} and {END}")
-    if given.write:
-        PAGE.write_text(text.replace(held.group(0), page()))
-        return 0
-    if given.check:
-        if held.group(0) != page():
-            sys.exit(f"the prices in {PAGE} are stale: python3 benches/cost.py --write\n{page()}")
-        return 0
+    return arguments
+
+
+def month(given: argparse.Namespace) -> str:
+    """What a month costs, a line each."""
     job, child, *_ = (sum(part.values()) / 1e6 for part in prices().values())
     submissions = given.jobs + given.retried
     storage = (submissions + given.children) * given.log_mb / 1024 * 0.023
-    print(f"batchwright               ${submissions * job + given.children * child:>12,.2f}")
-    print(f"  and to keep a month's logs ${storage:>9,.2f} a month")
     executions = given.jobs + given.children
-    print(f"Step Functions Standard   ${executions * given.transitions * TRANSITIONS / 1e6:>12,.2f}")
-    print("Step Functions Express    can't wait for a job: an execution ends after five minutes")
-    print(f"Distributed Map, Standard ${executions * (given.transitions + 1) * TRANSITIONS / 1e6:>12,.2f}")
+    return "\n".join([
+        f"batchwright               ${submissions * job + given.children * child:>12,.2f}",
+        f"  and to keep a month's logs ${storage:>9,.2f} a month",
+        f"Step Functions Standard   ${executions * given.transitions * TRANSITIONS / 1e6:>12,.2f}",
+        "Step Functions Express    can't wait for a job: an execution ends after five minutes",
+        f"Distributed Map, Standard ${executions * (given.transitions + 1) * TRANSITIONS / 1e6:>12,.2f}",
+    ])
+
+
+def put_right(text: str) -> str:
+    """The page with the prices and the example as they are computed."""
+    table = re.search(re.escape(BEGIN) + ".*?" + re.escape(END), text, re.DOTALL)
+    example = re.search(r"    python3 benches/cost\.py (.+)\n\n((?:    .+\n)+)", text)
+    if table is None or example is None:
+        sys.exit(f"{PAGE} has no table of prices between {BEGIN} and {END}, or no example before it")
+    shown = textwrap.indent(month(parser().parse_args(example.group(1).split())), "    ") + "\n"
+    return text.replace(table.group(0), page()).replace(example.group(2), shown)
+
+
+def main() -> int:
+    given = parser().parse_args()
+    text = PAGE.read_text()
+    if given.write:
+        PAGE.write_text(put_right(text))
+    elif given.check:
+        if put_right(text) != text:
+            sys.exit(f"the prices in {PAGE} are stale: python3 benches/cost.py --write\n{page()}")
+    else:
+        print(month(given))
     return 0
 
 
