@@ -74,10 +74,9 @@ impl<S: StateStore, L: LogSource, O: ObjectStore + CheckpointStore, C: Clock> Ar
     /// Makes the archive, or the rest of it, or adds what has come since.
     pub(super) async fn look(&self, known: Option<Known>, look: Look) -> Result<LogsRecord, Stopped> {
         let is_first = known.is_none();
-        let own = || manifest_key(self.submission);
         let (manifest, place, version) = match known {
             Some(known) => (known.manifest, known.place, known.version),
-            None => (None, own(), None),
+            None => (None, manifest_key(self.submission), None),
         };
         let complete = manifest.clone().filter(|manifest| manifest.complete && manifest.progress.is_none());
         let had_settled =
