@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 pub struct Paid {
     /// Write units of tables.
     pub table_writes: u64,
-    /// Write units of indexes.
-    pub index_writes: u64,
+    /// Write units of indexes, by their names.
+    pub index_writes: BTreeMap<&'static str, u64>,
     /// Read units, in halves.
     pub half_reads: u64,
     /// Requests by operation, those that were refused apart.
@@ -42,13 +42,19 @@ pub struct Paid {
 impl Paid {
     /// Write units.
     pub fn writes(&self) -> u64 {
-        self.table_writes + self.index_writes
+        self.table_writes + self.indexed()
+    }
+
+    fn indexed(&self) -> u64 {
+        self.index_writes.values().sum()
     }
 
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
         self.table_writes += other.table_writes;
-        self.index_writes += other.index_writes;
+        for (&index, units) in &other.index_writes {
+            *self.index_writes.entry(index).or_default() += units;
+        }
         self.half_reads += other.half_reads;
         self.largest = self.largest.max(other.largest);
         for (operation, count) in &other.requests {
@@ -65,7 +71,7 @@ impl fmt::Display for Paid {
             "{:>3} W ({} table, {} index) {reads:>4} R {:>5} B",
             self.writes(),
             self.table_writes,
-            self.index_writes,
+            self.indexed(),
             self.largest
         )?;
         self.requests.iter().try_for_each(|(operation, count)| write!(f, "  {count} {operation}"))
@@ -142,7 +148,9 @@ impl Metered<SharedHttpConnector> {
             paid.table_writes += factor * size(before).max(size(&after)).div_ceil(1_024).max(1);
             paid.largest = paid.largest.max(size(&after));
             if is_done {
-                paid.index_writes += index_writes(table, before, &after);
+                for (index, units) in index_writes(table, before, &after) {
+                    *paid.index_writes.entry(index).or_default() += units;
+                }
             }
         }
         if written.is_empty() && is_done {
@@ -206,14 +214,15 @@ fn key_of(table: &str, item: &Value) -> Value {
     names.map(|name| (name.to_owned(), item[name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn index_writes(table: &str, before: &Value, after: &Value) -> u64 {
+/// The indexes that a write changes, and what each takes.
+fn index_writes(table: &str, before: &Value, after: &Value) -> Vec<(&'static str, u64)> {
     let writes = |index: &IndexDefinition| match (entry(index, before), entry(index, after)) {
-        (None, None) => 0,
-        (Some(before), Some(after)) if before == after => 0,
-        (Some(_), Some(_)) => 2,
-        _ => 1,
+        (None, None) => None,
+        (Some(before), Some(after)) if before == after => None,
+        (Some(_), Some(_)) => Some((index.name, 2)),
+        _ => Some((index.name, 1)),
     };
-    definition(table).indexes.iter().map(writes).sum()
+    definition(table).indexes.iter().filter_map(writes).collect()
 }
 
 /// The key under which an item stands in an index.
@@ -268,7 +277,9 @@ mod tests {
             (item(2), Value::Null, 1),
             (Value::Null, json!({"work": {"S": "logs 01"}}), 0),
         ] {
-            assert_eq!(index_writes("jobs-1", &before, &after), expected, "{before} {after}");
+            let units: u64 =
+                index_writes("jobs-1", &before, &after).into_iter().map(|(_, units)| units).sum();
+            assert_eq!(units, expected, "{before} {after}");
         }
         assert_eq!(size(&json!({"ab": {"S": "cde"}, "n": {"N": "1234"}, "f": {"BOOL": true}})), 5 + 4 + 2);
     }

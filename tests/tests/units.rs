@@ -1,7 +1,7 @@
 //! What the life of one job costs on DynamoDB: read and write units, counted on the wire by AWS's rules, and asserted, so
 //! that nobody makes jobs dearer unseen. `docs/cost.md` computes prices from these figures.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use anyhow::{Context as _, ensure};
@@ -331,6 +331,10 @@ async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
     bill.push(("logs".to_owned(), account.meter.take()));
     let mut life = Paid::default();
     bill.iter().for_each(|(_, paid)| life.add(paid));
+    // What each index takes, as BENCHMARKS.md weighs it.
+    ensure!(life.table_writes == 8, "{life}");
+    let of_indexes = BTreeMap::from([("byEntry", 1), ("byMembership", 1), ("byWork", 5)]);
+    ensure!(life.index_writes == of_indexes, "{:?}", life.index_writes);
 
     account.clock.passes(11 * 60_000);
     let due = store.unfinished_logs(clock.now(), None).await?;
