@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use batchwright::domain::{Job, JobState, JobStatus, NewClaim};
-use batchwright::ports::{JobStore, Page};
+use batchwright::ports::{Applied, JobStore, Page};
 
 use super::MANY;
 use crate::contract::fixtures::{
@@ -111,24 +111,33 @@ pub(super) async fn lists_of_jobs_of_many_pages_hold_each_once<S: JobStore>(stor
             status_reason: Some("Host EC2 (instance i-1) terminated.".to_owned()),
             ..state(&job, &job_id, JobStatus::Failed)
         };
-        if number % 2 == 0 {
-            store.apply_state(&lost, NOW).await?;
-        }
+        match number % 4 {
+            0 | 2 => store.apply_state(&lost, NOW).await?,
+            1 => store.apply_state(&state(&job, &job_id, JobStatus::Succeeded), NOW).await?,
+            _ => Applied::Stale,
+        };
         expected.insert(job);
     }
-    let half = |odd: usize| -> BTreeSet<String> {
-        (0..MANY).filter(|number| number % 2 == odd).map(|number| format!("job-{number}")).collect()
+    let those = |rests: &[usize]| -> BTreeSet<String> {
+        (0..MANY)
+            .filter(|number| rests.contains(&(number % 4)))
+            .map(|number| format!("job-{number}"))
+            .collect()
     };
     let run = run_id("run-1");
     let all = walk(async |page| store.jobs(None, page.as_ref()).await).await?;
     let of_run = walk(async |page| store.jobs(Some(&run), page.as_ref()).await).await?;
     assert_eq!((names(&all)?, names(&of_run)?), (expected.clone(), expected));
-    assert_eq!(with_status(store, JobStatus::Failed).await?, half(0));
-    assert_eq!(with_status(store, JobStatus::Submitted).await?, half(1));
+    let [failed, succeeded, submitted] = [&[0, 2][..], &[1], &[3]].map(those);
+    assert_eq!(with_status(store, JobStatus::Failed).await?, failed);
+    assert_eq!(with_status(store, JobStatus::Succeeded).await?, succeeded);
+    assert_eq!(with_status(store, JobStatus::Submitted).await?, submitted);
     let counts = store.count_by_status().await?;
-    assert_eq!((counts[JobStatus::Failed], counts[JobStatus::Submitted]), (550, 550));
+    let counted =
+        [JobStatus::Failed, JobStatus::Succeeded, JobStatus::Submitted].map(|status| counts[status]);
+    assert_eq!((counted, counts.total()), ([550, 275, 275], 1_100));
     let unsettled = walk(async |page| store.unsettled_ends(page.as_ref()).await).await?;
-    assert_eq!(each_once(&unsettled, |found| found.state.job_name.to_string())?, half(0));
+    assert_eq!(each_once(&unsettled, |found| found.state.job_name.to_string())?, failed);
     Ok(())
 }
 

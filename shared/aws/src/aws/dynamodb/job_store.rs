@@ -7,7 +7,7 @@ use super::call::{until_settled, unusable};
 use super::cursor::ListPosition;
 use super::item;
 use super::keys::Work;
-use super::lists::List;
+use super::list::List;
 use super::submissions::Which;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
@@ -219,10 +219,7 @@ impl JobQueries for DynamoDbJobStore {
     }
 
     async fn count_by_status(&self) -> Result<StatusCounts, PortError> {
-        match self.scan_counts().await? {
-            Some(counts) => Ok(counts),
-            None => self.count().await,
-        }
+        self.counts().await
     }
 }
 

@@ -1,121 +1,17 @@
-//! Pages and counts, by the indexes. An index gives keys, an entry or more late; the items are read by
+//! Pages, by the indexes. An index gives keys, an entry or more late; the items are read by
 //! these keys, and those are left out that have left the list meanwhile.
-
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::Select;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::DynamoDbJobStore;
 use super::call::{failed, unusable};
 use super::cursor::ListPosition;
 use super::item::{self, BadItem, Item};
-use super::keys::{self, SHARDS, Work};
-use super::table::{
-    BY_MEMBERSHIP, BY_STATUS, BY_WORK, IndexDefinition, JOB_ID, JOB_NAME, PLACE, STATUS_SHARD, WORK_AT,
-};
-use crate::domain::{Job, JobHead, JobId, JobName, JobStatus, RunId, StatusCounts, Submission, Timestamp};
+use super::keys::{self, Work};
+use super::list::List;
+use super::table::{BY_MEMBERSHIP, JOB_ID, JOB_NAME};
+use crate::domain::{Job, JobHead, JobId, JobName, JobStatus, RunId, Submission, Timestamp};
 use crate::ports::{Cursor, Page, PortError, Unreadable};
 
 const QUERY: &str = "Query";
-
-/// Queries of one count that run at once.
-const COUNTS_AT_ONCE: usize = 16;
-
-/// A list over all shards of a kind of an index.
-#[derive(Debug, Clone)]
-pub(super) struct List {
-    index: IndexDefinition,
-    kind: String,
-    sort: Sort,
-    /// Where it begins; it goes on with the next, and after the last with the first.
-    first_shard: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sort {
-    Any,
-    /// The submission is in flight, and nothing was heard of it, and Batch was not asked, since a moment.
-    Silent(Timestamp),
-    /// [`WORK_AT`] is before a moment.
-    Before(Timestamp),
-    /// [`PLACE`] says that the submission is its job's latest.
-    Latest,
-}
-
-impl List {
-    pub(super) fn of_work(work: Work, before: Timestamp) -> Self {
-        let first_shard = keys::first_shard(before);
-        let sort = if work == Work::InFlight { Sort::Silent(before) } else { Sort::Before(before) };
-        Self { index: BY_WORK, kind: work.as_str().to_owned(), sort, first_shard }
-    }
-
-    fn of_run(run_id: &RunId) -> Self {
-        Self { index: BY_MEMBERSHIP, kind: keys::run_kind(run_id), sort: Sort::Any, first_shard: 0 }
-    }
-
-    /// Whatever was heard of them.
-    pub(super) fn of_all_in_flight() -> Self {
-        Self { index: BY_WORK, kind: Work::InFlight.as_str().to_owned(), sort: Sort::Any, first_shard: 0 }
-    }
-
-    fn of_all_claims() -> Self {
-        Self { index: BY_WORK, kind: Work::Claim.as_str().to_owned(), sort: Sort::Any, first_shard: 0 }
-    }
-
-    pub(super) fn of_unsettled() -> Self {
-        Self { index: BY_MEMBERSHIP, kind: keys::UNSETTLED.to_owned(), sort: Sort::Any, first_shard: 0 }
-    }
-
-    pub(super) fn of_failed() -> Self {
-        Self { sort: Sort::Any, ..Self::of_latest(JobStatus::Failed.as_str()) }
-    }
-
-    fn of_latest(kind: &str) -> Self {
-        Self { index: BY_STATUS, kind: kind.to_owned(), sort: Sort::Latest, first_shard: 0 }
-    }
-
-    /// The index partition of its n-th shard.
-    fn partition(&self, shard: u8) -> String {
-        keys::in_shard(&self.kind, self.first_shard.wrapping_add(shard) % SHARDS)
-    }
-
-    /// Its n-th shard.
-    fn query(&self, query: QueryFluentBuilder, shard: u8) -> QueryFluentBuilder {
-        let partition = item::text(self.partition(shard));
-        let query = query
-            .index_name(self.index.name)
-            .expression_attribute_names("#partition", self.index.key.partition.name)
-            .expression_attribute_values(":partition", partition);
-        match self.sort {
-            Sort::Any => query.key_condition_expression("#partition = :partition"),
-            Sort::Before(moment) | Sort::Silent(moment) => query
-                .key_condition_expression("#partition = :partition AND #workAt < :before")
-                .expression_attribute_names("#workAt", WORK_AT)
-                .expression_attribute_values(":before", item::millis(moment)),
-            Sort::Latest => query
-                .key_condition_expression("#partition = :partition AND begins_with(#place, :latest)")
-                .expression_attribute_names("#place", PLACE)
-                .expression_attribute_values(":latest", item::text(keys::LATEST)),
-        }
-    }
-
-    /// Whether an item belongs to the shard still.
-    fn holds(&self, item: &Item, shard: u8) -> bool {
-        let partition = item::text_in(item, self.index.key.partition.name);
-        partition == Some(self.partition(shard).as_str())
-            && match self.sort {
-                Sort::Any => true,
-                Sort::Before(moment) => item::moment_in(item, WORK_AT).is_some_and(|at| at < moment),
-                // An event leaves the entry where it is.
-                Sort::Silent(moment) => [WORK_AT, item::UPDATED_AT]
-                    .iter()
-                    .all(|name| item::moment_in(item, name).is_some_and(|at| at < moment)),
-                Sort::Latest => {
-                    item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
-                }
-            }
-    }
-}
 
 impl DynamoDbJobStore {
     /// One page of a list, the items as they are now: not empty before the end.
@@ -133,14 +29,18 @@ impl DynamoDbJobStore {
             let keys: Vec<Item> = answer.items().iter().map(item::key_of).collect();
             let mut items: Vec<Item> = self.items(table, &keys).await?.into_iter().flatten().collect();
             items.retain(|item| list.holds(item, place.shard));
-            match place.next(answer.last_evaluated_key, SHARDS) {
+            match place.next(answer.last_evaluated_key, list.shards) {
                 Some(next) if items.is_empty() => place = next,
                 next => return Ok(Page::new(items, next.map(|next| next.write()))),
             }
         }
     }
 
-    async fn job_items(&self, list: &List, cursor: Option<&Cursor>) -> Result<Page<Item>, PortError> {
+    pub(super) async fn job_items(
+        &self,
+        list: &List,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Item>, PortError> {
         self.list(&self.tables.jobs, list, cursor).await
     }
 
@@ -298,89 +198,6 @@ impl DynamoDbJobStore {
         let answer = query.set_exclusive_start_key(after).send().await;
         let answer = answer.map_err(|error| failed(QUERY, error))?;
         Ok(Found { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
-    }
-
-    /// Counts the heads by an index, reads what is in flight and what is claimed, and counts what FAILED and what is
-    /// unsubmitted by another index. All others SUCCEEDED.
-    pub(super) async fn count(&self) -> Result<StatusCounts, PortError> {
-        let heads = self.count_heads().await?;
-        let kinds = [Some(JobStatus::Failed), None];
-        let shards = kinds.into_iter().flat_map(|status| (0..SHARDS).map(move |shard| (status, shard)));
-        let counts = stream::iter(shards)
-            .map(|(status, shard)| async move { Ok((status, self.count_shard(status, shard).await?)) })
-            .buffer_unordered(COUNTS_AT_ONCE);
-        let mut counts = counts
-            .try_fold(StatusCounts::default(), |mut counts, (status, count)| async move {
-                match status {
-                    Some(status) => counts[status] += count,
-                    None => counts.unsubmitted += count,
-                }
-                Ok(counts)
-            })
-            .await?;
-        for list in [List::of_all_in_flight(), List::of_all_claims()] {
-            let mut cursor = None;
-            loop {
-                let page = self.job_items(&list, cursor.as_ref()).await?;
-                for item in &page.items {
-                    count_unindexed(item, &mut counts);
-                }
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-        }
-        counts[JobStatus::Succeeded] = heads.saturating_sub(counts.total());
-        Ok(counts)
-    }
-
-    /// Every head stands once in the index by membership.
-    async fn count_heads(&self) -> Result<u64, PortError> {
-        const SCAN: &str = "Scan";
-        let (mut count, mut after) = (0, None);
-        loop {
-            let scan = self.client.scan().table_name(&self.tables.jobs).index_name(BY_MEMBERSHIP.name);
-            let scan = scan.select(Select::Count).filter_expression("#jobId = :head");
-            let scan = scan.expression_attribute_names("#jobId", JOB_ID);
-            let scan = scan.expression_attribute_values(":head", item::text(keys::HEAD));
-            let answer = scan.set_exclusive_start_key(after).send().await;
-            let answer = answer.map_err(|error| failed(SCAN, error))?;
-            count += u64::try_from(answer.count).unwrap_or_default();
-            after = answer.last_evaluated_key;
-            if after.is_none() {
-                return Ok(count);
-            }
-        }
-    }
-
-    async fn count_shard(&self, status: Option<JobStatus>, shard: u8) -> Result<u64, PortError> {
-        let list = List::of_latest(status.map_or(keys::UNSUBMITTED, JobStatus::as_str));
-        let (mut count, mut after) = (0, None);
-        loop {
-            let query = list.query(self.client.query().table_name(&self.tables.jobs), shard);
-            let answer = query.select(Select::Count).set_exclusive_start_key(after).send().await;
-            let answer = answer.map_err(|error| failed(QUERY, error))?;
-            count += u64::try_from(answer.count).unwrap_or_default();
-            after = answer.last_evaluated_key;
-            if after.is_none() {
-                return Ok(count);
-            }
-        }
-    }
-}
-
-/// Counts a job that its latest submission in flight, or its first claim, stands for.
-fn count_unindexed(item: &Item, counts: &mut StatusCounts) {
-    if is_head(item) {
-        // Earlier versions kept those that are claimed in the index, too.
-        let is_counted = item.contains_key(STATUS_SHARD);
-        let is_unsubmitted = item::to_head(item).is_ok_and(|(head, _)| head.job_id.is_none());
-        counts.unsubmitted += u64::from(is_unsubmitted && !is_counted);
-    } else if item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
-        && let Ok(submission) = item::to_submission(item)
-    {
-        counts[submission.state.status] += 1;
     }
 }
 

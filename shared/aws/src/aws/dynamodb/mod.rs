@@ -12,8 +12,10 @@
 //! | `recent` | what was just read or written, so that the next write need not read it |
 //! | `heads` | claim, release, record: one condition on the head that was read |
 //! | `submissions` | states, ends and logs: one condition on one item |
-//! | `lists` | pages and counts, by the indexes |
-//! | `scan` | all jobs, and their counts, where reading the table takes fewer calls |
+//! | `list` | one list: its part of an index, and what belongs to it |
+//! | `lists` | pages, by the indexes |
+//! | `scan` | all jobs, where reading the table takes fewer calls |
+//! | `counts` | how many jobs there are of each status |
 //! | `removal` | forgetting submissions and jobs |
 //! | `runs` | the run store |
 //! | `shares` | how many programs submit at present |
@@ -30,11 +32,13 @@
 
 mod call;
 mod change;
+mod counts;
 mod cursor;
 mod heads;
 mod item;
 mod job_store;
 mod keys;
+mod list;
 mod lists;
 mod read;
 mod recent;

@@ -1,4 +1,4 @@
-//! All jobs, and their counts, by scans: a table of thousands takes a few calls, where its indexes take one or two for
+//! All jobs by scans: a table of thousands takes a few calls, where its indexes take one or two for
 //! each hundred jobs. A scan reads what it passes over too, so tables that hold little but the children of arrays are
 //! read by their indexes.
 
@@ -12,16 +12,13 @@ use super::item::{self, Item};
 use super::lists::{is_head, is_submission, place_after, read, skipping};
 use super::table::{JOB_ID, PLACE};
 use super::{DynamoDbJobStore, PAGE_SIZE, keys};
-use crate::domain::{Job, JobHead, StatusCounts, Submission};
+use crate::domain::{Job, JobHead, Submission};
 use crate::ports::{Cursor, Page, PortError};
 
 const SCAN: &str = "Scan";
 
 /// Items read for each job that is found, from which on the indexes are the cheaper way.
 const READ_FOR_EACH_JOB: usize = 16;
-
-/// Pages of the table, of 1 MB or some 500 jobs, after which jobs are counted by the indexes.
-const COUNTED_PAGES: usize = 16;
 
 /// Behind all of a job's items: no sort key holds a character that is greater.
 const LAST: &str = "\u{10ffff}";
@@ -100,26 +97,6 @@ impl DynamoDbJobStore {
         }
         jobs.extend(self.with_latest(apart, &mut unreadable).await?);
         Ok(Page { items: jobs, next, unreadable })
-    }
-
-    /// Counts the jobs by status. `None`: the table is too large to be read as a whole.
-    pub(super) async fn scan_counts(&self) -> Result<Option<StatusCounts>, PortError> {
-        let mut counts = StatusCounts::default();
-        let mut cursor = None;
-        for _ in 0..COUNTED_PAGES {
-            let Some(page) = self.scan_jobs(cursor.as_ref()).await? else { return Ok(None) };
-            for job in &page.items {
-                match job.status() {
-                    Some(status) => counts[status] += 1,
-                    None => counts.unsubmitted += 1,
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(Some(counts));
-            }
-        }
-        Ok(None)
     }
 
     /// Without a limit a page ends at 1 MB.
