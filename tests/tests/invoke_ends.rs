@@ -145,6 +145,31 @@ async fn a_file_of_results_that_fails_is_gone_on_with_once_it_is_whole_again() -
 }
 
 #[tokio::test]
+async fn results_put_aside_are_named_also_where_the_journal_was_full_before_them() -> anyhow::Result<()> {
+    // From the 26th on all wait for a slow one, and until it lands their results are in the journal alone.
+    let lines = (0..200).map(|id| {
+        let acts = if id == 25 { "ok:3000" } else { "big:2000" };
+        json!({"id": id, "do": [acts]}).to_string()
+    });
+    let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);
+    let (list, file) = (folder.name("list.jsonl"), folder.name("results.jsonl"));
+    let args = ["task", "--payloads", &list, "--results", &file, "--concurrency", "2"];
+    let mut full = program(server.endpoint_url(), "trap '' XFSZ; ulimit -f 128;", &args)?;
+    let full = ended(full.current_dir(folder.folder()).spawn()?).await?;
+    assert_eq!(full.code, Some(4), "{}", full.stderr);
+    for said in ["results.jsonl.journal: File too large", "results.jsonl.rest-1.jsonl: put them at its end"] {
+        assert!(full.stderr.contains(said), "{}", full.stderr);
+    }
+    assert!(!full.stderr.contains("the same command goes on"), "not as it is: {}", full.stderr);
+    let (before, rest) = (folder.text("results.jsonl")?, folder.text("results.jsonl.rest-1.jsonl")?);
+    std::fs::write(&file, before + &rest)?;
+    let ended = run(server.endpoint_url(), &args).await?;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(server.seen().ran.values().all(|runs| *runs == 1), "nothing ran twice");
+    Ok(())
+}
+
+#[tokio::test]
 async fn killed_and_started_again_it_goes_on_and_only_what_was_in_flight_is_unknown() -> anyhow::Result<()> {
     let lines = (0..2_000).map(|id| json!({"id": id, "do": ["ok:20"]}).to_string());
     let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);

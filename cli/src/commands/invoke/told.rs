@@ -9,7 +9,7 @@ use crate::output::human;
 /// Says what all came to, and how the program ends. `before`: items that had a result already. `place`: the file
 /// with which the same command goes on.
 pub(super) fn tell(came: &Came, before: u64, place: Option<&str>) -> Result<Exit, Failure> {
-    let Came { ended, progress, not_begun, .. } = came;
+    let Came { ended, progress, not_begun, aside, .. } = came;
     let counts = progress.counts;
     let is_nothing = counts.total() == 0;
     if is_nothing && matches!(ended, Ended::Complete) {
@@ -23,8 +23,14 @@ pub(super) fn tell(came: &Came, before: u64, place: Option<&str>) -> Result<Exit
         return Err(Failure::Rejected(error.message.clone()));
     }
     eprintln!("{}", line(progress, before, *not_begun, matches!(ended, Ended::Complete)));
-    if let (Some(place), Ended::Stopped | Ended::Halted(_)) = (place, ended) {
-        eprintln!("the results so far are in {place}: the same command goes on with them");
+    match (aside, place, ended) {
+        // With what lies there at the end of the file the same command goes on: without it these items would be unknown.
+        (Some(aside), _, Ended::Halted(why)) if why.to_string().contains(aside) => {}
+        (Some(aside), ..) => eprintln!("{aside}"),
+        (None, Some(place), Ended::Stopped | Ended::Halted(_)) => {
+            eprintln!("the results so far are in {place}: the same command goes on with them");
+        }
+        _ => {}
     }
     match ended {
         Ended::Stopped => Ok(Exit::Interrupted),

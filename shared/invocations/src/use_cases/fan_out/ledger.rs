@@ -56,7 +56,9 @@ pub enum Note {
 pub enum Kept {
     /// The loop goes on.
     Well,
-    /// The results lie elsewhere, for this reason, and nothing more is to be started.
+    /// All results are kept, and for this reason nothing more is to be started.
+    Halted(String),
+    /// Results lie elsewhere from here on, at this place and for this reason, and nothing more is to be started.
     Elsewhere(String),
 }
 

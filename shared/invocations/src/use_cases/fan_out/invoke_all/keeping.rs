@@ -104,9 +104,15 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
     }
 
     fn look_at(&mut self, kept: Kept) {
-        if let Kept::Elsewhere(why) = kept {
-            self.halt(PortError::permanent("write results", why).into());
-        }
+        let why = match kept {
+            Kept::Well => return,
+            Kept::Halted(why) => why,
+            Kept::Elsewhere(why) => {
+                self.aside = Some(why.clone());
+                why
+            }
+        };
+        self.halt(PortError::permanent("write results", why).into());
     }
 
     /// Writes down what is left.
@@ -136,7 +142,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
             (None, None) => Ended::Stopped,
         };
         let was_refused = self.was_refused && !self.has_answered;
-        Ok(Came { ended, progress, not_begun: self.not_begun, was_refused })
+        Ok(Came { ended, progress, not_begun: self.not_begun, was_refused, aside: self.aside })
     }
 
     /// Items that wait for another attempt have a result; those that were never sent are counted. So have those that

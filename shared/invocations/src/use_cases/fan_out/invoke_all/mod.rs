@@ -76,6 +76,8 @@ pub struct Came {
     pub not_begun: Option<u64>,
     /// Whether all that was sent was refused for want of room.
     pub was_refused: bool,
+    /// Where results lie that could not be written to their place, and why.
+    pub aside: Option<String>,
 }
 
 /// Invokes the functions of a list under the terms, each item once, and hands the results to the ledger. Whatever
@@ -180,6 +182,7 @@ struct Run<'a, L, F, S> {
     not_begun: Option<u64>,
     stopping: bool,
     halted: Option<FanOutError>,
+    aside: Option<String>,
     list_error: Option<PortError>,
     begun: Instant,
     wall_time_before_ms: u64,
@@ -230,6 +233,7 @@ impl<'a, L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> R
             not_begun: None,
             stopping: false,
             halted: None,
+            aside: None,
             list_error: None,
             begun: now,
             quiet_since: now,

@@ -221,8 +221,8 @@ impl Ledger for ResultsFile {
         match (kept, noted) {
             // The disk that has no room for the results has none for the journal.
             (Kept::Elsewhere(why), _) => Ok(Kept::Elsewhere(why)),
-            (Kept::Well, Err(error)) if state.elsewhere.is_none() => Ok(Kept::Elsewhere(error.to_string())),
-            (Kept::Well, _) => Ok(Kept::Well),
+            (Kept::Well, Err(error)) if state.elsewhere.is_none() => Ok(Kept::Halted(error.to_string())),
+            (kept, _) => Ok(kept),
         }
     }
 
