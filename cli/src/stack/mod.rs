@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use anyhow::anyhow;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
-    BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, connect, s3_client,
+    BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, connect, in_words, s3_client,
 };
 
 use crate::args::StackArgs;
@@ -129,20 +129,15 @@ impl Stack {
     }
 }
 
-/// What AWS said, or why it could not be asked: the cause at the end of the SDK's chain of errors, which alone
-/// tells a person what to do.
-fn in_one_line<E: std::error::Error + 'static, R: std::fmt::Debug>(
+/// What AWS said, or why it could not be asked.
+fn in_one_line<E: std::error::Error + 'static, R: std::fmt::Debug + 'static>(
     error: &aws_sdk_lambda::error::SdkError<E, R>,
 ) -> String {
-    let mut last: &dyn std::error::Error = error;
     if let Some(service) = error.as_service_error() {
         return service.to_string().lines().next().unwrap_or_default().to_owned();
     }
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    let why: String = last.to_string().chars().take(200).collect();
-    format!("AWS can't be asked ({why}); give --profile and --region, or log in with `aws sso login`")
+    let why = in_words(error);
+    format!("AWS can't be asked: {why}; check --profile and --region, or log in with `aws sso login`")
 }
 
 fn setting(variables: &HashMap<String, String>, function: &str, name: &str) -> Result<String, Failure> {

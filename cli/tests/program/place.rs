@@ -117,3 +117,71 @@ fn profiles_of_single_sign_on_and_of_other_programs_are_understood() {
     }
     assert_eq!(folder.lines("asked"), 1, "the program of the profile was asked for credentials");
 }
+
+/// The program with credentials in the environment, and a file of profiles whose program leaves a line where it was asked.
+fn with_keys_and_profiles(folder: &Folder, args: &[&str]) -> Command {
+    folder.write(
+        "aws",
+        "[profile other]\nregion = eu-west-1\ncredential_process = sh -c 'echo asked >> asked; exit 1'\n",
+    );
+    let mut command = folder.command(args);
+    command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s").env("AWS_REGION", "eu-west-1");
+    command.env("AWS_CONFIG_FILE", folder.path("aws")).env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command.env("HOME", folder.path(".")).env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    command
+}
+
+#[test]
+fn a_profile_that_is_named_goes_before_the_keys_of_the_environment() {
+    for (args, variable, asked, code) in [
+        (&["runs", "--stack", "x", "--profile", "other"][..], None, 1, 4),
+        (&["s3", "load", "s3://bucket/a.json", "--profile", "other"], None, 1, 1),
+        // As in the AWS CLI, the keys of the environment go before AWS_PROFILE.
+        (&["runs", "--stack", "x"], Some("other"), 0, 4),
+    ] {
+        let folder = Folder::new();
+        let mut command = with_keys_and_profiles(&folder, args);
+        command.env_remove("AWS_PROFILE");
+        if let Some(name) = variable {
+            command.env("AWS_PROFILE", name);
+        }
+        let ended = ran(command);
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        let lines = std::fs::read_to_string(folder.path("asked")).map_or(0, |text| text.lines().count());
+        assert_eq!(lines, asked, "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_refused_whatever_the_environment_holds() {
+    let folder = Folder::new();
+    for (args, code) in [
+        (&["runs", "--stack", "x", "--profile", "nosuch"][..], 4),
+        (&["s3", "load", "s3://bucket/a.json", "--profile", "nosuch"], 1),
+    ] {
+        let mut command = with_keys_and_profiles(&folder, args);
+        command.env_remove("AWS_REGION");
+        let ended = ran(command);
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains("the profile nosuch is neither in"), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains(&*folder.path("aws").to_string_lossy()), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains("aws configure"), "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn missing_credentials_are_told_in_one_line_with_a_remedy() {
+    let folder = Folder::new();
+    for args in [&["s3", "load", "s3://bucket/a.json"][..], &["invoke", "f", "--payload", "1"]] {
+        let mut command = with_keys_and_profiles(&folder, args);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"] {
+            command.env_remove(name);
+        }
+        let ended = ran(command);
+        let told = format!("{}{}", ended.stderr, ended.stdout);
+        assert!(told.contains("no AWS credentials were found"), "{args:?}: {told}");
+        assert!(told.contains("--profile, AWS_PROFILE"), "{args:?}: {told}");
+        assert!(!told.contains("DispatchFailure"), "no dump: {told}");
+    }
+}

@@ -67,7 +67,9 @@ impl Config {
         Self { region: Some(region.into()), ..self.connected_anew() }
     }
 
-    /// The profile of the AWS configuration. Default: as every AWS program finds it.
+    /// The profile of the AWS configuration: its credentials, whatever the environment holds, and its Region where the
+    /// environment names none. One that is not there is told by the first call. Default: as every AWS program finds it, with
+    /// `AWS_ACCESS_KEY_ID` before `AWS_PROFILE`.
     #[must_use]
     pub fn profile(self, profile: impl Into<String>) -> Self {
         Self { profile: Some(profile.into()), ..self.connected_anew() }

@@ -24,7 +24,8 @@ const ATTEMPTS: u32 = 5;
 pub struct Connection {
     /// `--region`, `AWS_REGION`.
     pub region: Option<String>,
-    /// `--profile`, `AWS_PROFILE`.
+    /// `--profile`: its credentials and no others, not even those of the environment. Without it `AWS_PROFILE` is found
+    /// as every AWS program finds it, after `AWS_ACCESS_KEY_ID`. One that is not there is told by the first call.
     pub profile: Option<String>,
     /// `--endpoint-url`, `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
@@ -45,7 +46,10 @@ pub async fn connect(connection: &Connection) -> SdkConfig {
     if let Some(region) = &connection.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    loader.load().await
+    let Some(profile) = &connection.profile else { return loader.load().await };
+    let found = loader.no_credentials().load().await;
+    let credentials = super::profile::credentials(profile, &found).await;
+    found.into_builder().credentials_provider(credentials).build()
 }
 
 fn loader(connection: &Connection) -> ConfigLoader {

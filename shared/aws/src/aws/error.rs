@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
+use aws_config::meta::ProviderChainError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId as _;
 
@@ -76,10 +76,10 @@ where
             (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
             (None, _) => {
                 let status = service.raw().status().as_u16();
-                format!("status {status}: {}", DisplayErrorContext(service.err()))
+                format!("status {status}: {}", in_words(service.err()))
             }
         },
-        other => DisplayErrorContext(other).to_string(),
+        other => in_words(other),
     };
     let failed = PortError::new(kind, operation, message);
     match error.raw_response() {
@@ -142,6 +142,50 @@ fn before_sending(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     None
 }
 
+/// What somebody can do who has no credentials.
+const CREDENTIALS_REMEDY: &str = "name a profile (--profile, AWS_PROFILE, Config::profile), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`; what is public in S3 needs none with --no-sign-request";
+
+/// An error and what led to it, as one line for a person. Each error says its part once: many repeat that of their source,
+/// and the SDK's own (`DisplayErrorContext`) appends all of it once more as Rust's `Debug`.
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
+    let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).collect();
+    let Some(at) = chain.iter().position(|error| error.is::<CredentialsError>()) else {
+        return joined(&chain);
+    };
+    let why = joined(&chain[at + 1..]);
+    match chain[at].downcast_ref() {
+        Some(CredentialsError::CredentialsNotLoaded(_)) => {
+            let of_profile = chain.get(at + 1).and_then(|error| of_profile(*error)).unwrap_or(why);
+            let of_profile = if of_profile.is_empty() { of_profile } else { format!(" ({of_profile})") };
+            format!("no AWS credentials were found{of_profile}; {CREDENTIALS_REMEDY}")
+        }
+        _ if why.is_empty() => format!("there are no AWS credentials: {}", chain[at]),
+        _ => format!("there are no AWS credentials: {why}"),
+    }
+}
+
+/// Of all the places that were looked into, what the profile said: it may have been named and not be there, while the others are
+/// only not set.
+fn of_profile(error: &(dyn Error + 'static)) -> Option<String> {
+    let places = error.downcast_ref::<ProviderChainError<CredentialsError>>()?;
+    let profile = places.attempts().iter().find(|attempt| attempt.name() == "Profile");
+    let why = profile.and_then(|attempt| attempt.error().source());
+    Some(why.map(in_words).unwrap_or_default())
+}
+
+fn joined(chain: &[&(dyn Error + 'static)]) -> String {
+    let mut words = String::new();
+    for error in chain {
+        let text = error.to_string();
+        match text.is_empty() || words.contains(&text) {
+            true => {}
+            false if words.is_empty() => words = text,
+            false => words = format!("{words}: {text}"),
+        }
+    }
+    words
+}
+
 /// `Retry-After` in seconds. The form with a date is not used by AWS.
 pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
     response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
@@ -149,7 +193,58 @@ pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
     use super::*;
+
+    /// Says its text, and then its source.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Said {
+        text: &'static str,
+        source: Option<Box<Said>>,
+    }
+
+    fn said(texts: &[&'static str]) -> Said {
+        let (text, rest) = texts.split_first().unwrap();
+        Said { text, source: (!rest.is_empty()).then(|| Box::new(said(rest))) }
+    }
+
+    #[test]
+    fn an_error_is_told_in_words_and_each_part_once() {
+        for (texts, told) in [
+            (
+                &["dispatch failure", "io error", "tcp connect error"][..],
+                "dispatch failure: io error: tcp connect error",
+            ),
+            (&["it broke: no route", "no route"], "it broke: no route"),
+            (&["", "no route"], "no route"),
+            (&["alone"], "alone"),
+        ] {
+            assert_eq!(in_words(&said(texts)), told);
+        }
+    }
+
+    #[test]
+    fn missing_credentials_are_told_with_what_to_do() {
+        let failed = |error: CredentialsError| {
+            let connector = ConnectorError::other(error.into(), None);
+            in_words(&SdkError::<Said, HttpResponse>::dispatch_failure(connector))
+        };
+        let nothing = failed(CredentialsError::not_loaded(said(&["no profiles were defined"])));
+        assert_eq!(
+            nothing,
+            format!("no AWS credentials were found (no profiles were defined); {CREDENTIALS_REMEDY}")
+        );
+        let refused = failed(CredentialsError::provider_error(said(&["it exited with 1", "no such token"])));
+        assert_eq!(refused, "there are no AWS credentials: it exited with 1: no such token");
+        for remedy in ["--profile", "AWS_PROFILE", "--no-sign-request"] {
+            assert!(nothing.contains(remedy), "{nothing}");
+        }
+        for told in [nothing, refused] {
+            assert!(!told.contains(['{', '\n']), "no dump: {told}");
+        }
+    }
 
     #[test]
     fn answers_are_told_apart_by_status_and_code() {

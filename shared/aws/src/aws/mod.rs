@@ -8,6 +8,7 @@
 //! | `http` | what their requests go over: connections, keep-alive, TLS and whom it trusts |
 //! | `lambda` | `LambdaInvoker`, `LambdaCaller`: the functions |
 //! | `logs` | `CloudWatchLogSource`: the jobs' logs |
+//! | `profile` | the credentials of a profile that somebody named |
 //! | `s3` | `S3ObjectStore`: archives, reports and job files; `S3Buckets`: any object |
 //! | `error` | the one place where an SDK error becomes throttled, retryable, ambiguous or permanent |
 //! | `dynamodb` | the job store and the run store |
@@ -25,6 +26,7 @@ mod http;
 mod lambda;
 #[cfg(feature = "logs")]
 mod logs;
+mod profile;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -33,6 +35,7 @@ pub use batch::BatchJobEngine;
 pub use clients::{Connection, connect};
 #[cfg(feature = "s3")]
 pub use clients::{accelerated_s3_client, connect_unsigned, s3_client};
+pub use error::in_words;
 #[cfg(feature = "events")]
 pub use events::EventBridgeBus;
 pub use http::Roots;

@@ -4,10 +4,10 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvokeWithResponseStreamResponseEvent as Part;
 use aws_sdk_lambda::types::ResponseStreamingInvocationType as StreamedType;
-use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::caller::{ANSWER_LOST, call_error, decoded};
 use super::headers::Headers;
+use crate::aws::error::in_words;
 use crate::ports::{CallAnswer, CallError, ErrorKind, FunctionCall, InvocationType};
 
 /// The whole of a streamed answer. An answer that breaks off is lost: its function has run, wholly or in part.
@@ -50,7 +50,7 @@ pub(super) async fn streamed(client: &Client, call: &FunctionCall<'_>) -> Result
             Ok(Some(_)) => {}
             Ok(None) if whole.status == 204 => return Ok(whole),
             Ok(None) => return Err(lost("the stream ended before the answer did".to_owned())),
-            Err(error) => return Err(lost(DisplayErrorContext(&error).to_string())),
+            Err(error) => return Err(lost(in_words(&error))),
         }
     }
 }
