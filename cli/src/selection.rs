@@ -1,5 +1,6 @@
 //! What the words of a command line name: runs, jobs, patterns of job names, job files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -11,7 +12,7 @@ use crate::commands::summary::open_job_file;
 use crate::exit::Failure;
 
 /// Names that are looked up at once.
-const BATCH: usize = 200;
+pub(crate) const BATCH: usize = 200;
 
 /// What one word names.
 pub(crate) enum Named {
@@ -46,8 +47,8 @@ fn unknown(word: &str) -> Failure {
     }
 }
 
-/// Calls `each` with every job that the words name, with what is known of it; without words, with every job.
-/// Jobs of a file that were never submitted are not known.
+/// Calls `each` with every job that the words name, with what is known of it; without words, with every job. Where words
+/// overlap, each job comes once. Jobs of a file that were never submitted are not known.
 pub(crate) async fn for_each_job<S: JobQueries + RunStore>(
     store: &S,
     words: &[String],
@@ -56,11 +57,20 @@ pub(crate) async fn for_each_job<S: JobQueries + RunStore>(
     if words.is_empty() {
         return for_each_of_run(store, None, each).await;
     }
+    let mut seen = BTreeSet::new();
+    // One word names each of its jobs once, and takes no memory for that.
+    let may_overlap = words.len() > 1;
+    let once = &mut async |name: JobName, job: Option<Job>| {
+        if may_overlap && !seen.insert(name.clone()) {
+            return Ok(());
+        }
+        each(name, job).await
+    };
     for word in words {
         match named(store, word).await? {
-            Named::Run(run) => for_each_of_run(store, Some(&run.run_id), each).await?,
-            Named::Jobs(names) => look_up(store, &names, each).await?,
-            Named::File(path) => for_each_of_file(store, &path, each).await?,
+            Named::Run(run) => for_each_of_run(store, Some(&run.run_id), once).await?,
+            Named::Jobs(names) => look_up(store, &names, once).await?,
+            Named::File(path) => for_each_of_file(store, &path, once).await?,
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::args::{LogsArgs, Output};
 use crate::exit::{Exit, Failure};
+use crate::output::human;
 use crate::output::records::Records;
 use crate::output::text::harmless_log;
 use crate::selection::for_each_job;
@@ -179,8 +180,12 @@ impl<'a> Printer<'a> {
 
     fn finish(self, jobs: &[Job], submissions: usize) -> Result<(), Failure> {
         if let Some(folder) = &self.args.out {
-            println!("{}: {} files", folder.display(), self.files);
-            return Ok(());
+            let told = format!("{}: {}", folder.display(), human::count(self.files, "file"));
+            if self.args.shown.output == Output::Table {
+                println!("{told}");
+                return Ok(());
+            }
+            eprintln!("{told}");
         }
         let mut rest = serde_json::json!({"submissions": submissions});
         if let [job] = jobs {

@@ -43,7 +43,7 @@ use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::explain::Logs;
 
-use crate::args::{Cli, Command, RerunArgs, StopArgs, StoreCommand, Target};
+use crate::args::{Cli, Command, Output, RerunArgs, StopArgs, StoreCommand, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -122,24 +122,18 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 Target::Stack(stack) => import::import(&Stack::find(&stack).await?.store, args, true).await,
             },
             Command::Store(StoreCommand::Remove(args)) => match args.place.target()? {
-                Target::Local(dir) => {
-                    let opened = SqliteStore::open_to_change(&dir.database());
-                    store::remove(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
-                }
+                Target::Local(dir) => store::remove(&open_to_change(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => store::remove(&Stack::find(&stack).await?.store, args).await,
             },
             #[cfg(feature = "aws")]
             Command::Store(StoreCommand::Relearn(args)) => relearn::relearn(args).await,
             Command::Prune(args) => match args.place.target()? {
-                Target::Local(dir) => {
-                    let opened = SqliteStore::open_to_change(&dir.database());
-                    prune::prune(&opened.map_err(|error| Failure::Broken(error.into()))?, args).await
-                }
+                Target::Local(dir) => prune::prune(&open_to_change(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => prune::prune(&Stack::find(&stack).await?.store, args).await,
             },
-            Command::Completions { shell } => Ok(shell::completions(*shell)),
+            Command::Completions { shell } => shell::completions(*shell),
             Command::Man { dir } => shell::man(dir),
             Command::Schema { name } => schema::schema(name),
             Command::Watch(args) => match args.place.target()? {
@@ -189,7 +183,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
                 }
             },
             Command::Forget(args) => match args.place.target()? {
-                Target::Local(dir) => forget::forget(&open_state(&dir)?, args).await,
+                Target::Local(dir) => forget::forget(&open_to_change(&dir)?, args).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => forget::forget(&Stack::find(&stack).await?.store, args).await,
             },
@@ -221,7 +215,12 @@ fn this_machine() -> Capacity {
 
 async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {
     let nothing = || {
-        println!("no job is to be run again");
+        const NONE: &str = "no job is to be run again";
+        match args.shown.output {
+            Output::Table => println!("{NONE}"),
+            Output::Json => println!("{}", serde_json::json!({"jobs": []})),
+            Output::Ndjson => eprintln!("{NONE}"),
+        }
         Ok(Exit::Well)
     };
     match args.place.target()? {
@@ -257,6 +256,11 @@ async fn stop(args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
 
 fn no_such_job(name: &JobName) -> Failure {
     Failure::Broken(anyhow!("no job is named {name}"))
+}
+
+/// The state in a folder, to take something out of it.
+fn open_to_change(dir: &StateDir) -> Result<SqliteStore, Failure> {
+    SqliteStore::open_to_change(&dir.database()).map_err(|error| Failure::Broken(error.into()))
 }
 
 /// The state in a folder, to look at.

@@ -144,20 +144,26 @@ async fn sources<S: RunStore>(store: &S, runs: &BTreeSet<RunId>) -> Result<Vec<P
     Ok(files)
 }
 
+/// Of `local`: where jobs run, and by what.
+const SETTINGS: [&str; 2] = ["workdir", "containers"];
+
 /// What the files say for the embedded engine, which holds for their jobs wherever they are written down.
 async fn local_of_all(files: &BTreeSet<PathBuf>) -> Result<Value, Failure> {
     let mut definitions = Vec::new();
-    let mut local = Map::new();
+    let mut of_all: Option<Map<String, Value>> = None;
     for path in files {
         let (of_file, named) = local_of(path).await?;
-        for (name, value) in of_file {
-            let known = local.entry(name.clone()).or_insert_with(|| value.clone());
-            if *known != value {
-                return Err(Failure::Usage(format!(
-                    "{}: local.{name} is {value}, and {known} in another of the job files: run them again one after the other",
-                    path.display()
-                )));
-            }
+        let known = of_all.get_or_insert_with(|| of_file.clone());
+        // Absent is another value too: a job without a workdir must not run in that of another file.
+        if let Some(name) = SETTINGS.into_iter().find(|&name| known.get(name) != of_file.get(name)) {
+            let shown =
+                |local: &Map<String, Value>| local.get(name).map_or("absent".to_owned(), Value::to_string);
+            return Err(Failure::Usage(format!(
+                "{}: local.{name} is {}, and {} in another of the job files: run them again one after the other",
+                path.display(),
+                shown(&of_file),
+                shown(known)
+            )));
         }
         for definition in named {
             if !definitions.contains(&definition) {
@@ -165,6 +171,7 @@ async fn local_of_all(files: &BTreeSet<PathBuf>) -> Result<Value, Failure> {
             }
         }
     }
+    let mut local = of_all.unwrap_or_default();
     local.insert("jobDefinitions".to_owned(), json!(definitions));
     Ok(local.into())
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use batchwright::domain::JobDefinition;
+use batchwright::domain::{Job, JobDefinition, JobHead};
 use batchwright::engine::VirtualClock;
 use batchwright::job_file;
 use batchwright::local::{Controller, End, Mode, Options, RunningProcess, StateDir};
-use batchwright::ports::{Clock, SystemClock};
+use batchwright::ports::{Clock, JobQueries, SystemClock};
 
 use super::{interrupt, processes, runs, summary};
 use crate::args::RunArgs;
@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{human, progress};
 
 pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    summary::may_be_read_again(&args.file)?;
     let Some(seed) = args.simulate else {
         let settings = processes::settings(&args.processes, Some(&args.file)).await?;
         return run_in(args, args.place.state_dir(), Mode::Processes(settings), SystemClock).await;
@@ -50,7 +51,13 @@ async fn run_in<C: Clock + Clone + 'static>(
     };
     // This process answers its own requests, as it does those of others.
     let stopper = RunningProcess::of(&store);
-    let stop = interrupt::detached(&store, &stopper, args.on_interrupt, this_run);
+    let stop = interrupt::detached(
+        &store,
+        &stopper,
+        args.on_interrupt,
+        this_run,
+        under_way(store.clone(), args.file.clone()),
+    );
     let ran = controller.run(&args.file, args.rerun, definitions, observer.as_ref(), stop).await;
     drop(observer);
     match ran? {
@@ -71,6 +78,20 @@ async fn run_in<C: Clock + Clone + 'static>(
             Ok(Exit::Unknown)
         }
     }
+}
+
+/// Jobs of a file that are under way, whichever run has submitted them. Where they can't be read, none: the run is
+/// cancelled all the same.
+async fn under_way<S: JobQueries>(store: S, file: PathBuf) -> Vec<JobHead> {
+    let mut heads = Vec::new();
+    let Ok(mut file) = summary::open_job_file(&file).await else { return heads };
+    while let Ok(Some(entry)) = file.next().await {
+        let Ok(spec) = entry.job else { continue };
+        let known = store.job(&spec.job_name).await.ok().flatten();
+        let is_under_way = |job: &Job| job.status().is_some_and(|status| !status.is_terminal());
+        heads.extend(known.filter(is_under_way).map(|job| job.head));
+    }
+    heads
 }
 
 /// The job definitions of some files.

@@ -43,10 +43,13 @@ pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> 
         }
     }
     // Reads the whole file once, so that a wrong one is never uploaded.
+    summary::may_be_read_again(&args.file)?;
     summary::count_jobs(&args.file).await?;
     let run_id = upload(stack, &args.file, args.rerun).await?;
     let this_run = async || stack.store.run(&run_id).await.ok().flatten();
-    let interrupted = interrupt::detached(&stack.store, &stack.engine, args.on_interrupt, this_run);
+    // Jobs of other runs are others' in a stack.
+    let none = std::future::ready(Vec::new());
+    let interrupted = interrupt::detached(&stack.store, &stack.engine, args.on_interrupt, this_run, none);
     tokio::select! {
         ended = follow(stack, args, &run_id) => ended,
         () = interrupted => {
@@ -61,6 +64,7 @@ pub(crate) async fn run(stack: &Stack, args: &RunArgs) -> Result<Exit, Failure> 
 
 /// Hands a file to the stack and does not wait for it.
 pub(crate) async fn submit(stack: &Stack, args: &SubmitArgs) -> Result<Exit, Failure> {
+    summary::may_be_read_again(&args.file)?;
     let jobs = summary::count_jobs(&args.file).await?;
     let run_id = upload(stack, &args.file, args.rerun).await?;
     match args.shown.output {

@@ -1,17 +1,21 @@
 //! `batchwright completions` and `batchwright man`.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
+use anyhow::Context as _;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 
-pub(crate) fn completions(shell: Shell) -> Exit {
-    clap_complete::generate(shell, &mut Cli::command(), "batchwright", &mut io::stdout());
-    Exit::Well
+pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
+    // Into memory first, because the generator panics where its writer fails.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "batchwright", &mut script);
+    io::stdout().write_all(&script).context("stdout")?;
+    Ok(Exit::Well)
 }
 
 pub(crate) fn man(folder: &Path) -> Result<Exit, Failure> {

@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
 use crate::output::table::ROWS_MAX;
 use crate::output::{human, table};
-use crate::selection::{Named, for_each_job, named};
+use crate::selection::{BATCH, Named, for_each_job, named};
 
 /// One job in the output for programs.
 #[derive(Serialize)]
@@ -51,8 +51,17 @@ pub(crate) async fn stop_locally(dir: &StateDir, args: &StopArgs, stop: Stop) ->
     let options = Options { state_dir: dir.clone(), vcpus: None, mode: Mode::Processes(settings) };
     match Controller::open_to_stop(&options, SystemClock).await {
         Ok(mut controller) => {
-            let (exit, stopped) = carry_out(&store, &controller.stopper(), asked, args, stop).await?;
-            controller.until_ended(stopped, stop == Stop::Terminate).await?;
+            let (names, waits) = (asked.names.clone(), stop == Stop::Terminate);
+            let (exit, Stopped { asked, all }) =
+                carry_out(&store, &controller.stopper(), asked, args, stop).await?;
+            controller.until_ended(asked, waits).await?;
+            // A try that had ended by itself may have been submitted again since: that is asked to stop, too.
+            let again = submitted_since(&store, &names, &all).await?;
+            let (mut asked, reason) = (BTreeSet::new(), reason(args, stop));
+            let note = |line: &StopLine| asked.extend(line.job_id.clone());
+            let stopped = stop_jobs(&store, &controller.stopper(), &again, stop, &reason, note).await;
+            stopped.context("the jobs can't be read")?;
+            controller.until_ended(asked, waits).await?;
             controller.finish_cancelled_runs().await?;
             Ok(exit)
         }
@@ -138,18 +147,48 @@ fn is_confirmed(asked: &Asked, args: &StopArgs, stop: Stop) -> Result<bool, Fail
     confirm::is_confirmed(&format!("{stop} {what}: {} under way", human::count(asked.open, "job")))
 }
 
-/// Returns how it went, and the submissions that Batch was asked to stop.
+/// Submissions that were looked at.
+#[derive(Default)]
+struct Stopped {
+    /// Those that Batch was asked to stop.
+    asked: BTreeSet<JobId>,
+    all: BTreeSet<JobId>,
+}
+
+/// Jobs that are under way by a submission that nobody has looked at.
+async fn submitted_since<S: JobQueries>(
+    store: &S,
+    names: &[JobName],
+    seen: &BTreeSet<JobId>,
+) -> Result<Vec<JobName>, Failure> {
+    let is_new = |job: &Job| {
+        let is_unseen = job.head.job_id.as_ref().is_some_and(|id| !seen.contains(id));
+        is_unseen && job.status().is_some_and(|status| !status.is_terminal())
+    };
+    let mut since = Vec::new();
+    for names in names.chunks(BATCH) {
+        let jobs = store.jobs_named(names).await.context("the jobs can't be read")?;
+        since.extend(jobs.into_iter().flatten().filter(is_new).map(|job| job.head.spec.job_name));
+    }
+    Ok(since)
+}
+
+fn reason(args: &StopArgs, stop: Stop) -> String {
+    args.reason.clone().unwrap_or_else(|| match crate::environment::user() {
+        Some(user) => format!("{stop} by {user}, with batchwright"),
+        None => format!("{stop}, with batchwright"),
+    })
+}
+
+/// Returns how it went, and what was looked at.
 async fn carry_out<S: JobQueries + RunStore>(
     store: &S,
     stopper: &impl JobStopper,
     asked: Asked,
     args: &StopArgs,
     stop: Stop,
-) -> Result<(Exit, BTreeSet<JobId>), Failure> {
-    let reason = args.reason.clone().unwrap_or_else(|| match crate::environment::user() {
-        Some(user) => format!("{stop} by {user}, with batchwright"),
-        None => format!("{stop}, with batchwright"),
-    });
+) -> Result<(Exit, Stopped), Failure> {
+    let reason = reason(args, stop);
     let mut told = Told::new(args.shown.output);
     let mut counts = StopCounts::default();
     let mut runs = Vec::new();
@@ -188,7 +227,7 @@ struct Told {
     printed: io::Result<()>,
     rows: Vec<StopLine>,
     left_out: u64,
-    stopped: BTreeSet<JobId>,
+    stopped: Stopped,
 }
 
 impl Told {
@@ -199,13 +238,14 @@ impl Told {
             printed: Ok(()),
             rows: Vec::new(),
             left_out: 0,
-            stopped: BTreeSet::new(),
+            stopped: Stopped::default(),
         }
     }
 
     fn tell(&mut self, line: &StopLine) {
+        self.stopped.all.extend(line.job_id.clone());
         if line.outcome == StopOutcome::Requested {
-            self.stopped.extend(line.job_id.clone());
+            self.stopped.asked.extend(line.job_id.clone());
         }
         if self.output != Output::Table {
             let StopLine { job_name, job_id, outcome, reason } = line;
@@ -223,7 +263,7 @@ impl Told {
         }
     }
 
-    fn finish(self, runs: &[Run], counts: StopCounts) -> Result<BTreeSet<JobId>, Failure> {
+    fn finish(self, runs: &[Run], counts: StopCounts) -> Result<Stopped, Failure> {
         self.printed.context("stdout")?;
         if self.output != Output::Table {
             let ids: Vec<_> = runs.iter().map(|run| &run.run_id).collect();

@@ -112,6 +112,18 @@ fn summary(statuses: &StatusCounts, counts: &RunCounts, again: &BTreeMap<&'stati
     text
 }
 
+/// Errs where a run could not read its file again: it does before it submits the first job, and where it goes on.
+pub(super) fn may_be_read_again(path: &Path) -> Result<(), Failure> {
+    let is_read_once = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_read_once {
+        return Err(Failure::Rejected(format!(
+            "{}: can be read only once, and a run reads its job file again where it goes on; write the jobs into a file first",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Opens a job file, wherever it is to run.
 pub(crate) async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, Failure> {
     let name = path.display().to_string();

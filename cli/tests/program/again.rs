@@ -192,3 +192,40 @@ fn a_report_is_one_file_with_all_jobs() {
     let refused = folder.run(&["report", "--local", "--out", "no/such/folder.html"]);
     assert_eq!(refused.code, Some(3), "{refused:?}");
 }
+
+#[test]
+fn jobs_of_files_with_and_without_a_workdir_do_not_run_again_together() {
+    let folder = Folder::new();
+    folder.write(
+        "here.yaml",
+        "local: {workdir: .}\njobs: [{jobName: here, jobQueue: q, jobDefinition: d, command: ['true']}]",
+    );
+    folder.write("apart.yaml", "[{jobName: apart, jobQueue: q, jobDefinition: d, command: [touch, stray]}]");
+    for file in ["here.yaml", "apart.yaml"] {
+        assert_eq!(folder.run(&["run", file, "--local"]).code, Some(0));
+    }
+    let both = folder.run(&["rerun", "here", "apart", "--local"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    assert!(
+        both.stderr.contains("local.workdir is ") && both.stderr.contains("one after the other"),
+        "{both:?}"
+    );
+    assert_eq!(folder.run(&["rerun", "apart", "--local"]).code, Some(0));
+    assert!(!folder.path("stray").exists(), "in a folder of its own");
+    let none = folder.run(&["rerun", "*", "--failed", "--local", "--output", "json"]);
+    assert_eq!((none.code, none.json()), (Some(0), json!({"jobs": []})), "{none:?}");
+}
+
+#[test]
+fn what_was_simulated_is_not_taken_for_run() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", "[{jobName: one, jobQueue: q, jobDefinition: d, command: ['true']}]");
+    let simulate = ["run", "jobs.yaml", "--local", "--simulate", "1", "--state-dir", "simulated"];
+    assert_eq!(folder.run(&simulate).code, Some(0));
+    assert_eq!(folder.run(&simulate).code, Some(0), "it goes on with a simulation");
+    let real = folder.run(&["run", "jobs.yaml", "--local", "--state-dir", "simulated"]);
+    assert!(real.code == Some(3) && real.stderr.contains("holds a simulation"), "{real:?}");
+    assert_eq!(folder.run(&["run", "jobs.yaml", "--local"]).code, Some(0));
+    let mixed = folder.run(&[&simulate[..6], &[".batchwright"]].concat());
+    assert!(mixed.code == Some(3) && mixed.stderr.contains("holds jobs that ran"), "{mixed:?}");
+}

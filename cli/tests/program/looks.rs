@@ -152,3 +152,76 @@ fn old_jobs_and_runs_are_forgotten_and_nothing_else() {
     let again = folder.run(&["run", "jobs.yaml", "--local", "--output", "json"]).json();
     assert_eq!(again["run"]["skipped"], 0, "{again}");
 }
+
+const WITH_A_SLOW_ONE: &str = r#"
+defaults: {jobQueue: q, jobDefinition: d}
+jobs:
+  - {jobName: slow, command: [sleep, "60"]}
+  - {jobName: quick, command: ["true"]}
+  - {jobName: after, command: ["true"], dependsOn: [{jobName: slow}]}
+"#;
+
+#[test]
+fn what_a_run_that_goes_on_still_needs_is_not_forgotten() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WITH_A_SLOW_ONE);
+    let running = folder.start(&["run", "jobs.yaml", "--local"]);
+    folder.wait_until("there is a state", |folder| folder.run(&["status", "--local"]).code == Some(0));
+    folder.wait_until("one has ended", |folder| folder.job("quick")["status"] == "SUCCEEDED");
+    let pruned = folder.run(&["prune", "--older-than", "0h", "--local", "--yes"]);
+    assert!(pruned.stdout.starts_with("0 jobs and 0 runs forgotten"), "{pruned:?}");
+    folder.run(&["terminate", "jobs.yaml", "--local", "--yes"]);
+    Ended::of(running);
+    let pruned = folder.run(&["prune", "--older-than", "0h", "--local", "--yes"]);
+    assert!(pruned.stdout.starts_with("3 jobs and 1 run forgotten"), "{pruned:?}");
+}
+
+#[test]
+fn a_job_is_forgotten_also_where_it_can_not_be_read() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", ENDING);
+    folder.run(&["run", "jobs.yaml", "--local"]);
+    let database = rusqlite::Connection::open(folder.path(".batchwright/state.db")).unwrap();
+    database.execute("UPDATE jobs SET spec = '{' WHERE job_name = 'well'", []).unwrap();
+    drop(database);
+    let listed = folder.run(&["jobs", "--local"]);
+    assert!(listed.stderr.contains("`batchwright forget well` removes"), "{listed:?}");
+    let shown = folder.run(&["explain", "well", "--local"]);
+    assert!(shown.code == Some(4) && shown.stderr.contains("well: "), "{shown:?}");
+    let forgotten = folder.run(&["forget", "well", "failing", "nobody", "--local"]);
+    assert_eq!(forgotten.code, Some(0), "{forgotten:?}");
+    assert!(forgotten.stdout.contains("well: forgotten, with"), "{forgotten:?}");
+    assert!(forgotten.stdout.contains("nobody: nothing is known of it"), "{forgotten:?}");
+    assert_eq!(folder.run(&["status", "--local", "--output", "json"]).json()["total"], 1);
+}
+
+#[test]
+fn where_words_overlap_each_job_counts_once() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", ENDING);
+    folder.run(&["run", "jobs.yaml", "--local"]);
+    let twice = folder.run(&["jobs", "well", "*", "jobs.yaml", "--local", "--output", "json"]).json();
+    assert_eq!(twice["jobs"].as_array().unwrap().len(), 3, "{twice}");
+}
+
+#[test]
+fn a_job_file_that_can_be_read_only_once_is_refused() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["run", "/dev/stdin", "--local"]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let process = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let ended = Ended::of(process);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("write the jobs into a file first"), "{ended:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_completions_quietly() {
+    let folder = Folder::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = folder.command(&["completions", "bash"]);
+    let process = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let ended = Ended::of(process);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+}

@@ -190,3 +190,49 @@ fn a_running_endpoint_takes_requests_and_nobody_is_asked_without_a_terminal() {
     let ended = folder.run(RUN);
     assert_eq!(folder.lines("started"), 2 + 5, "{ended:?}");
 }
+
+#[test]
+fn a_try_that_ended_while_nobody_looked_is_not_run_again_once_its_job_was_asked_to_stop() {
+    let folder = Folder::new();
+    folder.write(
+        "jobs.yaml",
+        r#"
+local: {workdir: .}
+defaults: {jobQueue: q, jobDefinition: d}
+jobs:
+  - {jobName: flawed, command: ["sh", "-c", "echo ran >> did; until test -e go; do sleep 0.1; done; echo end >> did; exit 1"], retryOn: [EXIT_CODE], maxTries: 3}
+"#,
+    );
+    let mut running = folder.start(&["run", "jobs.yaml", "--local"]);
+    folder.wait_until("it runs", |folder| folder.lines("did") == 1);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    folder.write("go", "");
+    folder.wait_until("it has ended", |folder| folder.lines("did") == 2);
+    let asked = folder.run(&["terminate", "flawed", "--local", "--yes"]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    assert_eq!(folder.job("flawed")["status"], "FAILED");
+    folder.write("other.yaml", "[{jobName: other, jobQueue: q, jobDefinition: d, command: ['true']}]");
+    assert_eq!(folder.run(&["run", "other.yaml", "--local"]).code, Some(0));
+    assert_eq!(folder.lines("did"), 2, "it ran once");
+}
+
+#[test]
+fn ctrl_c_cancels_what_the_run_took_up_too() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WAITING);
+    let mut first = folder.start(RUN);
+    wait_until_under_way(&folder);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let again = folder.start(&[RUN, &["--on-interrupt", "cancel"]].concat());
+    folder.wait_until("the other run is there", |folder| {
+        let runs = folder.run(&["runs", "--local", "--output", "json"]).json();
+        runs["runs"].as_array().is_some_and(|runs| runs.len() == 2)
+    });
+    kill_process(Pid::from_raw(again.id().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let ended = Ended::of(again);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(folder.lines("started"), 2, "nothing was started anew");
+    assert_eq!(causes(&folder, &["tile-1", "tile-2"]), ["TERMINATED"; 2]);
+}

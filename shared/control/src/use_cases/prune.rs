@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::follow_up::{Standing, standing};
 use crate::domain::retention::{is_old_job, is_old_run};
-use crate::domain::{RunId, Timestamp};
+use crate::domain::{Job, RunId, Timestamp};
 use crate::ports::{Cursor, JobQueries, JobRemoval, PortError, RunStore};
 
 /// What was forgotten, or would be.
@@ -28,7 +29,7 @@ pub async fn prune<S: JobQueries + JobRemoval + RunStore>(
     only_count: bool,
 ) -> Result<Pruned, PortError> {
     let mut pruned = Pruned::default();
-    let open = open_runs(store, before).await?;
+    let Runs { old, open } = sorted(store, before).await?;
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.jobs(None, cursor.as_ref()).await?;
@@ -47,7 +48,7 @@ pub async fn prune<S: JobQueries + JobRemoval + RunStore>(
     }
     loop {
         let page = store.runs(cursor.as_ref()).await?;
-        for run in page.items.iter().filter(|run| is_old_run(run, before)) {
+        for run in page.items.iter().filter(|run| old.contains(&run.run_id)) {
             pruned.runs += u64::from(only_count || store.prune_run(run).await?);
         }
         cursor = page.next;
@@ -57,17 +58,48 @@ pub async fn prune<S: JobQueries + JobRemoval + RunStore>(
     }
 }
 
-/// Runs whose jobs stay because they count for the run's end.
-async fn open_runs<S: RunStore>(store: &S, before: Timestamp) -> Result<BTreeSet<RunId>, PortError> {
-    let mut open = BTreeSet::new();
+/// Runs before anything is forgotten.
+#[derive(Default)]
+struct Runs {
+    /// Those that are forgotten.
+    old: BTreeSet<RunId>,
+    /// Those whose jobs stay because they count for the run's end.
+    open: BTreeSet<RunId>,
+}
+
+async fn sorted<S: JobQueries + RunStore>(store: &S, before: Timestamp) -> Result<Runs, PortError> {
+    let mut sorted = Runs::default();
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.runs(cursor.as_ref()).await?;
-        let runs = page.items.into_iter().filter(|run| !is_old_run(run, before) && run.end.is_none());
-        open.extend(runs.map(|run| run.run_id));
+        for run in page.items {
+            // Only of one that may be old its jobs are read.
+            let may_be_old = is_old_run(&run, before, false);
+            if may_be_old && is_old_run(&run, before, goes_on(store, &run.run_id).await?) {
+                sorted.old.insert(run.run_id);
+            } else if run.end.is_none() {
+                sorted.open.insert(run.run_id);
+            }
+        }
         cursor = page.next;
         if cursor.is_none() {
-            return Ok(open);
+            return Ok(sorted);
+        }
+    }
+}
+
+/// Whether a job of a run has not ended.
+async fn goes_on<S: JobQueries>(store: &S, run_id: &RunId) -> Result<bool, PortError> {
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = store.jobs(Some(run_id), cursor.as_ref()).await?;
+        let is_open = |job: &Job| matches!(standing(Some(job)), Standing::UnderWay | Standing::Undecided);
+        if page.items.iter().any(is_open) {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(false);
         }
     }
 }

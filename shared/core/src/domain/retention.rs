@@ -20,17 +20,23 @@ pub fn is_old_job(job: &Job, before: Timestamp) -> bool {
     has_ended && is_settled && last < before
 }
 
-/// Whether a run has ended before a moment, and everybody was told. Those that an earlier version ended have no end:
-/// their file was dealt with, and nobody looks at them.
-pub fn is_old_run(run: &Run, before: Timestamp) -> bool {
-    let has_ended = !run.has_work_left() || (run.state.is_over() && run.ending.is_none());
+/// Whether a run has ended before a moment, and everybody was told.
+///
+/// Where nobody looks for a run's end it has none: on one machine, and where an earlier version submitted its last job.
+/// Then `goes_on` says whether one of its jobs has not ended.
+pub fn is_old_run(run: &Run, before: Timestamp, goes_on: bool) -> bool {
+    let is_without_end = run.state.is_over() && run.end.is_none() && run.ending.is_none();
+    let has_ended = if is_without_end { !goes_on } else { !run.has_work_left() };
     has_ended && run.updated_at < before
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Claim, JobHead, JobId, JobName, JobSpec, JobStatus, Nonce, Submission};
+    use crate::domain::{
+        Claim, JobHead, JobId, JobName, JobSpec, JobStatus, Nonce, RunEnd, RunOutcome, Submission,
+    };
+    use serde_json::json;
 
     const THEN: Timestamp = Timestamp::from_millis(1_000);
     const LATER: Timestamp = Timestamp::from_millis(2_000);
@@ -42,6 +48,36 @@ mod tests {
         state.times.stopped_at = Some(THEN);
         let latest = Submission { state, logs: None, updated_at: THEN, follow_up: FollowUp::Open };
         Job { head: JobHead::submitted_as(JobSpec::new(name, "q", "d"), vec![id]), latest: Some(latest) }
+    }
+
+    #[test]
+    fn a_run_is_old_once_it_has_ended_and_that_was_told() {
+        let run = |state: &str| -> Run {
+            let (at, counts) = (THEN.as_millis(), json!({}));
+            serde_json::from_value(json!({
+                "runId": "run-1", "source": "file", "state": state, "checkpoint": 3, "counts": counts,
+                "startedAt": at, "updatedAt": at,
+            }))
+            .unwrap()
+        };
+        let submitted = run("SUBMITTED");
+        let ended = |told| {
+            let (outcome, ended_at) = (RunOutcome::Succeeded, THEN);
+            Run {
+                end: Some(RunEnd { ended_at, outcome, succeeded: 3, failed: 0, told }),
+                ..submitted.clone()
+            }
+        };
+        for (run, goes_on, expected) in [
+            (submitted.clone(), false, true),
+            (submitted.clone(), true, false),
+            (ended(true), true, true),
+            (ended(false), false, false),
+            (run("SUBMITTING"), false, false),
+        ] {
+            assert_eq!(is_old_run(&run, LATER, goes_on), expected, "{run:?} {goes_on}");
+            assert!(!is_old_run(&run, THEN, goes_on), "not before its end");
+        }
     }
 
     #[test]

@@ -74,6 +74,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     async fn open_and(starts_jobs: bool, options: &Options, clock: C) -> Result<Self, LocalError> {
         let dir = &options.state_dir;
         let lock = dir.lock()?;
+        if starts_jobs {
+            dir.keep_for(matches!(options.mode, Mode::Simulated { .. }))?;
+        }
         let store = match options.mode {
             Mode::Processes(_) => SqliteStore::open(&dir.database())?,
             Mode::Simulated { .. } => SqliteStore::open_gathering(&dir.database())?,

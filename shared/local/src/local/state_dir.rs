@@ -40,6 +40,18 @@ pub enum StateDirError {
         /// The process that has it.
         pid: String,
     },
+    /// What was simulated in it would count as run, or the other way round.
+    #[error(
+        "the state folder {} holds {}; give another folder with --state-dir",
+        .root.display(),
+        if *.is_simulated { "a simulation, whose jobs never ran" } else { "jobs that ran, and a simulation's would count among them" }
+    )]
+    OfOtherKind {
+        /// The folder.
+        root: PathBuf,
+        /// Whether a simulation was there first.
+        is_simulated: bool,
+    },
     /// It can't be made, read or written.
     #[error("the state folder {} can't be used: {source}", .root.display())]
     Io {
@@ -116,6 +128,22 @@ impl StateDir {
         let lock = self.root.join("lock");
         let file = OpenOptions::new().read(true).write(true).open(lock);
         file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Keeps simulations and jobs that run apart: what SUCCEEDED in one is skipped in the other. Only who holds the
+    /// folder's lock may say what it is for.
+    pub(crate) fn keep_for(&self, simulates: bool) -> Result<(), StateDirError> {
+        let mark = self.root.join("simulated");
+        let is_simulated = mark.exists();
+        let has_jobs = std::fs::metadata(self.database()).is_ok_and(|found| found.len() > 0);
+        match (simulates, is_simulated) {
+            (true, false) if !has_jobs => {
+                let marked = std::fs::write(mark, "The jobs of this folder were simulated.\n");
+                marked.map_err(|source| StateDirError::Io { root: self.root.clone(), source })
+            }
+            (true, true) | (false, false) => Ok(()),
+            _ => Err(StateDirError::OfOtherKind { root: self.root.clone(), is_simulated }),
+        }
     }
 
     /// Makes the folder and locks it for one engine.

@@ -137,6 +137,7 @@ impl WireServer {
         options.access.check(options.host).map_err(WireError::Access)?;
         let dir = &options.state_dir;
         let lock = dir.lock()?;
+        dir.keep_for(false)?;
         let folder = dir.root().to_owned();
         let failed = |why: String| WireError::Resources { folder: folder.clone(), why };
         let shelf = Shelf::open(dir.root()).map_err(|error| failed(error.to_string()))?;

@@ -185,6 +185,14 @@ fn one<T>(
     read: impl FnOnce(&Row<'_>) -> Result<T, SqliteFailure>,
 ) -> Result<Option<T>, SqliteFailure> {
     let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        read(row).map_err(|failure| match failure {
+            SqliteFailure::Record { what, why } => {
+                SqliteFailure::Record { what, why: format!("{}: {why}", shown_key(row)) }
+            }
+            other => other,
+        })
+    };
     let found = statement.query_row(parameters, |row| Ok(read(row))).optional()?;
     found.transpose()
 }
@@ -219,14 +227,11 @@ fn page<T>(
     Ok(Page { items, next, unreadable })
 }
 
-/// What tells the row apart: the name or id in its JSON, as far as that can be read.
+/// What tells the row apart: its job's name, and of a run the start of its JSON, as far as that can be read.
 fn shown_key(row: &Row<'_>) -> String {
-    let texts = (0..row.as_ref().column_count()).filter_map(|column| row.get_ref(column).ok()?.as_str().ok());
-    texts
-        .filter(|text| !text.is_empty())
-        .map(|text| text.chars().take(120).collect())
-        .next()
-        .unwrap_or_default()
+    let column = row.as_ref().column_index("job_name").unwrap_or_default();
+    let text = row.get_ref(column).ok().and_then(|found| found.as_str().ok()).unwrap_or_default();
+    text.chars().take(120).collect()
 }
 
 fn limit() -> i64 {

@@ -10,10 +10,10 @@ use crate::domain::{
 };
 
 /// Columns of `sql::head_columns!`.
-const HEAD_COLUMNS: usize = 15;
+const HEAD_COLUMNS: usize = 16;
 
 /// Columns of `sql::item_columns!`.
-pub(super) const ITEM_COLUMNS: usize = 6;
+pub(super) const ITEM_COLUMNS: usize = 7;
 
 pub(super) fn to_json(what: &'static str, record: &impl Serialize) -> Result<String, SqliteFailure> {
     serde_json::to_string(record).map_err(|why| SqliteFailure::Unwritable { what, why })

@@ -4,13 +4,13 @@ macro_rules! head_columns {
     () => {
         "j.run_id, j.spec, j.claims, j.claim_nonce, j.claim_expires_at, j.job_id, j.job_tries, \
          j.tries_before, j.refusal, j.submitted_at, j.updated_at, j.tries, j.claim_job_queue, \
-         j.nonce_seed, j.earlier_tries"
+         j.nonce_seed, j.earlier_tries, j.job_name"
     };
 }
 
 macro_rules! item_columns {
     () => {
-        "s.state, s.logs, s.updated_at, s.unsettled, s.decided, s.waits_for"
+        "s.state, s.logs, s.updated_at, s.unsettled, s.decided, s.waits_for, s.job_name"
     };
 }
 
