@@ -1,6 +1,6 @@
 //! An S3 of our own that breaks as it is told: connections are cut, ranges ignored, answers lost.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +40,7 @@ pub enum Operation {
     Part,
     Complete,
     Abort,
+    List,
     ListUploads,
 }
 
@@ -209,6 +210,7 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
 fn operation(method: &str, query: &str, request: &Request) -> Operation {
     match method {
         "GET" if query.contains("uploads") => Operation::ListUploads,
+        "GET" if query.contains("list-type=2") => Operation::List,
         "GET" => Operation::Get,
         "HEAD" => Operation::Head,
         "PUT" if query.contains("partNumber=") => Operation::Part,
@@ -316,6 +318,7 @@ impl State {
                 Some(_) => Answer::new(204, ""),
                 None => Answer::error(404, "NoSuchUpload"),
             },
+            Operation::List => self.list(path, query),
             Operation::ListUploads => {
                 let listed: String = self.uploads.iter().map(|(id, upload)| {
                     let key = upload.path.splitn(3, '/').nth(2).unwrap_or_default();
@@ -324,6 +327,36 @@ impl State {
                 Answer::new(200, format!("<ListMultipartUploadsResult>{listed}</ListMultipartUploadsResult>"))
             }
         }
+    }
+
+    /// One page of all keys under a prefix, or of those on its level with the folders beside them.
+    fn list(&self, path: &str, query: &str) -> Answer {
+        let of = |name| parameter(query, name).unwrap_or_default().replace("%2F", "/");
+        let (prefix, is_level) = (of("prefix"), of("delimiter") == "/");
+        let bucket = format!("/{}/", path.trim_matches('/'));
+        let (mut folders, mut listed) = (BTreeSet::new(), String::new());
+        for (key, object) in &self.objects {
+            let Some(key) = key.strip_prefix(&bucket).filter(|key| key.starts_with(&prefix)) else {
+                continue;
+            };
+            match key[prefix.len()..].split_once('/').filter(|_| is_level) {
+                Some((folder, _)) => drop(folders.insert(format!("{prefix}{folder}/"))),
+                None => {
+                    let (size, etag) = (object.bytes.len(), &object.etag);
+                    let _ = write!(
+                        listed,
+                        "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>{etag}</ETag><LastModified>2026-11-24T00:00:00.000Z</LastModified></Contents>"
+                    );
+                }
+            }
+        }
+        for folder in folders {
+            let _ = write!(listed, "<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>");
+        }
+        Answer::new(
+            200,
+            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>"),
+        )
     }
 
     /// The bytes that a request wants copied: of an object, or of a range of it.

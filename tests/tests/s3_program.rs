@@ -131,6 +131,29 @@ async fn uploads_are_listed_and_aborted_by_age() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_told_once_beside_its_counts() -> anyhow::Result<()> {
+    let (s3, folder) = (BrokenS3::start().await?, tempfile::tempdir()?);
+    for key in ["gl/a.json", "gl/deep/b.json", "glue.json"] {
+        s3.put(&format!("/data/{key}"), "[1]");
+    }
+    let list = ["list", "s3://data/gl/", "--glob", "gl/**", "--output", "json"];
+    let done = ran(folder.path(), s3.endpoint_url(), &list).await?;
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let told = text(&done.stdout);
+    assert_eq!(told.matches("\"objects\"").count(), 1, "{told}");
+    let told: serde_json::Value = serde_json::from_str(&told)?;
+    let mut uris: Vec<_> =
+        told["objects"].as_array().unwrap().iter().map(|it| it["uri"].as_str().unwrap()).collect();
+    uris.sort_unstable();
+    assert_eq!(uris, ["s3://data/gl/a.json", "s3://data/gl/deep/b.json"]);
+    assert_eq!((&told["count"], &told["bytes"], &told["lookedAt"]), (&2.into(), &6.into(), &2.into()));
+    let schema = Command::new(built("batchwright")?).args(["schema", "s3", "list"]).output().await?;
+    let schema = jsonschema::validator_for(&serde_json::from_slice(&schema.stdout)?)?;
+    assert!(schema.is_valid(&told), "{told}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fifo_and_standard_output_are_written_to_and_stay_what_they_are() -> anyhow::Result<()> {
     let (s3, folder) = (BrokenS3::start().await?, tempfile::tempdir()?);
     let at = |name: &str| folder.path().join(name);

@@ -41,8 +41,10 @@ impl<W: Write> Records<W> {
         writeln!(self.out, "{line}")
     }
 
-    /// Ends the list; `rest` are the fields of an object that follow it.
+    /// Ends the list; `rest` are the fields of an object that follow it. None may have the list's name: a parser would
+    /// keep one of the two.
     pub(crate) fn finish(mut self, rest: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
+        debug_assert!(!rest.contains_key(self.name), "the list is named {:?} already", self.name);
         if self.output == Output::Json {
             if self.count == 0 {
                 write!(self.out, "{{\"{}\": [", self.name)?;
@@ -79,6 +81,13 @@ mod tests {
             let parsed: Value = serde_json::from_str(&printed(Output::Json, &records)).unwrap();
             assert_eq!(parsed, json!({"jobs": records, "total": records.len()}));
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "the list is named \"jobs\" already")]
+    fn no_field_has_the_name_of_the_list() {
+        let list = Records::new(Vec::new(), Output::Json, "jobs");
+        let _ = list.finish(&Map::from_iter([("jobs".to_owned(), json!(1))]));
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub(crate) async fn list(buckets: &S3Buckets, args: &ListArgs) -> Result<Exit, F
         return Err(Failure::Broken(anyhow::Error::new(error).context("stdout")));
     }
     let listed = listed.map_err(|failure| Failure::Broken(failure.into()))?;
-    let counts = json!(listed);
+    // Not as the function names them: `objects` is the list here.
+    let counts = json!({"count": listed.objects, "bytes": listed.bytes, "lookedAt": listed.looked_at});
     records.finish(counts.as_object().unwrap_or(&serde_json::Map::new())).context("stdout")?;
     if args.shown.output == Output::Table {
         eprintln!("{}, {} bytes", human::count(listed.objects, "object"), listed.bytes);

@@ -36,8 +36,8 @@ pub(crate) fn check(args: &[&str], stdout: &str) {
     let Some(form) = asked.filter(|form| matches!(*form, "json" | "ndjson")) else { return };
     let name = match args {
         ["dlq", command, ..] => format!("dlq {command}"),
-        // It says of itself what it found of a URI.
-        ["s3", "uri" | "list", ..] | [] => return,
+        ["s3", command @ ("list" | "uri"), ..] => format!("s3 {command}"),
+        [] => return,
         [command, ..] => (*command).to_owned(),
     };
     let line = ALL["lines"].get(&name).filter(|_| form == "ndjson");
