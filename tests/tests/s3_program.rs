@@ -313,7 +313,11 @@ async fn a_folder_is_converted_with_a_result_a_line() -> anyhow::Result<()> {
     let failed = lines.iter().filter(|line| line.get("error").is_some()).count();
     // One is no JSON; of two that would go to one place the second is told.
     assert_eq!((lines.len(), failed), (43, 2), "{}", text(&done.stdout));
-    assert!(text(&done.stderr).contains("1 were passed over"), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stderr).contains("1 name was passed over: it tells no format"),
+        "{}",
+        text(&done.stderr)
+    );
     for number in 0..40 {
         assert_eq!(
             std::fs::read_to_string(at(&format!("out/deep/er/{number}.jsonl")))?,
@@ -327,5 +331,77 @@ async fn a_folder_is_converted_with_a_result_a_line() -> anyhow::Result<()> {
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert_eq!(text(&done.stdout).lines().count(), 11);
     assert_eq!(s3.bytes("/b/up/er/17.yaml").unwrap(), b"- 17\n");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_is_no_source_of_the_next_time() -> anyhow::Result<()> {
+    let (s3, folder) = (BrokenS3::start().await?, tempfile::tempdir()?);
+    let at = |name: &str| folder.path().join(name);
+    let convert = async |source: &str, target: &str| {
+        let arguments = ["convert", source, target, "--recursive", "--to", "jsonl"];
+        ran(folder.path(), s3.endpoint_url(), &arguments).await
+    };
+    std::fs::create_dir(at("in"))?;
+    for time in ["1", "2"] {
+        for number in 0..12 {
+            std::fs::write(at(&format!("in/f{number}.json")), format!("[{time}]"))?;
+        }
+        let done = convert("in", "in").await?;
+        assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(0), 12), "{done:?}");
+        for number in 0..12 {
+            assert_eq!(std::fs::read_to_string(at(&format!("in/f{number}.jsonl")))?, format!("{time}\n"));
+        }
+        let told = text(&done.stderr);
+        assert!(time == "1" || told.contains("12 sources were passed over: they are targets here"), "{told}");
+    }
+
+    // The target below the source, and the source below the target.
+    std::fs::create_dir_all(at("nest/b/b"))?;
+    std::fs::write(at("nest/c.json"), "[1]")?;
+    std::fs::write(at("nest/b/b/d.json"), "[2]")?;
+    for _ in 0..3 {
+        let done = convert("nest", "nest/out").await?;
+        assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(0), 2), "{done:?}");
+        let done = convert("nest/b", "nest").await?;
+        assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(0), 1), "{done:?}");
+        std::fs::remove_file(at("nest/b/d.jsonl"))?;
+    }
+    assert!(at("nest/out/c.jsonl").exists() && !at("nest/out/out").exists());
+    std::fs::write(at("nest/b/d.jsonl"), "2\n")?;
+    let done = convert("nest/b", "nest").await?;
+    assert!(text(&done.stderr).contains("1 source was passed over: it is a target here"), "{done:?}");
+    assert!(!at("nest/d.jsonl").exists(), "{done:?}");
+
+    s3.put("/data/rt/a.json", "[1]");
+    for _ in 0..2 {
+        let done = convert("s3://data/rt", "s3://data/rt2").await?;
+        assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(0), 1), "{done:?}");
+    }
+    assert_eq!(s3.bytes("/data/rt2/rt/a.jsonl").unwrap(), b"1\n");
+    assert_eq!(s3.bytes("/data/rt2/rt2/rt/a.jsonl"), None);
+    let done = convert("s3://data/rt", "s3://data/rt").await?;
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
+    let done = convert("s3://data/none/", "s3://data/out").await?;
+    assert_eq!(done.status.code(), Some(0));
+    assert!(text(&done.stderr).contains("s3://data/none/: nothing to convert"), "{done:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_and_names_that_are_no_text_are_told() -> anyhow::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (s3, folder) = (BrokenS3::start().await?, tempfile::tempdir()?);
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("in"))?;
+    std::fs::write(at("in/a.json"), "[1]")?;
+    std::os::unix::fs::symlink("a.json", at("in/b.json"))?;
+    std::fs::write(at("in").join(std::ffi::OsStr::from_bytes(b"\xff.json")), "[2]")?;
+    let arguments = ["convert", "in", "out", "--recursive", "--to", "jsonl"];
+    let done = ran(folder.path(), s3.endpoint_url(), &arguments).await?;
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert!(text(&done.stderr).contains("1 symbolic link was not followed"), "{done:?}");
+    assert!(text(&done.stdout).contains("out/a.jsonl: 1 record, 2 bytes"), "{done:?}");
+    assert!(text(&done.stdout).contains("its name is no UTF-8; rename it"), "{done:?}");
     Ok(())
 }

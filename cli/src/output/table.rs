@@ -1,11 +1,13 @@
 //! Tables for people.
 
+use std::borrow::Cow;
+
 use batchwright::domain::JobStatus;
 use comfy_table::{Table, presets};
 
 use super::human;
 use super::job_view::JobView;
-use super::text::harmless;
+use super::text::{harmless, harmless_lines};
 
 /// Rows of a table beyond which only the jobs that did not succeed are shown.
 pub(crate) const ROWS_MAX: usize = 40;
@@ -78,6 +80,15 @@ fn tries(view: &JobView) -> String {
 /// The table as text, two blanks between its columns and none at the ends of its lines. What its cells hold comes
 /// from others, and is shown harmless.
 pub(crate) fn rendered(table: Table) -> String {
+    shown(table, |cell| harmless(cell))
+}
+
+/// As [`rendered`], but a cell of several lines keeps them: for cells whose lines were made harmless one by one.
+pub(crate) fn rendered_lines(table: Table) -> String {
+    shown(table, |cell| harmless_lines(cell))
+}
+
+fn shown(table: Table, harmless: impl Fn(&str) -> Cow<'_, str>) -> String {
     let mut shown = Table::new();
     shown.load_style(presets::NOTHING);
     if let Some(header) = table.header() {

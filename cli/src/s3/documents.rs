@@ -34,7 +34,7 @@ pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure
         };
         let loaded = loaded.await;
         if args.shown.output != Output::Table {
-            results.push(source, loaded, |_| (true, String::new()))?;
+            results.push(source, loaded, |_| (true, Vec::new()))?;
             continue;
         }
         // For people, the value itself is what there is to see.
@@ -126,7 +126,7 @@ async fn written(
             "{records}, {} bytes in, {} bytes out, sha256 {}",
             done.bytes_in, done.bytes_out, done.sha256
         );
-        (true, words)
+        (true, vec![words])
     })?;
     results.finish()
 }
@@ -184,7 +184,7 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
             let findings = seen.findings.iter().map(said);
             let hidden = seen.errors + seen.warnings - seen.findings.len() as u64;
             let rest = (hidden > 0).then(|| format!("{hidden} more are not shown"));
-            (seen.valid, std::iter::once(counts).chain(findings).chain(rest).collect::<Vec<_>>().join("\n"))
+            (seen.valid, std::iter::once(counts).chain(findings).chain(rest).collect())
         })?;
     }
     results.finish()

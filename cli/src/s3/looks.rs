@@ -28,7 +28,7 @@ pub(crate) async fn info(buckets: &S3Buckets, args: &LookArgs) -> Result<Exit, F
     let mut found = std::pin::pin!(each(&uris, args.concurrency.into(), None, work));
     for uri in &uris {
         let Some(became) = found.next().await else { break };
-        results.push(uri, became, |info| (true, said(info)))?;
+        results.push(uri, became, |info| (true, vec![said(info)]))?;
     }
     results.finish()
 }
@@ -43,8 +43,9 @@ pub(crate) async fn access(buckets: &S3Buckets, args: &LookArgs) -> Result<Exit,
     let mut found = std::pin::pin!(each(&uris, args.concurrency.into(), None, work));
     for uri in &uris {
         let Some(became) = found.next().await else { break };
-        results
-            .push(uri, became, |found| (found.access, if found.access { "yes" } else { "no" }.to_owned()))?;
+        results.push(uri, became, |found| {
+            (found.access, vec![if found.access { "yes" } else { "no" }.to_owned()])
+        })?;
     }
     results.finish()
 }
@@ -59,7 +60,7 @@ pub(crate) async fn wait(buckets: &S3Buckets, args: &WaitArgs) -> Result<Exit, F
     let mut found = std::pin::pin!(each(&args.uris, args.uris.len(), None, work));
     for uri in &args.uris {
         let Some(became) = found.next().await else { break };
-        results.push(uri, became, |info| (true, said(info)))?;
+        results.push(uri, became, |info| (true, vec![said(info)]))?;
     }
     results.finish()
 }
@@ -79,7 +80,7 @@ pub(crate) async fn copy(buckets: &S3Buckets, args: &CopyArgs) -> Result<Exit, F
     };
     let mut results = Results::new(args.shown.output);
     results.push(&args.source, copying.await, |copied| {
-        (true, format!("{} bytes at {}", copied.size_bytes, copied.to))
+        (true, vec![format!("{} bytes at {}", copied.size_bytes, copied.to)])
     })?;
     results.finish()
 }

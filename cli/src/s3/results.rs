@@ -21,6 +21,9 @@ pub(crate) struct Results {
     is_lines: bool,
 }
 
+/// Whether a result is well, and what it is in words, a line each.
+pub(crate) type Told = (bool, Vec<String>);
+
 #[derive(Serialize)]
 struct Line<'a, T> {
     uri: &'a str,
@@ -55,24 +58,29 @@ impl Results {
         }
     }
 
-    /// Takes a result; `told` says in words what it is, and whether it is well.
+    /// Takes a result; `told` says what it is.
     pub(crate) fn push<T: Serialize>(
         &mut self,
         uri: &str,
         became: Result<T, objects::Failure>,
-        told: impl FnOnce(&T) -> (bool, String),
+        told: impl FnOnce(&T) -> Told,
     ) -> Result<(), Failure> {
         let (is_well, words) = match &became {
             Ok(result) => told(result),
-            Err(failure) => (false, failure.to_string()),
+            Err(failure) => {
+                // Its name stands before it already.
+                let words = failure.message.strip_prefix(uri).and_then(|rest| rest.strip_prefix(": "));
+                (false, vec![words.unwrap_or(&failure.message).to_owned()])
+            }
         };
         self.all_well &= is_well;
-        if self.output == Output::Table && self.is_lines {
-            let line = format!("{}: {}", harmless(uri), harmless(&words));
-            return Ok(writeln!(self.records.out(), "{line}").context("stdout")?);
-        }
         if self.output == Output::Table {
-            self.rows.add_row([uri.to_owned(), words]);
+            let words: Vec<_> = words.iter().map(|words| harmless(words)).collect();
+            let (uri, words) = (harmless(uri), words.join("\n"));
+            if self.is_lines {
+                return Ok(writeln!(self.records.out(), "{uri}: {words}").context("stdout")?);
+            }
+            self.rows.add_row([uri.into_owned(), words]);
             return Ok(());
         }
         let (result, error) = match became {
@@ -88,7 +96,7 @@ impl Results {
             Output::Table if self.is_lines => {}
             Output::Table => {
                 let out = self.records.out();
-                writeln!(out, "{}", table::rendered(self.rows))
+                writeln!(out, "{}", table::rendered_lines(self.rows))
                     .and_then(|()| out.flush())
                     .context("stdout")?;
             }

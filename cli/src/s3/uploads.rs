@@ -39,7 +39,7 @@ pub(crate) async fn uploads(buckets: &S3Buckets, args: &UploadsArgs) -> Result<E
             let is_old = before.is_some_and(|before| initiated.is_some_and(|at| at <= before));
             results.push(&uri, looked_at(buckets, upload, initiated, is_old).await, |found| {
                 let since = found.initiated.clone().unwrap_or_default();
-                (true, format!("{since}{}", if found.aborted { ", aborted" } else { "" }))
+                (true, vec![format!("{since}{}", if found.aborted { ", aborted" } else { "" })])
             })?;
         }
         match listed.next {

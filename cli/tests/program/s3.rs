@@ -58,6 +58,12 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_1() {
         ended.stdout.contains("invalid: 2 records, 1 error") && ended.stdout.contains("line 2"),
         "{ended:?}"
     );
+    folder.write("worse.jsonl", "{]\n{]\n{\"a\\n\": 1, \"a\\n\": 2}\n");
+    let ended = folder.run(&["s3", "validate", "worse.jsonl"]);
+    // The heading, the counts, and a line for each finding.
+    assert_eq!(ended.stdout.lines().count(), 5, "{ended:?}");
+    let ended = folder.run(&["s3", "convert", "worse.jsonl", "out.json"]);
+    assert_eq!(ended.stdout.matches("worse.jsonl").count(), 1, "the name is told once: {ended:?}");
 }
 
 #[test]
