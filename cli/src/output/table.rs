@@ -80,12 +80,12 @@ fn tries(view: &JobView) -> String {
 /// The table as text, two blanks between its columns and none at the ends of its lines. What its cells hold comes
 /// from others, and is shown harmless.
 pub(crate) fn rendered(table: Table) -> String {
-    shown(table, |cell| harmless(cell))
+    shown(table, harmless)
 }
 
 /// As [`rendered`], but a cell of several lines keeps them: for cells whose lines were made harmless one by one.
 pub(crate) fn rendered_lines(table: Table) -> String {
-    shown(table, |cell| harmless_lines(cell))
+    shown(table, harmless_lines)
 }
 
 fn shown(table: Table, harmless: impl Fn(&str) -> Cow<'_, str>) -> String {

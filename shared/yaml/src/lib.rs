@@ -1,8 +1,10 @@
 //! How job files and documents read YAML: within a budget, because a few aliases can stand for gigabytes, and with
 //! refusals in our words.
 
+use std::collections::HashSet;
+
 use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::granit_parser::Parser;
+use serde_saphyr::granit_parser::{Event, Parser};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Options};
 
@@ -67,7 +69,23 @@ pub fn reason(error: &Error, remedies: &Remedies) -> String {
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
             format!("more than one document; {}", remedies.documents)
         }
+        Error::NonFiniteFloat { value, .. } if value.contains(|c: char| c.is_ascii_digit()) => {
+            format!("the number {value} is too large for a double; write it in quotes, as a text")
+        }
         Error::NonFiniteFloat { .. } => format!("a number must be finite{}", remedies.infinities),
+        Error::NullIntoString { .. } => "a key is null or missing; write it in quotes, as in \"null\"".to_owned(),
+        Error::Unexpected { expected, .. } if expected.contains("string") => {
+            "a key is a list or a mapping, which JSON's keys can't be; write a text".to_owned()
+        }
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            "an alias (*) stands within what it repeats, which would never end; write the value out".to_owned()
+        }
+        Error::UnknownAnchor { .. } => {
+            "the alias (*) repeats nothing, because no anchor (&) of its name stands before it; write the value, or put a text in quotes".to_owned()
+        }
+        Error::InvalidScalar { .. } | Error::InvalidBooleanStrict { .. } => {
+            "the value is not of the type that its tag says; correct one of them".to_owned()
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -77,9 +95,48 @@ pub fn reason(error: &Error, remedies: &Remedies) -> String {
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default().trim();
-            first.split(" at line ").next().unwrap_or(first).trim_end_matches('.').to_owned()
+            let words = first.split(" at line ").next().unwrap_or(first).trim_end_matches('.');
+            match error {
+                Error::Message { .. } => words.to_owned(),
+                // Of a comma too many the parser says that something broke off.
+                _ if words.contains("EOF while parsing an implicit flow mapping") => {
+                    "nothing stands before a comma; write the entry, or take the comma out".to_owned()
+                }
+                _ => format!("{words}; correct what begins here, or put a text in quotes"),
+            }
         }
     }
+}
+
+/// Finds the first key that is spelled like another one of its mapping, be it quoted or not: its line from 1, and its
+/// column in characters from 1. What the document has been read of must be within its budget.
+pub fn repeated_key(text: &str) -> Option<(u64, u64)> {
+    // Of each open container: its keys if it is a mapping, and whether the next node is one.
+    let mut open: Vec<Option<(HashSet<String>, bool)>> = Vec::new();
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        let key = match &event {
+            Event::Scalar(key, ..) => Some(key.to_string()),
+            Event::Alias(_) | Event::SequenceStart(..) | Event::MappingStart(..) => None,
+            Event::SequenceEnd | Event::MappingEnd => {
+                open.pop();
+                continue;
+            }
+            _ => continue,
+        };
+        if let Some(Some((keys, is_key))) = open.last_mut() {
+            let is_repeated = *is_key && key.is_some_and(|key| !keys.insert(key));
+            *is_key = !*is_key;
+            if is_repeated {
+                return Some((span.start.line() as u64, span.start.col() as u64 + 1));
+            }
+        }
+        match event {
+            Event::SequenceStart(..) => open.push(None),
+            Event::MappingStart(..) => open.push(Some((HashSet::new(), true))),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A tag that is not read.
@@ -127,6 +184,19 @@ pub fn foreign_tag(text: &str) -> Option<ForeignTag> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_found_where_it_stands_a_second_time() {
+        for (text, place) in [
+            ("1: a\n\"1\": b", Some((2, 1))),
+            ("a: {é: [a, a], \"é\": 2}", Some((1, 16))),
+            ("- a: 1\n- a: 2", None),
+            ("a: a\nb: {a: b}", None),
+            ("&x a: *x\n*x : c", None),
+        ] {
+            assert_eq!(repeated_key(text), place, "{text}");
+        }
+    }
 
     #[test]
     fn tags_of_the_core_schema_are_read_and_others_are_found_where_they_stand() {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason, repeated_key};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
@@ -27,6 +27,7 @@ pub(super) fn parse(text: &str) -> Result<LinedValue, Problem> {
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let line = error.location().map(|location| location.line()).filter(|&line| line > 0);
+        let line = line.or_else(|| repeated_key(text).map(|(line, _)| line));
         let message = format!("invalid YAML: {}", reason(error, &REMEDIES));
         Problem { line, field: None, message }
     })?;
@@ -119,7 +120,7 @@ impl<'de> Visitor<'de> for Build {
         let mut seen = HashSet::new();
         while let Some((key, value)) = map.next_entry::<String, _>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice in one mapping")));
+                return Err(A::Error::custom(format!("the key {key:?} stands twice in one mapping; remove one")));
             }
             members.push((key, value));
         }

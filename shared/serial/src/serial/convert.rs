@@ -110,7 +110,8 @@ where
                 }
                 passed => passed?,
             };
-            let text = yaml::write(&exact_value::parse_unique(&memory.bytes, TextPosition::START)?)?;
+            let mut tree = exact_value::parse_unique(&memory.bytes, TextPosition::START)?;
+            let text = yaml::write(&mut tree)?;
             let written = copy_text(&text, sink, to, options).await?.written;
             (Passed { written, ..passed }, bytes_in)
         }

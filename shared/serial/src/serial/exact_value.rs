@@ -195,6 +195,38 @@ impl ExactValue {
         }
     }
 
+    /// Visits the scalars in their order, and `None` for each key.
+    pub(super) fn each_scalar(&mut self, visit: &mut impl FnMut(Option<&mut Self>)) {
+        match self {
+            Self::List(items) => items.iter_mut().for_each(|item| item.each_scalar(visit)),
+            Self::Object(members) => members.iter_mut().for_each(|(_, value)| {
+                visit(None);
+                value.each_scalar(visit);
+            }),
+            scalar => visit(Some(scalar)),
+        }
+    }
+
+    /// The first number that is infinite as a double, and its JSON Pointer.
+    pub(super) fn infinite_number(&self) -> Option<(String, &str)> {
+        let (step, (pointer, digits)) = match self {
+            Self::Number(digits) => {
+                return digits.parse::<f64>().is_ok_and(f64::is_infinite).then_some((String::new(), digits));
+            }
+            Self::List(items) => items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| Some((index.to_string(), item.infinite_number()?)))?,
+            Self::Object(members) => {
+                members.iter().find_map(|(key, value)| Some((key.clone(), value.infinite_number()?)))?
+            }
+            _ => return None,
+        };
+        let mut whole = String::new();
+        push_step(&mut whole, &step);
+        Some((whole + &pointer, digits))
+    }
+
     /// A number's nearest double.
     pub(super) fn as_f64(&self) -> Option<f64> {
         if let Self::Number(digits) = self { digits.parse().ok() } else { None }
@@ -249,7 +281,7 @@ fn push_quoted(text: &str, out: &mut String) {
 }
 
 impl Serialize for ExactValue {
-    /// For YAML: whole numbers as such, others as doubles. Errs where neither holds the number.
+    /// For YAML: whole numbers as such, others as doubles, whose digits are put right in the text.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_unit(),
@@ -258,12 +290,8 @@ impl Serialize for ExactValue {
                 match (digits.parse::<i64>(), digits.parse::<u64>(), digits.parse::<f64>()) {
                     (Ok(number), _, _) if number != 0 || &**digits == "0" => serializer.serialize_i64(number),
                     (_, Ok(number), _) => serializer.serialize_u64(number),
-                    (_, _, Ok(number)) if number.is_finite() && !is_whole_beyond_double(digits, number) => {
-                        serializer.serialize_f64(number)
-                    }
-                    _ => Err(serde::ser::Error::custom(format!(
-                        "the number {digits} is too large for YAML's; write it as text"
-                    ))),
+                    (_, _, Ok(number)) => serializer.serialize_f64(number),
+                    _ => Err(serde::ser::Error::custom(format!("{digits} is no number"))),
                 }
             }
             Self::Text(text) => serializer.serialize_str(text),
@@ -271,11 +299,6 @@ impl Serialize for ExactValue {
             Self::Object(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
         }
     }
-}
-
-/// Whether a number written without fraction or exponent loses digits as a double.
-fn is_whole_beyond_double(digits: &str, number: f64) -> bool {
-    !digits.contains(['.', 'e', 'E']) && format!("{number:.0}") != digits
 }
 
 #[cfg(test)]

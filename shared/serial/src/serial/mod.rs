@@ -28,8 +28,8 @@
 //! members and members that stand twice stay as they are. Where a record has to fit on a line, its line
 //! breaks and the indentation behind them are left out. A FeatureCollection's members beside `features` are
 //! handed back as a [`Header`], and come back from it in a conversion to a FeatureCollection.
-//! YAML has one kind of number with a fraction, the double, and no mapping with a key twice: what would be
-//! lost on the way is refused, except digits beyond a double's. YAML is read as 1.2 has it, and written so that
+//! So do the digits of numbers from YAML and to it. Refused are a mapping with a key twice, a number that is
+//! infinite as a double, and one in hexadecimal or octal digits of more than 64 bits. YAML is read as 1.2 has it, and written so that
 //! 1.1 reads the same; a writer of 1.1 leaves texts such as `0o7` and `1e3` bare, which are numbers in 1.2.
 //!
 //! # What is read
@@ -61,9 +61,9 @@
 //! | `layout`, `compact`, `output`, `sink` | what stands around records; bytes packed, counted, digested |
 //! | `gzip` | members of gzip that follow each other |
 //! | `convert`, `way`, `wanted`, `load`, `validate` | the operations |
-//! | `tree`, `yaml` | values with their digits, and YAML |
+//! | `exact_value`, `yaml`, `yaml_digits` | values with their digits, YAML, and the digits of its numbers |
 //! | `geojson` | RFC 7946's rules |
-//! | `format`, `limits`, `place`, `error` | names, bounds, places and what fails |
+//! | `format`, `limits`, `text_position`, `error` | names, bounds, places and what fails |
 
 mod compact;
 mod convert;
@@ -91,6 +91,7 @@ mod validate;
 mod wanted;
 mod way;
 mod yaml;
+mod yaml_digits;
 
 pub use convert::{ConvertOptions, Report, convert, dump};
 pub use error::SerialError;

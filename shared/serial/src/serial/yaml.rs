@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason, repeated_key};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
@@ -12,6 +12,7 @@ use serde_saphyr::budget::BudgetBreach;
 use super::exact_value::ExactValue;
 use super::limits::YAML_DEPTH_MAX;
 use super::text_position::{Fault, TextPosition};
+use super::yaml_digits;
 
 const REMEDIES: Remedies = Remedies {
     merge_keys: "write the members out",
@@ -23,9 +24,12 @@ const REMEDIES: Remedies = Remedies {
 /// Reads the one document of a text; nothing at all is null.
 pub(super) fn read(text: &str, max_bytes: usize) -> Result<ExactValue, Fault> {
     let options = options(max_bytes, YAML_DEPTH_MAX as usize);
-    let tree = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let mut tree: ExactValue = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
-        let place = error.location().and_then(|location| place_of(text, location.line(), location.column()));
+        let place = error.location().map(|location| (location.line(), location.column()));
+        // The reader takes `1` and `"1"` for two keys, and tells no place of what is found wrong with them here.
+        let place = place.or_else(|| repeated_key(text));
+        let place = place.and_then(|(line, column)| place_of(text, line, column));
         let mut message = format!("invalid YAML: {}", reason(error, &REMEDIES));
         if let (true, Some(line)) = (is_of_documents(error), second_document(text)) {
             message += &format!("; document 2 begins on line {line}");
@@ -36,7 +40,10 @@ pub(super) fn read(text: &str, max_bytes: usize) -> Result<ExactValue, Fault> {
         Some(ForeignTag { line, column, message }) => {
             Err(Fault { place: place_of(text, line, column), record: None, message })
         }
-        None => Ok(tree),
+        None => {
+            yaml_digits::restore(&mut tree, text)?;
+            Ok(tree)
+        }
     }
 }
 
@@ -67,17 +74,25 @@ fn second_document(text: &str) -> Option<usize> {
     None
 }
 
-/// Writes a document. Members keep their order; texts that look like something else are quoted. Errs
-/// where a number can't be held.
-pub(super) fn write(tree: &ExactValue) -> Result<String, Fault> {
+/// Writes a document. Members keep their order, numbers their digits; texts that look like something else are
+/// quoted. Errs where a number is infinite as a double, and where nesting is too deep.
+pub(super) fn write(tree: &mut ExactValue) -> Result<String, Fault> {
     if tree.depth() > YAML_DEPTH_MAX {
         let message = format!(
             "nested more than {YAML_DEPTH_MAX} deep, which YAML is not written; flatten it, or write JSON"
         );
         return Err(Fault::of_input(message));
     }
-    serde_saphyr::to_string(tree)
-        .map_err(|error| Fault::of_input(format!("can't be written as YAML: {error}")))
+    if let Some((pointer, digits)) = tree.infinite_number() {
+        let at = if pointer.is_empty() { String::new() } else { format!("at {pointer}: ") };
+        let message = format!(
+            "{at}the number {digits} is too large for a double, which YAML's numbers are to its readers; write it as a text in quotes"
+        );
+        return Err(Fault::of_input(message));
+    }
+    let yaml = serde_saphyr::to_string(tree)
+        .map_err(|error| Fault::of_input(format!("can't be written as YAML: {error}; write JSON")))?;
+    Ok(yaml_digits::spell_out(yaml, tree))
 }
 
 /// The byte at a line and a column of characters, both from 1.
@@ -165,7 +180,9 @@ impl<'de> Visitor<'de> for Build {
         let mut seen = HashSet::new();
         while let Some((key, value)) = map.next_entry::<String, _>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice in one mapping")));
+                return Err(A::Error::custom(format!(
+                    "the key {key:?} stands twice in one mapping; remove one"
+                )));
             }
             members.push((key, value));
         }

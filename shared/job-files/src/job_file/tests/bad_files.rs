@@ -528,6 +528,11 @@ const BAD_FILES: &[(&str, &str, &str)] = &[
     ),
     (
         "x.yaml",
+        "jobName: a\nparameters:\n  1: a\n  \"1\": b\n",
+        r#"x.yaml: line 4: invalid YAML: the key "1" stands twice in one mapping; remove one"#,
+    ),
+    (
+        "x.yaml",
         "jobName: a\n  jobQueue: q\n",
         "x.yaml: line 2: invalid YAML: mapping values are not allowed in this context",
     ),

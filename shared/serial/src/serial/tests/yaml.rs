@@ -146,15 +146,61 @@ fn numbers_keep_their_value_or_are_refused() {
         let numbers = |text: &str| serde_json::from_str::<Vec<serde_json::Number>>(text).unwrap();
         assert_eq!(numbers(&found), numbers(back), "{yaml}");
     }
-    for json in ["[1e400]", "[123456789012345678901234567890]"] {
+    for (json, expected) in [
+        ("[1, {\"a/b\": [1e400]}]", "at /1/a~1b/0: the number 1e400 is too large for a double"),
+        ("-1e999", "the number -1e999 is too large for a double"),
+    ] {
         let message = refused(json, "json", "yaml");
         assert!(
-            message.contains(&format!(
-                "the number {} is too large for YAML's; write it as text",
-                &json[1..json.len() - 1]
-            )),
+            message.starts_with(expected) && message.ends_with("write it as a text in quotes"),
             "{message}"
         );
+    }
+}
+
+/// Digits that neither a double nor 64 bits hold.
+const LONG: [&str; 11] = [
+    "0.12345678901234567890123",
+    "-0.10000000000000001",
+    "1.0e-400",
+    "9007199254740993.0",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "12345678901234567890123",
+    "123456789012345678901234567890",
+    "12345678901234567890123456789012345678901234567890",
+    "1.50",
+    "340282366920938463463374607431768211456",
+];
+
+#[test]
+fn digits_stay_from_yaml_and_to_it() {
+    let list = format!("[{}]", LONG.join(","));
+    let object = format!("{{\"1.5\":{},\"a\":[[],{{}},\"0.12345678901234567890123\",{}]}}", LONG[0], LONG[4]);
+    for json in [&*list, &object, LONG[0]] {
+        let yaml = converted(json, "json", "yaml").unwrap();
+        assert_eq!(converted(&yaml, "yaml", "json").unwrap().trim_end(), json, "{yaml}");
+    }
+    // What an alias repeats, tags, and what JSON spells otherwise.
+    for (yaml, json) in [
+        (
+            "a: &x [1.50, {k: 2.50}, &y .5]\nb: [*x, 3.50, *y]\n*y : 4.50",
+            "{\"a\":[1.50,{\"k\":2.50},0.5],\"b\":[[1.50,{\"k\":2.50},0.5],3.50,0.5],\".5\":4.50}",
+        ),
+        (
+            "[é, +1.0e-400, 1., !!float \"2.50\", !!str 2.50, 0x1F, -12e03]",
+            "[\"é\",1.0e-400,1.0,2.50,\"2.50\",31,-12e03]",
+        ),
+        (
+            "t: 1e-400\nid: 123456789012345678901234567890",
+            "{\"t\":1e-400,\"id\":123456789012345678901234567890}",
+        ),
+        (
+            "[!!str 0xFFFFFFFFFFFFFFFFFF, '0xFFFFFFFFFFFFFFFFFF']",
+            "[\"0xFFFFFFFFFFFFFFFFFF\",\"0xFFFFFFFFFFFFFFFFFF\"]",
+        ),
+    ] {
+        assert_eq!(converted(yaml, "yaml", "json").unwrap().trim_end(), json, "{yaml}");
     }
 }
 
@@ -170,9 +216,43 @@ fn yaml_that_has_no_json_is_refused_with_its_place() {
         ("# one\n---\na: 1\n...\n# two\nb: 2\n", "document 2 begins on line 6"),
         ("--- |\n text\n---\n- 2\n---\n- 3\n", "document 2 begins on line 3"),
         ("a: &x {b: 1}\nc:\n  <<: *x\n", "merge keys (<<) are not read; write the members out"),
-        ("a: *x\n", "invalid YAML"),
+        (
+            "a: *x\n",
+            "invalid YAML: the alias (*) repeats nothing, because no anchor (&) of its name stands before it",
+        ),
         ("é: [1, 2\n", "invalid YAML"),
-        ("? [a]\n: 1\n", "invalid YAML"),
+        (
+            "? [a]\n: 1\n",
+            "line 1, column 3 (byte 2): invalid YAML: a key is a list or a mapping, which JSON's keys can't be; write a text",
+        ),
+        (
+            "a: 0\nid: 0xFFFFFFFFFFFFFFFFFF",
+            "line 2, column 5 (byte 9): the number 0xFFFFFFFFFFFFFFFFFF has more than 64 bits; write it in decimal digits",
+        ),
+        (
+            "a: 1e400",
+            "line 1, column 4 (byte 3): invalid YAML: the number 1e400 is too large for a double; write it in quotes",
+        ),
+        (
+            "1: a\n\"1\": b\n",
+            "line 2, column 1 (byte 5): invalid YAML: the key \"1\" stands twice in one mapping; remove one",
+        ),
+        (
+            "null: a\n",
+            "line 1, column 1 (byte 0): invalid YAML: a key is null or missing; write it in quotes, as in \"null\"",
+        ),
+        ("?\n", "a key is null or missing"),
+        (
+            "a: &x [*x]\n",
+            "column 8 (byte 7): invalid YAML: an alias (*) stands within what it repeats, which would never end; write the value out",
+        ),
+        ("a: !!int x\n", "invalid YAML: the value is not of the type that its tag says; correct one of them"),
+        ("a: !!bool 7\n", "invalid YAML: the value is not of the type that its tag says"),
+        (
+            "[,a]\n",
+            "line 1, column 2 (byte 1): invalid YAML: nothing stands before a comma; write the entry, or take the comma out",
+        ),
+        ("a: \"b\n", "unclosed quote; correct what begins here, or put a text in quotes"),
     ] {
         let message = refused(yaml, "yaml", "json");
         assert!(message.contains(expected), "{yaml}: {message}");
