@@ -86,6 +86,9 @@ pub fn reason(error: &Error, remedies: &Remedies) -> String {
         Error::InvalidScalar { .. } | Error::InvalidBooleanStrict { .. } => {
             "the value is not of the type that its tag says; correct one of them".to_owned()
         }
+        Error::ExternalMessage { msg, .. } if msg.contains("recursion limit exceeded") => {
+            format!("it is nested too deep; {}", remedies.excess)
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -108,9 +111,18 @@ pub fn reason(error: &Error, remedies: &Remedies) -> String {
     }
 }
 
-/// Finds the first key that is spelled like another one of its mapping, be it quoted or not: its line from 1, and its
-/// column in characters from 1. What the document has been read of must be within its budget.
-pub fn repeated_key(text: &str) -> Option<(u64, u64)> {
+/// Returns where an error stands in a text: the line from 1, and the column in characters from 1.
+pub fn place(error: &Error, text: &str) -> Option<(u64, u64)> {
+    // The parser takes `1` and `"1"` for two keys. Who reads both as one text finds that out, and the error stands where
+    // their mapping does, if anywhere.
+    let repeated = if matches!(error, Error::Message { .. }) { repeated_key(text) } else { None };
+    let location = error.location().map(|location| (location.line(), location.column()));
+    repeated.or(location.filter(|&(line, _)| line > 0))
+}
+
+/// Finds the first key that is spelled like another one of its mapping, be it quoted or not. What the document has been
+/// read of must be within its budget.
+fn repeated_key(text: &str) -> Option<(u64, u64)> {
     // Of each open container: its keys if it is a mapping, and whether the next node is one.
     let mut open: Vec<Option<(HashSet<String>, bool)>> = Vec::new();
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason, repeated_key};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, place, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
@@ -26,8 +26,7 @@ pub(super) fn parse(text: &str) -> Result<LinedValue, Problem> {
     let options = options(WHOLE_FILE_MAX_BYTES, DEPTH_MAX);
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
-        let line = error.location().map(|location| location.line()).filter(|&line| line > 0);
-        let line = line.or_else(|| repeated_key(text).map(|(line, _)| line));
+        let line = place(error, text).map(|(line, _)| line);
         let message = format!("invalid YAML: {}", reason(error, &REMEDIES));
         Problem { line, field: None, message }
     })?;
@@ -120,7 +119,9 @@ impl<'de> Visitor<'de> for Build {
         let mut seen = HashSet::new();
         while let Some((key, value)) = map.next_entry::<String, _>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice in one mapping; remove one")));
+                return Err(A::Error::custom(format!(
+                    "the key {key:?} stands twice in one mapping; remove one"
+                )));
             }
             members.push((key, value));
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, reason, repeated_key};
+use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, place, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
@@ -26,10 +26,7 @@ pub(super) fn read(text: &str, max_bytes: usize) -> Result<ExactValue, Fault> {
     let options = options(max_bytes, YAML_DEPTH_MAX as usize);
     let mut tree: ExactValue = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
-        let place = error.location().map(|location| (location.line(), location.column()));
-        // The reader takes `1` and `"1"` for two keys, and tells no place of what is found wrong with them here.
-        let place = place.or_else(|| repeated_key(text));
-        let place = place.and_then(|(line, column)| place_of(text, line, column));
+        let place = place(error, text).and_then(|(line, column)| place_of(text, line, column));
         let mut message = format!("invalid YAML: {}", reason(error, &REMEDIES));
         if let (true, Some(line)) = (is_of_documents(error), second_document(text)) {
             message += &format!("; document 2 begins on line {line}");

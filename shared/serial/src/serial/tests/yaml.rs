@@ -221,6 +221,7 @@ fn yaml_that_has_no_json_is_refused_with_its_place() {
             "invalid YAML: the alias (*) repeats nothing, because no anchor (&) of its name stands before it",
         ),
         ("é: [1, 2\n", "invalid YAML"),
+        ("a:\n  1: a\n  \"1\": b\n", "line 3, column 3 (byte 12)"),
         (
             "? [a]\n: 1\n",
             "line 1, column 3 (byte 2): invalid YAML: a key is a list or a mapping, which JSON's keys can't be; write a text",
