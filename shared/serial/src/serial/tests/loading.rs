@@ -111,7 +111,7 @@ fn json_is_dumped_in_every_format() {
                 &features[1..features.len() - 1]
             ),
         ),
-        ("yaml", "- type: Feature\n  geometry: null\n  properties:\n    é: 1.5\n".to_owned()),
+        ("yaml", "- type: Feature\n  geometry: null\n  properties:\n    é: 1.50\n".to_owned()),
     ] {
         let mut sink = AsyncSink(Vec::new());
         let report = block_on(dump(features, &mut sink, format(to), &ConvertOptions::default())).unwrap();
