@@ -87,6 +87,7 @@ pub async fn log_lines(engine: &LocalEngine, stream: &str) -> Result<Vec<String>
 /// Where this program's own file can't be found.
 pub fn settings(caller: &Path, workdir: Option<&Path>) -> anyhow::Result<ProcessSettings> {
     Ok(ProcessSettings {
+        job_file: None,
         attendant: attendant()?,
         workdir: workdir.map(Path::to_owned),
         caller_folder: caller.to_owned(),

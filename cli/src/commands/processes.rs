@@ -30,6 +30,7 @@ pub(super) async fn settings(
     let caller: Vec<Variable> = std::env::vars_os().collect();
     let containers = args.containers.or(of_file.containers).map(runtime);
     Ok(ProcessSettings {
+        job_file: job_file.map(Path::to_owned),
         attendant: AttendantProgram::this().context("the program's own file can't be found")?,
         workdir,
         caller_folder,

@@ -6,7 +6,7 @@ use anyhow::Context;
 use batchwright::domain::{Job, JobDefinition, JobHead};
 use batchwright::engine::VirtualClock;
 use batchwright::job_file;
-use batchwright::local::{Controller, End, Mode, Options, RunningProcess, StateDir};
+use batchwright::local::{Controller, End, Mode, Options, Others, RunningProcess, StateDir};
 use batchwright::ports::{Clock, JobQueries, SystemClock};
 
 use super::{interrupt, processes, runs, summary};
@@ -60,7 +60,9 @@ async fn run_in<C: Clock + Clone + 'static>(
     );
     let ran = controller.run(&args.file, args.rerun, definitions, observer.as_ref(), stop).await;
     drop(observer);
-    match ran? {
+    let ran = ran?;
+    tell_of_others(&controller.others().await?);
+    match ran {
         (_, End::Stopped { unfinished }) => {
             eprintln!(
                 "interrupted: {} not ended; what runs goes on by itself, and the same command takes it up again",
@@ -92,6 +94,22 @@ async fn under_way<S: JobQueries>(store: S, file: PathBuf) -> Vec<JobHead> {
         heads.extend(known.filter(is_under_way).map(|job| job.head));
     }
     heads
+}
+
+/// Says which jobs of the folder the run has not waited for.
+fn tell_of_others(others: &Others) {
+    if others.unfinished == 0 {
+        return;
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let files =
+        others.files.iter().map(|file| file.strip_prefix(&here).unwrap_or(file).display().to_string());
+    let files: Vec<String> = files.collect();
+    let files = if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) };
+    eprintln!(
+        "left to others: {} of other files{files} not ended; what runs goes on by itself, and the command that started the rest takes it up again",
+        human::count(others.unfinished, "job")
+    );
 }
 
 /// The job definitions of some files.

@@ -19,3 +19,4 @@ mod schemas;
 mod stop;
 mod support;
 mod terminal;
+mod two_files;

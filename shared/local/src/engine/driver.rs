@@ -2,6 +2,7 @@
 //!
 //! What a turn changed is in the books before it is answered, told or done.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::core::{Core, Finished, Reach, Refusal};
 use super::envelope::state_change;
 use super::jumps::Jumps;
 use super::runner::{Report, Reports, Runner};
-use crate::domain::{JobDefinition, JobId, SubmitJobRequest};
+use crate::domain::{JobDefinition, JobId, JobName, SubmitJobRequest};
 use crate::events::JobStateChange;
 use crate::ports::Clock;
 
@@ -21,7 +22,9 @@ const TURN_MAX: usize = 256;
 
 /// What a handle asks.
 pub(crate) enum Command {
-    Submit(Box<SubmitJobRequest>, oneshot::Sender<Result<JobId, Refusal>>),
+    Submit(Box<SubmitJobRequest>, Option<String>, oneshot::Sender<Result<JobId, Refusal>>),
+    WaitFor(HashSet<String>, HashSet<JobName>, oneshot::Sender<()>),
+    Setups(oneshot::Sender<HashSet<String>>),
     Cancel(JobId, String, oneshot::Sender<Reach>),
     Terminate(JobId, String, oneshot::Sender<Reach>),
     TerminateAll(String, oneshot::Sender<()>),
@@ -36,12 +39,19 @@ type Answer = Box<dyn FnOnce() + Send>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) unfinished: usize,
+    pub(crate) submissions: usize,
+    pub(crate) waited_for: usize,
     pub(crate) is_moving: bool,
 }
 
 impl Load {
     pub(crate) fn of(core: &Core) -> Self {
-        Self { unfinished: core.unfinished(), is_moving: core.is_moving() }
+        Self {
+            unfinished: core.unfinished(),
+            submissions: core.submissions(),
+            waited_for: core.waited_for(),
+            is_moving: core.is_moving(),
+        }
     }
 
     /// Nothing more happens by itself.
@@ -143,9 +153,10 @@ impl<R: Runner, C: Clock + 'static> Driver<R, C> {
         for command in commands {
             let now = self.clock.now();
             match command {
-                Command::Submit(request, reply) => {
+                Command::Submit(request, setup, reply) => {
                     let absent = self.core.absent_dependencies(request.spec());
                     let finished = look_up(&self.books, absent).await?;
+                    self.core.start_by(setup);
                     answers.push(answer(reply, self.core.submit(&request, &finished, now)));
                 }
                 Command::Cancel(job_id, reason, reply) => {
@@ -160,6 +171,11 @@ impl<R: Runner, C: Clock + 'static> Driver<R, C> {
                     }
                     answers.push(answer(reply, ()));
                 }
+                Command::WaitFor(setups, names, reply) => {
+                    self.core.wait_for(setups, names);
+                    answers.push(answer(reply, ()));
+                }
+                Command::Setups(reply) => answers.push(answer(reply, self.core.setups())),
                 Command::Define(definition, reply) => {
                     self.core.define(*definition);
                     answers.push(answer(reply, ()));

@@ -1,5 +1,6 @@
 //! The handle to a running engine.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,6 +37,7 @@ pub struct LocalEngine {
     load: watch::Receiver<Load>,
     window: usize,
     logs: Option<LogDirectory>,
+    setup: Option<Arc<str>>,
 }
 
 impl LocalEngine {
@@ -87,7 +89,7 @@ impl LocalEngine {
         };
         driver.finish_turn(Vec::new()).await?;
         tokio::spawn(driver.run());
-        Ok(Self { commands, books, load, window: config.window, logs })
+        Ok(Self { commands, books, load, window: config.window, logs, setup: None })
     }
 
     /// Adds a job definition, or replaces the one of that name, for submissions from now on.
@@ -97,6 +99,30 @@ impl LocalEngine {
     /// Where the engine has stopped.
     pub async fn define(&self, definition: JobDefinition) -> Result<(), PortError> {
         self.ask("RegisterJobDefinition", |reply| Command::Define(Box::new(definition), reply)).await
+    }
+
+    /// The same engine, for jobs whose attempts are started as the runner keeps it by a name. `None`: as it starts all.
+    #[must_use]
+    pub fn starting_by(&self, setup: Option<&str>) -> Self {
+        Self { setup: setup.map(Arc::from), ..self.clone() }
+    }
+
+    /// Lets [`LocalEngine::idle`] wait for the submissions of these setups and of these names alone, from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine has stopped.
+    pub async fn wait_for(&self, setups: HashSet<String>, names: HashSet<JobName>) -> Result<(), PortError> {
+        self.ask("DescribeJobs", |reply| Command::WaitFor(setups, names, reply)).await
+    }
+
+    /// The setups of the jobs that have not ended, each once.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine has stopped.
+    pub async fn setups(&self) -> Result<HashSet<String>, PortError> {
+        self.ask("DescribeJobs", Command::Setups).await
     }
 
     /// Terminates every unfinished job.
@@ -109,11 +135,21 @@ impl LocalEngine {
         self.ask("TerminateJob", |reply| Command::TerminateAll(reason, reply)).await
     }
 
-    /// Waits until nothing more happens by itself, or the engine has stopped: no unfinished job is left, or only such
-    /// as this machine can't hold, and those that depend on them.
+    /// Waits until no job is unfinished of those that are waited for, or nothing more happens by itself, or the engine has
+    /// stopped. What is left then are jobs of others, or such as this machine can't hold, and those that depend on them.
     pub async fn idle(&self) {
         // An error says that the engine has stopped.
-        let _ = self.load.clone().wait_for(|load| load.is_at_rest()).await;
+        let _ = self.load.clone().wait_for(|load| load.waited_for == 0 || load.is_at_rest()).await;
+    }
+
+    /// Submissions that have not ended.
+    pub fn submissions(&self) -> usize {
+        self.load.borrow().submissions
+    }
+
+    /// Submissions that have not ended, of those that are waited for.
+    pub fn waited_for(&self) -> usize {
+        self.load.borrow().waited_for
     }
 
     /// Whether anything can still happen by itself.
@@ -202,7 +238,8 @@ impl QueueSource for LocalEngine {
 impl JobEngine for LocalEngine {
     async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
         let request = Box::new(request.clone());
-        let answer = self.ask("SubmitJob", |reply| Command::Submit(request, reply)).await?;
+        let setup = self.setup.as_deref().map(str::to_owned);
+        let answer = self.ask("SubmitJob", |reply| Command::Submit(request, setup, reply)).await?;
         answer.map_err(|refusal| PortError::permanent("SubmitJob", refusal))
     }
 

@@ -48,7 +48,7 @@ pub use process::{
     AttendantProgram, ContainerRuntime, NoRuntime, ProcessRunner, ProcessRunnerError, ProcessSettings,
     Variable, attend_if_asked, job_environment, passed_environment,
 };
-pub(crate) use process::{kept_folders, kept_workdir};
+pub(crate) use process::{KeptSetups, Setup, kept_folders, kept_workdir};
 pub use runner::{Report, Reports, Runner};
 pub use simulated::{AttemptOutcome, Ending, Scene, Script, SeededScript, SimulatedRunner};
 pub use virtual_clock::VirtualClock;

@@ -6,18 +6,20 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::LocalError;
 use super::observer::Silent;
+use super::of_their_runs::OfTheirRuns;
 use super::pump::Pump;
 use super::state_dir::{StateDir, StateDirLock};
 use super::take_up::{stop_cancelled_runs, take_up};
 use crate::Gathering as _;
 use crate::directory::DirectoryObjectStore;
-use crate::domain::JobId;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
+use crate::domain::{JobId, RunId};
 use crate::engine::{
-    EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessSettings, SeededScript, SimulatedRunner,
+    EngineConfig, KeptSetups, LocalEngine, LogDirectory, ProcessRunner, ProcessSettings, SeededScript, Setup,
+    SimulatedRunner,
 };
 use crate::events::JobStateChange;
-use crate::ports::{Clock, JobEngine, NoBus, OneByOne};
+use crate::ports::{Clock, JobEngine, NoBus, OneByOne, RunStore};
 use crate::sqlite::SqliteStore;
 use crate::use_cases::reconcile::Reconciled;
 use crate::use_cases::record_state::Recorder;
@@ -55,6 +57,10 @@ pub struct Controller<C> {
     pub(super) engine: LocalEngine,
     pub(super) events: UnboundedReceiver<JobStateChange>,
     pub(super) clock: C,
+    pub(super) dir: StateDir,
+    pub(super) setups: KeptSetups,
+    /// How the jobs of this controller's runs are started. `None`: nothing starts processes.
+    pub(super) setup: Option<Setup>,
     pub(super) requested_by: Option<String>,
     _lock: StateDirLock,
 }
@@ -88,6 +94,15 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             Mode::Simulated { .. } => EngineConfig::with_vcpus(vcpus),
         };
         let config = EngineConfig { starts_jobs, ..of_machine };
+        let setups = dir.setups();
+        let setup = match &options.mode {
+            Mode::Processes(settings) => Some(Setup::of(settings).map_err(|error| dir.failed(error))?),
+            Mode::Simulated { .. } => None,
+        };
+        if let Some(setup) = &setup {
+            // Before the engine starts what waits.
+            setups.replace_of_its_file(setup).map_err(|error| dir.failed(error))?;
+        }
         let engine = match &options.mode {
             Mode::Processes(settings) => {
                 let books = dir.books()?;
@@ -101,8 +116,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             }
         };
         let logs = matches!(options.mode, Mode::Processes(_)).then(|| dir.logs());
-        let (bucket, requested_by) = (dir.bucket(), None);
-        Ok(Self { store, bucket, logs, engine, events, clock, requested_by, _lock: lock })
+        let (bucket, requested_by, dir) = (dir.bucket(), None, dir.clone());
+        Ok(Self { store, bucket, logs, engine, events, clock, dir, setups, setup, requested_by, _lock: lock })
     }
 
     /// Says who asks for runs from now on.
@@ -123,10 +138,10 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     /// Records how submissions ended that were asked to. `waits`: until all of them have. One that was cancelled
     /// has ended at once, or runs on for as long as it takes.
     pub async fn until_ended(&mut self, mut job_ids: BTreeSet<JobId>, waits: bool) -> Result<(), LocalError> {
-        let Self { store, bucket, logs, engine, events, clock, .. } = &mut *self;
-        let (store, engine, clock) = (&*store, &*engine, &*clock);
-        let recorder =
-            Recorder { store, engine, pace: engine, clock, bus: &NoBus, policy: SubmitPolicy::default() };
+        let Self { store, bucket, logs, engine, events, clock, setups, .. } = &mut *self;
+        let (store, pace, clock) = (&*store, &*engine, &*clock);
+        let engine = &OfTheirRuns { engine: pace, store, setups };
+        let recorder = Recorder { store, engine, pace, clock, bus: &NoBus, policy: SubmitPolicy::default() };
         let logs = logs.as_ref().map(|logs| (logs, &*bucket));
         let mut pump = Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() };
         let ids: Vec<JobId> = job_ids.iter().cloned().collect();
@@ -155,11 +170,34 @@ impl<C: Clock + Clone + 'static> Controller<C> {
 
     /// Takes up what was left behind, once.
     pub async fn reconcile(&mut self) -> Result<Reconciled, LocalError> {
-        let Self { store, bucket, logs, engine, clock, .. } = &*self;
-        let recorder =
-            Recorder { store, engine, pace: engine, clock, bus: &NoBus, policy: SubmitPolicy::default() };
+        let Self { store, bucket, logs, engine: pace, clock, setups, .. } = &*self;
+        let engine = &OfTheirRuns { engine: pace, store, setups };
+        let recorder = Recorder { store, engine, pace, clock, bus: &NoBus, policy: SubmitPolicy::default() };
         let logs = logs.as_ref().map(|logs| (logs, bucket));
-        Ok(take_up(&Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() }).await?)
+        let done =
+            take_up(&Pump { recorder, logs, observer: &Silent, redeliveries: VecDeque::new() }).await?;
+        self.forget_setups().await?;
+        Ok(done)
+    }
+
+    /// Removes the setups of runs that have ended.
+    pub(super) async fn forget_setups(&self) -> Result<(), LocalError> {
+        let names = self.setups.names().map_err(|error| self.dir.failed(error))?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let in_use = self.engine.setups().await?;
+        for name in names.iter().filter(|name| !in_use.contains(*name)) {
+            let run = match RunId::parse(name) {
+                Ok(run_id) => self.store.run(&run_id).await?,
+                Err(_) => None,
+            };
+            // A job of a run that has not ended may be submitted again.
+            if run.is_none_or(|run| run.end.is_some()) {
+                self.setups.remove(name).map_err(|error| self.dir.failed(error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends the cancellation of runs none of whose jobs is under way any more.

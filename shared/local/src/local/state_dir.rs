@@ -11,7 +11,7 @@ use rustix::process::{Pid, test_kill_process};
 use crate::directory::DirectoryObjectStore;
 use crate::domain::JobId;
 use crate::engine::{
-    BooksError, Durability, LogDirectory, ProcessRunner, SqliteBooks, kept_folders, kept_workdir,
+    BooksError, Durability, KeptSetups, LogDirectory, ProcessRunner, SqliteBooks, kept_folders, kept_workdir,
 };
 use crate::ports::SystemClock;
 use crate::sqlite::SqliteStore;
@@ -111,6 +111,16 @@ impl StateDir {
     /// The log streams of the jobs.
     pub fn logs(&self) -> LogDirectory {
         ProcessRunner::<SystemClock>::log_directory(&self.root)
+    }
+
+    /// How the jobs of each run are started.
+    pub(crate) fn setups(&self) -> KeptSetups {
+        KeptSetups::of(&self.root)
+    }
+
+    /// What can't be done in it.
+    pub(crate) fn failed(&self, source: io::Error) -> StateDirError {
+        StateDirError::Io { root: self.root.clone(), source }
     }
 
     /// The folders of attempts that have ended, where they are kept.

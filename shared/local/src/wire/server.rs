@@ -20,7 +20,8 @@ use super::resources::Shelf;
 use super::routes::router;
 use crate::domain::JobDefinition;
 use crate::engine::{
-    BooksError, EngineConfig, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError, ProcessSettings,
+    BooksError, EngineConfig, KeptSetups, LocalEngine, LogDirectory, ProcessRunner, ProcessRunnerError,
+    ProcessSettings, Setup,
 };
 use crate::local::{StateDir, StateDirError, StateDirLock, answer_stop_requests, cores};
 use crate::ports::{Clock, PortError};
@@ -28,6 +29,9 @@ use crate::sqlite::SqliteStore;
 
 /// How long requests and events that are under way are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// By which name an endpoint keeps how its jobs are started.
+const SETUP: &str = "serve";
 
 /// How the endpoint is set up.
 #[derive(Debug, Clone)]
@@ -124,6 +128,7 @@ pub struct WireServer {
     /// What other processes ask for.
     requests: SqliteStore,
     delivery: Option<JoinHandle<()>>,
+    setups: KeptSetups,
     _lock: StateDirLock,
 }
 
@@ -152,11 +157,15 @@ impl WireServer {
         let clients = client_environment(address, options.access.token.as_deref());
         processes.environment.splice(0..0, clients.iter().cloned());
         processes.container_environment.splice(0..0, clients);
+        // Whatever takes up what an endpoint leaves starts it as the latest endpoint did.
+        let setup = Setup::of(&processes).and_then(|setup| dir.setups().keep(SETUP, &setup));
+        setup.map_err(|error| dir.failed(error))?;
         let runner = ProcessRunner::open(dir.root(), processes, clock.clone())?;
         let (sender, events) = mpsc::unbounded_channel();
         let engine =
             LocalEngine::start(EngineConfig::on_this_machine(vcpus), books, runner, clock.clone(), sender)
-                .await?;
+                .await?
+                .starting_by(Some(SETUP));
         let delivery = options.events_to.map(|target| {
             let sender = target.sender();
             tokio::spawn(async move { deliver(events, &sender, Policy::default()).await })
@@ -175,7 +184,8 @@ impl WireServer {
         batch.create_given(&options.queues).await.map_err(refused)?;
         let logs = Logs::new(dir.logs(), shelf);
         let access = options.access;
-        Ok(Self { listener, access, batch: Arc::new(batch), logs, engine, requests, delivery, _lock: lock })
+        let (batch, setups) = (Arc::new(batch), dir.setups());
+        Ok(Self { listener, access, batch, logs, engine, requests, delivery, setups, _lock: lock })
     }
 
     /// The endpoint's address, as in `http://127.0.0.1:4567`.
@@ -183,10 +193,10 @@ impl WireServer {
         Ok(format!("http://{}", self.listener.local_addr()?))
     }
 
-    /// Answers until `stop` comes. Returns how many jobs have not ended: what runs goes on by itself, and
+    /// Answers until `stop` comes. Returns how many jobs have not ended, an array being one: what runs goes on by itself, and
     /// the next endpoint on the folder takes it up.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<usize, WireError> {
-        let Self { listener, access, batch, logs, engine, requests, delivery, _lock } = self;
+        let Self { listener, access, batch, logs, engine, requests, delivery, setups, _lock } = self;
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             stop.await;
@@ -208,7 +218,12 @@ impl WireServer {
         }
         // An end is in the books, and so in an answer, a moment before it is counted.
         engine.shutdown().await;
-        let unfinished = engine.unfinished();
+        let unfinished = engine.submissions();
+        if unfinished == 0
+            && let Err(error) = setups.remove(SETUP)
+        {
+            tracing::warn!(%error, "how jobs were started is still kept");
+        }
         if let Some(delivery) = delivery
             && tokio::time::timeout(FAREWELL, delivery).await.is_err()
         {

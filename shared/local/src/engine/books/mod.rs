@@ -70,6 +70,7 @@ pub(crate) mod contract {
             image: None,
             task: None,
             verdict: None,
+            setup: Some("a".into()),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Launch {
     pub containers: Vec<LaunchedContainer>,
     /// Its end is told container by container.
     pub is_task: bool,
+    /// As of [`JobRecord`].
+    pub setup: Option<String>,
 }
 
 /// One container of an attempt, or the process in its place.

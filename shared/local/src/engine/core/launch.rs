@@ -37,6 +37,7 @@ pub(super) fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Laun
         array_index: record.array_index(),
         containers,
         is_task: record.task.is_some(),
+        setup: record.setup.clone(),
     })
 }
 

@@ -11,6 +11,7 @@
 //! | `stop` | cancel, terminate, time out |
 //! | `resume` | the books' unfinished jobs after a restart |
 //! | `task` | several containers in one task, and nodes |
+//! | `waited_for` | the jobs that somebody waits for, and how many of them have not ended |
 //! | `image` | what a definition says of its container |
 //! | `admission`, `capacity`, `retry`, `vcpus`, `arn`, `ids` | pure rules |
 //! | `record`, `effect` | what is remembered, what is asked of the driver |
@@ -32,6 +33,7 @@ mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vcpus;
+mod waited_for;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -50,6 +52,7 @@ pub(crate) use submit::Finished;
 pub(crate) use task::said_of_node;
 pub use task::{Task, TaskContainer, has_images};
 pub use vcpus::MilliVcpus;
+pub(crate) use waited_for::WaitedFor;
 
 use crate::domain::{JobDefinition, JobId, JobStatus, Timestamp};
 
@@ -72,6 +75,11 @@ pub(crate) struct Core {
     /// Unfinished jobs, and those that ended since the effects were last taken.
     jobs: HashMap<JobId, JobRecord>,
     unfinished: usize,
+    /// Of these, submissions: no children, no nodes.
+    submissions: usize,
+    waited_for: WaitedFor,
+    /// The setup of the jobs that are submitted.
+    setup: Option<String>,
     /// Who waits on a job.
     dependants: HashMap<JobId, Vec<JobId>>,
     ready: BTreeMap<QueuePosition, JobId>,
@@ -100,6 +108,9 @@ impl Core {
             definitions: Vec::new(),
             jobs: HashMap::new(),
             unfinished: 0,
+            submissions: 0,
+            waited_for: WaitedFor::default(),
+            setup: None,
             dependants: HashMap::new(),
             ready: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -119,6 +130,11 @@ impl Core {
     /// Runs images from now on: a job whose image says what it runs needs no command.
     pub(crate) fn run_images(&mut self) {
         self.runs_images = true;
+    }
+
+    /// Says how attempts of jobs that are submitted from now on are started.
+    pub(crate) fn start_by(&mut self, setup: Option<String>) {
+        self.setup = setup;
     }
 
     /// Adds a job definition, or replaces the one of that name. Jobs that were submitted keep theirs.
@@ -202,7 +218,7 @@ impl Core {
             self.recount(&parent, from, status);
         }
         if status.is_terminal() {
-            self.unfinished -= 1;
+            self.count_out(job_id);
             self.ended.push_back(job_id.clone());
         }
         let detail = self.jobs.get(job_id).map(|record| record.detail.clone());

@@ -45,6 +45,9 @@ pub struct JobRecord {
     /// started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
+    /// By which name the runner keeps how its attempts are started. `None`: as this engine's runner starts all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<String>,
 }
 
 /// The attempt that is under way.

@@ -9,8 +9,8 @@ impl Core {
     /// find out what became of them.
     pub(crate) fn resume(&mut self, records: Vec<JobRecord>, now: Timestamp) -> Vec<Launch> {
         let ids: Vec<JobId> = records.iter().map(|record| record.job_id().clone()).collect();
-        self.unfinished += records.len();
         for record in records {
+            self.count_in(&record);
             for dependency in &record.waiting_on {
                 self.dependants.entry(dependency.clone()).or_default().push(record.job_id().clone());
             }

@@ -67,8 +67,8 @@ impl Core {
         let overrides = spec.container_overrides.clone().unwrap_or_default();
         let chars = container_override_chars(spec, &overrides, definition);
         let verdict = (chars > CONTAINER_OVERRIDES_MAX_CHARS).then(|| OVERRIDES_TOO_LONG.to_owned());
-        let record =
-            JobRecord { sequence, detail, need, waiting_on: Vec::new(), attempt: None, image, task, verdict };
+        let (waiting_on, attempt, setup) = (Vec::new(), None, self.setup.clone());
+        let record = JobRecord { sequence, detail, need, waiting_on, attempt, image, task, verdict, setup };
         match &spec.array_properties {
             None => {
                 let nodes = nodes_of(&record);
@@ -121,7 +121,7 @@ impl Core {
         for dependency in &record.waiting_on {
             self.dependants.entry(dependency.clone()).or_default().push(job_id.clone());
         }
-        self.unfinished += 1;
+        self.count_in(&record);
         self.jobs.insert(job_id.clone(), record);
         self.change(&job_id, |_| ());
     }

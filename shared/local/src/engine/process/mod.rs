@@ -9,6 +9,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `settings` | how attempts are run |
+//! | `setups` | the same of each run, kept for whoever takes its jobs up |
 //! | `environment` | what a job sees of the caller's environment |
 //! | `folder` | the files of one attempt |
 //! | `watcher` | the engine's task that watches one attempt |
@@ -27,6 +28,7 @@ mod folder;
 mod identity;
 mod misplaced;
 mod settings;
+mod setups;
 mod spares;
 mod starter;
 mod watcher;
@@ -46,6 +48,8 @@ pub use self::containers::{ContainerRuntime, NoRuntime};
 pub use self::environment::{Variable, job_environment, passed_environment};
 use self::folder::Folder;
 pub use self::settings::ProcessSettings;
+use self::setups::Setups;
+pub(crate) use self::setups::{KeptSetups, Setup};
 use self::spares::Spares;
 use self::starter::Starter;
 use super::core::{AttemptId, Launch, Signal};
@@ -78,7 +82,8 @@ struct Site<C> {
     attempts: PathBuf,
     kept: PathBuf,
     logs: LogDirectory,
-    settings: ProcessSettings,
+    setups: Setups,
+    keeps_workdirs: bool,
     starter: Starter,
     spares: Spares,
     clock: C,
@@ -104,7 +109,7 @@ impl<C> Site<C> {
         if self.has_kept_output(attempt) {
             return Ok(());
         }
-        if self.settings.keep_workdirs { folder.keep(&self.kept) } else { self.spares.put_away(&folder) }
+        if self.keeps_workdirs { folder.keep(&self.kept) } else { self.spares.put_away(&folder) }
     }
 }
 
@@ -121,10 +126,10 @@ impl<C: Clock + 'static> ProcessRunner<C> {
     /// # Errors
     ///
     /// Where another engine works there, or the directory can't be written.
-    pub fn open(state: &Path, mut settings: ProcessSettings, clock: C) -> Result<Self, ProcessRunnerError> {
+    pub fn open(state: &Path, settings: ProcessSettings, clock: C) -> Result<Self, ProcessRunnerError> {
         let failed = |error| ProcessRunnerError::Io(state.to_owned(), error);
         let state = std::path::absolute(state).map_err(failed)?;
-        settings.workdir = settings.workdir.map(std::path::absolute).transpose().map_err(failed)?;
+        let setups = Setups::new(Setup::of(&settings).map_err(failed)?, KeptSetups::of(&state));
         let attempts = state.join("attempts");
         fs::create_dir_all(&attempts).map_err(failed)?;
         let lock = File::create(state.join("engine.lock")).map_err(failed)?;
@@ -148,12 +153,13 @@ impl<C: Clock + 'static> ProcessRunner<C> {
         fs::remove_file(&probe).map_err(failed)?;
         let site = Site {
             state: state.clone(),
-            starter: Starter::new(settings.attendant.clone(), attempts.clone()),
+            starter: Starter::new(settings.attendant, attempts.clone()),
             spares: Spares::new(state.join("spares")).map_err(failed)?,
             attempts,
             kept: kept_folders(&state),
             logs: Self::log_directory(&state),
-            settings,
+            setups,
+            keeps_workdirs: settings.keep_workdirs,
             clock,
             unlogged: Mutex::default(),
             _lock: lock,
@@ -191,12 +197,12 @@ impl<C: Clock + 'static> Runner for ProcessRunner<C> {
     }
 
     fn runs_images(&self) -> bool {
-        self.site.settings.containers.is_some()
+        self.site.setups.own().containers().is_some()
     }
 
     fn resume(&mut self, launches: Vec<Launch>, reports: &Reports) {
-        if let Some(runtime) = &self.site.settings.containers {
-            remove_containers(runtime, &self.site.state, &launches);
+        for runtime in self.site.setups.runtimes() {
+            remove_containers(&runtime, &self.site.state, &launches);
         }
         let known: HashSet<String> = launches.iter().map(|launch| Folder::name(&launch.attempt)).collect();
         folder::sweep(&self.site.attempts, &known, &self.site.logs, &self.site.clock);

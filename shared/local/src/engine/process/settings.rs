@@ -9,6 +9,8 @@ use super::environment::Variable;
 /// What attempts run under, and what they get.
 #[derive(Debug, Clone)]
 pub struct ProcessSettings {
+    /// The job file whose jobs are run so, those that an earlier run of it left among them. `None`: no file's.
+    pub job_file: Option<PathBuf>,
     /// The program that attends each attempt.
     pub attendant: AttendantProgram,
     /// Where commands run. `None`: each attempt in an empty folder of its own, as a container does.

@@ -15,6 +15,7 @@ use super::containers::{ContainerRuntime, Names, create};
 use super::environment::{Variable, value_of};
 use super::folder::{Claim, Folder, UnitEnd};
 use super::identity::{self, Identity};
+use super::setups::Setup;
 use super::starter::{Gone, Started};
 use super::{Site, executable, misplaced};
 use crate::domain::Timestamp;
@@ -43,6 +44,8 @@ pub(super) struct Watcher<C> {
     site: Arc<Site<C>>,
     folder: Folder,
     launch: Launch,
+    /// How the attempt is started. Errs with why it can't be.
+    setup: Result<Arc<Setup>, String>,
     signals: mpsc::UnboundedReceiver<Signal>,
     reports: Reports,
     /// Of each container, in the task's order.
@@ -70,7 +73,8 @@ impl<C: Clock + 'static> Watcher<C> {
     ) -> Self {
         let folder = Folder::of(&site.attempts, &launch.attempt);
         let logs = launch.containers.iter().map(|_| Log::default()).collect();
-        Self { site, folder, launch, signals, reports, logs, is_told: false, signalled: None }
+        let setup = site.setups.named(launch.setup.as_deref());
+        Self { site, folder, launch, setup, signals, reports, logs, is_told: false, signalled: None }
     }
 
     /// Watches the attempt to its end. Only a new one is started.
@@ -97,12 +101,13 @@ impl<C: Clock + 'static> Watcher<C> {
 
     fn start(&self) -> Result<Started, String> {
         let failed = |error: io::Error| format!("CannotCreateContainerError: {error}");
+        let setup = self.setup.as_ref().map_err(Clone::clone)?;
         self.site.spares.create(&self.folder).map_err(failed)?;
         let runtime = self.runtime();
         let units = self.launch.containers.iter().enumerate().map(|(index, container)| {
             let run = match (runtime, &container.image) {
-                (Some(runtime), Some(image)) => self.container(runtime, index, container, image)?,
-                _ => self.process(container)?,
+                (Some(runtime), Some(image)) => self.container(setup, runtime, index, container, image)?,
+                _ => self.process(setup, container)?,
             };
             Ok(Unit {
                 name: container.name.clone(),
@@ -122,11 +127,13 @@ impl<C: Clock + 'static> Watcher<C> {
     /// What runs the attempt's images. `None`: it runs as processes.
     fn runtime(&self) -> Option<&ContainerRuntime> {
         let has_image = |container: &LaunchedContainer| container.image.is_some();
-        self.site.settings.containers.as_ref().filter(|_| self.launch.containers.iter().all(has_image))
+        let setup = self.setup.as_ref().ok()?;
+        setup.containers().filter(|_| self.launch.containers.iter().all(has_image))
     }
 
     fn container(
         &self,
+        setup: &Setup,
         runtime: &ContainerRuntime,
         index: usize,
         container: &LaunchedContainer,
@@ -134,7 +141,7 @@ impl<C: Clock + 'static> Watcher<C> {
     ) -> Result<Run, String> {
         let name = format!("{}-{index}", container_of(&self.site.state, &self.launch.attempt));
         let names = Names { name: &name, state: &self.site.state };
-        let inherited = &self.site.settings.container_environment;
+        let inherited = setup.container_environment();
         Ok(Run::Container {
             create: create(runtime, &names, container, image, inherited)?,
             name,
@@ -143,8 +150,8 @@ impl<C: Clock + 'static> Watcher<C> {
         })
     }
 
-    fn process(&self, container: &LaunchedContainer) -> Result<Run, String> {
-        let (directory, environment) = (self.directory(), self.environment(container));
+    fn process(&self, setup: &Setup, container: &LaunchedContainer) -> Result<Run, String> {
+        let (directory, environment) = (self.directory(setup), self.environment(setup, container));
         let name = container.command.first().map_or("", String::as_str);
         let program = executable::find(name, &directory, value_of(&environment, "PATH"));
         let program = program.map_err(|obstacle| match self.hint() {
@@ -156,26 +163,24 @@ impl<C: Clock + 'static> Watcher<C> {
     }
 
     /// Where the command runs.
-    fn directory(&self) -> PathBuf {
-        self.site.settings.workdir.clone().unwrap_or_else(|| self.folder.work())
+    fn directory(&self, setup: &Setup) -> PathBuf {
+        setup.workdir().map_or_else(|| self.folder.work(), Path::to_owned)
     }
 
-    fn environment(&self, container: &LaunchedContainer) -> Vec<Variable> {
+    fn environment(&self, setup: &Setup, container: &LaunchedContainer) -> Vec<Variable> {
         let mut environment =
             vec![("HOME".into(), self.folder.home().into()), ("TMPDIR".into(), self.folder.tmp().into())];
-        environment.extend(self.site.settings.environment.iter().cloned());
+        environment.extend(setup.environment().iter().cloned());
         environment.extend(container.environment.iter().map(|(name, value)| (name.into(), value.into())));
         environment
     }
 
     /// Which file a process did not find. A container finds those of its image.
     fn hint(&self) -> Option<String> {
-        if self.runtime().is_some() {
-            return None;
-        }
-        let caller: &Path = &self.site.settings.caller_folder;
+        let setup = self.setup.as_ref().ok().filter(|_| self.runtime().is_none())?;
+        let (caller, directory) = (setup.caller_folder(), self.directory(setup));
         let commands = self.launch.containers.iter();
-        commands.filter_map(|one| misplaced::hint(&one.command, caller, &self.directory())).next()
+        commands.filter_map(|one| misplaced::hint(&one.command, caller, &directory)).next()
     }
 
     /// As [`Watcher::run`], of an attempt that was begun.
