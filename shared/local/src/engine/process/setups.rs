@@ -161,7 +161,7 @@ impl Setups {
         }
         let setup = self.kept.read(name).map(Arc::new).map_err(|error| {
             format!(
-                "CannotCreateContainerError: how its run starts jobs can't be read ({error}); run its job file again"
+                "ResourceInitializationError: how its run starts jobs can't be read ({error}); run its job file again"
             )
         })?;
         read.insert(name.to_owned(), Arc::clone(&setup));
@@ -241,7 +241,7 @@ mod tests {
         for name in ["gone", "", "../a", ".new"] {
             let refused = setups.named(Some(name)).unwrap_err();
             assert!(refused.contains("run its job file again"), "{refused}");
-            assert!(refused.starts_with("CannotCreateContainerError: "), "{refused}");
+            assert!(refused.starts_with("ResourceInitializationError: "), "{refused}");
         }
         kept.keep("there", &setup("/a.yaml", "/one")).unwrap();
         assert_eq!(setups.named(Some("there")).unwrap().workdir(), Some(Path::new("/one")));
