@@ -13,7 +13,7 @@ use super::take_up::{stop_cancelled_runs, take_up};
 use crate::Gathering as _;
 use crate::directory::DirectoryObjectStore;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
-use crate::domain::{JobId, RunId};
+use crate::domain::{JobId, RunId, RunState};
 use crate::engine::{
     EngineConfig, KeptSetups, LocalEngine, LogDirectory, ProcessRunner, ProcessSettings, SeededScript, Setup,
     SimulatedRunner,
@@ -180,7 +180,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         Ok(done)
     }
 
-    /// Removes the setups of runs that have ended.
+    /// Removes the setups of runs that have ended. Everything that was left must have been taken up.
     pub(super) async fn forget_setups(&self) -> Result<(), LocalError> {
         let names = self.setups.names().map_err(|error| self.dir.failed(error))?;
         if names.is_empty() {
@@ -192,8 +192,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
                 Ok(run_id) => self.store.run(&run_id).await?,
                 Err(_) => None,
             };
-            // A job of a run that has not ended may be submitted again.
-            if run.is_none_or(|run| run.end.is_some()) {
+            // A job of a run that has not ended may be submitted again. One that was killed while it read its file has no end, and
+            // what it left was taken up or has ended.
+            if run.is_none_or(|run| run.end.is_some() || run.state == RunState::Submitting) {
                 self.setups.remove(name).map_err(|error| self.dir.failed(error))?;
             }
         }

@@ -83,7 +83,7 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     ) -> Result<(RunId, End), LocalError> {
         let ran = self.run_until(path, rerun, definitions, observer, stop).await;
         self.store.commit()?;
-        if ran.is_ok() {
+        if matches!(ran, Ok((_, End::Ended(_) | End::Blocked { .. }))) {
             self.forget_setups().await?;
         }
         ran
