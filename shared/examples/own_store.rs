@@ -233,8 +233,10 @@ impl RunStore for Telling {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = AnyStore::new(Telling::default());
     let client = Client::simulated_over(7, store, Config::default()).await?;
-    let first = JobSpec::named("first", "queue", "definition")?;
-    let second = JobSpec::named("second", "queue", "definition")?.after(&first);
-    client.run([first, second]).await?;
+    let first = JobSpec::named("first", "queue", "definition")?.command(["echo", "hello"]);
+    let second = JobSpec::named("second", "queue", "definition")?.command(["echo", "world"]).after(&first);
+    for job in client.run([first, second]).await? {
+        println!("{}: {}", job.name(), job.status().map_or("not submitted", |status| status.as_str()));
+    }
     Ok(())
 }

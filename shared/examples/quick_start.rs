@@ -1,6 +1,6 @@
 //! Two jobs, one after the other, submitted to AWS Batch once and waited for.
 //!
-//! `cargo run -p batchwright --example quick_start --features aws -- my-queue my-definition`
+//! `cargo run -p batchwright --example quick_start --features aws,sqlite -- my-queue my-definition`
 
 use batchwright::{Client, Config, JobSpec};
 
@@ -15,7 +15,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let first = JobSpec::named("first", &queue, &definition)?.command(["echo", "hello"]);
     let second = JobSpec::named("second", &queue, &definition)?.command(["echo", "world"]).after(&first);
     for job in client.run([first, second]).await? {
-        println!("{}: {}", job.name(), job.status().map_or("not submitted", |status| status.as_str()));
+        let status = job.status().map_or("not submitted", |status| status.as_str());
+        println!("{}: {status} {}", job.name(), job.reason.as_deref().unwrap_or_default());
     }
     Ok(())
 }

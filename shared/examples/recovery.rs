@@ -25,7 +25,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // In flight: waited for. SUCCEEDED: skipped. FAILED: submitted again.
     let ended = client.run(jobs).await?;
     for job in ended.iter().filter(|job| job.status() != Some(JobStatus::Succeeded)) {
-        println!("{} has not succeeded: {:?}", job.name(), job.state().and_then(JobState::cause));
+        let cause = job.state().and_then(JobState::cause);
+        println!("{} has not succeeded: {cause:?} {}", job.name(), job.reason.as_deref().unwrap_or_default());
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub use batchwright_aws::aws;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use batchwright_client::{
-    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Functions, JobFileError, JobToRun,
+    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, Functions, JobFileError, JobToRun, Ran,
     ReportOutcome, StopLine, StopOutcome, Store, Submitted, aio_aws, blocking, dates, store, uuids,
 };
 #[cfg(all(feature = "client", feature = "serializer"))]

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 
 use batchwright_tests::crash::sources::root;
+use serde_json::Value;
 
 const PAGE: &str = "docs/aio-aws.md";
 
@@ -83,4 +85,106 @@ fn each_verdict_is_counted_and_each_path_is_resolved() {
         fs::write(&listed, &paths).unwrap();
     }
     assert_eq!(fs::read_to_string(&listed).unwrap(), paths, "write the list anew with UPDATE_PATHS=1");
+}
+
+/// The features that the page tells its readers to add, and what they switch on.
+fn features_named() -> BTreeSet<String> {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let sentence = page.split("with the features that you use: ").nth(1).unwrap().split(". ").next().unwrap();
+    let named = sentence.split(" for what lies in ").next().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--locked", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let declared = &packages.iter().find(|package| package["name"] == "batchwright").unwrap()["features"];
+    let mut open: Vec<&str> = named.split('`').skip(1).step_by(2).chain(["default"]).collect();
+    let mut on = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        // `batchwright-client?/s3` is a feature of the crate below, by which its items are told.
+        let own = name.rsplit('/').next().unwrap();
+        if on.insert(own.to_owned()) && own == name {
+            let switched = declared[name].as_array().into_iter().flatten();
+            open.extend(switched.filter_map(Value::as_str).filter(|name| !name.starts_with("dep:")));
+        }
+    }
+    assert!(on.contains("aws") && on.contains("sqlite") && !on.contains("testing"), "{on:?}");
+    on
+}
+
+/// Whether a condition of the list of public items holds: `feature = "a"`, `all(…)`, `any(…)`, several after commas.
+fn holds(condition: &str, on: &BTreeSet<String>) -> bool {
+    parts(condition).iter().all(|part| {
+        let within = |kind: &str| part.strip_prefix(kind)?.strip_suffix(')');
+        if let Some(all) = within("all(") {
+            return holds(all, on);
+        }
+        if let Some(any) = within("any(") {
+            return parts(any).iter().any(|part| holds(part, on));
+        }
+        let name = part.strip_prefix("feature = \"").and_then(|name| name.strip_suffix('"'));
+        on.contains(name.unwrap_or_else(|| panic!("{part} is no condition that is known here")))
+    })
+}
+
+/// What stands between the commas outside of brackets.
+fn parts(condition: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut parts) = (0, 0, Vec::new());
+    for (at, character) in condition.char_indices() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(condition[from..at].trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(condition[from..].trim());
+    parts
+}
+
+#[test]
+fn the_paths_are_there_with_the_features_that_the_page_names() {
+    let on = features_named();
+    let listing = fs::read_to_string(root().join("tests/data/public-api.txt")).unwrap();
+    // Its conditions of each item; one that is public in two ways has both.
+    let mut conditions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in listing.lines().filter_map(|line| line.strip_prefix("batchwright::")) {
+        let Some((path, rest)) = line.split_once(": ") else { continue };
+        let condition =
+            rest.strip_suffix(']').and_then(|rest| rest.rsplit_once(" [feature").or(rest.rsplit_once(" [a")));
+        let condition = condition.map_or("", |(before, _)| &rest[before.len() + 2..rest.len() - 1]);
+        conditions.entry(path).or_default().push(condition);
+    }
+    let mut absent = Vec::new();
+    for path in rows().into_iter().filter_map(|row| row.path) {
+        // A field is listed with a dot, and a trait's method not at all.
+        let (parent, name) = path.rsplit_once("::").unwrap_or(("", &path));
+        let field = format!("{parent}.{name}");
+        let listed =
+            [path.as_str(), field.as_str(), parent].into_iter().find_map(|path| conditions.get(path));
+        let listed = listed.unwrap_or_else(|| panic!("{path} is not in the list of public items"));
+        if !listed.iter().any(|condition| condition.is_empty() || holds(condition, &on)) {
+            absent.push(format!("{path}: {listed:?}"));
+        }
+    }
+    assert!(absent.is_empty(), "with the features that {PAGE} names, these are not there: {absent:#?}");
+}
+
+#[test]
+fn a_condition_of_features_is_read_as_the_compiler_reads_it() {
+    let on = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+    for (condition, expected) in [
+        (r#"feature = "a""#, true),
+        (r#"feature = "c""#, false),
+        (r#"feature = "a", feature = "c""#, false),
+        (r#"any(feature = "c", all(feature = "a", feature = "b"))"#, true),
+        (r#"all(feature = "a", any(feature = "c", feature = "d")), feature = "b""#, false),
+    ] {
+        assert_eq!(holds(condition, &on), expected, "{condition}");
+    }
 }

@@ -13,7 +13,8 @@ use batchwright::memory::{InMemoryJobStore, InMemoryLogSource};
 use batchwright::ports::{JobEngine, JobStopper, OneByOne, PortError, SystemClock};
 use batchwright::use_cases::stop::StopOutcome;
 use batchwright::{
-    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus, blocking,
+    AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus,
+    ReportOutcome, blocking,
 };
 use batchwright_tests::contract::{job_store, run_store};
 use batchwright_tests::emulators::sdk_config;
@@ -72,11 +73,39 @@ async fn jobs_that_batch_would_refuse_are_told_by_job_and_field_before_any_is_su
     let error = client.submit([job("good", "true")?, bad]).await.err().context("it was taken")?;
     let told = error.to_string();
     ensure!(matches!(error, ClientError::Jobs(_)) && told.contains("arrayProperties.size"), "{told}");
-    ensure!(told.contains("line 2") && told.contains("attemptDurationSeconds"), "{told}");
+    ensure!(told.contains("jobs[1].") && told.contains("attemptDurationSeconds"), "{told}");
     assert_eq!(client.count_by_status().await?.total(), 0);
     ensure!(client.submit([]).await?.is_empty());
     let unknown = client.wait([name("nobody")?]).await.err().context("it was known")?;
     ensure!(unknown.to_string().contains("no job is named nobody"), "{unknown}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_refused_says_why_and_the_others_are_waited_for() -> anyhow::Result<()> {
+    let client = Client::simulated(7, Config::default()).await?;
+    // The simulated engine refuses a job without a command, as AWS Batch refuses one whose definition is not there.
+    let (good, bad) = (job("good", "true")?, JobSpec::named("bad", "q", "d")?);
+    let depends = job("depends", "true")?.after(&bad);
+    let ran = client.run([good.clone(), bad.clone(), depends]).await?;
+    let told: Vec<_> = ran.iter().map(|job| (job.name().as_str(), job.outcome)).collect();
+    assert_eq!(
+        told,
+        [
+            ("good", ReportOutcome::Submitted),
+            ("bad", ReportOutcome::Rejected),
+            ("depends", ReportOutcome::Rejected)
+        ]
+    );
+    ensure!(ran[0].status().is_some_and(JobStatus::is_terminal) && ran[0].reason.is_none(), "{ran:?}");
+    for (job, reason) in [(&ran[1], "command"), (&ran[2], "bad")] {
+        assert_eq!(job.status(), None, "{job:?}");
+        ensure!(job.reason.as_ref().is_some_and(|why| why.contains(reason)), "{job:?}");
+    }
+    // Once more: what has ended says so, and what was refused is refused again, with the reason.
+    let again = client.run([bad, good]).await?;
+    ensure!(again[0].outcome == ReportOutcome::Rejected && again[0].reason.is_some(), "{again:?}");
+    ensure!(again[1].status().is_some_and(JobStatus::is_terminal), "{again:?}");
     Ok(())
 }
 
@@ -96,7 +125,10 @@ async fn a_client_that_was_killed_goes_on_and_submits_nothing_twice() -> anyhow:
     let second = Client::connect(config(&endpoint).await?.store(&url)).await?;
     let ended = second.run(jobs()?).await?;
     ensure!(ended.iter().all(|job| job.status() == Some(JobStatus::Succeeded)));
-    ensure!(ended.iter().all(|job| job.head.job_tries.len() == 1), "one submission each");
+    ensure!(
+        ended.iter().filter_map(|ran| ran.job.as_ref()).all(|job| job.head.job_tries.len() == 1),
+        "one submission each"
+    );
     endpoint.stop().await?;
     Ok(())
 }

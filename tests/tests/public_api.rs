@@ -77,3 +77,34 @@ fn what_users_reach_is_listed_and_what_tests_reach_is_not() -> anyhow::Result<()
     }
     Ok(())
 }
+
+#[test]
+fn examples_of_the_library_name_the_crate_that_a_user_has() -> anyhow::Result<()> {
+    let mut wrong = Vec::new();
+    let mut open = vec![root().join("shared")];
+    let mut shown = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                open.push(entry?.path());
+            }
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        for line in fs::read_to_string(&path)?.lines().map(str::trim) {
+            let Some(line) = line.strip_prefix("/// ").or_else(|| line.strip_prefix("//! ")) else {
+                continue;
+            };
+            // A line after `# ` is compiled and not shown.
+            shown += usize::from(line.starts_with("use batchwright::"));
+            if line.starts_with("use batchwright_") {
+                wrong.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "the crates behind the facade are no user's: {wrong:#?}");
+    ensure!(shown >= 15, "only {shown} examples were found");
+    Ok(())
+}

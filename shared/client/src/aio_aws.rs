@@ -1,8 +1,9 @@
 //! What aio-aws has kept of jobs, taken in: a program that comes from aio-aws goes on where that one stopped.
 //!
 //! ```no_run
-//! # async fn take_over() -> Result<(), batchwright_client::ClientError> {
-//! use batchwright_client::{Client, Config, aio_aws};
+//! # use batchwright_client as batchwright;
+//! # async fn take_over() -> Result<(), batchwright::ClientError> {
+//! use batchwright::{Client, Config, aio_aws};
 //!
 //! let client = Client::connect(Config::default().store("sqlite:jobs.db")).await?;
 //! for job in client.import(aio_aws::tinydb("/tmp/aws_batch_jobs.json")?).await? {

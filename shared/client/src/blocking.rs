@@ -16,7 +16,7 @@ use crate::domain::{Job, JobId, JobName, JobSpec, JobStatus, StatusCounts, Submi
 use crate::domain::{S3Prefix, S3Uri};
 use crate::error::ClientError;
 use crate::ports::{CallAnswer, CallError, FunctionCall, FunctionCaller, LogEvent};
-use crate::submit::Submitted;
+use crate::submit::{Ran, Submitted};
 
 /// A [`Client`](crate::Client) whose calls return when they are done.
 ///
@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// As [`Client::run`](crate::Client::run).
-    pub fn run(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Job>, ClientError> {
+    pub fn run(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Ran>, ClientError> {
         self.block_on(self.client.run(jobs))
     }
 

@@ -17,8 +17,9 @@ use crate::ports::{NoBus, SystemClock};
 /// store, its limit of calls under way and its looks at jobs.
 ///
 /// ```
-/// use batchwright_client::{Client, Config};
-/// use batchwright_core::domain::{JobSpec, JobStatus};
+/// # mod batchwright { pub use batchwright_client::*; pub use batchwright_core::*; }
+/// use batchwright::{Client, Config};
+/// use batchwright::domain::{JobSpec, JobStatus};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

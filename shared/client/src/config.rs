@@ -14,8 +14,9 @@ use crate::limited::Calls;
 /// changed afterwards.
 ///
 /// ```
+/// # use batchwright_client as batchwright;
 /// use std::time::Duration;
-/// use batchwright_client::Config;
+/// use batchwright::Config;
 ///
 /// let config = Config::default()
 ///     .region("eu-west-1")

@@ -12,6 +12,8 @@ use batchwright_serial::objects::{
     self, ConvertRequest, Converted, Failure, FailureCode, Info, LoadRequest, Target,
 };
 
+use batchwright_core::json;
+
 use crate::domain::{S3Prefix, S3Uri};
 use crate::limited::Calls;
 use crate::ports::{Buckets, ConditionalWriter, Look, NewObject, ObjectWriter, Written};
@@ -23,9 +25,10 @@ use crate::ports::{Buckets, ConditionalWriter, Look, NewObject, ObjectWriter, Wr
 /// crate.
 ///
 /// ```
-/// use batchwright_client::Documents;
-/// use batchwright_core::domain::S3Uri;
-/// use batchwright_stores::memory::InMemoryBuckets;
+/// # mod batchwright { pub use batchwright_client::*; pub use batchwright_core::*; pub use batchwright_stores::*; }
+/// use batchwright::Documents;
+/// use batchwright::domain::S3Uri;
+/// use batchwright::memory::InMemoryBuckets;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -74,13 +77,14 @@ impl<B: Buckets + 'static> Documents<B> {
 
     /// Writes a value as a document, in place of what is there. It appears whole or not at all.
     ///
-    /// Errs where the value is not what the suffix says: a sequence takes an array, GeoJSON a FeatureCollection.
+    /// Errs where the value is not what the suffix says: a sequence takes an array, GeoJSON a FeatureCollection. Errs
+    /// where it holds a NaN or an infinity.
     pub fn dump<'a, T: Serialize + ?Sized>(
         &'a self,
         uri: &'a S3Uri,
         value: &T,
     ) -> BoxFuture<'a, Result<Converted, Failure>> {
-        let text = serde_json::to_string(value);
+        let text = json::to_string(value);
         self.call(async move {
             let text =
                 text.map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{uri}: {error}")))?;
@@ -221,6 +225,7 @@ mod tests {
             (documents.load::<Value>(&uri("none.json")).await.err(), FailureCode::NotFound),
             (documents.get(&uri("none.json")).await.err(), FailureCode::NotFound),
             (documents.dump(&uri("n.geojson"), &json!([1])).await.err(), FailureCode::InvalidContent),
+            (documents.dump(&uri("n.json"), &[f64::NAN]).await.err(), FailureCode::InvalidContent),
             (documents.dump(&uri("n.txt"), &json!({})).await.err(), FailureCode::InvalidRequest),
         ] {
             let failure = failure.unwrap();

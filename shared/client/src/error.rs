@@ -9,7 +9,7 @@ use batchwright_job_files::job_file::JobFileError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The jobs are not as AWS Batch takes them: each problem by job and field. Nothing was submitted.
+    /// The jobs are not as AWS Batch takes them: each problem by the job's place in the list and the field. Nothing was submitted.
     #[error(transparent)]
     Jobs(#[from] JobFileError),
     /// A call failed, and may be tried again or not: [`PortError::kind`] says which.

@@ -44,11 +44,13 @@ impl<C: FunctionCaller> Functions<C> {
     /// [`ItemResult`]: batchwright_invocations::fan_out::ItemResult
     ///
     /// ```
+    /// # mod batchwright { pub use batchwright_client::*; pub use batchwright_core::*; pub use batchwright_invocations::*; pub use batchwright_stores::*; }
     /// use std::future::pending;
     /// use std::time::Duration;
-    /// use batchwright_client::{Config, Functions};
-    /// use batchwright_invocations::fan_out::FanOutCall;
-    /// use batchwright_stores::memory::{InMemoryFunctions, Reply};
+    /// use batchwright::{Config, Functions};
+    /// use batchwright::fan_out::FanOutCall;
+    /// // A double of functions, for tests: the feature `testing`.
+    /// use batchwright::memory::{InMemoryFunctions, Reply};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -139,6 +141,14 @@ mod tests {
     fn lines(path: &Path) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(path).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_payload_that_json_cannot_hold_is_named() {
+        let error = FanOutCall::new("f", [1.0, f64::NAN]).unwrap_err().to_string();
+        assert!(error.starts_with("payloads[1]: the value: NaN is no JSON"), "{error}");
+        let error = FanOutCall::new("f", [[0.0], [f64::INFINITY]]).unwrap_err().to_string();
+        assert!(error.starts_with("payloads[1]: [0]: inf is no JSON"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

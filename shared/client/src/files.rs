@@ -14,6 +14,8 @@ use batchwright_serial::objects::{
 };
 use batchwright_serial::serial::{Format, Syntax};
 
+use batchwright_core::json;
+
 use crate::ports::{ConditionalWriter, ObjectWriter, PortError, Written};
 
 /// Loads a file as a value: JSON, JSON Lines, GeoJSON, GeoJSON text sequences and YAML, each also `.gz` and `.zst`,
@@ -22,9 +24,10 @@ use crate::ports::{ConditionalWriter, ObjectWriter, PortError, Written};
 /// Errs where it can't be read, where it is not what its suffix says, and where it does not fit the type.
 ///
 /// ```
+/// # use batchwright_client as batchwright;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use batchwright_client::files;
+/// use batchwright::files;
 ///
 /// let path = std::env::temp_dir().join(format!("heights-{}.jsonl.gz", std::process::id()));
 /// files::dump(&path, &[4_810, 8_849]).await?;
@@ -50,13 +53,13 @@ pub async fn load<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<T, Fail
 /// Writes a value as a file, in place of what is there. It appears whole or not at all; a link to a file stays, and so
 /// do the permissions of a file that is replaced.
 ///
-/// Errs where the value is not what the suffix says (a sequence takes an array, GeoJSON a FeatureCollection), and where
-/// the folder can't be written to.
+/// Errs where the value is not what the suffix says (a sequence takes an array, GeoJSON a FeatureCollection), where it holds
+/// a NaN or an infinity, and where the folder can't be written to.
 pub async fn dump<T: Serialize + ?Sized>(path: impl AsRef<Path>, value: &T) -> Result<Converted, Failure> {
     let path = path.as_ref();
     let name = path.display().to_string();
     let format = format_of(path)?;
-    let text = serde_json::to_string(value)
+    let text = json::to_string(value)
         .map_err(|error| Failure::new(FailureCode::InvalidContent, format!("{name}: {error}")))?;
     let writer = WholeFile::beside(path).map_err(|error| failed(path, error))?;
     let formats = (Format::plain(Syntax::Json), format);
@@ -183,6 +186,9 @@ mod tests {
         for (failure, code) in [
             (load::<String>(at("n.json")).await.err(), FailureCode::InvalidContent),
             (load::<Value>(at("n.none.json")).await.err(), FailureCode::NotFound),
+            (dump(at("n.json"), &vec![1.0, f64::NAN]).await.err(), FailureCode::InvalidContent),
+            (dump(at("n.yaml"), &f64::INFINITY).await.err(), FailureCode::InvalidContent),
+            (dump(at("n.jsonl.gz"), &[Some(1.0), Some(f64::NAN)]).await.err(), FailureCode::InvalidContent),
             (dump(at("n.txt"), &1).await.err(), FailureCode::InvalidRequest),
             (dump(at("no/n.json"), &1).await.err(), FailureCode::Refused),
         ] {

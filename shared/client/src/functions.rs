@@ -14,10 +14,12 @@ use crate::ports::{CallAnswer, CallError, FunctionCall, FunctionCaller};
 /// For lists that outlive the process, or of which a part may fail, there is the fan-out.
 ///
 /// ```
+/// # mod batchwright { pub use batchwright_client::*; pub use batchwright_core::*; pub use batchwright_stores::*; }
 /// use std::time::Duration;
-/// use batchwright_client::{Config, Functions};
-/// use batchwright_core::ports::FunctionCall;
-/// use batchwright_stores::memory::{InMemoryFunctions, Reply};
+/// use batchwright::{Config, Functions};
+/// use batchwright::ports::FunctionCall;
+/// // A double of functions, for tests: the feature `testing`.
+/// use batchwright::memory::{InMemoryFunctions, Reply};
 /// use futures_util::TryStreamExt as _;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]

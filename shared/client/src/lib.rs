@@ -59,7 +59,7 @@ pub use error::ClientError;
 #[cfg(feature = "fan-out")]
 pub use fan_out::FannedOut;
 pub use functions::Functions;
-pub use submit::Submitted;
+pub use submit::{Ran, Submitted};
 
 // What a client hands out of the crates below it.
 pub use batchwright_control::use_cases::queries::JobToRun;

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use batchwright_control::use_cases::queries::recover_jobs;
 use batchwright_control::use_cases::run_file::{ReportLine, ReportOutcome, RunEnd, RunFile, run_file};
-use batchwright_job_files::job_file;
+use batchwright_job_files::job_file::{self, JobFileError, Problem};
 
 use crate::client::{Client, Shared};
-use crate::domain::{Job, JobId, JobName, JobSpec, RunId};
+use crate::domain::{Job, JobId, JobName, JobSpec, JobState, JobStatus, RunId};
 use crate::error::ClientError;
 use crate::ports::SystemClock;
 use crate::reports::NoReports;
 
-/// The name under which problems of jobs are told. Its suffix makes the lines jobs.
-const GIVEN: &str = "the jobs given.jsonl";
+/// The name of the jobs as a file. Its suffix makes the lines jobs.
+const GIVEN: &str = "jobs.jsonl";
 
 /// What became of a job that was to be submitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,38 @@ impl From<ReportLine> for Submitted {
     fn from(line: ReportLine) -> Self {
         let ReportLine { job_name, outcome, job_id, reason, .. } = line;
         Self { job_name, outcome, job_id, reason }
+    }
+}
+
+/// What became of a job that was to be submitted and waited for.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Ran {
+    /// The job.
+    pub job_name: JobName,
+    /// Submitted, skipped because it had SUCCEEDED or was in flight, or rejected.
+    pub outcome: ReportOutcome,
+    /// Why no submission was made.
+    pub reason: Option<String>,
+    /// The job at its end. `None`: it was rejected, and nothing is kept of it. A job that was rejected now and submitted before is
+    /// shown as it ended then.
+    pub job: Option<Job>,
+}
+
+impl Ran {
+    /// The job's name.
+    pub fn name(&self) -> &JobName {
+        &self.job_name
+    }
+
+    /// The latest submission's status, as [`Job::status`]; `None` where there is none.
+    pub fn status(&self) -> Option<JobStatus> {
+        self.job.as_ref().and_then(Job::status)
+    }
+
+    /// The latest submission's state.
+    pub fn state(&self) -> Option<&JobState> {
+        self.job.as_ref().and_then(Job::state)
     }
 }
 
@@ -56,14 +89,32 @@ impl Client {
         self.submit_lines(jobs, true).await
     }
 
-    /// Submits jobs and waits until each has ended. A job that FAILED is no error: its status says so.
+    /// Submits jobs, waits until each has ended, and returns what became of each, in the order given. A job that FAILED is no
+    /// error: its status says so. Nor is one that AWS Batch refused, or that depends on such a job: its outcome is REJECTED,
+    /// with the reason, and the others are waited for.
     ///
     /// Killed and started again with a store that outlives the process, it submits nothing twice and goes on waiting.
-    pub async fn run(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Job>, ClientError> {
+    pub async fn run(&self, jobs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<Ran>, ClientError> {
         let jobs: Vec<JobSpec> = jobs.into_iter().collect();
         let names: Vec<JobName> = jobs.iter().map(|job| job.job_name.clone()).collect();
-        self.submit(jobs).await?;
-        self.wait(names).await
+        let told = self.submit(jobs).await?.into_iter();
+        let mut told: BTreeMap<JobName, Submitted> =
+            told.filter_map(|job| Some((job.job_name.clone()?, job))).collect();
+        let is_rejected =
+            |name: &JobName| told.get(name).is_none_or(|job| job.outcome == ReportOutcome::Rejected);
+        // What was rejected has no end to wait for, and perhaps no record.
+        let (rejected, taken): (Vec<_>, Vec<_>) = names.iter().cloned().partition(is_rejected);
+        let mut kept = self.wait(taken).await?;
+        kept.extend(recover_jobs(self.store(), &rejected).await?.into_iter().flatten());
+        let mut kept: BTreeMap<JobName, Job> =
+            kept.into_iter().map(|job| (job.name().clone(), job)).collect();
+        let ran = names.into_iter().map(|job_name| {
+            let (outcome, reason) = told
+                .remove(&job_name)
+                .map_or((ReportOutcome::Unknown, None), |submitted| (submitted.outcome, submitted.reason));
+            Ran { job: kept.remove(&job_name), job_name, outcome, reason }
+        });
+        Ok(ran.collect())
     }
 
     async fn submit_lines(
@@ -85,7 +136,7 @@ impl Client {
         let Shared { store, engine, pace, config, .. } = self.shared();
         let mut told: BTreeMap<u64, Submitted> = BTreeMap::new();
         loop {
-            let mut file = job_file::open(lines.as_slice(), GIVEN).await?;
+            let mut file = job_file::open(lines.as_slice(), GIVEN).await.map_err(of_jobs)?;
             let each = |line: &ReportLine| {
                 told.insert(line.line, line.clone().into());
             };
@@ -95,5 +146,56 @@ impl Client {
                 RunEnd::ToBeContinued(_) => tokio::time::sleep(*config.pause.start()).await,
             }
         }
+    }
+}
+
+/// Problems of lines as those of the jobs that the lines were made from: whoever gave a list of jobs has seen no lines.
+fn of_jobs(error: JobFileError) -> JobFileError {
+    let problems = error.problems.into_iter().map(|Problem { line, field, message }| {
+        let message = of_line(&message);
+        let Some(line) = line else { return Problem { line, field, message } };
+        let field = field.map(|field| format!(".{field}")).unwrap_or_default();
+        Problem { line: None, field: Some(format!("jobs[{}]{field}", line - 1)), message }
+    });
+    JobFileError { file: "the jobs given".to_owned(), problems: problems.collect() }
+}
+
+/// A message that names another line, as of a name that stands twice.
+fn of_line(message: &str) -> String {
+    const ON_LINE: &str = " on line ";
+    let Some((before, after)) = message.split_once(ON_LINE) else { return message.to_owned() };
+    let digits = after.find(|character: char| !character.is_ascii_digit()).unwrap_or(after.len());
+    match after[..digits].parse::<u64>() {
+        Ok(line) if line > 0 => format!("{before} at jobs[{}]{}", line - 1, &after[digits..]),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_wrong_with_jobs_is_told_by_their_place_in_the_list() {
+        let job = |name: &str| serde_json::json!({"jobName": name, "jobQueue": "q", "jobDefinition": "d"});
+        let mut bad = job("b");
+        bad["arrayProperties"] = serde_json::json!({"size": 1});
+        let lines = [job("a"), bad, job("a")].map(|job| job.to_string()).join("\n");
+        let error = job_file::open(lines.as_bytes(), GIVEN).await.err().map(of_jobs).unwrap().to_string();
+        assert!(error.starts_with("the jobs given: 2 problems"), "{error}");
+        assert!(error.contains("jobs[1].arrayProperties.size: "), "{error}");
+        assert!(
+            error.contains("jobs[2].jobName: \"a\" is the name of the job at jobs[0] already"),
+            "{error}"
+        );
+        assert!(!error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn a_message_without_a_line_stays_as_it_is() {
+        for message in ["it is too long", "it stands on line x", "it stands on line "] {
+            assert_eq!(of_line(message), message);
+        }
+        assert_eq!(of_line("it is on line 12 already"), "it is at jobs[11] already");
     }
 }

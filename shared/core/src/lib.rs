@@ -3,10 +3,12 @@
 //!
 //! - [`domain`]: names, statuses, the job's spec, and every rule, pure and synchronous.
 //! - [`events`]: the shapes in which AWS delivers Batch and S3 events.
+//! - [`json`]: values as JSON, where what JSON can't hold is refused.
 //! - [`ports`]: what the use cases need, in our own types.
 
 pub mod domain;
 pub mod events;
+pub mod json;
 pub mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -88,7 +88,8 @@ impl<'a> FunctionCall<'a> {
     /// A call whose answer is waited for as long as a function may run.
     ///
     /// ```
-    /// use batchwright_core::ports::{FunctionCall, LogType};
+    /// # use batchwright_core as batchwright;
+    /// use batchwright::ports::{FunctionCall, LogType};
     ///
     /// let call = FunctionCall::new("resize", b"{}").with(|call| call.log_type = LogType::Tail);
     /// ```

@@ -106,8 +106,10 @@ impl FanOutCall {
         function_name: impl Into<String>,
         payloads: impl IntoIterator<Item = impl Serialize>,
     ) -> Result<Self, InvalidCall> {
-        let payloads: Result<Vec<Json>, _> = payloads.into_iter().map(|payload| Json::of(&payload)).collect();
-        let payloads = payloads.map_err(|error| InvalidCall(format!("payloads: {error}")))?;
+        let made = |(index, payload)| {
+            Json::of(&payload).map_err(|error| InvalidCall(format!("payloads[{index}]: {error}")))
+        };
+        let payloads: Vec<Json> = payloads.into_iter().enumerate().map(made).collect::<Result<_, _>>()?;
         Ok(Self { function_name: Some(function_name.into()), payloads: Some(payloads), ..Self::default() })
     }
 }

@@ -15,9 +15,9 @@ impl Json {
         serde_json::from_str(text)
     }
 
-    /// Of a value. Errs where that can't be JSON, as a map whose keys are no text.
+    /// Of a value. Errs where that can't be JSON, as a map whose keys are no text, or a NaN.
     pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
-        serde_json::value::to_raw_value(value).map(Self)
+        batchwright_core::json::to_string(value).and_then(RawValue::from_string).map(Self)
     }
 
     /// As it came.

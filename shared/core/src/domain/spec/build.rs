@@ -10,7 +10,8 @@ impl JobSpec {
     /// A job by its name, as text.
     ///
     /// ```
-    /// use batchwright_core::domain::JobSpec;
+    /// # use batchwright_core as batchwright;
+    /// use batchwright::domain::JobSpec;
     ///
     /// let tiles = JobSpec::named("tiles", "my-queue", "my-definition:3")?
     ///     .command(["process", "--zoom", "Ref::zoom"])
