@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use batchwright::domain::s3_uri::Pattern;
 use batchwright::domain::{Cause, RuntimeChoice};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
 use super::output::Shown;
@@ -56,6 +57,14 @@ fn runtime(text: &str) -> Result<RuntimeChoice, &'static str> {
     RuntimeChoice::parse(text).ok_or("docker, podman and auto are known")
 }
 
+/// A variable of `--env`, which has a name.
+fn variable(given: OsString) -> Result<OsString, &'static str> {
+    match given.as_encoded_bytes().first() {
+        None | Some(b'=') => Err("a variable has a name before its `=`"),
+        Some(_) => Ok(given),
+    }
+}
+
 /// What jobs get of this machine, beyond what a container would have.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ProcessArgs {
@@ -68,7 +77,7 @@ pub(crate) struct ProcessArgs {
     pub(crate) containers: Option<RuntimeChoice>,
     /// Pass an environment variable on to jobs, or set it; may be given more than once. Without it jobs see
     /// PATH, locale and time zone, and containers nothing
-    #[arg(long, value_name = "NAME[=VALUE]")]
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(variable))]
     pub(crate) env: Vec<OsString>,
     /// Keep the folders of attempts that have ended, and tell where they are
     #[arg(long)]
@@ -128,6 +137,12 @@ pub(crate) struct PlanArgs {
     /// Run again what SUCCEEDED
     #[arg(long)]
     pub(crate) rerun: bool,
+    /// As of `run`: vCPUs that jobs may use at once on this machine [default: its cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcpus: Option<u32>,
+    /// As of `run`: more job definitions for the embedded engine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job_definitions: Vec<PathBuf>,
     /// As of `run`: what runs the images of job definitions that have one, on this machine
     #[arg(long, value_name = "RUNTIME", value_parser = runtime)]
     pub(crate) containers: Option<RuntimeChoice>,

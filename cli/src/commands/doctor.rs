@@ -43,7 +43,9 @@ pub(crate) async fn of_folder(dir: &StateDir, output: Output) -> Result<Exit, Fa
     let opened = SqliteStore::open_existing(&database);
     let store = opened.as_ref().ok().cloned();
     let state = opened.map(|_| database.display().to_string()).map_err(|error| error.message);
-    checks.push(Check::of("state", state, "run a job file: the first run makes the folder"));
+    let is_new = !matches!(database.try_exists(), Ok(true) | Err(_));
+    let remedy = if is_new { "run a job file: the first run makes the folder" } else { "do as it says" };
+    checks.push(Check::of("state", state, remedy));
     if let Some(store) = store {
         checks.push(of_jobs(&store).await);
         checks.push(of_runs(&store).await);

@@ -43,7 +43,7 @@ use batchwright::ports::NoQueues;
 use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::explain::Logs;
 
-use crate::args::{Cli, Command, Output, RerunArgs, StopArgs, StoreCommand, Target};
+use crate::args::{Cli, Command, Output, PlanArgs, RerunArgs, StopArgs, StoreCommand, Target};
 use crate::exit::{Exit, Failure};
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
@@ -65,9 +65,9 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             },
             Command::Plan(args) => match args.place.target()? {
                 Target::Local(dir) if !dir.database().exists() => {
-                    plan::plan(&InMemoryJobStore::default(), args, Some(this_machine())).await
+                    plan::plan(&InMemoryJobStore::default(), args, Some(this_machine(args))).await
                 }
-                Target::Local(dir) => plan::plan(&open_state(&dir)?, args, Some(this_machine())).await,
+                Target::Local(dir) => plan::plan(&open_state(&dir)?, args, Some(this_machine(args))).await,
                 #[cfg(feature = "aws")]
                 Target::Stack(stack) => plan::plan(&Stack::find(&stack).await?.store, args, None).await,
             },
@@ -137,9 +137,9 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             Command::Man { dir } => shell::man(dir),
             Command::Schema { name } => schema::schema(name),
             Command::Watch(args) => match args.place.target()? {
-                Target::Local(dir) => watch::watch(&open_state(&dir)?, args).await,
+                Target::Local(dir) => watch::watch(&open_state(&dir)?, || dir.is_in_use(), args).await,
                 #[cfg(feature = "aws")]
-                Target::Stack(stack) => watch::watch(&Stack::find(&stack).await?.store, args).await,
+                Target::Stack(stack) => watch::watch(&Stack::find(&stack).await?.store, || true, args).await,
             },
             Command::Report(args) => match args.place.target()? {
                 Target::Local(dir) => {
@@ -209,8 +209,8 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     ended
 }
 
-fn this_machine() -> Capacity {
-    Capacity::of_this_machine(cores())
+fn this_machine(args: &PlanArgs) -> Capacity {
+    Capacity::of_this_machine(args.vcpus.unwrap_or_else(cores))
 }
 
 async fn rerun(args: &RerunArgs) -> Result<Exit, Failure> {

@@ -12,6 +12,7 @@ use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
 
 use super::processes;
+use super::run::read_definitions;
 use super::summary::open_job_file;
 use crate::args::{Output, PlanArgs};
 use crate::exit::{Exit, Failure};
@@ -78,7 +79,8 @@ pub(crate) async fn plan<S: JobQueries>(
     capacity: Option<Capacity>,
 ) -> Result<Exit, Failure> {
     let mut file = open_job_file(&args.file).await?;
-    let definitions = file.local().job_definitions.clone();
+    let mut definitions = read_definitions(&args.job_definitions).await?;
+    definitions.extend(file.local().job_definitions.iter().cloned());
     let too_large =
         |spec: &JobSpec| capacity?.too_small_for(spec, find_definition(&definitions, &spec.job_definition));
     let runtime = match args.containers.or(file.local().containers).filter(|_| capacity.is_some()) {

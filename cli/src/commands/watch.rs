@@ -18,7 +18,12 @@ use crate::selection::{Named, for_each_job, named};
 /// Between two looks, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs) -> Result<Exit, Failure> {
+/// `is_attended`: whether a process is there that runs the jobs.
+pub(crate) async fn watch<S: JobQueries + RunStore>(
+    store: &S,
+    is_attended: impl Fn() -> bool,
+    args: &WatchArgs,
+) -> Result<Exit, Failure> {
     let mut screen = Screen::new();
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -26,6 +31,7 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs)
         }
     };
     let following = async {
+        let mut was_attended = true;
         loop {
             let started = Instant::now();
             let overview = look(store, &args.what, screen.is_terminal()).await?;
@@ -33,6 +39,11 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(store: &S, args: &WatchArgs)
             if overview.has_ended() {
                 return Ok::<_, Failure>(overview);
             }
+            let is_attended = is_attended();
+            if was_attended && !is_attended {
+                eprintln!("no process runs the jobs of this folder: run the job file again, and they go on");
+            }
+            was_attended = is_attended;
             tokio::time::sleep(pause_after(started.elapsed())).await;
         }
     };

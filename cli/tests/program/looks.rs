@@ -166,7 +166,10 @@ fn what_a_run_that_goes_on_still_needs_is_not_forgotten() {
     let folder = Folder::new();
     folder.write("jobs.yaml", WITH_A_SLOW_ONE);
     let running = folder.start(&["run", "jobs.yaml", "--local"]);
-    folder.wait_until("there is a state", |folder| folder.run(&["status", "--local"]).code == Some(0));
+    folder.wait_until("all are submitted", |folder| {
+        let status = folder.run(&["status", "--local", "--output", "json"]);
+        status.code == Some(0) && status.json()["total"] == 3
+    });
     folder.wait_until("one has ended", |folder| folder.job("quick")["status"] == "SUCCEEDED");
     let pruned = folder.run(&["prune", "--older-than", "0h", "--local", "--yes"]);
     assert!(pruned.stdout.starts_with("0 jobs and 0 runs forgotten"), "{pruned:?}");
@@ -224,4 +227,41 @@ fn a_reader_that_goes_away_ends_the_completions_quietly() {
     let ended = Ended::of(process);
     assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_and_one_that_is_out_of_reach_are_told_apart() {
+    let folder = Folder::new();
+    let absent = folder.run(&["reconcile", "--local", "--state-dir", "typo"]);
+    assert!(absent.code == Some(4) && absent.stderr.contains("holds no state yet"), "{absent:?}");
+    assert!(!folder.path("typo").exists(), "none is made");
+    // As of a folder that one may not enter, which a test that runs as root can't make.
+    let out_of_reach = "x".repeat(300);
+    for args in [&["jobs"][..], &["prune", "--older-than", "1d", "--yes"], &["doctor"]] {
+        let ended = folder.run(&[args, &["--local", "--state-dir", &out_of_reach]].concat());
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(told.contains("can't be looked at") && !told.contains("run a job file"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_plan_is_made_for_the_machine_that_run_would_use() {
+    let folder = Folder::new();
+    folder.write(
+        "jobs.yaml",
+        "[{jobName: wide, jobQueue: q, jobDefinition: render, containerOverrides: {resourceRequirements: [{type: VCPU, value: '900'}]}}]",
+    );
+    folder.write(
+        "definitions.yaml",
+        "[{jobDefinitionName: render, type: container, containerProperties: {command: ['true']}}]",
+    );
+    let small = folder.run(&["plan", "jobs.yaml", "--local"]);
+    assert!(small.stdout.contains("it will stay RUNNABLE"), "{small:?}");
+    let options = ["--vcpus", "1000", "--job-definitions", "definitions.yaml"];
+    let large = folder.run(&[&["plan", "jobs.yaml", "--local"], &options[..]].concat());
+    assert!(large.code == Some(0) && !large.stdout.contains("RUNNABLE"), "{large:?}");
+    for wrong in ["", "=x"] {
+        let ended = folder.run(&["run", "jobs.yaml", "--local", "--env", wrong]);
+        assert!(ended.code == Some(2) && ended.stderr.contains("a variable has a name"), "{ended:?}");
+    }
 }

@@ -220,6 +220,10 @@ fn case(situation: Situation) -> (Known, bool) {
             let broken = json!({"status": "INVALID", "statusReason": why});
             of(job("RUNNABLE", json!({})), Some(queue("ENABLED", broken, json!(null))))
         }
+        Situation::DoesNotFit => {
+            let why = batchwright::domain::reasons::TOO_LARGE;
+            of(job("RUNNABLE", json!({"statusReason": why})), usual())
+        }
         Situation::QueueBlocked => {
             let other = "arn:aws:batch:eu-west-1:123456789012:job/a44737a1-4b89-4a8e-bf62-9599a1fd9cde";
             of(job("RUNNABLE", json!({})), Some(queue("ENABLED", json!({}), json!(other))))

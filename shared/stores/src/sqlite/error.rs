@@ -12,6 +12,10 @@ pub(super) enum SqliteFailure {
     Sqlite(#[from] rusqlite::Error),
     #[error("holds no state yet; run a job file first, or name the folder that holds the state")]
     Missing,
+    #[error(
+        "can't be looked at: {0}; check the permissions of its folder, or look as the user who ran the jobs"
+    )]
+    OutOfReach(std::io::Error),
     #[error("holds another program's tables; name another file for the state")]
     Foreign,
     #[error(

@@ -27,6 +27,7 @@ mod stop_requests;
 mod store;
 mod writes;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -98,10 +99,7 @@ impl SqliteStore {
     /// As [`SqliteStore::open`]; and permanent where there is no state yet, or one of an older version.
     pub fn open_existing(path: &Path) -> Result<Self, PortError> {
         Self::named(path.display().to_string(), 1, || {
-            let exists = path.metadata().is_ok_and(|found| found.len() > 0);
-            if !exists {
-                return Err(SqliteFailure::Missing);
-            }
+            check_is_there(path)?;
             let look = |name: &Path, flags| {
                 let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
                 schema::check(&connection, schema::MIGRATIONS)?;
@@ -122,11 +120,10 @@ impl SqliteStore {
     ///
     /// As [`SqliteStore::open`]; and permanent where there is no state yet.
     pub fn open_to_change(path: &Path) -> Result<Self, PortError> {
-        let exists = path.metadata().is_ok_and(|found| found.len() > 0);
-        if exists {
-            return Self::open(path);
+        match check_is_there(path) {
+            Ok(()) => Self::open(path),
+            Err(failure) => Self::named(path.display().to_string(), 1, || Err(failure)),
         }
-        Self::named(path.display().to_string(), 1, || Err(SqliteFailure::Missing))
     }
 
     /// A state of its own in memory, gone with the last clone.
@@ -155,6 +152,18 @@ impl SqliteStore {
             }
             Err(failure) => Err(failure.into_port(OPEN, &file)),
         }
+    }
+}
+
+/// Errs where there is no state, and where nobody can tell.
+fn check_is_there(path: &Path) -> Result<(), SqliteFailure> {
+    match path.metadata() {
+        Ok(found) if found.len() > 0 => Ok(()),
+        Ok(_) => Err(SqliteFailure::Missing),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(SqliteFailure::Missing)
+        }
+        Err(error) => Err(SqliteFailure::OutOfReach(error)),
     }
 }
 

@@ -53,6 +53,7 @@ pub fn situation(facts: &Facts<'_>) -> Situation {
         JobStatus::Failed => {
             Situation::Failed(job.state().and_then(JobState::cause).unwrap_or(Cause::Unknown))
         }
+        JobStatus::Runnable if job.state().is_some_and(waits::does_not_fit) => Situation::DoesNotFit,
         _ if !facts.is_attended => Situation::Unattended,
         JobStatus::Submitted => Situation::JustSubmitted,
         JobStatus::Pending => Situation::WaitsForJobs,
@@ -191,7 +192,13 @@ mod tests {
         let misfit = job(Some(JobStatus::Runnable), |state| {
             state.status_reason = Some("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - too large".to_owned());
         });
-        assert_eq!(of(&misfit, Some(&queue())), Situation::EnvironmentBroken);
+        assert_eq!(of(&misfit, Some(&queue())), Situation::DoesNotFit);
+        let nobody = Facts { is_attended: false, ..facts(&misfit, None) };
+        assert_eq!(situation(&nobody), Situation::DoesNotFit, "whoever comes can't start it either");
+        let no_role = job(Some(JobStatus::Runnable), |state| {
+            state.status_reason = Some("MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - no such role".to_owned());
+        });
+        assert_eq!(of(&no_role, Some(&queue())), Situation::EnvironmentBroken);
         let unattended = Facts { is_attended: false, ..facts(&runnable, None) };
         assert_eq!(situation(&unattended), Situation::Unattended);
     }

@@ -25,6 +25,8 @@ pub enum Situation {
     QueueDisabled,
     /// No compute environment of its queue can start anything.
     EnvironmentBroken,
+    /// It asks for more than any compute environment of its queue may have.
+    DoesNotFit,
     /// Another job at the queue's front holds it up.
     QueueBlocked,
     /// Its compute environments are at their `maxvCpus`.
@@ -45,7 +47,7 @@ pub enum Situation {
 
 impl Situation {
     /// All that are no failure.
-    pub const OTHERS: [Situation; 15] = [
+    pub const OTHERS: [Situation; 16] = [
         Self::NeverSubmitted,
         Self::Refused,
         Self::BeingSubmitted,
@@ -54,6 +56,7 @@ impl Situation {
         Self::JustSubmitted,
         Self::QueueDisabled,
         Self::EnvironmentBroken,
+        Self::DoesNotFit,
         Self::QueueBlocked,
         Self::AtMaximum,
         Self::WaitsForCapacity,
@@ -64,9 +67,10 @@ impl Situation {
     ];
 
     /// Those of a RUNNABLE job.
-    pub const IN_A_QUEUE: [Situation; 5] = [
+    pub const IN_A_QUEUE: [Situation; 6] = [
         Self::QueueDisabled,
         Self::EnvironmentBroken,
+        Self::DoesNotFit,
         Self::QueueBlocked,
         Self::AtMaximum,
         Self::WaitsForCapacity,
@@ -74,7 +78,7 @@ impl Situation {
 
     /// Whether a job waits until somebody does something, and not only for capacity.
     pub const fn holds_back(self) -> bool {
-        matches!(self, Self::QueueDisabled | Self::EnvironmentBroken | Self::QueueBlocked)
+        matches!(self, Self::QueueDisabled | Self::EnvironmentBroken | Self::DoesNotFit | Self::QueueBlocked)
     }
 
     /// A word: the cause of a failure.
@@ -88,6 +92,7 @@ impl Situation {
             Self::JustSubmitted => "JUST_SUBMITTED",
             Self::QueueDisabled => "QUEUE_DISABLED",
             Self::EnvironmentBroken => "ENVIRONMENT_BROKEN",
+            Self::DoesNotFit => "DOES_NOT_FIT",
             Self::QueueBlocked => "QUEUE_BLOCKED",
             Self::AtMaximum => "AT_MAXIMUM",
             Self::WaitsForCapacity => "WAITS_FOR_CAPACITY",
@@ -110,6 +115,9 @@ impl Situation {
             Self::JustSubmitted => "Batch has taken the job on and has not looked at it yet.",
             Self::QueueDisabled => "The job queue is DISABLED: it takes jobs on and starts none.",
             Self::EnvironmentBroken => "No compute environment of the queue is both ENABLED and VALID.",
+            Self::DoesNotFit => {
+                "The job asks for more vCPUs, memory or GPUs than any compute environment of its queue may have."
+            }
             Self::QueueBlocked => {
                 "The job at the front of the queue can't be placed, and holds up those behind it."
             }
@@ -172,6 +180,10 @@ impl Situation {
             }
             Self::EnvironmentBroken => {
                 "Mend what the environment's statusReason names (often a role or a launch template), or enable it."
+            }
+            Self::DoesNotFit => {
+                "Ask for less in resourceRequirements, or allow larger instance types; on one machine, run the job file \
+                 again with --vcpus, or on a larger machine."
             }
             Self::QueueBlocked => {
                 "Explain the job at the front; terminate it, or give the queue an environment that can hold it. A \

@@ -32,6 +32,9 @@ pub fn waits(queue: &JobQueue, state: &JobState, now: Timestamp) -> Situation {
         return Situation::EnvironmentBroken;
     }
     let reason = state.status_reason.as_deref().unwrap_or_default();
+    if does_not_fit(state) {
+        return Situation::DoesNotFit;
+    }
     if reason.starts_with("MISCONFIGURATION:") {
         return Situation::EnvironmentBroken;
     }
@@ -43,6 +46,13 @@ pub fn waits(queue: &JobQueue, state: &JobState, now: Timestamp) -> Situation {
     let full = usable.iter().all(|environment| is_full(environment.desired_vcpus, environment.max_vcpus));
     if full && !usable.is_empty() { Situation::AtMaximum } else { Situation::WaitsForCapacity }
 }
+
+/// Whether Batch says that nothing in the queue can hold the submission. Source: the user guide, "Jobs stuck in RUNNABLE".
+pub(super) fn does_not_fit(state: &JobState) -> bool {
+    const REASON: &str = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT";
+    state.status_reason.as_deref().is_some_and(|reason| reason.starts_with(REASON))
+}
+
 pub(super) fn in_the_way<'a>(queue: &'a JobQueue, job_id: &JobId, now: Timestamp) -> Option<&'a InFront> {
     let first = queue.front.first()?;
     let is_long = first.since.is_some_and(|since| now.millis_since(since) >= BLOCKED_AFTER_MS);
