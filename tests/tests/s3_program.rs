@@ -278,11 +278,6 @@ async fn settings_are_sent_with_the_object_and_refused_where_they_are_wrong() ->
         ),
         (&["convert", "a.json", "s3://b/a.jsonl", "--tag", "a"], "--tag \"a\" has no value"),
         (&["load", "a.json", "--version-id", "1"], "only objects of S3 have versions"),
-        (
-            &["convert", "a.json", "s3://b/a.jsonl.gz", "--compression-level", "10"],
-            "gzip has the levels 0 to 9",
-        ),
-        (&["convert", "a.json", "b.jsonl", "--compression-level", "1"], "goes with .gz or .zst"),
     ] {
         let refused = ran(folder.path(), s3.endpoint_url(), wrong).await?;
         let told = text(&refused.stdout) + &text(&refused.stderr);

@@ -3,7 +3,7 @@
 #[cfg(feature = "aws")]
 use std::time::Duration;
 
-use batchwright::serial::Format;
+use batchwright::serial::{Format, Limits};
 use clap::{Args, Subcommand};
 
 use super::settings::SettingsArgs;
@@ -112,7 +112,7 @@ pub(crate) struct ConvertArgs {
     /// What is read [default: by suffix]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) from: Option<Format>,
-    /// A FeatureCollection without features, as JSON, whose members the one that is written gets
+    /// A FeatureCollection without features, as JSON, whose members the one gets that is made of records
     #[arg(long, value_name = "JSON")]
     pub(crate) header: Option<String>,
     /// Convert everything under a prefix or in a folder to under another, with the suffix of --to; a result a line
@@ -145,11 +145,30 @@ pub(crate) struct TargetArgs {
     /// A record separator before each record of a GeoJSON text sequence, as RFC 8142 has it
     #[arg(long)]
     pub(crate) record_separators: bool,
-    /// How hard gzip (0 to 9, 6 by default) or zstd (1 to 22, 3 by default) tries
+    /// How hard gzip (0 to 9, 7 by default) or zstd (1 to 22, 3 by default) tries
     #[arg(long, value_name = "N")]
     pub(crate) compression_level: Option<i32>,
     #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
     pub(crate) settings: SettingsArgs,
+}
+
+/// What is held in memory.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Bytes of one record, and of what a FeatureCollection has beside its features
+    #[arg(long, value_name = "N", default_value_t = Limits::default().record_max_bytes)]
+    max_record_bytes: usize,
+    /// Bytes of a YAML document, and of the JSON that becomes one; each is held as a whole
+    #[arg(long, value_name = "N", default_value_t = Limits::default().whole_max_bytes)]
+    max_yaml_bytes: usize,
+}
+
+impl LimitArgs {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { record_max_bytes: self.max_record_bytes, whole_max_bytes: self.max_yaml_bytes }
+    }
 }
 
 /// Which version of what is read.
@@ -176,6 +195,8 @@ pub(crate) struct ValidateArgs {
     /// Do not tell what is only advised against
     #[arg(long)]
     pub(crate) no_warnings: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -275,9 +296,9 @@ pub(crate) struct UploadsArgs {
 pub(crate) struct UriArgs {
     /// An S3 URI, s3a:// and https:// too
     pub(crate) uri: String,
-    /// The Region of the web address
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub(crate) bucket_region: String,
+    /// The Region of the web address [default: the one that the URI tells, else us-east-1]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) bucket_region: Option<String>,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }

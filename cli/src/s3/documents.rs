@@ -17,6 +17,10 @@ use super::transfer::Transfer;
 use crate::args::Output;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
+use crate::output::text::harmless;
+
+/// Members that are named where they were left out.
+const LEFT_OUT_SHOWN: usize = 10;
 
 pub(crate) async fn load(reach: &Reach, args: &LoadArgs) -> Result<Exit, Failure> {
     let mut results = Results::new(args.shown.output);
@@ -72,7 +76,7 @@ impl TargetArgs {
             header,
             record_separators: self.record_separators,
             compression_level: self.compression_level,
-            ..ConvertOptions::default()
+            limits: self.limits.limits(),
         }
     }
 }
@@ -96,6 +100,9 @@ async fn written(
     options: ConvertOptions,
     output: Output,
 ) -> Result<Exit, Failure> {
+    if let Ok(to) = format_of(&target.target, target.to) {
+        options.check(to).map_err(Failure::Usage)?;
+    }
     let converting = async {
         if target.if_match.is_none() {
             refuse_same(source, &target.target)?;
@@ -113,6 +120,7 @@ async fn written(
         convert_one(reach, (source, reader), &target.target, formats, wanted, &options).await
     };
     let converted = converting.await;
+    converted.iter().for_each(|done| warn_of_left_out(source, done));
     if reach.reader_is_gone() {
         let gone = io::Error::from(io::ErrorKind::BrokenPipe);
         return Err(Failure::Broken(anyhow::Error::new(gone).context("stdout")));
@@ -129,6 +137,33 @@ async fn written(
         (true, vec![words])
     })?;
     results.finish()
+}
+
+/// Says which members of a FeatureCollection what was written has no place for.
+pub(super) fn warn_of_left_out(source: &str, done: &Converted) {
+    if done.left_out.is_empty() {
+        return;
+    }
+    let mut names = done
+        .left_out
+        .iter()
+        .take(LEFT_OUT_SHOWN)
+        .map(|name| format!("{name:?}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if done.left_out.len() > LEFT_OUT_SHOWN {
+        names += " and others";
+    }
+    let crs = match done.left_out.iter().any(|name| name == "crs") {
+        true => "; without \"crs\" its coordinates are taken for WGS 84",
+        false => "",
+    };
+    let format = &done.to_format;
+    eprintln!(
+        "batchwright: {}: {format} has no place for these members beside the features, which were left out: {}{crs}",
+        harmless(source),
+        harmless(&names)
+    );
 }
 
 /// Converts what is open already.
@@ -159,6 +194,7 @@ pub(crate) async fn validate(reach: &Reach, args: &ValidateArgs) -> Result<Exit,
     let options = ValidateOptions {
         as_geojson: args.as_geojson,
         warnings: !args.no_warnings,
+        limits: args.limits.limits(),
         ..ValidateOptions::default()
     };
     let mut results = Results::new(args.shown.output);

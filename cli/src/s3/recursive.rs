@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future, stream};
 use tokio::sync::mpsc;
 
 use super::args::ConvertArgs;
-use super::documents::{condition, convert_one};
+use super::documents::{condition, convert_one, warn_of_left_out};
 use super::place::Reach;
 use super::results::{Results, Told};
 use super::transfer::Transfer;
@@ -83,6 +83,7 @@ pub(crate) async fn convert(reach: &Reach, args: &ConvertArgs) -> Result<Exit, F
     let pattern = pattern.map_err(|error| Failure::Usage(error.to_string()))?;
     let settings = args.target.settings.settings().map_err(|error| Failure::Usage(error.to_string()))?;
     let options = args.options()?;
+    options.check(to).map_err(Failure::Usage)?;
     let wanted = Wanted { to, condition: condition(args.target.if_absent, &None), settings, options };
 
     let nesting = Nesting::of(&args.source, &args.target.target, to)?;
@@ -137,7 +138,10 @@ pub(crate) async fn convert(reach: &Reach, args: &ConvertArgs) -> Result<Exit, F
         let mut is_nothing = true;
         while let Some((source, became)) = work.next().await {
             is_nothing = false;
-            transfer.aside(|| results.push(&source, became, told))?;
+            transfer.aside(|| {
+                became.iter().for_each(|done| warn_of_left_out(&source, done));
+                results.push(&source, became, told)
+            })?;
         }
         Ok::<_, Failure>(is_nothing)
     };

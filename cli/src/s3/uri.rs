@@ -1,7 +1,7 @@
 //! `uri`.
 
 use batchwright::domain::S3Uri;
-use batchwright::domain::s3_uri::{Form, check_new_bucket};
+use batchwright::domain::s3_uri::{Form, check_new_bucket, region_of};
 use serde_json::json;
 
 use super::args::UriArgs;
@@ -11,7 +11,8 @@ use crate::output::table;
 
 pub(crate) fn uri(args: &UriArgs) -> Result<Exit, Failure> {
     let uri = S3Uri::parse(&args.uri).map_err(|error| Failure::Usage(error.to_string()))?;
-    let https = uri.written(Form::Https { region: &args.bucket_region });
+    let region = args.bucket_region.clone().or_else(|| region_of(&args.uri));
+    let https = uri.written(Form::Https { region: region.as_deref().unwrap_or("us-east-1") });
     let new_bucket = check_new_bucket(&uri.bucket).err().map(|error| error.to_string());
     let parts = [
         ("uri", uri.to_string()),

@@ -77,4 +77,70 @@ fn a_uri_is_taken_apart() {
     assert_eq!(parts["https"], "https://bucket.s3.us-east-1.amazonaws.com/a/b%20c.json");
     assert_eq!(parts["newBucketProblem"], Value::Null);
     assert_eq!(folder.run(&["s3", "uri", "bucket/key"]).code, Some(2));
+    let address = "https://data.s3.dualstack.eu-west-1.amazonaws.com/a%20b.json";
+    for (region, expected) in [(None, "eu-west-1"), (Some("us-west-2"), "us-west-2")] {
+        let mut uri = vec!["s3", "uri", address, "--output", "json"];
+        uri.extend(region.iter().flat_map(|region| ["--bucket-region", region]));
+        let parts = folder.run(&uri).json();
+        assert_eq!(parts["https"], format!("https://data.s3.{expected}.amazonaws.com/a%20b.json"));
+    }
+}
+
+#[test]
+fn members_that_a_sequence_has_no_place_for_are_told() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("in")).unwrap();
+    let collection = FEATURES.replace("\"features\"", "\"name\":\"n\",\"crs\":{\"x\":1},\"features\"");
+    folder.write("in/a.geojson", &collection);
+    folder.write("in/plain.geojson", FEATURES);
+    for convert in [
+        &["s3", "convert", "in/a.geojson", "a.geojsonl", "--output", "json"][..],
+        &["s3", "convert", "in", "out", "--recursive", "--to", "jsonl", "--output", "json"],
+    ] {
+        let ended = folder.run(convert);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let told =
+            "which were left out: \"name\", \"crs\"; without \"crs\" its coordinates are taken for WGS 84";
+        assert_eq!(ended.stderr.matches(told).count(), 1, "{ended:?}");
+        let results = ended.json()["results"].as_array().unwrap().clone();
+        let left_out = results.iter().filter_map(|it| it["result"].get("leftOut")).collect::<Vec<_>>();
+        assert_eq!(json!(left_out), json!([["name", "crs"]]), "{ended:?}");
+    }
+    let kept = folder.run(&["s3", "convert", "in/a.geojson", "b.json"]);
+    assert_eq!((kept.code, &*kept.stderr), (Some(0), ""), "{kept:?}");
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused_and_bounds_are_named() {
+    let folder = Folder::new();
+    folder.write("a.json", "[[1, 2, 3], \"0123456789\"]");
+    folder.write("a.yaml", "[[1, 2, 3], \"0123456789\"]");
+    for (code, args, why) in [
+        (2, &["convert", "a.json", "b.jsonl", "--record-separators"][..], "go with GeoJSON text sequences"),
+        (2, &["convert", "a.json", "b.jsonl.gz", "--compression-level", "10"], "gzip has the levels 0 to 9"),
+        (2, &["dump", "a.json", "b.jsonl", "--compression-level", "1"], "goes with .gz or .zst"),
+        (
+            2,
+            &["convert", ".", "out", "--recursive", "--to", "jsonl", "--record-separators"],
+            "leave them out",
+        ),
+        (
+            1,
+            &["convert", "a.json", "b.jsonl", "--header", "{\"type\":\"FeatureCollection\",\"features\":[]}"],
+            "leave the header out",
+        ),
+        (
+            1,
+            &["convert", "a.json", "b.jsonl", "--max-record-bytes", "10"],
+            "raise the bound (--max-record-bytes",
+        ),
+        (1, &["convert", "a.yaml", "b.json", "--max-yaml-bytes", "10"], "raise the bound (--max-yaml-bytes"),
+        (1, &["convert", "a.json", "b.yaml", "--max-yaml-bytes", "10"], "raise the bound (--max-yaml-bytes)"),
+        (1, &["validate", "a.json", "--max-record-bytes", "10"], "(--max-record-bytes"),
+        (1, &["load", "a.json", "--max-bytes", "10"], "raise the bound (--max-bytes)"),
+    ] {
+        let ended = folder.run(&[&["s3"], args].concat());
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(ended.code == Some(code) && told.contains(why), "{args:?}: {ended:?}");
+    }
 }

@@ -117,7 +117,7 @@ pub struct Dump {
     /// Whether a record separator stands before each record of a GeoJSON text sequence (RFC 8142).
     #[serde(default)]
     pub record_separators: bool,
-    /// How hard gzip (0 to 9) or zstd (1 to 22) tries; 6 and 3 where it is not given.
+    /// How hard gzip (0 to 9) or zstd (1 to 22) tries; 7 and 3 where it is not given.
     pub compression_level: Option<i32>,
     /// How the objects that are written are kept.
     #[serde(default)]
@@ -163,7 +163,7 @@ pub struct Convert {
     /// Whether a record separator stands before each record of a GeoJSON text sequence (RFC 8142).
     #[serde(default)]
     pub record_separators: bool,
-    /// How hard gzip (0 to 9) or zstd (1 to 22) tries; 6 and 3 where it is not given.
+    /// How hard gzip (0 to 9) or zstd (1 to 22) tries; 7 and 3 where it is not given.
     pub compression_level: Option<i32>,
     /// How the objects that are written are kept.
     #[serde(default)]

@@ -72,6 +72,10 @@ pub struct Converted {
     /// Bytes of these members, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header_bytes: Option<usize>,
+    /// The names of these members beside `type`, the first 100. Without `crs` readers take the coordinates for WGS 84.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub left_out: Vec<String>,
 }
 
 /// Of a header that is told.
@@ -142,6 +146,7 @@ where
         bytes_out: report.bytes_out,
         sha256: report.sha256,
         etag,
+        left_out: header.as_ref().map(|header| header.names().to_vec()).unwrap_or_default(),
         header: header.filter(|_| header_bytes.is_some_and(|bytes| bytes <= HEADER_MAX_BYTES)),
         header_bytes,
     })

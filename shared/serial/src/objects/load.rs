@@ -75,7 +75,7 @@ pub async fn load_from<R: AsyncBufRead + Send + Unpin>(
 
 /// A value that is larger than the caller takes.
 fn too_large(name: &str, max_bytes: usize) -> Failure {
-    let remedy = "raise the bound, or have it converted into another object";
+    let remedy = "raise the bound (--max-bytes), or have it converted into another object";
     Failure::new(
         FailureCode::TooLarge,
         format!("{name}: as JSON it has more than {max_bytes} bytes; {remedy}"),

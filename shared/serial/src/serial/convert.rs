@@ -10,7 +10,7 @@ use super::header::Header;
 use super::input::Input;
 use super::layout::Layout;
 use super::limits::Limits;
-use super::load::read_text;
+use super::load::{YAML_DOCUMENT, read_text};
 use super::output::{Output, Written};
 use super::records::Records;
 use super::sequence::SequenceCutter;
@@ -24,18 +24,32 @@ use crate::ports::ObjectWriter;
 /// How a conversion is done.
 #[derive(Debug, Clone, Default)]
 pub struct ConvertOptions {
-    /// The members of the FeatureCollection that is written, if one is; a bare one otherwise.
+    /// The members of the FeatureCollection that is made of records; a bare one where it is not given. Refused where
+    /// none is made: in a sequence, and of a document, which keeps its own members.
     pub header: Option<Header>,
     /// Whether a GeoJSON text sequence is written as RFC 8142 has it, with a record separator before each
     /// record, instead of one record a line and nothing more.
     pub record_separators: bool,
-    /// How hard gzip or zstd tries: 0 to 9, 1 to 22. By default 6 and 3, as their own programs.
+    /// How hard gzip or zstd tries: 0 to 9, 1 to 22. By default 7 and 3.
     pub compression_level: Option<i32>,
     /// What is held in memory.
     pub limits: Limits,
 }
 
 impl ConvertOptions {
+    /// Errs where what is asked for does not go with the format that is written, and would do nothing.
+    pub fn check(&self, to: Format) -> Result<(), String> {
+        if let Some(level) = self.compression_level {
+            to.compression.check_level(level)?;
+        }
+        match self.record_separators && to.syntax != Syntax::GeoJsonSeq {
+            true => Err(format!(
+                "record separators go with GeoJSON text sequences (geojsonl), and not with {to}; leave them out"
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// `Content-Type` of what is written. RFC 8142's only where records are separated as it says.
     pub fn content_type(&self, to: Format) -> &'static str {
         match to.syntax {
@@ -86,9 +100,10 @@ where
     let from = Format { syntax: from.syntax, compression: input.compression };
     let (passed, bytes_in) = match (from.syntax, to.syntax) {
         (Syntax::Yaml, _) => {
-            let text = read_text(&mut input, options.limits.whole_max_bytes, "the YAML document").await?;
+            let text = read_text(&mut input, options.limits.whole_max_bytes, YAML_DOCUMENT).await?;
             let tree = yaml::read(&text, options.limits.whole_max_bytes)?;
             let passed = if to.syntax == Syntax::Yaml {
+                refuse_header(options)?;
                 copy_text(&text, sink, to, options).await?
             } else {
                 let mut json = String::new();
@@ -105,7 +120,7 @@ where
             let (passed, bytes_in) = match pass(input, from.syntax, &mut memory, json, options).await {
                 Err(_) if memory.is_full => {
                     let max_bytes = options.limits.whole_max_bytes;
-                    let remedy = "YAML is held as a whole: raise the bound, or write JSON";
+                    let remedy = "YAML is held as a whole: raise the bound (--max-yaml-bytes), or write JSON";
                     return Err(SerialError::TooLarge { what: "what becomes YAML", max_bytes, remedy });
                 }
                 passed => passed?,
@@ -132,6 +147,15 @@ pub async fn dump<W: ObjectWriter>(
     convert(json.as_bytes(), Format::plain(Syntax::Json), sink, to, options).await
 }
 
+fn refuse_header(options: &ConvertOptions) -> Result<(), Fault> {
+    match options.header {
+        None => Ok(()),
+        Some(_) => Err(Fault::of_input(
+            "a header is for a FeatureCollection that is made of records, and none is made here: a sequence has no place for it, and a document keeps its own members; leave the header out",
+        )),
+    }
+}
+
 /// What has passed through.
 pub(super) struct Passed {
     pub(super) records: u64,
@@ -154,6 +178,9 @@ where
     let decides = (from, to.syntax) == (Syntax::Json, Syntax::GeoJson);
     let is_array = decides && input.skip_space().await? == Some(b'[');
     let way = way(from, to.syntax, is_array);
+    if way != Way::Collection {
+        refuse_header(options)?;
+    }
     let max_bytes = options.limits.record_max_bytes;
     let cutter = match from {
         Syntax::JsonLines | Syntax::GeoJsonSeq => {
@@ -252,4 +279,35 @@ async fn copy_text<W: ObjectWriter>(
     let mut output = Output::new(sink, to.compression, options.compression_level);
     output.write(text.as_bytes()).await?;
     Ok(Passed { records: 1, header: None, written: output.finish().await? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_do_nothing_is_refused() {
+        let plain = ConvertOptions::default();
+        let separated = ConvertOptions { record_separators: true, ..ConvertOptions::default() };
+        let hard = ConvertOptions { compression_level: Some(10), ..ConvertOptions::default() };
+        for (options, to, expected) in [
+            (&plain, "json", Ok(())),
+            (&separated, "geojsonl.gz", Ok(())),
+            (
+                &separated,
+                "jsonl",
+                Err("go with GeoJSON text sequences (geojsonl), and not with jsonl; leave them out"),
+            ),
+            (&hard, "json.zst", Ok(())),
+            (&hard, "json.gz", Err("gzip has the levels 0 to 9, and not 10")),
+            (&hard, "json", Err("goes with .gz or .zst")),
+        ] {
+            let checked = options.check(to.parse().unwrap());
+            match (&checked, expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(message), Err(expected)) => assert!(message.contains(expected), "{to}: {message}"),
+                _ => panic!("{to}: {checked:?}"),
+            }
+        }
+    }
 }

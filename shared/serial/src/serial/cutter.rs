@@ -108,7 +108,7 @@ impl Piece {
             return Err(Fault::at(
                 self.start,
                 format!(
-                    "what begins here has more than {most} bytes; raise the bound for a record, or split it"
+                    "what begins here has more than {most} bytes; raise the bound (--max-record-bytes; of load --max-bytes), or split it"
                 ),
             ));
         }

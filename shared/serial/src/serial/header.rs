@@ -1,5 +1,7 @@
 //! What a FeatureCollection has beside its features.
 
+use std::collections::HashSet;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -24,6 +26,9 @@ pub(super) const TYPES: [&str; 9] = [
     "GeometryCollection",
 ];
 
+/// Members of a header that are named.
+const NAMED_MAX: usize = 100;
+
 const HEADER_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// A FeatureCollection without its features: `{"type":"FeatureCollection", …, "features":[], …}`, every
@@ -32,6 +37,8 @@ const HEADER_MAX_BYTES: usize = 64 * 1024 * 1024;
 pub struct Header {
     before: String,
     after: String,
+    /// Of the members beside `type`, the first [`NAMED_MAX`].
+    names: Vec<String>,
 }
 
 impl Header {
@@ -69,6 +76,11 @@ impl Header {
         self.opening() + &self.closing()
     }
 
+    /// The names of its members beside `type` and `features`, the first 100.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Whether it says nothing that a FeatureCollection does not say anyway.
     pub(crate) fn is_bare(&self) -> bool {
         *self == Self::default()
@@ -78,7 +90,7 @@ impl Header {
 impl Default for Header {
     /// `{"type":"FeatureCollection","features":[]}`.
     fn default() -> Self {
-        Self { before: format!("\"{TYPE}\":\"{COLLECTION}\","), after: String::new() }
+        Self { before: format!("\"{TYPE}\":\"{COLLECTION}\","), after: String::new(), names: Vec::new() }
     }
 }
 
@@ -93,6 +105,8 @@ impl Serialize for Header {
 /// The members of an object as they come.
 pub(super) struct Members {
     members: Vec<Member>,
+    /// Of all members, because a search through the list for each would take hours of a long one.
+    keys: HashSet<String>,
     key: Option<(String, String)>,
     /// How many members stand before `features`.
     features_at: Option<usize>,
@@ -111,7 +125,14 @@ struct Member {
 
 impl Members {
     pub(super) fn up_to(max_bytes: usize) -> Self {
-        Self { members: Vec::new(), key: None, features_at: None, held_bytes: 0, max_bytes }
+        Self {
+            members: Vec::new(),
+            keys: HashSet::new(),
+            key: None,
+            features_at: None,
+            held_bytes: 0,
+            max_bytes,
+        }
     }
 
     pub(super) fn max_bytes(&self) -> usize {
@@ -124,8 +145,7 @@ impl Members {
         let key: String = serde_json::from_str(raw).map_err(|_| {
             Fault::at(piece.start, "half a surrogate pair stands in a key; write the character itself")
         })?;
-        let is_features = self.features_at.is_some() && key == FEATURES;
-        if is_features || self.members.iter().any(|member| member.key == key) {
+        if !self.keys.insert(key.clone()) {
             let message = format!("the key {key:?} stands twice in the object; remove one");
             return Err(Fault::at(piece.start, message));
         }
@@ -154,7 +174,7 @@ impl Members {
         self.held_bytes += raw.len() + value.len();
         if self.held_bytes > self.max_bytes {
             let message = format!(
-                "the members beside the features have more than {} bytes; raise the bound for a record",
+                "the members beside the features have more than {} bytes; raise the bound (--max-record-bytes; of load --max-bytes)",
                 self.max_bytes
             );
             return Err(Fault::at(piece.start, message));
@@ -199,7 +219,9 @@ impl Members {
     pub(super) fn into_header(self) -> Header {
         let features_at = self.features_at.unwrap_or(self.members.len());
         let (before, after) = self.members.split_at(features_at);
+        let names = self.members.iter().map(|member| &member.key).filter(|key| *key != TYPE);
         Header {
+            names: names.take(NAMED_MAX).cloned().collect(),
             before: before.iter().map(|member| member.text.clone() + ",").collect(),
             after: after.iter().map(|member| ",".to_owned() + &member.text).collect(),
         }

@@ -82,6 +82,11 @@ impl<R: AsyncBufRead + Send + Unpin> Input<R> {
     async fn skip_bom(&mut self) -> Result<(), SerialError> {
         let start = each!(&mut self.bytes, bytes => beginning(bytes, BOM.len()).await);
         let mut start = start.map_err(|error| self.failed(error))?;
+        // Of what the formats may begin with, UTF-16 and UTF-32 have a zero as one of the first two bytes, or a mark.
+        if matches!(start[..], [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..]) {
+            let message = "the text is in UTF-16 or UTF-32; write the file in UTF-8";
+            return Err(Fault::at(self.start, message).into());
+        }
         if start == BOM {
             start.drain(..).for_each(|byte| self.start.pass(byte));
         }

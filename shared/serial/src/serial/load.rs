@@ -22,6 +22,13 @@ use super::{exact_value, yaml};
 
 const REMEDY: &str = "raise the bound, or convert it to a sequence and read that";
 
+/// For a YAML document, which is held as a whole.
+const YAML_REMEDY: &str =
+    "raise the bound (--max-yaml-bytes; of load --max-bytes), or write it as several documents";
+
+/// How messages name one.
+pub(super) const YAML_DOCUMENT: &str = "the YAML document";
+
 /// An input that was loaded.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -57,7 +64,7 @@ where
     let mut memory = Memory::up_to(max_bytes);
     let (loaded, bytes_in) = match from.syntax {
         Syntax::Yaml => {
-            let text = read_text(&mut input, max_bytes, "the YAML document").await?;
+            let text = read_text(&mut input, max_bytes, YAML_DOCUMENT).await?;
             let mut json = String::new();
             yaml::read(&text, max_bytes)?.write_json(&mut json);
             memory.bytes = json.into_bytes();
@@ -115,7 +122,8 @@ where
             break;
         }
         if bytes.len() + chunk.len() > max_bytes {
-            return Err(SerialError::TooLarge { what, max_bytes, remedy: REMEDY });
+            let remedy = if what == YAML_DOCUMENT { YAML_REMEDY } else { REMEDY };
+            return Err(SerialError::TooLarge { what, max_bytes, remedy });
         }
         bytes.extend_from_slice(chunk);
         let taken = chunk.len();

@@ -10,7 +10,7 @@ use super::format::{Format, Syntax};
 use super::geojson::{self, Check, Finding, Findings, Severity};
 use super::input::Input;
 use super::limits::Limits;
-use super::load::read_text;
+use super::load::{YAML_DOCUMENT, read_text};
 use super::records::Records;
 use super::sequence::SequenceCutter;
 use super::text_position::TextPosition;
@@ -113,7 +113,7 @@ impl Judge {
     where
         R: AsyncBufRead + Send + Unpin,
     {
-        let text = match read_text(&mut input, options.limits.whole_max_bytes, "the YAML document").await {
+        let text = match read_text(&mut input, options.limits.whole_max_bytes, YAML_DOCUMENT).await {
             Err(SerialError::Invalid(fault)) => {
                 self.findings.add_fault(*fault);
                 return Ok((1, input.bytes_in()));

@@ -44,6 +44,22 @@ pub(super) fn read(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
+/// The Region that a web address of S3 tells, as in `https://data.s3.eu-west-1.amazonaws.com/a.json`. `None` where it tells
+/// none, and for what is no such address.
+pub fn region_of(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let host = rest.split('/').next()?.to_ascii_lowercase();
+    let host = without_port(&host);
+    if !scheme.eq_ignore_ascii_case("https") || bucket_of_host(host).is_none() {
+        return None;
+    }
+    let host = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com")?;
+    let last = host.rsplit('.').next()?;
+    // `s3-eu-west-1` is how addresses had it before they had a label for it.
+    let last = last.strip_prefix("s3-").unwrap_or(last);
+    is_region(last).then(|| last.to_owned())
+}
+
 const WEBSITE: &str = ": it is the address of a bucket's website, which answers no calls of S3's";
 const SEVERAL_REGIONS: &str =
     ": the address of a Multi-Region access point does not tell whose it is; use its ARN";
@@ -190,6 +206,26 @@ pub fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_web_address_tells_its_region() {
+        for (text, region) in [
+            ("https://data.s3.eu-west-1.amazonaws.com/a.json", Some("eu-west-1")),
+            ("https://data.s3.dualstack.eu-west-1.amazonaws.com/a%20b.json", Some("eu-west-1")),
+            ("https://s3.us-gov-west-1.amazonaws.com/data/a", Some("us-gov-west-1")),
+            ("HTTPS://data.S3.cn-north-1.amazonaws.com.cn:443/a", Some("cn-north-1")),
+            ("https://data.s3-us-west-2.amazonaws.com/a", Some("us-west-2")),
+            ("https://data.s3-fips.us-east-2.amazonaws.com/a", Some("us-east-2")),
+            ("https://base--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com/a", Some("us-east-1")),
+            ("https://data.s3.amazonaws.com/a", None),
+            ("https://data.s3-accelerate.amazonaws.com/a", None),
+            ("https://example.eu-west-1.com/a", None),
+            ("s3://data.s3.eu-west-1.amazonaws.com/a", None),
+            ("s3://data/a", None),
+        ] {
+            assert_eq!(region_of(text).as_deref(), region, "{text}");
+        }
+    }
 
     #[test]
     fn every_form_is_read_back() {

@@ -23,8 +23,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use bucket::{InvalidBucketName, check_new_bucket};
-pub use forms::Form;
-pub use forms::{decoded, encoded};
+pub use forms::{Form, decoded, encoded, region_of};
 pub use key::Derivatives;
 pub use pattern::{InvalidPattern, Pattern};
 

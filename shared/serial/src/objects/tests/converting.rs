@@ -112,7 +112,7 @@ async fn one_bad_object_takes_no_other_with_it() {
     assert!(told[1].contains("none.csv\" names no known format"), "{}", told[1]);
     assert_eq!(
         told[2],
-        "s3://b/large.json: as JSON it has more than 40 bytes; raise the bound, or have it converted into another object"
+        "s3://b/large.json: as JSON it has more than 40 bytes; raise the bound (--max-bytes), or have it converted into another object"
     );
 }
 

@@ -189,3 +189,41 @@ fn white_space_without_end_is_refused() {
     let some = " ".repeat(1024 * 1024);
     converted(&format!("[1,{some}2,{some}3{some}]{some}"), "json", "json").unwrap();
 }
+
+#[test]
+fn a_header_that_nothing_takes_is_refused() {
+    let header = Header::parse(r#"{"type":"FeatureCollection","name":"n","features":[]}"#).unwrap();
+    let options = ConvertOptions { header: Some(header), ..ConvertOptions::default() };
+    let collection = r#"{"type":"FeatureCollection","crs":{},"features":[]}"#;
+    for (input, from, to) in [
+        (collection, "geojson", "geojsonl"),
+        (collection, "geojson", "geojson"),
+        (collection, "json", "geojson"),
+        ("{}", "jsonl", "jsonl"),
+        ("{}", "jsonl", "json"),
+        ("a: 1", "yaml", "yaml"),
+    ] {
+        let refused = block_on(converted_by(input.as_bytes(), from, to, &options)).unwrap_err().to_string();
+        assert!(
+            refused.contains("none is made here") && refused.contains("leave the header out"),
+            "{from} {to}: {refused}"
+        );
+    }
+    let (_, report) =
+        block_on(converted_by(collection.as_bytes(), "geojson", "geojsonl", &ConvertOptions::default()))
+            .unwrap();
+    assert_eq!(report.header.unwrap().names(), ["crs"]);
+}
+
+/// A search through all members for each would take hours of these.
+#[test]
+fn a_collection_of_a_great_many_members_is_read() {
+    let mut input = "{\"type\":\"FeatureCollection\",\"features\":[]".to_owned();
+    for member in 0..700_000 {
+        input += &format!(",\"k{member}\":0");
+    }
+    let repeated = refused(&(input.clone() + ",\"k7\":1}"), "geojson", "geojson");
+    assert!(repeated.contains("the key \"k7\" stands twice in the object; remove one"), "{repeated}");
+    input.push('}');
+    assert_eq!(converted(&input, "geojson", "geojson").unwrap(), input);
+}

@@ -212,7 +212,7 @@ fn what_is_larger_than_a_bound_is_refused_with_the_bound() {
     let options = ConvertOptions { limits, ..ConvertOptions::default() };
     let long = "x".repeat(20);
     let features = "\"type\":\"FeatureCollection\",\"features\":[]";
-    let bound = "what begins here has more than 16 bytes; raise the bound for a record, or split it";
+    let bound = "what begins here has more than 16 bytes; raise the bound (--max-record-bytes";
     for (input, from, to, expected) in [
         (
             format!("[1,\n \"{long}\"]"),
@@ -280,5 +280,23 @@ fn a_writer_that_fails_says_what_may_be_done() {
             (error.kind, error.to_string().as_str()),
             (ErrorKind::Retryable, "write an object: the disk is full")
         );
+    }
+}
+
+#[test]
+fn utf_16_is_told_as_what_it_is() {
+    let text = "{\"a\": 1}";
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [[&[0xFF, 0xFE], &*little].concat(), [&[0xFE, 0xFF], &*big].concat(), little, big] {
+        for from in ["json", "jsonl", "yaml", "geojson"] {
+            let refused =
+                super::block_on(super::converted_by(&bytes, from, "json", &super::ConvertOptions::default()));
+            let message = refused.unwrap_err().to_string();
+            assert_eq!(
+                message,
+                "line 1, column 1 (byte 0): the text is in UTF-16 or UTF-32; write the file in UTF-8"
+            );
+        }
     }
 }
