@@ -85,7 +85,7 @@ async fn every_operation_answers_for_each_object() {
     )
     .await;
     assert_eq!(json!(codes(&converted)), json!([null, "INVALID_CONTENT", "NOT_ALLOWED", "INVALID_REQUEST"]));
-    assert_eq!(buckets.bytes(&uri("s3://out-1/a.yaml")).unwrap(), b"\"n\": 1.5\n");
+    assert_eq!(buckets.bytes(&uri("s3://out-1/a.yaml")).unwrap(), b"\"n\": 1.50\n");
     assert_eq!(buckets.bytes(&uri("s3://out-1/bad.yaml")), None);
 
     let items = json!([{"to": "s3://b/made.jsonl", "value": [{"z": 1.00, "a": 2}, 3]}]);
