@@ -225,6 +225,62 @@ async fn a_timed_out_attempt_may_tidy_up_and_is_not_retried() {
     assert_eq!(bench.log(&job).await.unwrap().last().unwrap(), "tidied");
 }
 
+/// A job's attendant has ended all of it, and nobody has taken that in.
+async fn ended_by_itself(bench: &Bench, job: &JobId) {
+    let folder = bench.path("attempts").join(format!("{job}.1"));
+    until("the attendant has ended", || folder.join("exit").exists()).await.unwrap();
+}
+
+fn limited(script: &str) -> JobSpec {
+    let timeout = Some(JobTimeout::default().with(|it| it.attempt_duration_seconds = Some(1)));
+    sh(script).with(|spec| spec.timeout = timeout)
+}
+
+#[tokio::test]
+async fn a_time_out_is_kept_while_no_engine_runs_and_told_with_its_own_time() {
+    let mut bench = Bench::new().await;
+    let job = bench.submit(limited("trap 'echo tidied; exit 9' TERM; while :; do sleep 0.05; done")).await;
+    bench.wait_for(&job, JobStatus::Running).await;
+    drop(bench.engine.take());
+    ended_by_itself(&bench, &job).await;
+    let ended =
+        fs::metadata(bench.path("attempts").join(format!("{job}.1/exit"))).unwrap().modified().unwrap();
+    let ended = ended.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    bench.replace_engine().await;
+    let detail = bench.end(&job).await;
+    assert_eq!(detail.status_reason.as_deref(), Some("Job attempt duration exceeded timeout"));
+    assert_eq!((detail.status, exit_code(&detail)), (JobStatus::Failed, Some(9)));
+    assert_eq!(detail.stopped_at.and_then(|at| u128::try_from(at).ok()), Some(ended));
+    assert_eq!(bench.log(&job).await.unwrap(), ["tidied"]);
+}
+
+#[tokio::test]
+async fn what_does_not_end_at_its_time_out_while_no_engine_runs_is_killed_after_the_grace() {
+    let mut bench = Bench::new().await;
+    let job = bench.submit(limited("trap '' TERM; while :; do sleep 0.05; done")).await;
+    bench.wait_for(&job, JobStatus::Running).await;
+    drop(bench.engine.take());
+    ended_by_itself(&bench, &job).await;
+    bench.replace_engine().await;
+    let detail = bench.end(&job).await;
+    assert_eq!(detail.status_reason.as_deref(), Some("Job attempt duration exceeded timeout"));
+    assert_eq!(exit_code(&detail), Some(137));
+}
+
+#[tokio::test]
+async fn neither_a_job_nor_its_attendant_has_what_the_caller_left_open() {
+    let bench = Bench::new().await;
+    let secret = fs::File::create(bench.path("held-open")).unwrap();
+    // As a shell's `7>held-open` leaves it.
+    rustix::io::fcntl_setfd(&secret, rustix::io::FdFlags::empty()).unwrap();
+    let job = bench.sh("ls -l /proc/self/fd/ /proc/$PPID/fd/").await;
+    bench.end(&job).await;
+    let open = bench.log(&job).await.unwrap();
+    assert!(open.iter().any(|line| line.contains("/dev/null")), "{open:?}");
+    assert!(!open.iter().any(|line| line.contains("held-open")), "{open:?}");
+    drop(secret);
+}
+
 #[tokio::test]
 async fn a_second_engine_in_the_same_directory_is_refused() {
     let bench = Bench::new().await;

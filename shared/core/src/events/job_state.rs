@@ -40,7 +40,13 @@ fn stream(
 impl JobDetail {
     /// What is kept of it: everything small.
     pub fn state(&self) -> JobState {
-        let (exit_code, reason) = self.outcome();
+        let (mut exit_code, mut reason) = self.outcome();
+        if self.node_properties.is_some() && exit_code.is_none() {
+            // A multi-node job has no container of its own: its attempts tell of the main node's.
+            let last = self.attempts.last().map(|attempt| self.attempt(attempt));
+            let (code, why) = last.map(|attempt| (attempt.exit_code, attempt.reason)).unwrap_or_default();
+            (exit_code, reason) = (code, reason.or(why));
+        }
         JobState {
             job_name: self.job_name.clone(),
             job_id: self.job_id.clone(),
@@ -170,6 +176,33 @@ fn worst(outcomes: impl Iterator<Item = (Option<i32>, Option<String>)>) -> (Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Cause, JobId, JobName, JobStatus};
+    use crate::events::AttemptContainerDetail;
+
+    #[test]
+    fn a_multi_node_job_has_the_exit_code_of_its_last_attempt() {
+        let attempt = |code: i32| {
+            let container = AttemptContainerDetail::default().with(|it| it.exit_code = Some(code));
+            AttemptDetail::default().with(|it| it.container = Some(container))
+        };
+        let job = |is_multi_node: bool, codes: &[i32]| {
+            let id = JobId::parse("4c7599ae-0a82-49aa-ba5a-4727fcce14a8").unwrap();
+            let detail = JobDetail::new(JobName::parse("job").unwrap(), id, JobStatus::Failed);
+            detail.with(|it| {
+                it.node_properties = is_multi_node.then(Default::default);
+                it.attempts = codes.iter().copied().map(attempt).collect();
+            })
+        };
+        for (is_multi_node, codes, exit_code, cause) in [
+            (true, &[3, 4][..], Some(4), Cause::ExitCode),
+            (true, &[137], Some(137), Cause::OutOfMemory),
+            (true, &[], None, Cause::Unknown),
+            (false, &[4], None, Cause::Unknown),
+        ] {
+            let state = job(is_multi_node, codes).state();
+            assert_eq!((state.exit_code, state.cause()), (exit_code, Some(cause)), "{codes:?}");
+        }
+    }
 
     #[test]
     fn the_container_that_tells_most_stands_for_all() {

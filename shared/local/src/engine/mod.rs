@@ -34,7 +34,7 @@ mod virtual_clock;
 pub(crate) use self::core::{arn, said_of_node};
 
 pub use self::core::{
-    AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Image, JobIds, JobRecord, Launch,
+    AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Ended, Image, JobIds, JobRecord, Launch,
     LaunchedContainer, MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause, Task, TaskContainer,
     has_images,
 };

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::LogDirectory;
-use super::core::{AttemptEnd, AttemptId, Launch, Signal};
+use super::core::{AttemptId, Ended, Launch, Signal};
 
 /// What a runner tells of its attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Report {
     /// The command runs.
     Started(AttemptId),
     /// The attempt has ended, and its log is complete.
-    Ended(AttemptId, AttemptEnd),
+    Ended(AttemptId, Ended),
 }
 
 /// Where reports go. Unbounded, and yet short: an attempt sends two reports, and only as many

@@ -6,7 +6,7 @@ use super::task::Task;
 use super::vcpus::{self, MilliVcpus};
 use crate::domain::command::{overlay, substitute};
 use crate::domain::limits::{ARRAY_SIZE_MAX, ARRAY_SIZE_MIN, ATTEMPTS_MAX, DEPENDENCIES_MAX};
-use crate::domain::spec::{Dependency, DependencyType};
+use crate::domain::spec::{ContainerOverrides, Dependency, DependencyType};
 use crate::domain::{JobDefinition, JobId, JobName, JobSpec, JobStatus, Timestamp};
 use crate::events::{ContainerDetail, JobDetail};
 
@@ -98,6 +98,19 @@ pub(crate) fn describe(
     ] {
         if given && !has(properties) {
             let why = format!("{overrides} is given, and job definition {:?} has no {properties}", name());
+            return Err(Refusal::new(&spec.job_name, why));
+        }
+    }
+    let given = spec.container_overrides.as_ref().is_some_and(|it| *it != ContainerOverrides::default());
+    for (properties, instead) in
+        [("nodeProperties", "nodeOverrides"), ("ecsProperties", "ecsPropertiesOverride")]
+    {
+        // Source: SubmitJob's "Container overrides should not be set for ecsProperties jobs."
+        if given && has(properties) {
+            let why = format!(
+                "containerOverrides (or command) is given, and job definition {:?} has {properties}: give {instead}",
+                name()
+            );
             return Err(Refusal::new(&spec.job_name, why));
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::image::Image;
 use super::record::{AttemptId, JobRecord};
 use super::vcpus::MilliVcpus;
-use crate::domain::JobName;
+use crate::domain::{JobName, Timestamp};
 use crate::events::JobDetail;
 
 /// A command that is to be run, or was before the engine began.
@@ -23,6 +23,8 @@ pub struct Launch {
     pub is_task: bool,
     /// As of [`JobRecord`].
     pub setup: Option<String>,
+    /// How long it may run.
+    pub timeout_seconds: Option<u32>,
 }
 
 /// One container of an attempt, or the process in its place.
@@ -103,6 +105,24 @@ pub enum AttemptEnd {
     HostLost,
     /// The command could not be started, and why.
     StartFailure(String),
+}
+
+/// An attempt's end, as a runner tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// When, where that is known: it may be long past.
+    pub at: Option<Timestamp>,
+    /// It was ended because it had run too long, and not by this engine.
+    pub timed_out: bool,
+}
+
+impl From<AttemptEnd> for Ended {
+    /// It ended now, and nobody but the engine has ended it.
+    fn from(end: AttemptEnd) -> Self {
+        Self { end, at: None, timed_out: false }
+    }
 }
 
 impl AttemptEnd {

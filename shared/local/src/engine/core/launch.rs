@@ -38,6 +38,7 @@ pub(super) fn launch(record: &JobRecord, array_size: Option<u32>) -> Option<Laun
         containers,
         is_task: record.task.is_some(),
         setup: record.setup.clone(),
+        timeout_seconds: record.timeout_seconds(),
     })
 }
 

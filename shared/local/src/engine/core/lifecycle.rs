@@ -3,7 +3,7 @@
 use super::launch::launch;
 use super::record::StopCause;
 use super::retry::{AttemptFailure, is_retried};
-use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, JobRecord, Launch, arn, ids, place};
+use super::{AttemptEnd, AttemptId, Core, CurrentAttempt, Ended, JobRecord, Launch, arn, ids, place};
 use crate::domain::ids::hex_digest;
 use crate::domain::reasons::{
     CHILD_FAILED, CONTAINER_EXITED, DEPENDENCY_FAILED, NOT_STARTED, TIMED_OUT, host_lost,
@@ -34,24 +34,29 @@ impl Core {
     }
 
     /// An attempt has ended. Told twice, it changes nothing.
-    pub(crate) fn attempt_ended(&mut self, attempt: &AttemptId, end: AttemptEnd, now: Timestamp) {
+    pub(crate) fn attempt_ended(&mut self, attempt: &AttemptId, ended: impl Into<Ended>, now: Timestamp) {
+        let Ended { end, at, timed_out } = ended.into();
+        let at = at.map_or(now, |at| at.min(now));
         if end.has_run() {
-            self.attempt_started(attempt, now);
+            self.attempt_started(attempt, at);
         }
         if !self.is_current(attempt) {
             return;
         }
+        let current = self.jobs.get(&attempt.job_id).and_then(|record| record.attempt.as_ref());
+        // A clock that was set back must not end it before it began.
+        let at = current.and_then(|current| current.started_at).map_or(at, |started| at.max(started));
         self.sought.remove(&attempt.job_id);
         self.effects.settled.push(attempt.clone());
         let job_id = &attempt.job_id;
-        let next = self.change(job_id, |record| conclude(record, end, now));
+        let next = self.change(job_id, |record| conclude(record, end, timed_out, at));
         let ended = self.jobs.get(job_id).and_then(|record| record.detail.attempts.last().cloned());
         self.tell_nodes(job_id, ended);
         let freed = self.jobs.get(job_id).map(JobRecord::whole_need).unwrap_or_default();
         self.running.remove(freed);
         match next {
             Some(JobStatus::Runnable) => self.make_runnable(job_id, now),
-            Some(status) => self.enter(job_id, status, now),
+            Some(status) => self.enter(job_id, status, at),
             None => {}
         }
         self.settle(now);
@@ -104,7 +109,12 @@ impl Core {
             if ended.array_index().is_some()
                 && let Some(parent) = ended.parent()
             {
-                self.child_ended(&parent, now);
+                let record = self.jobs.get(&ended);
+                let at = record.and_then(|child| Timestamp::reported(child.detail.stopped_at)).unwrap_or(now);
+                let latest = self.latest_ends.entry(parent.clone()).or_insert(at);
+                *latest = at.max(*latest);
+                let at = *latest;
+                self.child_ended(&parent, at);
             }
         }
         self.start_what_fits(now);
@@ -131,6 +141,7 @@ impl Core {
         }
     }
 
+    /// `now`: when the latest of them did.
     fn child_ended(&mut self, parent: &JobId, now: Timestamp) {
         let Some(record) = self.jobs.get(parent).filter(|record| !record.status().is_terminal()) else {
             return;
@@ -141,6 +152,7 @@ impl Core {
         if succeeded + failed < i64::from(array.size.unwrap_or(0)) {
             return;
         }
+        self.latest_ends.remove(parent);
         if failed == 0 {
             self.enter(parent, JobStatus::Succeeded, now);
         } else {
@@ -260,7 +272,7 @@ pub(super) fn log_stream(job_definition: &str, container: &str, job_id: &JobId, 
 }
 
 /// Writes an attempt's end down and tells the status that follows.
-fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatus {
+fn conclude(record: &mut JobRecord, end: AttemptEnd, timed_out: bool, at: Timestamp) -> JobStatus {
     let Some(current) = record.attempt.take() else { return record.detail.status };
     let end = match (&record.task, end) {
         // A script tells of the whole task.
@@ -290,7 +302,7 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
             (None, None, host_lost(&instance))
         }
     };
-    let stopped = current.stop.map(|stop| stop.cause);
+    let stopped = current.stop.map(|stop| stop.cause).or(timed_out.then_some(StopCause::Timeout));
     let status_reason = match &stopped {
         Some(StopCause::Timeout) => TIMED_OUT.to_owned(),
         Some(StopCause::Terminated(why)) => why.clone(),
@@ -315,7 +327,7 @@ fn conclude(record: &mut JobRecord, end: AttemptEnd, now: Timestamp) -> JobStatu
         // The containers of a task stand there alone.
         it.container = Some(ended).filter(|_| tasks.is_empty());
         it.started_at = current.started_at.map(Timestamp::as_millis);
-        it.stopped_at = Some(now.as_millis());
+        it.stopped_at = Some(at.as_millis());
         it.status_reason = Some(status_reason.clone());
         it.task_properties = tasks;
     }));

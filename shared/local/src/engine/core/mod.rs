@@ -42,7 +42,9 @@ pub(crate) use admission::Refusal;
 pub use capacity::Capacity;
 use capacity::Need;
 pub(crate) use effect::Effects;
-pub use effect::{AttemptEnd, ContainerEnd, Launch, LaunchedContainer, Signal, StartCondition, StartsAfter};
+pub use effect::{
+    AttemptEnd, ContainerEnd, Ended, Launch, LaunchedContainer, Signal, StartCondition, StartsAfter,
+};
 pub use ids::JobIds;
 pub(crate) use ids::uuid_like;
 pub use image::Image;
@@ -87,6 +89,8 @@ pub(crate) struct Core {
     /// Jobs whose attempt was begun before a restart, until the runner has found it: one that has ended
     /// long since must not be timed out now.
     sought: HashSet<JobId>,
+    /// When the latest of the children that have ended did, of arrays that have not.
+    latest_ends: HashMap<JobId, Timestamp>,
     /// Ended jobs whose dependants and parents do not know yet.
     ended: VecDeque<JobId>,
     changed: Vec<JobId>,
@@ -115,6 +119,7 @@ impl Core {
             ready: BTreeMap::new(),
             timers: BTreeSet::new(),
             sought: HashSet::new(),
+            latest_ends: HashMap::new(),
             ended: VecDeque::new(),
             changed: Vec::new(),
             is_changed: HashSet::new(),

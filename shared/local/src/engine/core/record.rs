@@ -128,14 +128,18 @@ impl JobRecord {
         Need::of(self.need, self.detail.container.as_ref())
     }
 
+    /// How long an attempt may run.
+    pub(crate) fn timeout_seconds(&self) -> Option<u32> {
+        self.detail.timeout.as_ref()?.attempt_duration_seconds
+    }
+
     /// When the next signal is due.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let attempt = self.attempt.as_ref()?;
         match &attempt.stop {
             Some(stop) => stop.kill_at,
             None => {
-                let seconds = self.detail.timeout.as_ref()?.attempt_duration_seconds?;
-                let allowed_ms = i64::from(seconds) * 1_000 + attempt.clock_jumps_ms;
+                let allowed_ms = i64::from(self.timeout_seconds()?) * 1_000 + attempt.clock_jumps_ms;
                 Some(attempt.started_at?.plus_millis(allowed_ms))
             }
         }

@@ -1,6 +1,7 @@
 //! The core's rules, without runtime, clock or I/O.
 
 use super::*;
+use crate::domain::reasons::TIMED_OUT;
 use crate::domain::spec::{
     ArrayProperties, ContainerOverrides, Dependency, DependencyType, EvaluateOnExit, JobTimeout, RetryAction,
     RetryStrategy,
@@ -728,4 +729,77 @@ fn a_tasks_containers_are_described_and_its_retries_see_the_one_that_decided() {
     let described = &detail.ecs_properties.as_ref().unwrap().task_properties[0].containers[1];
     assert_eq!((described.exit_code, described.essential), (Some(1), Some(false)));
     assert!(described.log_stream_name.as_ref().unwrap().starts_with("definition/side/"));
+}
+
+#[test]
+fn an_end_that_nobody_saw_has_its_own_time() {
+    // When it ended, of an attempt that began at 1,000 and is heard of at 9,000; what is written down.
+    for (ended_at, written) in [(Some(1_500), 1_500), (None, 9_000), (Some(9_500), 9_000), (Some(500), 1_000)]
+    {
+        let mut bench = Bench::with_vcpus(1);
+        let job = bench.submit(spec("a"));
+        let attempt = bench.running[0].clone();
+        bench.core.attempt_started(&attempt, at(1_000));
+        let ended = Ended { end: AttemptEnd::Exit(0), at: ended_at.map(at), timed_out: false };
+        bench.core.attempt_ended(&attempt, ended, at(9_000));
+        bench.drain();
+        let detail = &bench.record(&job).detail;
+        assert_eq!((detail.started_at, detail.stopped_at), (Some(1_000), Some(written)), "{ended_at:?}");
+        assert_eq!(detail.attempts[0].stopped_at, Some(written), "{ended_at:?}");
+    }
+}
+
+#[test]
+fn an_array_ends_with_the_last_of_its_children_in_whatever_order_they_are_heard_of() {
+    let mut bench = Bench::with_vcpus(2);
+    let job = bench.submit(array("a", 2));
+    for (child, ended_at) in [(1, 2_000), (0, 1_800)] {
+        let attempt = AttemptId { job_id: job.array_child(child), number: 1 };
+        bench.core.attempt_started(&attempt, at(1_000));
+        let ended = Ended { end: AttemptEnd::Exit(0), at: Some(at(ended_at)), timed_out: false };
+        bench.core.attempt_ended(&attempt, ended, at(9_000));
+    }
+    bench.drain();
+    assert_eq!(bench.record(&job).detail.stopped_at, Some(2_000));
+    assert!(bench.core.latest_ends.is_empty());
+}
+
+#[test]
+fn an_attempt_that_was_ended_for_its_time_while_no_engine_ran_timed_out() {
+    let mut bench = Bench::with_vcpus(1);
+    let job = bench.submit(attempts(spec("a"), 3, Vec::new()));
+    let attempt = bench.running[0].clone();
+    let ended = Ended { end: AttemptEnd::Exit(143), at: None, timed_out: true };
+    bench.core.attempt_ended(&attempt, ended, at(9_000));
+    bench.drain();
+    assert_eq!((bench.record(&job).status(), bench.reason(&job)), (JobStatus::Failed, TIMED_OUT));
+    assert_eq!(bench.record(&job).detail.attempts.len(), 1, "it is not retried");
+}
+
+#[test]
+fn overrides_of_a_container_are_refused_where_the_definition_has_several() {
+    let node = serde_json::json!({"targetNodes": "0:", "container": {"image": "i", "command": ["true"]}});
+    let container = serde_json::json!({"name": "c", "image": "i", "command": ["true"]});
+    for (properties, value, instead) in [
+        (
+            "nodeProperties",
+            serde_json::json!({"numNodes": 2, "mainNode": 0, "nodeRangeProperties": [node]}),
+            "nodeOverrides",
+        ),
+        (
+            "ecsProperties",
+            serde_json::json!({"taskProperties": [{"containers": [container]}]}),
+            "ecsPropertiesOverride",
+        ),
+    ] {
+        let mut bench = Bench::with_vcpus(4);
+        let definition = serde_json::json!({"jobDefinitionName": "definition", properties: value});
+        bench.core.define(serde_json::from_value(definition).unwrap());
+        let refused = bench.try_submit(spec("a")).unwrap_err().to_string();
+        assert!(refused.contains("containerOverrides (or command) is given"), "{refused}");
+        assert!(refused.ends_with(&format!("has {properties}: give {instead}")), "{refused}");
+        let empty = Some(ContainerOverrides::default());
+        bench.submit(spec("b").with(|spec| spec.container_overrides = empty));
+        bench.submit(spec("c").with(|spec| spec.container_overrides = None));
+    }
 }

@@ -7,6 +7,7 @@
 //! | `pid` | the same file: the attendant has said who it is | the attendant, before the command |
 //! | `begun` | the same file: a container may have been started | the attendant, before the container |
 //! | `started` | the same file: it has been, and its image is there | the attendant |
+//! | `timed-out` | the same file: it ran too long, and the attendant has ended it for that | the attendant |
 //! | `exit` | the same file: nothing of the command is left | the attendant, at the end |
 //! | `output`, `output.1` … | what each unit of the task has written | the command |
 //! | `reasons` | why a unit could not be started or was ended | the attendant |
@@ -20,9 +21,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::attendant::Order;
 use super::identity::{IDENTITY_LINES, Identity};
+use crate::domain::Timestamp;
 use crate::engine::core::AttemptId;
 use crate::engine::logs::{Follower, LogDirectory};
 use crate::ports::Clock;
@@ -243,6 +246,22 @@ impl Folder {
         self.mark("exit")
     }
 
+    pub(super) fn note_timeout(&self) -> io::Result<()> {
+        self.mark("timed-out")
+    }
+
+    pub(super) fn has_timed_out(&self) -> bool {
+        self.path.join("timed-out").exists()
+    }
+
+    /// When the exit codes were written.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        let written = |name: &str| fs::metadata(self.path.join(name)).and_then(|file| file.modified()).ok();
+        let written = written("exit").or_else(|| written("pid"))?;
+        let since = written.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
+    }
+
     /// Whether an attendant has ended everything, and then itself.
     pub(super) fn is_over(&self) -> bool {
         self.path.join("exit").exists()
@@ -373,7 +392,7 @@ mod tests {
             command: vec!["true\n".into()],
             environment: Vec::new(),
         };
-        let order = Order { runtime: None, units: vec![Unit::only(run); units] };
+        let order = Order { runtime: None, timeout_seconds: None, units: vec![Unit::only(run); units] };
         order.write(&folder.order()).unwrap();
         folder
     }

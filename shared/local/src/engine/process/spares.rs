@@ -72,7 +72,7 @@ mod tests {
     /// The folder of an attempt whose attendant has ended.
     fn ended(spares: &Spares, folder: &Folder) {
         spares.create(folder).unwrap();
-        Order { runtime: None, units: Vec::new() }.write(&folder.order()).unwrap();
+        Order { runtime: None, timeout_seconds: None, units: Vec::new() }.write(&folder.order()).unwrap();
         folder.announce(0).unwrap();
         folder.note_ends(&[] as &[UnitEnd]).unwrap();
         folder.confirm_ends().unwrap();
@@ -122,7 +122,7 @@ mod tests {
         let spares = Spares::new(state.path().join("spares")).unwrap();
         let folder = Folder::at(state.path().join("a"));
         spares.create(&folder).unwrap();
-        Order { runtime: None, units: Vec::new() }.write(&folder.order()).unwrap();
+        Order { runtime: None, timeout_seconds: None, units: Vec::new() }.write(&folder.order()).unwrap();
         folder.claim().unwrap();
         spares.put_away(&folder).unwrap();
         assert!(!folder.path().exists());

@@ -20,7 +20,9 @@ use super::starter::{Gone, Started};
 use super::{Site, executable, misplaced};
 use crate::domain::Timestamp;
 use crate::domain::ids::hex_digest;
-use crate::engine::core::{AttemptEnd, AttemptId, ContainerEnd, Image, Launch, LaunchedContainer, Signal};
+use crate::engine::core::{
+    AttemptEnd, AttemptId, ContainerEnd, Ended, Image, Launch, LaunchedContainer, Signal,
+};
 use crate::engine::logs::{Follower, Pumped, become_stream};
 use crate::engine::runner::{Report, Reports};
 use crate::ports::Clock;
@@ -88,7 +90,12 @@ impl<C: Clock + 'static> Watcher<C> {
             }
         };
         self.finish_logs().await;
-        self.report(Report::Ended(self.launch.attempt.clone(), end));
+        let at = match end {
+            AttemptEnd::HostLost | AttemptEnd::StartFailure(_) => None,
+            _ => self.folder.ended_at(),
+        };
+        let ended = Ended { end, at, timed_out: self.folder.has_timed_out() };
+        self.report(Report::Ended(self.launch.attempt.clone(), ended));
     }
 
     /// Returns `None` where nobody watches the attendant any more.
@@ -119,7 +126,11 @@ impl<C: Clock + 'static> Watcher<C> {
                 run,
             })
         });
-        let order = Order { runtime: runtime.cloned(), units: units.collect::<Result<_, String>>()? };
+        let order = Order {
+            runtime: runtime.cloned(),
+            timeout_seconds: self.launch.timeout_seconds,
+            units: units.collect::<Result<_, String>>()?,
+        };
         order.write(&self.folder.order()).map_err(failed)?;
         self.site.starter.start(Folder::name(&self.launch.attempt)).map_err(failed)
     }

@@ -69,7 +69,7 @@ impl<S: Script> Runner for SimulatedRunner<S> {
     fn resume(&mut self, launches: Vec<Launch>, reports: &Reports) {
         for launch in launches {
             // Nobody listens any more where the engine has stopped.
-            let _ = reports.send(Report::Ended(launch.attempt, AttemptEnd::HostLost));
+            let _ = reports.send(Report::Ended(launch.attempt, AttemptEnd::HostLost.into()));
         }
     }
 
@@ -85,7 +85,7 @@ impl<S: Script> Runner for SimulatedRunner<S> {
         };
         task.abort();
         // As above.
-        let _ = reports.send(Report::Ended(attempt.clone(), AttemptEnd::Exit(code)));
+        let _ = reports.send(Report::Ended(attempt.clone(), AttemptEnd::Exit(code).into()));
     }
 
     fn settled(&mut self, attempt: &AttemptId) {
@@ -107,7 +107,7 @@ async fn play(attempt: AttemptId, outcome: AttemptOutcome, reports: Reports) {
             }
         }
     };
-    let _ = reports.send(Report::Ended(attempt, end));
+    let _ = reports.send(Report::Ended(attempt, end.into()));
 }
 
 fn hash(value: &impl Hash) -> u64 {

@@ -7,7 +7,8 @@
 //!
 //! | signal | what the attendant does |
 //! | --- | --- |
-//! | SIGTERM | sends SIGTERM to the command alone, as a container runtime does |
+//! | SIGTERM | sends SIGTERM to the command alone, as a container runtime does, and SIGKILL to everything after the grace |
+//! | SIGALRM, of its own | does the same where the attempt has run too long, unless the engine has |
 //! | SIGUSR1 | sends SIGKILL to everything |
 //! | SIGUSR2, of its own | sends SIGKILL to the nodes whose grace is over |
 //!
@@ -37,7 +38,7 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use rustix::process::{Signal, setsid};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::folder::Folder;
@@ -59,6 +60,9 @@ pub(super) const REFUSED: &str = "refused";
 
 /// The signal that asks an attendant to end everything: SIGKILL would end the attendant, and nothing else.
 pub(super) const KILL_ALL: Signal = Signal::USR1;
+
+/// The signal by which an attendant wakes itself when the attempt has run too long.
+const TIME_OUT: Signal = Signal::ALARM;
 
 /// The signal by which an attendant wakes itself when the grace of a node is over.
 const KILL_NODES: Signal = Signal::USR2;
@@ -86,7 +90,7 @@ pub fn attend_if_asked() -> Option<ExitCode> {
 
 /// Runs what an attempt's order says, waits for its end, and ends what it left behind.
 fn attend(folder: &Folder) -> io::Result<()> {
-    let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP, SIGQUIT])?;
+    let mut signals = Signals::new([SIGALRM, SIGCHLD, SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP, SIGQUIT])?;
     // A session of its own, without a terminal, as a container has. A fork leads no group, so nothing refuses it.
     setsid()?;
     let order = Order::read(&folder.order())?;
@@ -104,11 +108,13 @@ fn attend(folder: &Folder) -> io::Result<()> {
         folder.begin()?;
     }
     task.advance();
+    task.limit_time();
     while !task.is_over() {
         for signal in signals.wait() {
             match signal {
                 SIGCHLD => task.reap(),
-                SIGTERM => task.terminate(),
+                SIGTERM => task.stop(),
+                SIGALRM => task.time_out(),
                 SIGUSR1 => task.kill(),
                 SIGUSR2 => task.kill_nodes(),
                 // Meant for the program at the terminal, not for its jobs.
@@ -116,6 +122,7 @@ fn attend(folder: &Folder) -> io::Result<()> {
             }
         }
         task.advance();
+        task.limit_time();
         if order.runtime.is_some() && task.has_started() {
             folder.note_start()?;
         }
@@ -133,6 +140,9 @@ fn attend(folder: &Folder) -> io::Result<()> {
     }
     noted.and_then(|()| folder.confirm_ends())
 }
+
+/// The first file descriptor behind those of standard input, output and errors.
+const AFTER_STANDARD: i32 = 3;
 
 /// The program that attends attempts.
 #[derive(Debug, Clone)]
@@ -158,6 +168,8 @@ impl AttendantProgram {
     /// Starts it for the attempts of a folder: without environment, and out of reach of the terminal's signals.
     /// Requests go to its input, and answers come from its output.
     pub(super) fn spawn(&self, attempts: &Path) -> io::Result<tokio::process::Child> {
+        // What a caller of this program left open, as a shell's lock, would stay open as long as any job runs.
+        close_fds::set_fds_cloexec_threadsafe(AFTER_STANDARD, &[]);
         tokio::process::Command::new(&self.program)
             .arg(ATTEND)
             .arg(attempts)

@@ -16,6 +16,9 @@ use crate::engine::core::StartsAfter;
 pub(in crate::engine::process) struct Order {
     /// What runs containers; `None` where processes run.
     pub(in crate::engine::process) runtime: Option<ContainerRuntime>,
+    /// How long it may run once something of it has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine::process) timeout_seconds: Option<u32>,
     /// One of most attempts.
     pub(in crate::engine::process) units: Vec<Unit>,
 }
@@ -121,7 +124,7 @@ mod tests {
             command: command.iter().map(Into::into).collect(),
             environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         };
-        Order { runtime: None, units: vec![Unit::only(run)] }
+        Order { runtime: None, timeout_seconds: Some(60), units: vec![Unit::only(run)] }
     }
 
     #[test]

@@ -9,13 +9,17 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
 
 use super::container::Container;
 use super::order::{Order, Run, Unit};
-use super::{KILL_ALL, KILL_NODES, command, remains};
+use super::{KILL_ALL, KILL_NODES, TIME_OUT, command, remains};
 use crate::domain::limits::KILL_GRACE_SECONDS;
 use crate::engine::core::{StartCondition, StartsAfter};
 use crate::engine::process::folder::{Folder, UnitEnd};
 
 /// Between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(KILL_GRACE_SECONDS);
+
+/// How much later than an engine that watches the attendant ends an attempt: two signals at once could end a command
+/// that tidies up.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// How far a unit has come.
 enum Stage {
@@ -36,6 +40,11 @@ pub(super) struct Task<'a> {
     is_stopping: bool,
     /// An essential unit has ended by itself: the others are ended for that.
     is_decided: bool,
+    /// It is told when it has run too long.
+    is_limited: bool,
+    has_timed_out: bool,
+    /// What is left gets SIGKILL when the grace is over.
+    kill_is_due: bool,
     /// The nodes that an essential unit of theirs has ended, and when what is left of each is killed.
     ended_nodes: Vec<(u32, Instant)>,
 }
@@ -50,6 +59,9 @@ impl<'a> Task<'a> {
             commands: Vec::new(),
             is_stopping: false,
             is_decided: false,
+            is_limited: false,
+            has_timed_out: false,
+            kill_is_due: false,
             ended_nodes: Vec::new(),
         }
     }
@@ -182,7 +194,7 @@ impl<'a> Task<'a> {
             self.is_decided = true;
             if !self.is_over() {
                 self.terminate();
-                signal_later(KILL_ALL);
+                signal_later(KILL_ALL, GRACE);
             }
         } else if essential && by_itself {
             self.end_node(node);
@@ -204,7 +216,7 @@ impl<'a> Task<'a> {
             }
         }
         if !is_over {
-            signal_later(KILL_NODES);
+            signal_later(KILL_NODES, GRACE);
         }
     }
 
@@ -249,8 +261,42 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// Lets the time that it may run begin, once something has started.
+    pub(super) fn limit_time(&mut self) {
+        if let Some(seconds) = self.order.timeout_seconds
+            && !self.is_limited
+            && self.has_started()
+        {
+            self.is_limited = true;
+            signal_later(TIME_OUT, Duration::from_secs(seconds.into()) + MARGIN);
+        }
+    }
+
+    /// Ends it because it has run too long. An engine that watches has done that already.
+    pub(super) fn time_out(&mut self) {
+        if self.is_stopping {
+            return;
+        }
+        // Where the disk is full, it ends without the reason.
+        let _ = self.folder.note_timeout();
+        self.stop();
+        self.has_timed_out = true;
+    }
+
+    /// Sends SIGTERM, and SIGKILL after the grace, which an engine that watches sends first.
+    pub(super) fn stop(&mut self) {
+        // An engine that comes back after the time-out asks for what was done.
+        if !self.has_timed_out {
+            self.terminate();
+        }
+        if !self.kill_is_due {
+            self.kill_is_due = true;
+            signal_later(KILL_ALL, GRACE + MARGIN);
+        }
+    }
+
     /// Sends SIGTERM to the first process of each unit, and starts nothing more.
-    pub(super) fn terminate(&mut self) {
+    fn terminate(&mut self) {
         self.is_stopping = true;
         self.stages.iter().for_each(terminate);
     }
@@ -284,10 +330,10 @@ fn terminate(stage: &Stage) {
     }
 }
 
-/// Signals this process after the grace that ECS gives.
-fn signal_later(signal: Signal) {
+/// Signals this process later. The machine's sleep does not count, nor does a clock that is set.
+fn signal_later(signal: Signal, after: Duration) {
     std::thread::spawn(move || {
-        std::thread::sleep(GRACE);
+        std::thread::sleep(after);
         // It ends with this process, so the id is its own still.
         let _: Result<(), Errno> = kill_process(getpid(), signal);
     });
