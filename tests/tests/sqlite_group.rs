@@ -250,7 +250,7 @@ impl Observer for Copies {
         if change.is_multiple_of(self.every) {
             let copy = self.folder.join(format!("copy-{change}"));
             std::fs::create_dir(&copy).expect("a folder can be made");
-            for name in ["state.db", "state.db-wal"] {
+            for name in ["state.db", "state.db-wal", "simulated"] {
                 std::fs::copy(self.folder.join("state").join(name), copy.join(name))
                     .expect("a file can be copied");
             }
