@@ -43,7 +43,7 @@ pub(crate) async fn of_folder(dir: &StateDir, output: Output) -> Result<Exit, Fa
     let opened = SqliteStore::open_existing(&database);
     let store = opened.as_ref().ok().cloned();
     let state = opened.map(|_| database.display().to_string()).map_err(|error| error.message);
-    let is_new = !matches!(database.try_exists(), Ok(true) | Err(_));
+    let is_new = matches!(database.try_exists(), Ok(false));
     let remedy = if is_new { "run a job file: the first run makes the folder" } else { "do as it says" };
     checks.push(Check::of("state", state, remedy));
     if let Some(store) = store {

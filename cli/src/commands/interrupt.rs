@@ -16,13 +16,13 @@ use crate::output::human;
 const OFFER: Duration = Duration::from_secs(3);
 
 /// Returns when the run is to be left alone: after Ctrl-C, or after another one where the first has cancelled the
-/// run. `run` finds it, and `taken_up` the jobs of its file that are under way: those of other runs are terminated with it.
+/// run. `run` finds it, and `under_way` the jobs of its file that have not ended: those of other runs are terminated too.
 pub(super) async fn detached<S: JobQueries + RunStore>(
     store: &S,
     stopper: &impl JobStopper,
     on_interrupt: OnInterrupt,
     run: impl AsyncFn() -> Option<Run>,
-    taken_up: impl Future<Output = Vec<JobHead>>,
+    under_way: impl Future<Output = Vec<JobHead>>,
 ) {
     // Listened to from here on: none is missed between two looks.
     let Ok(mut presses) = signal(SignalKind::interrupt()) else { return pending().await };
@@ -41,7 +41,7 @@ pub(super) async fn detached<S: JobQueries + RunStore>(
     let Some(run) = run().await else { return };
     // Said before it is done: a process that runs the jobs itself may be through with them at once.
     eprintln!("cancelling the run {}: its jobs are terminated", run.run_id);
-    let others = taken_up.await.into_iter().filter(|head| head.run_id != run.run_id);
+    let others = under_way.await.into_iter().filter(|head| head.run_id != run.run_id);
     let others: Vec<JobName> = others.map(|head| head.spec.job_name).collect();
     match cancel(store, stopper, &run, &others).await {
         Ok(jobs) => {

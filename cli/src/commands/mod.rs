@@ -258,7 +258,7 @@ fn no_such_job(name: &JobName) -> Failure {
     Failure::Broken(anyhow!("no job is named {name}"))
 }
 
-/// The state in a folder, to take something out of it.
+/// The state in a folder that is there, to change it.
 fn open_to_change(dir: &StateDir) -> Result<SqliteStore, Failure> {
     SqliteStore::open_to_change(&dir.database()).map_err(|error| Failure::Broken(error.into()))
 }

@@ -4,9 +4,8 @@
 use anyhow::Context;
 use batchwright::local::{Controller, Mode, Options, StateDir};
 use batchwright::ports::SystemClock;
-use batchwright::sqlite::SqliteStore;
 
-use super::processes;
+use super::{open_to_change, processes};
 #[cfg(feature = "aws")]
 use crate::args::StackArgs;
 use crate::args::{Output, ProcessArgs};
@@ -17,7 +16,7 @@ use crate::stack::Stack;
 /// One pass over a folder that no other process runs. No job that waits is started.
 pub(crate) async fn of_folder(dir: &StateDir, output: Output) -> Result<Exit, Failure> {
     // Of a folder that is not there none is made.
-    SqliteStore::open_to_change(&dir.database()).map_err(|error| Failure::Broken(error.into()))?;
+    open_to_change(dir)?;
     let settings = processes::settings(&ProcessArgs::default(), None).await?;
     let options = Options { state_dir: dir.clone(), vcpus: None, mode: Mode::Processes(settings) };
     let mut controller = Controller::open_to_stop(&options, SystemClock).await?;

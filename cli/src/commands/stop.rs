@@ -8,12 +8,11 @@ use batchwright::domain::stop::{Stopping, stopping};
 use batchwright::domain::{Cause, Job, JobId, JobName, JobState, Run, RunState, Stop};
 use batchwright::local::{Controller, LocalError, Mode, Options, RunningProcess, StateDir, StateDirError};
 use batchwright::ports::{JobQueries, JobStopper, RunStore, SystemClock};
-use batchwright::sqlite::SqliteStore;
 use batchwright::use_cases::stop::{StopCounts, StopLine, StopOutcome, cancel_run, stop_jobs, stop_run};
 use serde::Serialize;
 
 use super::confirm::{self, somebody_can_answer};
-use super::processes;
+use super::{open_to_change, processes};
 use crate::args::{Output, ProcessArgs, StopArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::records::Records;
@@ -41,8 +40,7 @@ struct Asked {
 
 /// On this machine: by the process that runs the jobs, or, where there is none, by an engine of our own.
 pub(crate) async fn stop_locally(dir: &StateDir, args: &StopArgs, stop: Stop) -> Result<Exit, Failure> {
-    let store =
-        SqliteStore::open_to_change(&dir.database()).map_err(|error| Failure::Broken(error.into()))?;
+    let store = open_to_change(dir)?;
     let asked = ask(&store, args, stop).await?;
     if !is_confirmed(&asked, args, stop)? {
         return Ok(Exit::Well);

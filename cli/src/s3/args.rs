@@ -112,7 +112,7 @@ pub(crate) struct ConvertArgs {
     /// What is read [default: by suffix]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) from: Option<Format>,
-    /// A FeatureCollection without features, as JSON, whose members the one gets that is made of records
+    /// A FeatureCollection without features, as JSON: its members go into the one that is made of records
     #[arg(long, value_name = "JSON")]
     pub(crate) header: Option<String>,
     /// Convert everything under a prefix or in a folder to under another, with the suffix of --to; a result a line

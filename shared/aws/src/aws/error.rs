@@ -177,11 +177,13 @@ fn joined(chain: &[&(dyn Error + 'static)]) -> String {
     let mut words = String::new();
     for error in chain {
         let text = error.to_string();
-        match text.is_empty() || words.contains(&text) {
-            true => {}
-            false if words.is_empty() => words = text,
-            false => words = format!("{words}: {text}"),
+        if words.contains(&text) {
+            continue;
         }
+        if !words.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(&text);
     }
     words
 }

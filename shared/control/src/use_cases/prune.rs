@@ -73,9 +73,10 @@ async fn sorted<S: JobQueries + RunStore>(store: &S, before: Timestamp) -> Resul
     loop {
         let page = store.runs(cursor.as_ref()).await?;
         for run in page.items {
-            // Only of one that may be old its jobs are read.
-            let may_be_old = is_old_run(&run, before, false);
-            if may_be_old && is_old_run(&run, before, goes_on(store, &run.run_id).await?) {
+            // The jobs are read only of an old run that has no end to tell of itself.
+            let is_asked = run.end.is_none() && run.updated_at < before;
+            let goes_on = is_asked && goes_on(store, &run.run_id).await?;
+            if is_old_run(&run, before, goes_on) {
                 sorted.old.insert(run.run_id);
             } else if run.end.is_none() {
                 sorted.open.insert(run.run_id);
