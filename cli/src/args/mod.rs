@@ -67,6 +67,10 @@ pub(crate) enum Command {
     ///
     /// The earlier tries stay on record. Jobs under way are left alone. Without a condition all jobs that were
     /// named are run again, also those that SUCCEEDED.
+    ///
+    /// A job that a run, a name or a pattern names runs as it was submitted last; one that a job file names, as the
+    /// file says now. On one machine the job files that the jobs first came from say, as they are now, in which
+    /// workdir, by which containers and with which job definitions they run, however often they run again.
     Rerun(RerunArgs),
     /// Say why a job failed, or waits: one cause, its evidence, and what to do
     Explain(ExplainArgs),

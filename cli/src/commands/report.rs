@@ -66,7 +66,7 @@ pub(super) async fn runs_of<S: JobQueries + RunStore>(
 /// What a page is about.
 pub(super) fn title(words: &[String], runs: &[Run]) -> String {
     match runs {
-        [run] => run.source.clone(),
+        [run] => human::file(&run.source),
         _ if words.is_empty() => "all jobs".to_owned(),
         _ => words.join(" "),
     }

@@ -47,12 +47,15 @@ pub(crate) async fn chosen<S: JobQueries + RunStore>(
     }
     eprintln!("{} to run again", human::count(jobs.len() as u64, "job"));
     files.extend(sources(store, &runs).await?);
+    let Said { of, files } = Said::by(files)?;
     let local = local_of_all(&files).await?;
     let file = folder.join(format!("rerun-{}.json", SystemClock.now().as_millis()));
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let document = json!({"dependsOnKnown": true, "jobs": jobs, "local": local});
-    std::fs::write(&file, document.to_string())
-        .with_context(|| format!("{} can't be written", file.display()))?;
+    for (path, content) in [(&said_by(&file), json!(of)), (&file, document)] {
+        std::fs::write(path, content.to_string())
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
     Ok(Some(args.run.with_file(&args.place, &args.shown, file)))
 }
 
@@ -144,6 +147,51 @@ async fn sources<S: RunStore>(store: &S, runs: &BTreeSet<RunId>) -> Result<Vec<P
     Ok(files)
 }
 
+/// Beside a job file that `rerun` wrote: the paths of the job files whose `local` it repeats.
+fn said_by(rerun: &Path) -> PathBuf {
+    rerun.with_extension("files.json")
+}
+
+/// The job files that say what jobs need of this machine.
+#[derive(Default)]
+struct Said {
+    /// Those that a person wrote, there or not: the next `rerun` asks them again.
+    of: BTreeSet<PathBuf>,
+    /// Those that are read now.
+    files: BTreeSet<PathBuf>,
+}
+
+impl Said {
+    /// Goes back from files that `rerun` wrote to those that a person did, because only these know of later changes.
+    fn by(files: BTreeSet<PathBuf>) -> Result<Said, Failure> {
+        let mut said = Said::default();
+        for file in files {
+            let absolute =
+                std::path::absolute(&file).with_context(|| format!("{} has no path", file.display()))?;
+            let Ok(kept) = std::fs::read(said_by(&absolute)) else {
+                // As a person wrote it, or an earlier version, which kept nothing beside it.
+                said.of.insert(absolute);
+                said.files.insert(file);
+                continue;
+            };
+            let known: BTreeSet<PathBuf> = serde_json::from_slice(&kept)
+                .with_context(|| format!("{} can't be read", said_by(&absolute).display()))?;
+            match known.iter().find(|known| !known.is_file()) {
+                None => said.files.extend(known.iter().cloned()),
+                Some(gone) => {
+                    eprintln!(
+                        "{} is not there: jobs run with the workdir, containers and job definitions that it named when they last ran again",
+                        gone.display()
+                    );
+                    said.files.insert(file);
+                }
+            }
+            said.of.extend(known);
+        }
+        Ok(said)
+    }
+}
+
 /// Of `local`: where jobs run, and by what.
 const SETTINGS: [&str; 2] = ["workdir", "containers"];
 
@@ -183,8 +231,11 @@ async fn local_of(path: &Path) -> Result<(Map<String, Value>, Vec<JobDefinition>
     let mut local = Map::new();
     if let Some(workdir) = &settings.workdir {
         let beside = path.parent().unwrap_or(Path::new("")).join(workdir);
-        let absolute =
-            std::path::absolute(&beside).with_context(|| format!("{} has no path", beside.display()))?;
+        // Of one folder by two ways both are compared; one that is not there is refused by `run`.
+        let absolute = beside
+            .canonicalize()
+            .or_else(|_| std::path::absolute(&beside))
+            .with_context(|| format!("{} has no path", beside.display()))?;
         local.insert("workdir".to_owned(), json!(absolute));
     }
     if let Some(containers) = settings.containers {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use batchwright::domain::{Job, JobDefinition, JobHead};
 use batchwright::engine::VirtualClock;
 use batchwright::job_file;
-use batchwright::local::{Controller, End, Mode, Options, Others, RunningProcess, StateDir};
+use batchwright::local::{Controller, End, Mode, Options, Others, RunningProcess, StateDir, source_of};
 use batchwright::ports::{Clock, JobQueries, SystemClock};
 
 use super::{interrupt, processes, runs, summary};
@@ -43,7 +43,7 @@ async fn run_in<C: Clock + Clone + 'static>(
     controller.set_requested_by(environment::user());
     let observer = progress::observer(kept);
     let store = controller.store().clone();
-    let source = args.file.display().to_string();
+    let source = source_of(&args.file);
     let known = store.clone();
     let this_run = async move || {
         let runs = runs::all(&known).await.ok()?.into_iter();
@@ -101,10 +101,8 @@ fn tell_of_others(others: &Others) {
     if others.unfinished == 0 {
         return;
     }
-    let here = std::env::current_dir().unwrap_or_default();
-    let files =
-        others.files.iter().map(|file| file.strip_prefix(&here).unwrap_or(file).display().to_string());
-    let files: Vec<String> = files.collect();
+    let files: Vec<String> =
+        others.files.iter().map(|file| human::file(&file.display().to_string())).collect();
     let files = if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) };
     eprintln!(
         "left to others: {} of other files{files} not ended; what runs goes on by itself, and the command that started the rest takes it up again",

@@ -81,7 +81,7 @@ pub(super) fn table(runs: &[Run]) -> comfy_table::Table {
             or_dash(run.end.map(|end| end.failed.to_string())),
             run.counts.skipped.to_string(),
             (run.counts.rejected + run.counts.unknown).to_string(),
-            run.source.clone(),
+            human::file(&run.source),
         ]);
     }
     rows

@@ -138,8 +138,11 @@ fn is_confirmed(asked: &Asked, args: &StopArgs, stop: Stop) -> Result<bool, Fail
         return Ok(true);
     }
     somebody_can_answer(&stop.to_string())?;
-    let runs: Vec<String> =
-        asked.runs.iter().map(|run| format!("the run {} ({})", run.run_id, run.source)).collect();
+    let runs: Vec<String> = asked
+        .runs
+        .iter()
+        .map(|run| format!("the run {} ({})", run.run_id, human::file(&run.source)))
+        .collect();
     let what =
         if runs.is_empty() { human::count(asked.names.len() as u64, "job") } else { runs.join(" and ") };
     confirm::is_confirmed(&format!("{stop} {what}: {} under way", human::count(asked.open, "job")))

@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers and files as people read them.
+
+use std::path::Path;
 
 /// A duration in milliseconds, as in `0.4s`, `12s`, `3m05s`, `2h10m`, `4d03h`.
 pub(crate) fn duration(millis: i64) -> String {
@@ -27,6 +29,14 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{grouped} {noun}{plural}")
 }
 
+/// A job file as it is found from the working directory: a path of a file below it, or the whole of another.
+pub(crate) fn file(source: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    Path::new(source)
+        .strip_prefix(&here)
+        .map_or_else(|_| source.to_owned(), |file| file.display().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +53,15 @@ mod tests {
             (356_400_000, "4d03h"),
         ] {
             assert_eq!(duration(millis), text);
+        }
+    }
+
+    #[test]
+    fn files_below_the_working_directory_are_named_from_there() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(file(here.join("jobs/a.json").to_str().unwrap()), "jobs/a.json");
+        for other in ["/elsewhere/a.json", "a.json", "s3://bucket/jobs/a.json"] {
+            assert_eq!(file(other), other);
         }
     }
 

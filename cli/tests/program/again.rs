@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Folder;
+use crate::support::{Ended, Folder};
 
 /// One job that succeeds, one that fails until the file `mended` is there, one that needs it, one array.
 const JOBS: &str = r#"
@@ -228,4 +228,50 @@ fn what_was_simulated_is_not_taken_for_run() {
     assert_eq!(folder.run(&["run", "jobs.yaml", "--local"]).code, Some(0));
     let mixed = folder.run(&[&simulate[..6], &[".batchwright"]].concat());
     assert!(mixed.code == Some(3) && mixed.stderr.contains("holds jobs that ran"), "{mixed:?}");
+}
+
+#[test]
+fn jobs_run_again_as_their_job_file_says_now_from_any_folder_and_however_often() {
+    let folder = Folder::new();
+    let says = |command: &str| {
+        let definition =
+            format!("{{jobDefinitionName: d, containerProperties: {{command: [sh, -c, '{command}']}}}}");
+        let jobs = "jobs: [{jobName: one, jobQueue: q, jobDefinition: d}]";
+        folder.write("jobs.yaml", format!("local: {{workdir: ., jobDefinitions: [{definition}]}}\n{jobs}"));
+    };
+    std::fs::create_dir(folder.path("elsewhere")).unwrap();
+    let again = |folder: &Folder, word: &str| {
+        let place = ["--local", "--state-dir", "../.batchwright"];
+        let mut command = folder.command(&[&["rerun", word][..], &place].concat());
+        let ended = Ended::from(command.current_dir(folder.path("elsewhere")).output().unwrap());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stderr
+    };
+    says("echo first >> ran");
+    assert_eq!(folder.run(&["run", "jobs.yaml", "--local"]).code, Some(0));
+    for text in ["second", "third", "fourth"] {
+        says(&format!("echo {text} >> ran"));
+        again(&folder, "one");
+    }
+    assert_eq!(ran(&folder), ["first", "second", "third", "fourth"], "in the folder of the job file");
+    std::fs::rename(folder.path("jobs.yaml"), folder.path("away.yaml")).unwrap();
+    let told = again(&folder, "one");
+    assert!(told.contains("jobs.yaml is not there") && told.contains("when they last ran again"), "{told}");
+    assert_eq!(ran(&folder)[4..], ["fourth"], "as it last ran");
+    std::fs::rename(folder.path("away.yaml"), folder.path("jobs.yaml")).unwrap();
+    says("echo back >> ran");
+    again(&folder, "one");
+    again(&folder, "../jobs.yaml");
+    again(&folder, "one");
+    assert_eq!(ran(&folder)[5..], ["back", "back", "back"]);
+    let runs = folder.run(&["runs", "--local"]);
+    assert!(runs.stdout.contains(" jobs.yaml"), "{runs:?}");
+    for entry in std::fs::read_dir(folder.path(".batchwright/reruns")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_str().unwrap().ends_with(".files.json") {
+            std::fs::write(path, "[").unwrap();
+        }
+    }
+    let broken = folder.run(&["rerun", "one", "--local"]);
+    assert!(broken.code == Some(4) && broken.stderr.contains(".files.json can't be read"), "{broken:?}");
 }

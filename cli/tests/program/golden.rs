@@ -71,7 +71,7 @@ fn what_commands_print_is_what_is_checked_in() {
         let ended = folder.run(&[args, &place[..]].concat());
         let mut found = ended.json();
         names.settle(&mut found, "");
-        let found = format!("{found:#}\n");
+        let found = format!("{found:#}\n").replace(folder.path("").to_str().unwrap(), "");
         let path = golden.join(format!("{file}.json"));
         if update {
             std::fs::create_dir_all(&golden).unwrap();

@@ -50,7 +50,8 @@ fn a_run_is_terminated_while_another_process_runs_it() {
     wait_until_under_way(&folder);
     let run = only_run(&folder);
     let run_id = run["runId"].as_str().unwrap();
-    assert_eq!((&run["source"], &run["counts"]["submitted"]), (&"jobs.yaml".into(), &5.into()), "{run}");
+    let source = folder.path("jobs.yaml");
+    assert_eq!((run["source"].as_str(), &run["counts"]["submitted"]), (source.to_str(), &5.into()), "{run}");
 
     let asked = folder.run(&["terminate", run_id, "--local", "--yes", "--reason", "no longer wanted"]);
     assert_eq!(asked.code, Some(0), "{asked:?}");

@@ -16,7 +16,7 @@ mod take_up;
 pub use controller::{Controller, Mode, Options, cores};
 pub use error::LocalError;
 pub use observer::{Observer, Silent};
-pub use run::{End, Others};
+pub use run::{End, Others, source_of};
 pub use state_dir::{StateDir, StateDirError, StateDirLock};
 pub use stop_requests::RunningProcess;
 pub(crate) use stop_requests::answer_stop_requests;

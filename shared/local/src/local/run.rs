@@ -213,11 +213,17 @@ impl<C: Clock + Clone + 'static> Controller<C> {
     }
 
     fn order(&self, path: &Path, rerun: bool) -> RunFile {
-        let source = path.display().to_string();
+        let source = source_of(path);
         let run_id = RunId::derive(&source, "", &self.clock.now().as_millis().to_string());
         let requested_by = self.requested_by.clone();
         RunFile { rerun, requested_by, concurrency: CONCURRENCY, ..RunFile::new(run_id, source) }
     }
+}
+
+/// What a run keeps as its source: the job file's absolute path, because commands of other folders look for it there.
+/// Runs of earlier versions keep the path as it was given.
+pub fn source_of(path: &Path) -> String {
+    std::path::absolute(path).as_deref().unwrap_or(path).display().to_string()
 }
 
 async fn open_job_file(path: &Path) -> Result<JobFile<BufReader<File>>, LocalError> {
