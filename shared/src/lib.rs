@@ -123,7 +123,7 @@ pub mod engine {
     pub use batchwright_local::engine::{
         AttendantProgram, BooksError, Capacity, ContainerRuntime, MilliVcpus, NoRuntime, ProcessRunnerError,
         ProcessSettings, Variable, VirtualClock, attend_if_asked, has_images, job_environment,
-        passed_environment,
+        passed_environment, refusal,
     };
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use batchwright::domain::plan::Plan;
 use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState};
 use batchwright::job_file;
 use batchwright::pace::TokenBucket;
@@ -297,12 +298,64 @@ async fn a_plan_says_what_a_run_does_and_changes_nothing() -> anyhow::Result<()>
     let text = lines(5);
     let mut planned = Vec::new();
     let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
-    plan_file(&world.store, &mut file, false, |line, plan| planned.push((line, plan))).await?;
-    let submits = |(_, plan): &&(u64, Planned)| {
-        matches!(plan, Planned::Job(_, batchwright::domain::plan::Plan::Submit { .. }))
-    };
+    plan_file(&world.store, &mut file, false, |_| None, |line, plan| planned.push((line, plan))).await?;
+    let submits = |(_, plan): &&(u64, Planned)| matches!(plan, Planned::Job(_, Plan::Submit { .. }));
     assert_eq!((planned.len(), planned.iter().filter(submits).count()), (5, 2));
     assert_eq!(world.store.count_by_status().await?.total(), 3);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_a_streamed_file_says_of_each_line_what_a_run_does() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    run(&world, &lines(3), &order("first.jsonl")).await?;
+    world.settle().await?;
+    let job = |name: &str, more: &str| {
+        format!("{{\"jobName\": \"{name}\", \"jobQueue\": \"queue\", \"jobDefinition\": \"d\"{more}}}")
+    };
+    let runs = r#", "command": ["true"]"#;
+    let needs = |name: &str| format!("{runs}, \"dependsOn\": [{{\"jobName\": \"{name}\"}}]");
+    let array = |size: u32| format!("{runs}, \"arrayProperties\": {{\"size\": {size}}}");
+    let of_each =
+        |name: &str| format!(", \"dependsOn\": [{{\"jobName\": \"{name}\", \"type\": \"N_TO_N\"}}]");
+    let odd = [
+        job("needs-known", &needs("job-00001")),
+        job("needs-earlier", &needs("job-14999")),
+        job("needs-later", &needs("later")),
+        job("later", runs),
+        job("needs-unknown", &needs("nowhere")),
+        job("needs-rejected", &needs("needs-unknown")),
+        job("later", runs),
+        job("without-a-command", ""),
+        job("needs-refused", &needs("without-a-command")),
+        job("without-a-command", runs),
+        job("needs-it-then", &needs("without-a-command")),
+        job("three", &array(3)),
+        job("each-of-three", &[array(3), of_each("three")].concat()),
+        job("each-of-four", &[array(4), of_each("three")].concat()),
+        job("no-queue", "").replace("queue\": \"queue", "none\": \"none"),
+    ];
+    let text = format!("{}\n{}\n", lines(15_000), odd.join("\n"));
+    assert!(text.len() > 1024 * 1024, "long enough to be streamed");
+    let mut planned = BTreeMap::new();
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    let refuses = |spec: &_| batchwright::engine::refusal(spec, None, false);
+    plan_file(&world.store, &mut file, false, refuses, |line, plan| {
+        let outcome = match plan {
+            Planned::Job(_, Plan::Submit { .. }) | Planned::Waits(..) => ReportOutcome::Submitted,
+            Planned::Job(_, Plan::Skip(_)) | Planned::Twice(_) => ReportOutcome::Skipped,
+            Planned::Rejected(..) | Planned::Invalid(_) => ReportOutcome::Rejected,
+        };
+        planned.insert(line, outcome);
+    })
+    .await?;
+    run(&world, &text, &order("jobs.jsonl")).await?;
+    let came: BTreeMap<u64, ReportOutcome> =
+        report(&world)?.into_iter().skip(3).map(|line| (line.line, line.outcome)).collect();
+    assert_eq!(planned, came);
+    let of = |outcome| came.range(15_001..).filter(|(_, came)| **came == outcome).count();
+    assert_eq!(of(ReportOutcome::Submitted), 7);
+    assert_eq!((of(ReportOutcome::Skipped), of(ReportOutcome::Rejected)), (1, 7));
     Ok(())
 }
 

@@ -60,6 +60,10 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     Submit(SubmitArgs),
     /// Show what `run` would do; submit nothing
+    ///
+    /// Of each job: SUBMIT, SKIP or REJECT, and why. Nobody is asked whether a job's queue and job definition are there on
+    /// AWS, whether the stack allows them and seals each job, or whether a jobId that a job depends on is known: what is
+    /// wrong with these is told by `run`.
     Plan(PlanArgs),
     /// List the runs: each is one job file that was run
     Runs(RunsArgs),

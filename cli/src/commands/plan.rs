@@ -6,8 +6,8 @@ use anyhow::Context;
 use batchwright::domain::JobSpec;
 use batchwright::domain::definition::find_definition;
 use batchwright::domain::plan::{Plan, Skip};
-use batchwright::engine::{Capacity, has_images};
-use batchwright::ports::JobQueries;
+use batchwright::engine::{Capacity, has_images, refusal};
+use batchwright::ports::{JobQueries, RunStore};
 use batchwright::use_cases::plan_file::{PlanFileError, Planned, plan_file};
 use serde::Serialize;
 
@@ -45,21 +45,27 @@ impl Row {
         too_large: impl Fn(&JobSpec) -> Option<String>,
         runs_by: impl Fn(&JobSpec) -> Option<&'static str>,
     ) -> Row {
-        let (spec, decided) = match planned {
-            Planned::Job(spec, decided) => (spec, decided),
+        let (spec, action, reason, replaces) = match planned {
             Planned::Invalid(problems) => {
                 let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 let reason = Some(reasons.join("; "));
                 return Row { line, job_name: None, action: "REJECT", reason, replaces: None, runs_by: None };
             }
-        };
-        let (action, reason, replaces) = match decided {
-            Plan::Submit { replaces: None } => ("SUBMIT", "it is new".to_owned(), None),
-            Plan::Submit { replaces: Some(id) } => {
-                ("SUBMIT", "its latest submission ended".to_owned(), Some(id))
+            Planned::Job(spec, Plan::Submit { replaces: None }) => {
+                (spec, "SUBMIT", "it is new".to_owned(), None)
             }
-            Plan::Skip(skip @ Skip::Changed) => ("SKIP", format!("changed: {skip}"), None),
-            Plan::Skip(skip) => ("SKIP", skip.to_string(), None),
+            Planned::Job(spec, Plan::Submit { replaces }) => {
+                (spec, "SUBMIT", "its latest submission ended".to_owned(), replaces)
+            }
+            Planned::Job(spec, Plan::Skip(skip @ Skip::Changed)) => {
+                (spec, "SKIP", format!("changed: {skip}"), None)
+            }
+            Planned::Job(spec, Plan::Skip(skip)) => (spec, "SKIP", skip.to_string(), None),
+            Planned::Twice(spec) => {
+                (spec, "SKIP", "the job of an earlier line has its name, and is submitted".to_owned(), None)
+            }
+            Planned::Waits(spec, why) => (spec, "SUBMIT", format!("as soon as it can be: {why}"), None),
+            Planned::Rejected(spec, why) => (spec, "REJECT", why, None),
         };
         let job_name = Some(spec.job_name.to_string());
         let reason = match too_large(&spec).filter(|_| action == "SUBMIT") {
@@ -73,7 +79,7 @@ impl Row {
 }
 
 /// `capacity` is that of the machine on which the jobs would run, where that is known.
-pub(crate) async fn plan<S: JobQueries>(
+pub(crate) async fn plan<S: JobQueries + RunStore>(
     store: &S,
     args: &PlanArgs,
     capacity: Option<Capacity>,
@@ -95,12 +101,16 @@ pub(crate) async fn plan<S: JobQueries>(
         capacity?;
         Some(runtime.filter(|_| has_image(spec)).unwrap_or(PROCESS))
     };
+    let refuses = |spec: &JobSpec| {
+        capacity?;
+        refusal(spec, find_definition(&definitions, &spec.job_definition), runtime.is_some())
+    };
     let mut in_containers = 0;
     let (mut submit, mut skip, mut reject) = (0, 0, 0);
     let mut rows = table::table(&["JOB", "ACTION", "WHY"]);
     let mut records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "plan");
     let mut printed = Ok(());
-    let planned = plan_file(store, &mut file, args.rerun, |line, planned| {
+    let planned = plan_file(store, &mut file, args.rerun, refuses, |line, planned| {
         let row = Row::of(line, planned, too_large, runs_by);
         in_containers += u64::from(row.runs_by.is_some_and(|by| by != PROCESS));
         *(match row.action {

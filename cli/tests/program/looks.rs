@@ -255,13 +255,53 @@ fn a_plan_is_made_for_the_machine_that_run_would_use() {
         "definitions.yaml",
         "[{jobDefinitionName: render, type: container, containerProperties: {command: ['true']}}]",
     );
-    let small = folder.run(&["plan", "jobs.yaml", "--local"]);
+    let options = ["--job-definitions", "definitions.yaml", "--vcpus", "1000"];
+    let planned = |options: &[&str]| folder.run(&[&["plan", "jobs.yaml", "--local"], options].concat());
+    let bare = planned(&[]);
+    assert!(bare.code == Some(1) && bare.stdout.contains("there is no command to run"), "{bare:?}");
+    let small = planned(&options[..2]);
     assert!(small.stdout.contains("it will stay RUNNABLE"), "{small:?}");
-    let options = ["--vcpus", "1000", "--job-definitions", "definitions.yaml"];
-    let large = folder.run(&[&["plan", "jobs.yaml", "--local"], &options[..]].concat());
+    let large = planned(&options);
     assert!(large.code == Some(0) && !large.stdout.contains("RUNNABLE"), "{large:?}");
     for wrong in ["", "=x"] {
         let ended = folder.run(&["run", "jobs.yaml", "--local", "--env", wrong]);
         assert!(ended.code == Some(2) && ended.stderr.contains("a variable has a name"), "{ended:?}");
     }
+}
+
+#[test]
+fn a_plan_rejects_what_run_rejects() {
+    let folder = Folder::new();
+    folder.write(
+        "jobs.yaml",
+        r#"
+local:
+  jobDefinitions:
+    - jobDefinitionName: task
+      ecsProperties: {taskProperties: [{containers: [{name: a, command: ["true"]}]}]}
+    - jobDefinitionName: nodes
+      nodeProperties: {numNodes: 2, mainNode: 0, nodeRangeProperties: [{targetNodes: "0:", container: {command: ["true"]}}]}
+defaults: {jobQueue: q}
+jobs:
+  - {jobName: good, jobDefinition: task}
+  - {jobName: of-task, jobDefinition: task, command: ["true"]}
+  - {jobName: of-nodes, jobDefinition: nodes, containerOverrides: {command: ["true"]}}
+  - {jobName: after, jobDefinition: task, dependsOn: [{jobName: of-task}]}
+  - {jobName: bare, jobDefinition: d}
+"#,
+    );
+    let planned = folder.run(&["plan", "jobs.yaml", "--local", "--output", "json"]);
+    assert_eq!(planned.code, Some(1), "{planned:?}");
+    let planned = planned.json();
+    assert_eq!((&planned["submit"], &planned["reject"]), (&1.into(), &4.into()), "{planned}");
+    for (row, why) in [
+        (1, "has ecsProperties: give ecsPropertiesOverride"),
+        (2, "has nodeProperties: give nodeOverrides"),
+        (3, "it depends on of-task, which is rejected"),
+        (4, "there is no command to run"),
+    ] {
+        assert!(planned["plan"][row]["reason"].as_str().unwrap().contains(why), "{planned}");
+    }
+    let ran = folder.run(&["run", "jobs.yaml", "--local", "--output", "json"]).json();
+    assert_eq!((&ran["run"]["submitted"], &ran["run"]["rejected"]), (&1.into(), &4.into()), "{ran}");
 }

@@ -21,7 +21,14 @@ pub(super) async fn resolve<S: JobQueries + RunStore>(
     store: &S,
     spec: &JobSpec,
 ) -> Result<Resolved, PortError> {
-    let names: Vec<JobName> = spec.dependency_names().cloned().collect();
+    resolve_names(store, spec.dependency_names().cloned().collect()).await
+}
+
+/// Looks some jobs up on which one depends.
+pub(super) async fn resolve_names<S: JobQueries + RunStore>(
+    store: &S,
+    names: Vec<JobName>,
+) -> Result<Resolved, PortError> {
     if names.is_empty() {
         return Ok(Resolved::Ready(BTreeMap::new()));
     }

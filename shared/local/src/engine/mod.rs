@@ -36,7 +36,7 @@ pub(crate) use self::core::{arn, said_of_node};
 pub use self::core::{
     AttemptEnd, AttemptId, Capacity, ContainerEnd, CurrentAttempt, Ended, Image, JobIds, JobRecord, Launch,
     LaunchedContainer, MilliVcpus, Signal, StartCondition, StartsAfter, Stop, StopCause, Task, TaskContainer,
-    has_images,
+    has_images, refusal,
 };
 pub use books::{Books, BooksError, MemoryBooks};
 pub use books::{Durability, SqliteBooks};

@@ -1,6 +1,7 @@
 //! What a submission becomes, or why it is refused.
 
 use super::arn;
+use super::ids::JobIds;
 use super::image::Image;
 use super::task::Task;
 use super::vcpus::{self, MilliVcpus};
@@ -74,6 +75,44 @@ fn check_dependency(dependency: &Dependency, is_array: bool) -> Result<(), Strin
     }
 }
 
+/// What a submission becomes.
+pub(crate) struct Admitted {
+    /// As it is described once it is submitted.
+    pub(crate) detail: JobDetail,
+    pub(crate) need: MilliVcpus,
+    /// `None`: it runs as a process.
+    pub(crate) image: Option<Box<Image>>,
+    /// `None`: it has one container and no nodes.
+    pub(crate) task: Option<Box<Task>>,
+}
+
+/// Admits a job by what its definition says.
+pub(crate) fn admit(
+    spec: &JobSpec,
+    definition: Option<&JobDefinition>,
+    runs_images: bool,
+    job_id: JobId,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let (detail, need) = describe(spec, definition, job_id, now)?;
+    let refuse = |why: String| Refusal::new(&spec.job_name, format!("job definition: {why}"));
+    let image = definition.map_or(Ok(None), Image::of).map_err(refuse)?;
+    let task = Task::of(spec, definition, &detail.parameters).map_err(refuse)?;
+    check_commands(spec, &detail, image.as_deref(), task.as_deref(), runs_images)?;
+    Ok(Admitted { detail, need, image, task })
+}
+
+/// Why the embedded engine would refuse a job, whatever it depends on; `None` where it would not. `runs_images`: a
+/// container runtime runs the images of definitions.
+pub fn refusal(spec: &JobSpec, definition: Option<&JobDefinition>, runs_images: bool) -> Option<String> {
+    // Names become ids before a job is submitted.
+    let mut resolved = spec.clone();
+    resolved.depends_on.retain(|dependency| dependency.job_name.is_none());
+    let (any_id, now) = (JobIds::seeded(0).nth(1), Timestamp::from_millis(0));
+    let admitted = check(&resolved).and_then(|()| admit(&resolved, definition, runs_images, any_id, now));
+    admitted.err().map(|refusal| refusal.why)
+}
+
 /// The job as it is described after its submission, and its need.
 pub(crate) fn describe(
     spec: &JobSpec,
@@ -142,7 +181,7 @@ pub(crate) fn describe(
 }
 
 /// Every container needs a command, unless its image is run, which has one.
-pub(crate) fn check_commands(
+fn check_commands(
     spec: &JobSpec,
     detail: &JobDetail,
     image: Option<&Image>,

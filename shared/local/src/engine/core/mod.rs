@@ -39,6 +39,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 pub(crate) use admission::Refusal;
+pub use admission::refusal;
 pub use capacity::Capacity;
 use capacity::Need;
 pub(crate) use effect::Effects;

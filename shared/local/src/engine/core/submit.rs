@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::admission::{self, Refusal};
+use super::admission::{self, Admitted, Refusal};
 use super::task::DescribedNode;
-use super::{Core, Image, JobRecord, MilliVcpus, Task};
+use super::{Core, JobRecord, MilliVcpus, Task};
 use crate::domain::definition::find_definition;
 use crate::domain::limits::CONTAINER_OVERRIDES_MAX_CHARS;
 use crate::domain::overrides::container_override_chars;
@@ -57,11 +57,8 @@ impl Core {
         let definition = find_definition(&self.definitions, &spec.job_definition);
         let sequence = self.sequence + 1;
         let job_id = self.ids.nth(sequence);
-        let (detail, need) = admission::describe(spec, definition, job_id.clone(), now)?;
-        let refuse = |why: String| Refusal::new(&spec.job_name, format!("job definition: {why}"));
-        let image = definition.map_or(Ok(None), Image::of).map_err(refuse)?;
-        let task = Task::of(spec, definition, &detail.parameters).map_err(refuse)?;
-        admission::check_commands(spec, &detail, image.as_deref(), task.as_deref(), self.runs_images)?;
+        let Admitted { detail, need, image, task } =
+            admission::admit(spec, definition, self.runs_images, job_id.clone(), now)?;
         let detail = with_task(detail, task.as_deref());
         self.sequence = sequence;
         let overrides = spec.container_overrides.clone().unwrap_or_default();
