@@ -25,6 +25,7 @@ GB_SECONDS = 13.3334  # arm64
 TRANSITIONS, EXPRESS_REQUESTS, EXPRESS_GB_SECONDS = 25.0, 1.00, 16.67
 
 EVENTS = 4  # RUNNABLE, STARTING, RUNNING and the end
+NAMED = 100  # jobs on a sheet
 BATCH = 10  # messages of an invocation under load
 # Estimates, not counts: memory by seconds of a batch in each function.
 HANDLER_GB_SECONDS, COLLECTOR_GB_SECONDS, SUBMITTER_GB_SECONDS = 0.25 * 0.3, 0.5 * 1.0, 0.25 * 0.02
@@ -60,14 +61,19 @@ def prices() -> dict[str, dict[str, float]]:
     known = {what: Counter(writes=writes, reads=reads) for what, (writes, reads) in units().items()}
     life, later = known["from claim to logs"], known["a later look at the logs"]
     child = known["a child of an array, logs included"]
+    # The jobs of a file are named by the hundred before they are claimed; another try is claimed by itself.
+    named = Counter({what: units / NAMED for what, units in known["a hundred claims named on a sheet"].items()})
+    alone = Counter(known["a job alone: claim, submit, record"])
+    alone.subtract(known["claim, submit, record"])
     once = Counter(known["logs, looked at once"])
     once.subtract(known["logs"])
     own, shared = {"puts": 2, "gets": 1}, {"puts": 1 / BATCH, "gets": 0}
     return {
-        "a job, and each other try": parts(**life + later, **own, told=1),
+        "a job": parts(**life + named + later, **own, told=1),
+        "each other try": parts(**life + alone + later, **own, told=1),
         # Its submission is its array's, and nobody is told of its end.
         "a child of an array": parts(**child + later, **own, told=0),
-        "a job, sparingly": parts(**life + once, **shared, told=0),
+        "a job, sparingly": parts(**life + named + once, **shared, told=0),
         "a child, sparingly": parts(**child + once, **shared, told=0),
     }
 
@@ -96,12 +102,12 @@ def parser() -> argparse.ArgumentParser:
 
 def month(given: argparse.Namespace) -> str:
     """What a month costs, a line each."""
-    job, child, *_ = (sum(part.values()) / 1e6 for part in prices().values())
-    submissions = given.jobs + given.retried
-    storage = (submissions + given.children) * given.log_mb / 1024 * 0.023
+    job, again, child, *_ = (sum(part.values()) / 1e6 for part in prices().values())
+    submissions = given.jobs * job + given.retried * again + given.children * child
+    storage = (given.jobs + given.retried + given.children) * given.log_mb / 1024 * 0.023
     executions = given.jobs + given.children
     return "\n".join([
-        f"batchwright               ${submissions * job + given.children * child:>12,.2f}",
+        f"batchwright               ${submissions:>12,.2f}",
         f"  and to keep a month's logs ${storage:>9,.2f} a month",
         f"Step Functions Standard   ${executions * given.transitions * TRANSITIONS / 1e6:>12,.2f}",
         "Step Functions Express    can't wait for a job: an execution ends after five minutes",

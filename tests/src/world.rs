@@ -126,6 +126,7 @@ impl World {
             job_queue: None,
             takes_over: None,
             resets_budget: true,
+            on_sheet: false,
             now: self.now(),
             expires_at: self.now().plus_millis(millis),
         };
@@ -138,7 +139,7 @@ impl World {
     /// Submits one job for a person, in a run of its own.
     pub async fn submit(&self, spec: &JobSpec) -> Result<SubmitOutcome, PortError> {
         let run_id = RunId::derive("tests", "1", &self.now().as_millis().to_string());
-        let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+        let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
         submit(&self.store, &self.engine, &self.engine, &self.clock, &SubmitPolicy::default(), &order).await
     }
 

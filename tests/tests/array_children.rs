@@ -144,7 +144,7 @@ async fn while_a_child_is_run_again_the_array_is_in_flight_whatever_a_person_ask
     assert_eq!(status(&world, "tiles--bw-child-0").await?, JobStatus::Submitted);
     let (run_id, spec) = (run_id(), array(2));
     for rerun in [false, true] {
-        let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun } };
+        let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun }, sheet: None };
         let policy = SubmitPolicy::default();
         let asked = submit(&world.store, &world.engine, &world.engine, &world.clock, &policy, &order).await?;
         assert!(matches!(&asked, SubmitOutcome::Skipped(skip) if skip.as_str() == "IN_FLIGHT"), "{asked:?}");
@@ -317,7 +317,7 @@ async fn a_later_submission_of_the_array_runs_its_own_lost_children_again() -> a
     world.submit(&spec).await?;
     world.settle().await?;
     let run_id = run_id();
-    let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: true } };
+    let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: true }, sheet: None };
     let policy = SubmitPolicy::default();
     submit(&world.store, &world.engine, &world.engine, &world.clock, &policy, &order).await?;
     assert_eq!(status(&world, "tiles").await?, JobStatus::Submitted);

@@ -335,7 +335,7 @@ async fn submit_until_told<S: JobStore + RunStore>(
     // Each call is a run of its own: a run submits what failed no second time.
     static RUN: AtomicUsize = AtomicUsize::new(0);
     let run_id = RunId::derive("concurrency", &RUN.fetch_add(1, Ordering::SeqCst).to_string(), "0");
-    let order = Order { spec: job, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+    let order = Order { spec: job, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
     loop {
         match submit(store, engine, &Unpaced, clock, &SubmitPolicy::default(), &order).await {
             Ok(SubmitOutcome::Deferred(_)) => {}

@@ -35,7 +35,8 @@ async fn on_new_tables(client: &Client) -> anyhow::Result<DynamoDbJobStore> {
 async fn dynamodb_keeps_the_job_stores_contract_on_ministack() -> anyhow::Result<()> {
     let Some(ministack) = Ministack::shared()? else { return Ok(()) };
     let client = Client::new(&ministack.sdk_config().await?);
-    job_store::holds(async || on_new_tables(&client).await).await
+    // Here ends stay where they are; on the other emulator they move.
+    job_store::holds(async || Ok(on_new_tables(&client).await?.beside_log_collector())).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

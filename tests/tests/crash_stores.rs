@@ -72,7 +72,7 @@ async fn on_dynamodb() -> anyhow::Result<()> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let tables = Tables { jobs: format!("jobs-{number}"), runs: format!("runs-{number}") };
         create_tables(&client, &tables).await?;
-        let store = DynamoDbJobStore::new(client.clone(), tables);
+        let store = DynamoDbJobStore::new(client.clone(), tables).beside_log_collector();
         let open = move || Ok(store.clone());
         let died = live(&scenario, open, &[Point { call, moment }], recovery, true, &mut all).await?;
         all.points += usize::from(died);

@@ -156,7 +156,7 @@ impl Play {
         let (run_id, policy) = (run_id(), SubmitPolicy::default());
         let (pace, clock) = (self.world.engine.inner(), &self.world.clock);
         for spec in jobs {
-            let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+            let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
             let outcome = submit(&self.store, &self.engine, pace, clock, &policy, &order).await?;
             ensure!(matches!(outcome, SubmitOutcome::Submitted(_)), "{}: {outcome:?}", spec.job_name);
         }
@@ -422,6 +422,7 @@ async fn a_dependant_of_a_job_whose_next_try_is_refused_ends_with_it() -> anyhow
         job_queue: None,
         takes_over: None,
         resets_budget: false,
+        on_sheet: false,
         now: play.world.now(),
         expires_at: play.world.clock.now().plus_millis(60_000),
     };

@@ -57,7 +57,7 @@ impl Wire {
 
     async fn submit(&self, spec: &JobSpec) -> anyhow::Result<SubmitOutcome> {
         let run_id = run_id();
-        let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+        let order = Order { spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
         let policy = SubmitPolicy::default();
         Ok(submit(&self.store, &self.engine, &Unpaced, &self.clock, &policy, &order).await?)
     }

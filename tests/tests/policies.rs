@@ -92,7 +92,8 @@ impl Cloud {
         let calls = Calls::default();
         let (aws, batch) = (calls.through(&self.aws, PREFIX), calls.through(&self.batch, PREFIX));
         Adapters {
-            store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables()),
+            store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&aws), tables())
+                .beside_log_collector(),
             engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&batch)),
             objects: S3ObjectStore::new(s3_client(&aws), BUCKET),
             source: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&batch)),
@@ -175,6 +176,7 @@ async fn claim_for(
         job_queue: None,
         takes_over: None,
         resets_budget: true,
+        on_sheet: false,
         now,
         expires_at: now.plus_millis(milliseconds),
     };

@@ -26,8 +26,8 @@ use batchwright_tests::world::{World, succeeds};
 use reconciler::{Config, Ports, handle};
 use serde_json::{Value, json};
 
-/// Lists of a pass (claims, ends, silence, logs, runs), each in sixteen shards.
-const QUERIES: u64 = 5 * 16;
+/// Lists of a pass (claims, ends, silence, logs, runs), each in sixteen shards, and twice the one of sheets.
+const QUERIES: u64 = 5 * 16 + 2;
 
 /// Counts requests by their operation, and what their answers say was read.
 #[derive(Debug, Clone, Default)]
@@ -139,9 +139,9 @@ async fn a_pass_over_finished_jobs_sends_the_same_requests_however_many_there_ar
     let tables = Tables { jobs: "quiet-jobs".to_owned(), runs: "quiet-runs".to_owned() };
     create_tables(&plain, &tables).await?;
     let world = World::new(|_| succeeds()).await?;
-    let store = DynamoDbJobStore::new(plain.clone(), tables.clone());
+    let store = DynamoDbJobStore::new(plain.clone(), tables.clone()).beside_log_collector();
     let ports = Ports {
-        store: DynamoDbJobStore::new(metered, tables.clone()),
+        store: DynamoDbJobStore::new(metered, tables.clone()).beside_log_collector(),
         engine: world.engine.inner().clone(),
         pace: Unpaced,
         clock: SystemClock,

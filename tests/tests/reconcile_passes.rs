@@ -349,6 +349,7 @@ async fn the_end_of_a_parent_stays_in_view_while_a_claim_stands() -> anyhow::Res
         job_queue: None,
         takes_over: None,
         resets_budget: false,
+        on_sheet: false,
         now: world.now(),
         expires_at: world.now().plus_millis(60_000),
     };

@@ -140,7 +140,7 @@ async fn two_stores_over_one_batch_leave_each_others_jobs_of_the_same_name_alone
     world.submit(&spec).await?;
     let theirs = InMemoryJobStore::default();
     let run_id = RunId::derive("another stack's file", "1", "0");
-    let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+    let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
     let policy = SubmitPolicy::default();
     submit(&theirs, &world.engine, &world.engine, &world.clock, &policy, &order).await?;
     let told = world.settle().await?;

@@ -65,7 +65,8 @@ impl Site {
 
     async fn submit(&self, store: &DynamoDbJobStore, name: &str) -> anyhow::Result<SubmitOutcome> {
         let (spec, run_id) = (spec(name), run_id());
-        let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+        let order =
+            Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
         let policy = SubmitPolicy::default();
         Ok(submit(store, &self.engine, &Unpaced, &self.clock, &policy, &order).await?)
     }
@@ -147,6 +148,7 @@ async fn a_restored_table_learns_from_batch_and_submits_nothing_twice() -> anyho
         job_queue: None,
         takes_over: None,
         resets_budget: true,
+        on_sheet: false,
         now: site.clock.now(),
         expires_at: site.clock.now().plus_millis(300_000),
     };
@@ -223,7 +225,8 @@ async fn learn_children(dynoxide: &Dynoxide, label: &str, name: String) -> anyho
     let mut array: JobSpec = spec(&name);
     array.array_properties = Some(ArrayProperties::new(2));
     array.resubmit_children = true;
-    let order = Order { spec: &array, run_id: &run_id(), asked: Asked::ByPerson { rerun: false } };
+    let order =
+        Order { spec: &array, run_id: &run_id(), asked: Asked::ByPerson { rerun: false }, sheet: None };
     submit(&store, &site.engine, &Unpaced, &site.clock, &SubmitPolicy::default(), &order).await?;
     site.submit(&store, "twice").await?;
     let moment = site.clock.now();

@@ -90,7 +90,7 @@ async fn a_second_look_at_a_lost_host_does_not_try_again_what_has_failed_by_itse
     assert_eq!(head.job_tries.len(), 2);
     // What a slow delivery of the first end decided before the second submission was made.
     let asked = Asked::ByRetry { ended: &head.job_tries[0] };
-    let order = Order { spec: &head.spec, run_id: &head.run_id, asked };
+    let order = Order { spec: &head.spec, run_id: &head.run_id, asked, sheet: None };
     let policy = SubmitPolicy::default();
     let outcome = submit(&world.store, &world.engine, &Unpaced, &world.clock, &policy, &order).await?;
     assert_eq!(outcome, SubmitOutcome::Skipped(Skip::Overtaken));
@@ -214,6 +214,7 @@ async fn claimed_for_the_fallback_queue(world: &mut World) -> anyhow::Result<bat
         job_queue: Some("on-demand".to_owned()),
         takes_over: None,
         resets_budget: false,
+        on_sheet: false,
         now: world.now(),
         expires_at: world.now().plus_millis(5_000),
     };

@@ -289,6 +289,7 @@ async fn a_job_that_a_person_changed_is_never_submitted_with_what_it_had_before(
         job_queue: None,
         takes_over: None,
         resets_budget: true,
+        on_sheet: false,
         now: world.now(),
         expires_at: world.now(),
     };

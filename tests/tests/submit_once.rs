@@ -182,7 +182,7 @@ async fn a_refused_job_is_rejected_with_the_engines_words_and_so_is_its_dependan
 async fn a_claim_of_which_too_little_is_left_is_not_used_for_the_first_call_either() -> anyhow::Result<()> {
     let world = World::new(|_| succeeds()).await?;
     let (job, run_id) = (spec("job"), batchwright_tests::world::run_id());
-    let order = Order { spec: &job, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+    let order = Order { spec: &job, run_id: &run_id, asked: Asked::ByPerson { rerun: false }, sheet: None };
     // The margin is longer than the claim: as if the claim's own write had taken all of it.
     let policy = SubmitPolicy { claim_ms: 1_000, claim_margin_ms: 2_000, ..SubmitPolicy::default() };
     let (store, engine) = (&world.store, &world.engine);

@@ -116,7 +116,7 @@ where
         Ok(())
     };
     let all_asked = until(end, asking).await?.is_some();
-    let archiving = archive_logs(store, source, archive, clock, &config.collect, &mut logs);
+    let archiving = archive_logs((store, source, archive), clock, &config.collect, &found.logs, &mut logs);
     let all_archived = until(end, archiving).await?.is_some();
     let response = Response {
         runs_continued: runs.runs,

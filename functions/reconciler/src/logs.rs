@@ -21,42 +21,54 @@ pub(crate) struct Archived {
     pub(crate) unreadable: u64,
 }
 
-/// Archives the logs of every submission that ended a while ago and whose logs wait to be looked at.
+/// Archives the logs of every submission that ended a while ago and whose logs wait to be looked at: those that the pass
+/// has `met` among the silent, and those on the list of logs.
 pub(crate) async fn archive_logs<S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore>(
-    store: &S,
-    source: &L,
-    archive: &O,
+    (store, source, archive): (&S, &L, &O),
     clock: &impl Clock,
     policy: &CollectPolicy,
+    met: &[Submission],
     done: &mut Archived,
 ) -> Result<(), PortError> {
     let before = clock.now().plus_millis(-policy.settle_ms);
+    let is_due = |ended: &&Submission| ended.logs_wait_since().is_some_and(|since| since < before);
+    archive_each((store, source, archive), clock, policy, met.iter().filter(is_due), done).await;
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = store.unfinished_logs(before, cursor.as_ref()).await?;
         done.unreadable += page.unreadable.len() as u64;
-        let now = clock.now();
-        let left_alone = page.items.iter().filter(|submission| !is_in_hand(submission, now));
-        let mut results = stream::iter(left_alone)
-            .map(|submission| async move {
-                let job_id = &submission.state.job_id;
-                (job_id, collect_logs(store, source, archive, clock, policy, job_id, Look::WhenDue).await)
-            })
-            .buffer_unordered(CONCURRENCY);
-        while let Some((job_id, result)) = results.next().await {
-            match result {
-                Ok(Some(record)) if record.complete => done.complete += 1,
-                Ok(Some(_)) => done.incomplete += 1,
-                Ok(None) => {}
-                Err(error) => {
-                    warn!(job.id = %job_id, %error, "postponed to the next pass");
-                    done.postponed += 1;
-                }
-            }
-        }
+        archive_each((store, source, archive), clock, policy, page.items.iter(), done).await;
         match page.next {
             Some(next) => cursor = Some(next),
             None => return Ok(()),
+        }
+    }
+}
+
+/// Several at once. What fails is left to the next pass.
+async fn archive_each<'a, S: JobStore, L: LogSource, O: ObjectStore + CheckpointStore>(
+    (store, source, archive): (&S, &L, &O),
+    clock: &impl Clock,
+    policy: &CollectPolicy,
+    ended: impl Iterator<Item = &'a Submission> + Send,
+    done: &mut Archived,
+) {
+    let now = clock.now();
+    let mut results = stream::iter(ended.filter(|submission| !is_in_hand(submission, now)))
+        .map(|submission| async move {
+            let job_id = &submission.state.job_id;
+            (job_id, collect_logs(store, source, archive, clock, policy, job_id, Look::WhenDue).await)
+        })
+        .buffer_unordered(CONCURRENCY);
+    while let Some((job_id, result)) = results.next().await {
+        match result {
+            Ok(Some(record)) if record.complete => done.complete += 1,
+            Ok(Some(_)) => done.incomplete += 1,
+            Ok(None) => {}
+            Err(error) => {
+                warn!(job.id = %job_id, %error, "postponed to the next pass");
+                done.postponed += 1;
+            }
         }
     }
 }

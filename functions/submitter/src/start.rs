@@ -17,7 +17,7 @@ pub async fn start() -> Result<(), lambda_runtime::Error> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let shares = DynamoDbShares::new(dynamodb.clone(), &config.jobs_table);
     let ports = Ports {
-        store: DynamoDbJobStore::new(dynamodb, tables),
+        store: DynamoDbJobStore::new(dynamodb, tables).beside_log_collector(),
         engine: BatchJobEngine::new(aws_sdk_batch::Client::new(&aws)),
         pace: SharedPace::new(f64::from(config.submit_rate), shares, SystemClock),
         clock: SystemClock,

@@ -85,6 +85,7 @@ mod tests {
             job_queue: None,
             takes_over: None,
             resets_budget: false,
+            on_sheet: false,
             now: Timestamp::from_millis(1_000),
             expires_at: Timestamp::from_millis(2_000),
         }

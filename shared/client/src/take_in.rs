@@ -49,6 +49,7 @@ fn claim(spec: &JobSpec, state: &JobState, known: Option<&Job>, now: Timestamp) 
         job_queue: None,
         takes_over: None,
         resets_budget: true,
+        on_sheet: false,
         now,
         expires_at: now,
     }

@@ -45,6 +45,7 @@ pub fn wish(job: &str, replaces: Option<&str>) -> NewClaim {
         job_queue: None,
         takes_over: None,
         resets_budget: false,
+        on_sheet: false,
         now: NOW,
         expires_at: EXPIRY,
     }
@@ -113,6 +114,23 @@ pub async fn walk<T>(
         }
     }
     bail!("the list does not end after {PAGES_MAX} pages")
+}
+
+/// Submissions that are in flight and silent since a moment. Those on the list that have ended wait for their logs.
+pub async fn in_flight<S: JobStore>(store: &S, since: Timestamp) -> anyhow::Result<Vec<Submission>> {
+    let mut silent = walk(async |page| store.silent_submissions(since, page.as_ref()).await).await?;
+    for ended in silent.extract_if(.., |found| found.state.status.is_terminal()) {
+        ensure!(ended.logs_wait_since().is_some(), "nothing is left to be done about {ended:?}");
+    }
+    Ok(silent)
+}
+
+/// Ends whose logs wait since before a moment, on whichever list.
+pub async fn without_logs<S: JobStore>(store: &S, before: Timestamp) -> anyhow::Result<Vec<Submission>> {
+    let mut found = walk(async |page| store.silent_submissions(before, page.as_ref()).await).await?;
+    found.retain(|found| found.logs_wait_since().is_some_and(|since| since < before));
+    found.extend(walk(async |page| store.unfinished_logs(before, page.as_ref()).await).await?);
+    Ok(found)
 }
 
 /// The keys of a list in which each comes once.

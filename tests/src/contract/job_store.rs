@@ -90,6 +90,8 @@ pub async fn work_lists<S: JobStore + Clone + 'static>(
         work_lists::logs_are_unfinished_from_the_end_until_they_are_complete,
         work_lists::only_claims_that_stand_and_have_expired_are_listed,
         work_lists::lists_of_claims_of_many_pages_hold_each_once,
+        work_lists::a_claim_on_a_sheet_is_found_by_it_until_it_is_closed,
+        work_lists::a_sheet_that_was_left_is_closed_when_none_of_its_claims_stands,
     )
 }
 

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use batchwright::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobQueue, JobState, JobStatus, LogStream,
-    LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SourceVersion, StatusCounts,
-    Submission, SubmitJobRequest, Timestamp,
+    LogsRecord, NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SheetId, SourceVersion,
+    StatusCounts, Submission, SubmitJobRequest, Timestamp,
 };
 use batchwright::events::{Announcement, JobDetail};
 use batchwright::ports::{
@@ -51,6 +51,8 @@ type Answer<T> = Result<T, PortError>;
 
 impl<S: ClaimStore> ClaimStore for Fused<S> {
     fused! {
+        open_sheet(names: &[JobName], expires_at: Timestamp) -> Answer<Option<SheetId>>;
+        close_sheet(sheet: &SheetId) -> Answer<()>;
         claim(claim: &NewClaim) -> Answer<ClaimOutcome>;
         release(job_name: &JobName, nonce: &Nonce, refusal: Option<&str>, now: Timestamp) -> Answer<bool>;
         record_submission(submission: &NewSubmission) -> Answer<RecordOutcome>;
@@ -73,6 +75,7 @@ impl<S: WorkLists> WorkLists for Fused<S> {
         ends_waiting_for(job_name: &JobName, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         save_follow_up(job_name: &JobName, job_id: &JobId, follow_up: &FollowUp) -> Answer<()>;
         expired_claims(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<JobHead>>;
+        close_left_sheets(before: Timestamp) -> Answer<()>;
         silent_submissions(since: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;
         no_news(submissions: &[Submission], heard_at: Option<Timestamp>, asked_at: Timestamp) -> Answer<()>;
         unfinished_logs(before: Timestamp, page: Option<&Cursor>) -> Answer<Page<Submission>>;

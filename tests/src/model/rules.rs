@@ -96,6 +96,7 @@ impl Rules {
                 job_queue: None,
                 takes_over: takes_over.map(|claim| self.nonce(claim)),
                 resets_budget: by_person,
+                on_sheet: false,
                 now: Timestamp::default(),
                 expires_at: Timestamp::default(),
             };
@@ -185,7 +186,12 @@ impl Rules {
             run_id: run(),
             claims: head.claims.into(),
             nonce_seed: seed(),
-            claim: claim.map(|nonce| Claim { nonce, expires_at: Timestamp::default(), job_queue: None }),
+            claim: claim.map(|nonce| Claim {
+                nonce,
+                expires_at: Timestamp::default(),
+                job_queue: None,
+                on_sheet: false,
+            }),
             job_id: head.latest().map(|job| self.id(job)),
             job_tries: head.tries.iter().map(|&job| self.id(job)).collect(),
             tries: Vec::new(),

@@ -96,7 +96,12 @@ impl<S: JobStore + RunStore> History<S> {
             for _ in 0..30 {
                 let Self { store, engine, clock, .. } = &*self;
                 let run_id = run_id();
-                let order = Order { spec: &spec, run_id: &run_id, asked: Asked::ByPerson { rerun: false } };
+                let order = Order {
+                    spec: &spec,
+                    run_id: &run_id,
+                    asked: Asked::ByPerson { rerun: false },
+                    sheet: None,
+                };
                 let policy = SubmitPolicy::default();
                 match submit(store, engine, &Unpaced, clock, &policy, &order).await {
                     Ok(SubmitOutcome::Deferred(_)) | Err(_) => {

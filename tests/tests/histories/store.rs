@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use batchwright::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SheetId, StatusCounts, Submission, Timestamp,
 };
 use batchwright::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, RunStore, StateStore, WorkLists,
@@ -57,6 +57,18 @@ impl<S> FaultyStore<S> {
 }
 
 impl<S: ClaimStore> ClaimStore for FaultyStore<S> {
+    async fn open_sheet(
+        &self,
+        names: &[JobName],
+        expires_at: Timestamp,
+    ) -> Result<Option<SheetId>, PortError> {
+        self.faulty(self.inner.open_sheet(names, expires_at)).await
+    }
+
+    async fn close_sheet(&self, sheet: &SheetId) -> Result<(), PortError> {
+        self.faulty(self.inner.close_sheet(sheet)).await
+    }
+
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         self.faulty(self.inner.claim(claim)).await
     }
@@ -132,6 +144,10 @@ impl<S: WorkLists> WorkLists for FaultyStore<S> {
         page: Option<&Cursor>,
     ) -> Result<Page<JobHead>, PortError> {
         self.faulty(self.inner.expired_claims(before, page)).await
+    }
+
+    async fn close_left_sheets(&self, before: Timestamp) -> Result<(), PortError> {
+        self.faulty(self.inner.close_left_sheets(before)).await
     }
 
     async fn silent_submissions(

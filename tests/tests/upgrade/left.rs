@@ -208,7 +208,7 @@ pub(crate) async fn leave(client: &Client, tables: Tables) -> anyhow::Result<Lef
         pace: Some(8.0),
         ..scenario
     };
-    let store = DynamoDbJobStore::new(client.clone(), tables.clone());
+    let store = DynamoDbJobStore::new(client.clone(), tables.clone()).beside_log_collector();
     let opened = store.clone();
     let open = move || Ok(opened.clone());
     let deployment = Deployment::new(&scenario, open, Fuse::new([]), Recovery::Redelivered, true).await?;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use batchwright::aws::dynamodb::DynamoDbJobStore;
 use batchwright::domain::{Job, JobName, JobStatus, RunState, Submission, Timestamp};
 use batchwright::ports::{Cursor, JobQueries as _, Page, PortError, RunStore as _, WorkLists as _};
+use batchwright_tests::contract::fixtures::{in_flight, without_logs};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -39,7 +40,7 @@ fn is(what: &str, found: BTreeSet<String>, expected: &[&str]) -> anyhow::Result<
 /// Every list holds what the story has left in it.
 pub(crate) async fn are_complete(store: &DynamoDbJobStore, moment: Timestamp) -> anyhow::Result<()> {
     let later = moment.plus_millis(HOUR_MS);
-    let silent = all(async |at| store.silent_submissions(later, at.as_ref()).await).await?;
+    let silent = in_flight(store, later).await?;
     is("in flight", names(&silent), &["array--bw-child-1", "retried", "runnable", "running", "submitted"])?;
     let claims = all(async |at| store.expired_claims(later, at.as_ref()).await).await?;
     let claims = claims.iter().map(|head| head.spec.job_name.to_string()).collect();
@@ -49,7 +50,7 @@ pub(crate) async fn are_complete(store: &DynamoDbJobStore, moment: Timestamp) ->
     let lost = JobName::parse("lost")?;
     let waiting = all(async |at| store.ends_waiting_for(&lost, at.as_ref()).await).await?;
     is("waiting", names(&waiting), &["waits"])?;
-    let logs = all(async |at| store.unfinished_logs(later, at.as_ref()).await).await?;
+    let logs = without_logs(store, later).await?;
     // The log of `done` is whole, and looked at again.
     let looks = ["array", "done", "ended", "failed", "lost", "retried", "waits"];
     is("logs", names(&logs), &looks)?;
@@ -89,7 +90,7 @@ pub(crate) async fn are_complete(store: &DynamoDbJobStore, moment: Timestamp) ->
 
 /// Nothing is left to be done.
 pub(crate) async fn are_at_rest(store: &DynamoDbJobStore, later: Timestamp) -> anyhow::Result<()> {
-    is("in flight", names(&all(async |at| store.silent_submissions(later, at.as_ref()).await).await?), &[])?;
+    is("in flight", names(&in_flight(store, later).await?), &[])?;
     is("unsettled", names(&all(async |at| store.unsettled_ends(at.as_ref()).await).await?), &[])?;
     ensure!(
         all(async |at| store.expired_claims(later, at.as_ref()).await).await?.is_empty(),

@@ -66,7 +66,7 @@ async fn take_over(client: &Client, left: &Left, events_lost: bool) -> anyhow::R
     lists::are_complete(&store, left.moment).await.context("the lists before anything has happened")?;
     let ids: Result<Vec<JobId>, _> = left.submitted.iter().map(|one| JobId::parse(&one.job_id)).collect();
     let scenario = Scenario { ids: ids?, ..story(events_lost) };
-    let opened = DynamoDbJobStore::new(client.clone(), tables);
+    let opened = DynamoDbJobStore::new(client.clone(), tables).beside_log_collector();
     let open = move || Ok(opened.clone());
     let deployment = Deployment::new(&scenario, open, Fuse::new([]), Recovery::Redelivered, true).await?;
     left.put_objects(&deployment.objects);

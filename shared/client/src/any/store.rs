@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{argument, erase};
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SheetId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, JobStore, Page, PortError, RunStore, StateStore,
@@ -42,6 +42,8 @@ impl<S: Store> ErasedStore for S {}
 
 erase! {
     ClaimStore as ErasedClaims for AnyStore {
+        fn open_sheet(names: reference [JobName], expires_at: value Timestamp) -> Result<Option<SheetId>, PortError>;
+        fn close_sheet(sheet: reference SheetId) -> Result<(), PortError>;
         fn claim(claim: reference NewClaim) -> Result<ClaimOutcome, PortError>;
         fn release(job_name: reference JobName, nonce: reference Nonce, refusal: option str, now: value Timestamp) -> Result<bool, PortError>;
         fn record_submission(submission: reference NewSubmission) -> Result<RecordOutcome, PortError>;
@@ -64,6 +66,7 @@ erase! {
         fn ends_waiting_for(job_name: reference JobName, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn save_follow_up(job_name: reference JobName, job_id: reference JobId, follow_up: reference FollowUp) -> Result<(), PortError>;
         fn expired_claims(before: value Timestamp, page: option Cursor) -> Result<Page<JobHead>, PortError>;
+        fn close_left_sheets(before: value Timestamp) -> Result<(), PortError>;
         fn silent_submissions(since: value Timestamp, page: option Cursor) -> Result<Page<Submission>, PortError>;
         fn no_news(submissions: reference [Submission], heard_at: value Option<Timestamp>, asked_at: value Timestamp) -> Result<(), PortError>;
         fn unfinished_logs(before: value Timestamp, page: option Cursor) -> Result<Page<Submission>, PortError>;

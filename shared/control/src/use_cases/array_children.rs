@@ -198,7 +198,7 @@ where
     /// Submits a child's own job, where that has not been done.
     async fn run_again(&self, array: &Job, job_id: &JobId, index: u32) -> Result<OwnJob, PortError> {
         let Some(spec) = child_spec(&array.head.spec, job_id, index) else { return Ok(OwnJob::Failed) };
-        let order = Order { spec: &spec, run_id: &array.head.run_id, asked: Asked::ByArray };
+        let order = Order { spec: &spec, run_id: &array.head.run_id, asked: Asked::ByArray, sheet: None };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
             SubmitOutcome::Submitted(own) => {
                 info!(job.name = %spec.job_name, job.id = %own, array.id = %job_id, index, "child submitted again");

@@ -231,7 +231,7 @@ where
         again: Again,
     ) -> Result<Recorded, PortError> {
         let asked = Asked::ByRetry { ended: &ended.job_id };
-        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked };
+        let order = Order { spec: &job.head.spec, run_id: &job.head.run_id, asked, sheet: None };
         match submit(self.store, self.engine, self.pace, self.clock, &self.policy, &order).await? {
             SubmitOutcome::Submitted(job_id) => {
                 let job_queue = fallback(job).map(str::to_owned);

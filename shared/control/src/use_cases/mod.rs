@@ -15,6 +15,7 @@
 
 mod array_children;
 pub mod array_counts;
+mod claim_sheets;
 pub mod collect_logs;
 mod dependencies;
 pub mod end_runs;

@@ -166,6 +166,7 @@ mod tests {
             job_queue: None,
             takes_over: None,
             resets_budget: false,
+            on_sheet: false,
             now: NOW,
             expires_at: NOW.plus_millis(1),
         };

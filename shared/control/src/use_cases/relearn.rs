@@ -186,6 +186,7 @@ fn wish(
         job_queue: None,
         takes_over: None,
         resets_budget: head.is_none(),
+        on_sheet: false,
         now,
         expires_at: now,
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tracing::{info, warn};
 
+pub use super::claim_sheets::ClaimSheet;
 use super::dependencies::{Resolved, resolve};
 use crate::domain::backoff::backoff;
 use crate::domain::plan::{Plan, Skip, plan, plan_child, plan_retry};
@@ -102,6 +103,10 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
         pace.admit().await;
         let now = clock.now();
         let expires_at = now.plus_millis(policy.claim_ms);
+        let on_sheet = match order.sheet {
+            Some(sheet) => sheet.takes(store, now, policy.claim_ms).await,
+            None => false,
+        };
         let job_queue = order.queue(known.as_ref());
         let claim = NewClaim {
             spec: order.spec.clone(),
@@ -111,6 +116,7 @@ pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
             job_queue: job_queue.clone(),
             takes_over: None,
             resets_budget: !order.is_retry(),
+            on_sheet,
             now,
             expires_at,
         };
@@ -141,6 +147,8 @@ pub struct Order<'a> {
     pub run_id: &'a RunId,
     /// Who wants it.
     pub asked: Asked<'a>,
+    /// Names it with others that are about to be claimed.
+    pub sheet: Option<&'a ClaimSheet>,
 }
 
 impl Order<'_> {

@@ -47,6 +47,7 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
         job_queue: head.claim.as_ref().and_then(|claim| claim.job_queue.clone()),
         takes_over: Some(expired.clone()),
         resets_budget: false,
+        on_sheet: false,
         now,
         expires_at: now.plus_millis(policy.claim_ms),
     };

@@ -30,11 +30,18 @@ pub struct NewClaim {
     pub takes_over: Option<Nonce>,
     /// A person asks for the job, so the budget of `maxTries` starts anew.
     pub resets_budget: bool,
+    /// An open sheet names the job, and says no earlier moment than `expires_at`: the reconciler finds the claim by the
+    /// sheet. Else the store lists the claim by itself.
+    pub on_sheet: bool,
     /// The present moment.
     pub now: Timestamp,
     /// From when on the reconciler may look into the claim.
     pub expires_at: Timestamp,
 }
+
+/// A sheet: the names of jobs that are about to be claimed, written down before the first of them is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SheetId(pub String);
 
 /// Whether a claim was granted.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +126,7 @@ pub fn claim(head: &mut Option<JobHead>, claim: &NewClaim) -> ClaimOutcome {
             nonce: nonce.clone(),
             expires_at: claim.expires_at,
             job_queue: claim.job_queue.clone(),
+            on_sheet: claim.on_sheet,
         }),
         job_id: claim.replaces.clone(),
         job_tries,
@@ -228,6 +236,7 @@ mod tests {
             job_queue: None,
             takes_over: None,
             resets_budget,
+            on_sheet: false,
             now: Timestamp::from_millis(1),
             expires_at: Timestamp::from_millis(2),
         }

@@ -192,6 +192,7 @@ mod tests {
             nonce: Nonce::derive(&name("job"), "", 2),
             expires_at: Timestamp::default(),
             job_queue: None,
+            on_sheet: false,
         });
         assert_eq!(standing(Some(&lost)), Standing::Undecided, "a claim decides instead");
     }

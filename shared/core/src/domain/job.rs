@@ -25,6 +25,9 @@ pub struct Claim {
     /// Where the submission under it goes; `None`: into the spec's own queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_queue: Option<String>,
+    /// It is found by a sheet that names the job, and not listed by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_sheet: bool,
 }
 
 /// What is known of a job as a whole.
@@ -324,6 +327,17 @@ pub struct Submission {
     /// What has been decided about what follows from its end.
     #[serde(default)]
     pub follow_up: FollowUp,
+}
+
+impl Submission {
+    /// From when on its log waits to be looked at; `None` where it has not ended, or no look is due any more.
+    pub fn logs_wait_since(&self) -> Option<Timestamp> {
+        if !self.state.status.is_terminal() {
+            return None;
+        }
+        let ended_at = self.state.times.stopped_at.unwrap_or(self.updated_at);
+        self.logs.as_ref().map_or(Some(ended_at), |logs| logs.waits_since(ended_at))
+    }
 }
 
 /// What the log collector found, and where it put it.

@@ -68,7 +68,7 @@ pub mod wildcard;
 pub use allowed::Allowed;
 pub use cause::Cause;
 pub use children::{ChildOf, Children};
-pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome};
+pub use claims::{ClaimOutcome, NewClaim, NewSubmission, RecordOutcome, SheetId};
 pub use definition::JobDefinition;
 pub use follow_up::FollowUp;
 pub use ids::{JobId, JobName, Nonce, RunId};

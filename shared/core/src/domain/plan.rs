@@ -205,7 +205,8 @@ mod tests {
         }
         let mut claimed = known(Some(JobStatus::Failed));
         let nonce = Nonce::derive(claimed.name(), "", 2);
-        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
+        claimed.head.claim =
+            Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None, on_sheet: false });
         assert_eq!(
             plan(&spec("definition"), Some(&claimed), true, None),
             Plan::Skip(Skip::Claimed),

@@ -74,7 +74,8 @@ mod tests {
         let refused = job(None, None);
         let mut claimed = failed.clone();
         let nonce = Nonce::derive(claimed.name(), "", 2);
-        claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
+        claimed.head.claim =
+            Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None, on_sheet: false });
         let jobs = [
             Some(&succeeded),
             Some(&failed),

@@ -93,6 +93,7 @@ mod tests {
             nonce: Nonce::derive(&JobName::parse("job").unwrap(), "", 2),
             expires_at: THEN,
             job_queue: None,
+            on_sheet: false,
         });
         let mut heard_of = job(Succeeded, "");
         heard_of.latest.as_mut().unwrap().updated_at = LATER;

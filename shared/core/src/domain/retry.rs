@@ -331,7 +331,8 @@ mod tests {
     fn a_claim_that_stands_decides_instead() {
         let mut job = job(&["b"], 4);
         let nonce = Nonce::derive(job.name(), "", 2);
-        job.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
+        job.head.claim =
+            Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None, on_sheet: false });
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, HOST_LOST)), Next::Undecided);
         assert_eq!(next(&job, &ended("b", JobStatus::Failed, "Dependent Job failed")), Next::Undecided);
         assert_eq!(next(&job, &ended("a", JobStatus::Failed, HOST_LOST)), Next::Done);

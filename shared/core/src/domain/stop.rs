@@ -118,7 +118,8 @@ mod tests {
         for status in [None, Some(JobStatus::Failed)] {
             let mut claimed = job(status);
             let nonce = Nonce::derive(claimed.name(), "", 2);
-            claimed.head.claim = Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None });
+            claimed.head.claim =
+                Some(Claim { nonce, expires_at: Timestamp::default(), job_queue: None, on_sheet: false });
             assert_eq!(stopping(&claimed, Stop::Terminate), Stopping::BeingSubmitted);
         }
     }

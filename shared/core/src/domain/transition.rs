@@ -22,6 +22,11 @@ impl OrderKey {
         OrderKey(attempts * 10 + i64::from(state.status.rank()))
     }
 
+    /// Whether a store's integer is that of a state which is final.
+    pub const fn is_of_an_end(key: i64) -> bool {
+        key >= Self::TERMINAL
+    }
+
     /// The integer that a store compares.
     pub fn as_i64(self) -> i64 {
         self.0

@@ -29,7 +29,7 @@ pub use buckets::{
     Look, NewObject, ObjectInfo, WriteCondition, Written,
 };
 pub use checkpoint_store::{CheckpointStore, Stored, Version};
-pub use claim_store::ClaimStore;
+pub use claim_store::{ClaimStore, SHEET_MAX};
 pub use clock::{Clock, SystemClock};
 pub use error::{ErrorKind, PortError, ServiceAnswer};
 pub use event_bus::{EventBus, NoBus};

@@ -33,16 +33,27 @@ pub trait WorkLists: Send + Sync {
         follow_up: &FollowUp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Heads whose claim expired before a moment, a page at a time.
+    /// Heads whose claim expired before a moment, a page at a time. One that several sheets name may come more than once.
     fn expired_claims(
         &self,
         before: Timestamp,
         page: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page<JobHead>, PortError>> + Send;
 
+    /// Takes down the sheets whose last claim expired before a moment, but for those of which a claim stands. The moment
+    /// must be so long ago that nobody is still about to make one.
+    fn close_left_sheets(&self, before: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send {
+        let _ = before;
+        std::future::ready(Ok(()))
+    }
+
     /// Submissions, children and nodes that have not ended and of which nothing was heard, and Batch was
     /// not asked, since a moment. What waits longest comes first, in each part of a store that is in parts;
     /// none of these comes first in every list.
+    ///
+    /// Where to move an entry costs money, a store may leave one that has ended since on this list, and not on
+    /// [`WorkLists::unfinished_logs`], until no look at its log is due soon: whoever goes through the list finds it by
+    /// its status, and by [`Submission::logs_wait_since`] when.
     fn silent_submissions(
         &self,
         since: Timestamp,
@@ -60,7 +71,7 @@ pub trait WorkLists: Send + Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Submissions, children and nodes that have ended and whose logs wait to be looked at since before a
-    /// moment, by [`waits_since`](crate::domain::LogsRecord::waits_since).
+    /// moment, by [`Submission::logs_wait_since`]; but for those that are on [`WorkLists::silent_submissions`] still.
     fn unfinished_logs(
         &self,
         before: Timestamp,

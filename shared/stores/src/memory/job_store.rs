@@ -10,7 +10,7 @@ use crate::domain::claims;
 use crate::domain::transition::{OrderKey, Transition, transition};
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SheetId, StatusCounts, Submission, Timestamp,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -25,12 +25,22 @@ pub struct InMemoryJobStore {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     heads: BTreeMap<JobName, JobHead>,
+    sheets: BTreeMap<SheetId, Sheet>,
+    /// Numbers them.
+    sheets_opened: u64,
     items: BTreeMap<JobId, Item>,
     /// The items by their jobs.
     items_of_jobs: BTreeMap<JobName, BTreeSet<JobId>>,
     /// The items that wait for a decision on a job, by that job.
     waiting: BTreeMap<JobName, BTreeSet<JobId>>,
     pub(super) runs: BTreeMap<RunId, Run>,
+}
+
+/// Memory lists claims at no cost; it keeps sheets all the same, so that what DynamoDB relies on is tried here, too.
+#[derive(Debug)]
+struct Sheet {
+    names: Vec<JobName>,
+    expires_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -156,6 +166,23 @@ impl Records {
 }
 
 impl ClaimStore for InMemoryJobStore {
+    async fn open_sheet(
+        &self,
+        names: &[JobName],
+        expires_at: Timestamp,
+    ) -> Result<Option<SheetId>, PortError> {
+        let mut state = lock(&self.state);
+        state.sheets_opened += 1;
+        let id = SheetId(state.sheets_opened.to_string());
+        state.sheets.insert(id.clone(), Sheet { names: names.to_vec(), expires_at });
+        Ok(Some(id))
+    }
+
+    async fn close_sheet(&self, sheet: &SheetId) -> Result<(), PortError> {
+        lock(&self.state).sheets.remove(sheet);
+        Ok(())
+    }
+
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         let mut state = lock(&self.state);
         let mut known = state.heads.get(&claim.spec.job_name).cloned();
@@ -266,9 +293,21 @@ impl WorkLists for InMemoryJobStore {
         page: Option<&Cursor>,
     ) -> Result<Page<JobHead>, PortError> {
         let state = lock(&self.state);
-        let expired = |head: &JobHead| head.claim.as_ref().is_some_and(|claim| claim.expires_at < before);
-        let heads = state.heads.iter().filter(|(_, head)| expired(head));
+        let named: BTreeSet<&JobName> = state.sheets.values().flat_map(|sheet| &sheet.names).collect();
+        let expired = |(name, head): &(&JobName, &JobHead)| {
+            let stands = head.claim.as_ref().filter(|claim| claim.expires_at < before);
+            stands.is_some_and(|claim| !claim.on_sheet || named.contains(name))
+        };
+        let heads = state.heads.iter().filter(expired);
         Ok(page_of(heads.map(|(name, head)| (name.as_str(), head)), page).map(JobHead::clone))
+    }
+
+    async fn close_left_sheets(&self, before: Timestamp) -> Result<(), PortError> {
+        let mut state = lock(&self.state);
+        let Records { sheets, heads, .. } = &mut *state;
+        let stands = |name: &JobName| heads.get(name).is_some_and(|head| head.claim.is_some());
+        sheets.retain(|_, sheet| sheet.expires_at >= before || sheet.names.iter().any(stands));
+        Ok(())
     }
 
     async fn silent_submissions(

@@ -30,7 +30,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<JobHead, SqliteFailure> {
     let claim = match (nonce, expires_at) {
         (Some(nonce), Some(expires_at)) => {
             let expires_at = Timestamp::from_millis(expires_at);
-            Some(Claim { nonce: Nonce::parse(&nonce)?, expires_at, job_queue: row.get(12)? })
+            Some(Claim { nonce: Nonce::parse(&nonce)?, expires_at, job_queue: row.get(12)?, on_sheet: false })
         }
         _ => None,
     };

@@ -22,7 +22,7 @@ pub(super) async fn a_new_job_gets_its_head_by_its_claim<S: JobStore>(store: &S)
         nonce_seed: Nonce::seed(&claim.run_id, claim.now),
         run_id: claim.run_id,
         claims: 1,
-        claim: Some(Claim { nonce, expires_at: EXPIRY, job_queue: None }),
+        claim: Some(Claim { nonce, expires_at: EXPIRY, job_queue: None, on_sheet: false }),
         job_id: None,
         job_tries: vec![],
         tries: vec![],
@@ -219,6 +219,7 @@ pub(super) async fn a_later_claim_takes_on_its_spec_and_run_and_may_start_the_bu
     let mut claim = NewClaim {
         run_id: run_id("run-2"),
         resets_budget: true,
+        on_sheet: false,
         now: at(3_000),
         expires_at: at(4_000),
         ..wish("a", Some("a-2"))
@@ -227,7 +228,10 @@ pub(super) async fn a_later_claim_takes_on_its_spec_and_run_and_may_start_the_bu
     let nonce = granted(store, &claim).await?;
     let job = store.job(&name("a")).await?.context("the job is not known")?;
     assert_eq!((&job.head.spec, &job.head.run_id), (&claim.spec, &claim.run_id));
-    assert_eq!(job.head.claim, Some(Claim { nonce, expires_at: at(4_000), job_queue: None }));
+    assert_eq!(
+        job.head.claim,
+        Some(Claim { nonce, expires_at: at(4_000), job_queue: None, on_sheet: false })
+    );
     assert_eq!((job.head.claims, job.head.tries_before, job.head.tries_used()), (3, 2, 0));
     assert_eq!((job.head.job_id, job.head.updated_at), (Some(id("a-2")), at(3_000)));
     assert_eq!(job.head.job_tries, [id("a-1"), id("a-2")]);

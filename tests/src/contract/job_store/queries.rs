@@ -6,7 +6,8 @@ use batchwright::ports::{Applied, JobStore, Page};
 
 use super::MANY;
 use crate::contract::fixtures::{
-    NOW, advance, at, each_once, granted, ids, name, run_id, set, state, submit, taken, walk, wish,
+    NOW, advance, at, each_once, granted, ids, in_flight, name, run_id, set, state, submit, taken, walk,
+    wish, without_logs,
 };
 
 fn names(jobs: &[Job]) -> anyhow::Result<BTreeSet<String>> {
@@ -156,11 +157,10 @@ pub(super) async fn lists_of_children_of_many_pages_hold_each_once<S: JobStore>(
     let status = JobStatus::Running;
     let with_status = walk(async |page| store.submissions_with_status(status, page.as_ref()).await).await?;
     assert_eq!(ids(&with_status)?, running);
-    let unfinished = walk(async |page| store.unfinished_logs(at(5_000), page.as_ref()).await).await?;
+    let unfinished = without_logs(store, at(5_000)).await?;
     assert_eq!(ids(&unfinished)?, ended);
     running.insert("a-1".to_owned());
-    let silent = walk(async |page| store.silent_submissions(at(5_000), page.as_ref()).await).await?;
-    assert_eq!(ids(&silent)?, running);
+    assert_eq!(ids(&in_flight(store, at(5_000)).await?)?, running);
     let all = walk(async |page| store.submissions(&name("a"), page.as_ref()).await).await?;
     assert_eq!(ids(&all)?, running.union(&ended).cloned().collect());
     Ok(())

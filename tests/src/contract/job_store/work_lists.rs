@@ -9,7 +9,8 @@ use batchwright::ports::{Applied, JobStore};
 
 use super::MANY;
 use crate::contract::fixtures::{
-    EXPIRY, NOW, advance, at, each_once, granted, id, ids, known, name, set, state, submit, walk, wish,
+    EXPIRY, NOW, advance, at, each_once, granted, id, ids, in_flight, known, name, set, state, submit, taken,
+    walk, wish, without_logs,
 };
 
 fn names_of_heads(heads: &[JobHead]) -> anyhow::Result<BTreeSet<String>> {
@@ -29,9 +30,7 @@ pub(super) async fn only_what_has_not_ended_and_not_changed_is_silent<S: JobStor
     ] {
         store.apply_state(&state("other", job_id, status), at(millis)).await?;
     }
-    let silent = async |since: i64| {
-        ids(&walk(async |page| store.silent_submissions(at(since), page.as_ref()).await).await?)
-    };
+    let silent = async |since: i64| ids(&in_flight(store, at(since)).await?);
     assert_eq!(silent(400).await?, set([]));
     assert_eq!(silent(900).await?, set(["old", "old:3", "old#1"]));
     assert_eq!(silent(2_000).await?, set(["old", "old:3", "old#1", "a-1"]));
@@ -48,9 +47,7 @@ pub(super) async fn what_batch_had_no_news_of_is_silent_again_later<S: JobStore>
     for job_id in ["heard", "unheard:3", "moved", "ended"] {
         store.apply_state(&state("a", job_id, JobStatus::Starting), at(500)).await?;
     }
-    let silent = async |since: i64| {
-        ids(&walk(async |page| store.silent_submissions(at(since), page.as_ref()).await).await?)
-    };
+    let silent = async |since: i64| ids(&in_flight(store, at(since)).await?);
     let (heard, unheard) = (known(store, "heard").await?, known(store, "unheard:3").await?);
     let read_before = [known(store, "moved").await?, known(store, "ended").await?];
     let absent = Submission { state: state("a", "absent", JobStatus::Running), ..heard.clone() };
@@ -73,7 +70,7 @@ pub(super) async fn what_batch_had_no_news_of_is_silent_again_later<S: JobStore>
         assert_eq!([known(store, "moved").await?, known(store, "ended").await?], now, "{stale:?}");
     }
     assert_eq!(silent(700).await?, set(["moved"]));
-    let unfinished = walk(async |page| store.unfinished_logs(at(560), page.as_ref()).await).await?;
+    let unfinished = without_logs(store, at(560)).await?;
     assert_eq!(ids(&unfinished)?, set(["ended"]), "its end is where it was");
     store.apply_state(&state("a", "heard", JobStatus::Running), at(2_500)).await?;
     assert_eq!(silent(2_400).await?, set(["moved", "unheard:3"]), "a state is a sign of life");
@@ -120,9 +117,7 @@ pub(super) async fn logs_are_unfinished_from_the_end_until_they_are_complete<S: 
     ] {
         store.apply_state(&state, at(now)).await?;
     }
-    let unfinished = async |before: i64| {
-        ids(&walk(async |page| store.unfinished_logs(at(before), page.as_ref()).await).await?)
-    };
+    let unfinished = async |before: i64| ids(&without_logs(store, at(before)).await?);
     assert_eq!(unfinished(400).await?, set([]));
     assert_eq!(unfinished(1_000).await?, set(["early", "early:1", "never-ran"]));
     assert_eq!(unfinished(6_000).await?, set(["early", "early:1", "never-ran", "late"]));
@@ -193,6 +188,65 @@ pub(super) async fn lists_of_claims_of_many_pages_hold_each_once<S: JobStore>(
     let heads = walk(async |page| store.expired_claims(at(5_000), page.as_ref()).await).await?;
     assert_eq!(names_of_heads(&heads)?, expected);
     assert_eq!(store.count_by_status().await?.unsubmitted, 1_100);
+    Ok(())
+}
+
+pub(super) async fn a_claim_on_a_sheet_is_found_by_it_until_it_is_closed<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let names = ["a", "b", "c", "d"].map(name);
+    let sheet = store.open_sheet(&names, EXPIRY).await?;
+    // A store without sheets lists each claim.
+    let on_sheet = sheet.is_some();
+    let claim = |job: &str| NewClaim { on_sheet, ..wish(job, None) };
+    let expired = async |before: i64| {
+        let heads = walk(async |page| store.expired_claims(at(before), page.as_ref()).await).await?;
+        anyhow::Ok(heads.iter().map(|head| head.spec.job_name.to_string()).collect::<BTreeSet<_>>())
+    };
+    let after = EXPIRY.as_millis() + 1;
+    let nonce = granted(store, &claim("a")).await?;
+    granted(store, &NewClaim { on_sheet: false, ..claim("b") }).await?;
+    let recorded = granted(store, &claim("c")).await?;
+    store.record_submission(&taken("c", &recorded, "c-1")).await?;
+    assert_eq!(expired(EXPIRY.as_millis() - 1).await?, set([]));
+    assert_eq!(expired(after).await?, set(["a", "b"]));
+    assert_eq!(store.count_by_status().await?.unsubmitted, 2);
+
+    // Whoever goes on with the file names them again.
+    let again = store.open_sheet(&names, at(9_000)).await?;
+    assert_eq!(expired(after).await?, set(["a", "b"]));
+    store.close_left_sheets(at(after)).await?;
+    assert_eq!(expired(after).await?, set(["a", "b"]), "a claim stands on the sheet");
+    assert!(store.release(&name("a"), &nonce, None, NOW).await?);
+    store.close_left_sheets(EXPIRY).await?;
+    granted(store, &claim("a")).await?;
+    assert_eq!(expired(after).await?, set(["a", "b"]), "its claims had not expired");
+    let [first, again] = [sheet, again].map(Option::unwrap_or_default);
+    for (closed, still) in [(&again, true), (&first, !on_sheet)] {
+        store.close_sheet(closed).await?;
+        store.close_sheet(closed).await?;
+        assert_eq!(expired(after).await?.contains("a"), still, "{closed:?} is closed");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_sheet_that_was_left_is_closed_when_none_of_its_claims_stands<S: JobStore>(
+    store: &S,
+) -> anyhow::Result<()> {
+    let names = ["a", "never-claimed"].map(name);
+    let on_sheet = store.open_sheet(&names, EXPIRY).await?.is_some();
+    let claim = NewClaim { on_sheet, ..wish("a", None) };
+    let nonce = granted(store, &claim).await?;
+    let later = at(EXPIRY.as_millis() + 1);
+    let expired = async || walk(async |page| store.expired_claims(later, page.as_ref()).await).await;
+    // Whoever takes the claim over has it listed by itself.
+    let over = NewClaim { takes_over: Some(nonce), ..wish("a", None) };
+    let nonce = granted(store, &over).await?;
+    assert_eq!(names_of_heads(&expired().await?)?, set(["a"]));
+    assert!(store.release(&name("a"), &nonce, None, NOW).await?);
+    store.close_left_sheets(later).await?;
+    granted(store, &claim).await?;
+    assert_eq!(expired().await?.is_empty(), on_sheet, "the sheet is gone");
     Ok(())
 }
 

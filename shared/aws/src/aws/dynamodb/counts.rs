@@ -66,6 +66,8 @@ impl DynamoDbJobStore {
             part.iter().for_each(|(status, jobs)| counts[status] += jobs);
             counts.unsubmitted += part.unsubmitted;
         }
+        let claimed = self.claimed_on_sheets().await?;
+        counts.unsubmitted += claimed.iter().filter(|head| head.job_id.is_none()).count() as u64;
         counts[JobStatus::Succeeded] = heads.saturating_sub(counts.total());
         Ok(counts)
     }
@@ -136,6 +138,8 @@ fn count_unindexed(item: &Item, counts: &mut StatusCounts) {
         counts.unsubmitted += u64::from(is_unsubmitted && !is_counted);
     } else if item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
         && let Ok(submission) = item::to_submission(item)
+        // Its log waits; the other counts hold it.
+        && !submission.state.status.is_terminal()
     {
         counts[submission.state.status] += 1;
     }

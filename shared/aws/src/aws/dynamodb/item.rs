@@ -12,7 +12,7 @@ use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
     FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Run,
-    Submission,
+    SheetId, Submission,
 };
 
 /// An item, or its key.
@@ -36,6 +36,8 @@ pub(super) const WAITS_FOR: &str = "waitsFor";
 pub(super) const UNCONFIRMED: &str = "unconfirmed";
 /// Of a waiter: the job that waits.
 pub(super) const WAITING_JOB: &str = "waitingJob";
+/// Of a sheet: the jobs.
+const NAMES: &str = "names";
 pub(super) const RUN: &str = "run";
 pub(super) const RUN_STATE: &str = "runState";
 pub(super) const CHECKPOINT: &str = "checkpoint";
@@ -102,6 +104,10 @@ pub(super) fn waiting_key(waiter: &Item) -> Option<Item> {
     Some(item_key(text_in(waiter, WAITING_JOB)?, job_id))
 }
 
+pub(super) fn sheet_key(sheet: &SheetId) -> Item {
+    item_key(&keys::sheet(&sheet.0), keys::SHEET)
+}
+
 pub(super) fn run_key(run: &str) -> Item {
     HashMap::from([(RUN_ID.to_owned(), text(run))])
 }
@@ -124,11 +130,11 @@ pub(super) fn of_head(head: &JobHead, revision: u64) -> Result<Item, serde_json:
     put(&mut item, FORMAT, number(FORMAT_VERSION));
     put(&mut item, REVISION, number(revision));
     put(&mut item, HEAD, text(serde_json::to_string(&kept)?));
-    if let Some(claim) = &head.claim {
+    if let Some(claim) = head.claim.as_ref().filter(|claim| !claim.on_sheet) {
         put(&mut item, WORK, text(Work::Claim.of(job_name.as_str())));
         put(&mut item, WORK_AT, millis(claim.expires_at));
     }
-    // While its claim stands, it is on the list of claims.
+    // While its claim stands, it is on the list of claims, or on a sheet.
     if head.job_id.is_none() && head.claim.is_none() {
         put(&mut item, STATUS_SHARD, text(keys::unsubmitted(job_name)));
         put(&mut item, PLACE, text(keys::latest_place(job_name)));
@@ -140,6 +146,24 @@ pub(super) fn of_head(head: &JobHead, revision: u64) -> Result<Item, serde_json:
 pub(super) fn to_head(item: &Item) -> Result<(JobHead, u64), BadItem> {
     let revision = number_in(item, REVISION)?;
     Ok((json_in(item, HEAD)?, u64::try_from(revision).unwrap_or_default()))
+}
+
+pub(super) fn of_sheet(
+    sheet: &SheetId,
+    names: &[JobName],
+    expires_at: Timestamp,
+) -> Result<Item, serde_json::Error> {
+    let mut item = sheet_key(sheet);
+    put(&mut item, FORMAT, number(FORMAT_VERSION));
+    put(&mut item, NAMES, text(serde_json::to_string(names)?));
+    put(&mut item, WORK, text(keys::in_shard(Work::Sheet.as_str(), 0)));
+    put(&mut item, WORK_AT, millis(expires_at));
+    Ok(item)
+}
+
+/// The jobs that a sheet names.
+pub(super) fn to_names(sheet: &Item) -> Result<Vec<JobName>, BadItem> {
+    json_in(sheet, NAMES)
 }
 
 /// What an event sets: every attribute of a submission's item but [`PLACE`] and the logs.
@@ -292,13 +316,9 @@ pub(super) fn logs_are_complete(item: &Item) -> bool {
     item.get(LOGS_COMPLETE).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
 }
 
-/// Since when the logs of an end wait to be looked at. Its place in the index may be earlier.
-pub(super) fn logs_wait_since(item: &Item) -> Option<Timestamp> {
-    let at = moment_in(item, WORK_AT)?;
-    match json_in::<LogsRecord>(item, LOGS) {
-        Ok(logs) => logs.waits_since(at),
-        Err(_) => (!logs_are_complete(item)).then_some(at),
-    }
+/// Whether the item is a submission that has ended.
+pub(super) fn has_ended(item: &Item) -> bool {
+    number_in(item, ORDER_KEY).is_ok_and(OrderKey::is_of_an_end)
 }
 
 /// Whether the head has to be asked if the item is a submission.

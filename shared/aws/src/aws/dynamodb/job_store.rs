@@ -6,12 +6,12 @@ use super::DynamoDbJobStore;
 use super::call::{until_settled, unusable};
 use super::cursor::ListPosition;
 use super::item;
-use super::keys::Work;
 use super::list::List;
 use super::submissions::Which;
 use crate::domain::{
     Children, ClaimOutcome, FollowUp, Job, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord,
-    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, StatusCounts, Submission, Timestamp, claims,
+    NewClaim, NewSubmission, Nonce, RecordOutcome, Run, RunId, SheetId, StatusCounts, Submission, Timestamp,
+    claims,
 };
 use crate::ports::{
     Applied, ClaimStore, Cursor, JobQueries, JobRemoval, Page, PortError, StateStore, WorkLists,
@@ -21,6 +21,18 @@ use crate::ports::{
 const NOTES_AT_ONCE: usize = 16;
 
 impl ClaimStore for DynamoDbJobStore {
+    async fn open_sheet(
+        &self,
+        names: &[JobName],
+        expires_at: Timestamp,
+    ) -> Result<Option<SheetId>, PortError> {
+        self.put_sheet(names, expires_at).await.map(Some)
+    }
+
+    async fn close_sheet(&self, sheet: &SheetId) -> Result<(), PortError> {
+        self.remove_sheet(item::sheet_key(sheet)).await
+    }
+
     async fn claim(&self, claim: &NewClaim) -> Result<ClaimOutcome, PortError> {
         match self.claim_unseen(claim).await? {
             Some(outcome) => Ok(outcome),
@@ -111,7 +123,11 @@ impl WorkLists for DynamoDbJobStore {
         before: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<JobHead>, PortError> {
-        self.list_heads(&List::of_work(Work::Claim, before), page).await
+        self.list_expired_claims(before, page).await
+    }
+
+    async fn close_left_sheets(&self, before: Timestamp) -> Result<(), PortError> {
+        self.remove_left_sheets(before).await
     }
 
     async fn silent_submissions(
@@ -119,7 +135,7 @@ impl WorkLists for DynamoDbJobStore {
         since: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        self.list_submissions(&List::of_work(Work::InFlight, since), page).await
+        self.list_silent(since, page).await
     }
 
     async fn no_news(

@@ -8,6 +8,14 @@ use crate::domain::{JobId, JobName, JobStatus, RunId, Timestamp};
 /// The sort key of a job's head. A job id holds no white space.
 pub(crate) const HEAD: &str = " head";
 
+/// The sort key of a sheet of claims.
+pub(crate) const SHEET: &str = " sheet";
+
+/// The partition key of a sheet: no job has that name.
+pub(crate) fn sheet(id: &str) -> String {
+    format!("sheet {id}")
+}
+
 /// What the sort key of a waiter begins with: it stands in the partition of the job that it waits for.
 pub(crate) const WAITER: &str = " waiter ";
 
@@ -74,12 +82,15 @@ pub(crate) fn other_place(job_id: &JobId) -> String {
 /// What an item waits for, by the time that is kept beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// A head's claim stands; it expires then.
+    /// A head's claim stands; it expires then. One that is on a sheet is not listed here.
     Claim,
-    /// A submission has not ended; it was submitted then, or Batch was asked about it. Events leave it where it is, so
-    /// that the moment is no later than the last sign of life.
+    /// Claims on a sheet may stand; they have expired by then.
+    Sheet,
+    /// A submission was submitted then, or Batch was asked about it. Events leave it where it is, so that the moment is no
+    /// later than the last sign of life; so does its end, until its logs were looked at.
     InFlight,
-    /// A submission ended then, and its logs wait to be looked at; a look that is due soon leaves it where it is.
+    /// The logs of a submission that has ended wait for a look that is due long after the end, or the end is the first
+    /// that was heard of it. Earlier versions moved each end here.
     Logs,
     /// A run has not ended, or nobody has told it; it moved on then.
     Run,
@@ -89,6 +100,7 @@ impl Work {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Claim => "claim",
+            Self::Sheet => "sheet",
             Self::InFlight => "in-flight",
             Self::Logs => "logs",
             Self::Run => "run",
@@ -131,6 +143,8 @@ mod tests {
             (run_membership(&run, &name), "run run-1 07"),
             (latest_place(&name), "latest tile-7"),
             (Work::Claim.of(name.as_str()), "claim 07"),
+            (in_shard(Work::Sheet.as_str(), 0), "sheet 00"),
+            (sheet("4c75"), "sheet 4c75"),
             (status_shard(JobStatus::Failed, &id), "FAILED 10"),
             (other_place(&id), "other 4c7599ae-0a82-49aa-ba5a-4727fcce14a8:12"),
             (unsettled(&id), "unsettled 10"),
@@ -143,9 +157,10 @@ mod tests {
     #[test]
     fn no_job_id_is_another_items_sort_key_or_entry() {
         let id = JobId::parse("a-1").unwrap();
-        for key in [HEAD.to_owned(), waiter(&id)] {
+        for key in [HEAD.to_owned(), SHEET.to_owned(), waiter(&id)] {
             assert!(JobId::parse(&key).is_err(), "{key:?}");
         }
+        assert!(JobName::parse(&sheet("4c75")).is_err());
         assert!(is_job_id(id.as_str()) && !is_job_id(HEAD) && !is_job_id(&waiter(&id)));
     }
 

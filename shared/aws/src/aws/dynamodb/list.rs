@@ -22,7 +22,7 @@ pub(super) struct List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Any,
-    /// The submission is in flight, and nothing was heard of it, and Batch was not asked, since a moment.
+    /// Nothing was heard of the submission, and Batch was not asked, since a moment; or it has ended since.
     Silent(Timestamp),
     /// [`WORK_AT`] is before a moment.
     Before(Timestamp),
@@ -65,6 +65,18 @@ impl List {
             sort: Sort::Any,
             first_shard: 0,
             shards: SHARDS,
+        }
+    }
+
+    /// Sheets of claims; those of which all have expired before a moment. A hundred thousand claims a second fill one
+    /// partition.
+    pub(super) fn of_sheets(before: Option<Timestamp>) -> Self {
+        Self {
+            index: BY_WORK,
+            kind: Work::Sheet.as_str().to_owned(),
+            sort: before.map_or(Sort::Any, Sort::Before),
+            first_shard: 0,
+            shards: 1,
         }
     }
 
@@ -123,10 +135,11 @@ impl List {
             && match self.sort {
                 Sort::Any => true,
                 Sort::Before(moment) => item::moment_in(item, WORK_AT).is_some_and(|at| at < moment),
-                // An event leaves the entry where it is.
-                Sort::Silent(moment) => [WORK_AT, item::UPDATED_AT]
-                    .iter()
-                    .all(|name| item::moment_in(item, name).is_some_and(|at| at < moment)),
+                // An event leaves the entry where it is, and an end until its log was looked at.
+                Sort::Silent(moment) => {
+                    let is_before = |name| item::moment_in(item, name).is_some_and(|at| at < moment);
+                    is_before(WORK_AT) && (is_before(item::UPDATED_AT) || item::has_ended(item))
+                }
                 Sort::Latest => {
                     item::text_in(item, PLACE).is_some_and(|place| place.starts_with(keys::LATEST))
                 }

@@ -55,16 +55,27 @@ impl DynamoDbJobStore {
         Ok(read(page, item::to_submission))
     }
 
-    /// Logs may have been complete before the end was known: such items have no work left. Others wait for a look that
-    /// is due later than their entry says.
+    /// In flight, and ends whose logs wait. Those of an end may have been complete before the end was known.
+    pub(super) async fn list_silent(
+        &self,
+        since: Timestamp,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Submission>, PortError> {
+        let mut page = self.list_submissions(&List::of_work(Work::InFlight, since), cursor).await?;
+        page.items.retain(|found| !found.state.status.is_terminal() || found.logs_wait_since().is_some());
+        Ok(page)
+    }
+
+    /// Some wait for a look that is due later than their entry says.
     pub(super) async fn list_without_logs(
         &self,
         before: Timestamp,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Submission>, PortError> {
-        let mut page = self.job_items(&List::of_work(Work::Logs, before), cursor).await?;
-        page.items.retain(|item| item::logs_wait_since(item).is_some_and(|since| since < before));
-        Ok(read(page, item::to_submission))
+        let page = self.job_items(&List::of_work(Work::Logs, before), cursor).await?;
+        let mut page = read(page, item::to_submission);
+        page.items.retain(|found| found.logs_wait_since().is_some_and(|since| since < before));
+        Ok(page)
     }
 
     pub(super) async fn list_heads(

@@ -46,6 +46,7 @@ mod removal;
 mod runs;
 mod scan;
 mod shares;
+mod sheets;
 mod submissions;
 mod table;
 #[cfg(test)]
@@ -71,6 +72,8 @@ pub struct DynamoDbJobStore {
     client: Client,
     tables: Tables,
     page_size: i32,
+    /// What has ended stays on the list of what is in flight until its log was looked at.
+    ends_stay: bool,
     /// Heads that were just claimed, with the numbers of their writes.
     claimed: Arc<Recent<JobName, (JobHead, u64)>>,
     /// Submissions that were just found by their ids.
@@ -89,12 +92,20 @@ pub struct Tables {
 impl DynamoDbJobStore {
     /// A store on tables that exist.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables, page_size: PAGE_SIZE, claimed: Arc::default(), found: Arc::default() }
+        let (claimed, found) = Default::default();
+        Self { client, tables, page_size: PAGE_SIZE, ends_stay: false, claimed, found }
     }
 
     /// Its tables.
     pub fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// The same beside a log collector: a submission that ends stays on the list of what is in flight until its log was
+    /// looked at, which saves two write units. Where nobody looks at logs, the list would grow for ever.
+    #[must_use]
+    pub fn beside_log_collector(self) -> Self {
+        Self { ends_stay: true, ..self }
     }
 
     /// The same with pages of at most so many items, 1 to 100.

@@ -18,8 +18,8 @@ const OPERATION: &str = "UpdateItem";
 /// The attributes that every state sets.
 const OF_A_STATE: [&str; 5] = [item::FORMAT, ENTRY, item::ORDER_KEY, item::STATE, item::UPDATED_AT];
 
-/// A later look at logs that is due so soon after the end leaves the entry in the index where it is: a pass or two read
-/// the item in vain, which costs less than to move it.
+/// A look at logs that is due so soon after the end leaves the entry in the index where it is, on the list of what is in
+/// flight: a pass or two read the item in vain, which costs less than to move it.
 const LOOKED_OVER_MS: i64 = 30 * 60_000;
 
 /// Which submissions a state is written of.
@@ -42,7 +42,7 @@ impl DynamoDbJobStore {
     ) -> Result<Option<Option<Applied>>, PortError> {
         let key = item::submission_key(&state.job_name, &state.job_id);
         let update = self.client.update_item().table_name(&self.tables.jobs).set_key(Some(key.clone()));
-        let update = state_change(state, now)?.apply(update).return_values(ReturnValue::AllOld);
+        let update = self.state_change(state, now)?.apply(update).return_values(ReturnValue::AllOld);
         let update = update.condition_expression(match which {
             Which::Any => "attribute_not_exists(#orderKey) OR #orderKey < :orderKey",
             // It compares with an attribute, so it fails where there is no item.
@@ -81,6 +81,34 @@ impl DynamoDbJobStore {
         Ok(Some(Some(Applied::Applied)))
     }
 
+    /// Sets all that a state says, whatever was known before.
+    fn state_change(&self, state: &JobState, now: Timestamp) -> Result<Change, PortError> {
+        let mut item = item::of_state(state, now).map_err(unusable(OPERATION))?;
+        let mut change = Change::default().set_if_absent(PLACE, item::text(keys::other_place(&state.job_id)));
+        for attribute in OF_A_STATE {
+            if let Some(value) = item.remove(attribute) {
+                change = change.set(attribute, value);
+            }
+        }
+        for attribute in [WORK, WORK_AT] {
+            if let Some(value) = item.remove(attribute) {
+                // In flight the entry stays where it is, because each move is paid for twice.
+                change = if state.status.is_terminal() && !self.ends_stay {
+                    change.set(attribute, value)
+                } else {
+                    change.set_if_absent(attribute, value)
+                };
+            }
+        }
+        for attribute in [STATUS_SHARD, MEMBERSHIP] {
+            change = match item.remove(attribute) {
+                Some(value) => change.set(attribute, value),
+                None => change.remove(attribute),
+            };
+        }
+        Ok(change.remove(item::UNCONFIRMED))
+    }
+
     /// Keeps a newer reason of a submission in flight, though its status is the same.
     async fn try_keep_reason(
         &self,
@@ -96,7 +124,7 @@ impl DynamoDbJobStore {
         if transition(Some(&known.state), state) != Transition::Apply {
             return Ok(Some(Applied::Stale));
         }
-        let change = state_change(state, now)?;
+        let change = self.state_change(state, now)?;
         let (Some(order_key), Some(before)) = (found.get(item::ORDER_KEY), found.get(item::STATE)) else {
             return Ok(None);
         };
@@ -227,34 +255,6 @@ fn follow_up_change(follow_up: &FollowUp) -> (Change, &'static str) {
     }
 }
 
-/// Sets all that a state says, whatever was known before.
-fn state_change(state: &JobState, now: Timestamp) -> Result<Change, PortError> {
-    let mut item = item::of_state(state, now).map_err(unusable(OPERATION))?;
-    let mut change = Change::default().set_if_absent(PLACE, item::text(keys::other_place(&state.job_id)));
-    for attribute in OF_A_STATE {
-        if let Some(value) = item.remove(attribute) {
-            change = change.set(attribute, value);
-        }
-    }
-    for attribute in [WORK, WORK_AT] {
-        if let Some(value) = item.remove(attribute) {
-            // In flight the entry stays where it is, because each move is paid for twice.
-            change = if state.status.is_terminal() {
-                change.set(attribute, value)
-            } else {
-                change.set_if_absent(attribute, value)
-            };
-        }
-    }
-    for attribute in [STATUS_SHARD, MEMBERSHIP] {
-        change = match item.remove(attribute) {
-            Some(value) => change.set(attribute, value),
-            None => change.remove(attribute),
-        };
-    }
-    Ok(change.remove(item::UNCONFIRMED))
-}
-
 /// Keeps the logs. In flight, they are a sign of life; after the end they say whether work is left.
 fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<Change, PortError> {
     let change = Change::default()
@@ -268,11 +268,11 @@ fn logs_change(known: &Submission, logs: &LogsRecord, now: Timestamp) -> Result<
     let ended_at = state.times.stopped_at.unwrap_or(known.updated_at);
     let work = Work::Logs.of(state.job_id.as_str());
     let Some(since) = logs.waits_since(ended_at) else { return Ok(change.remove(WORK).remove(WORK_AT)) };
-    let change = change.set(WORK, item::text(work));
     let is_far = logs.next_look.is_some() && since.millis_since(ended_at) > LOOKED_OVER_MS;
+    let (work, since) = (item::text(work), item::millis(since));
     Ok(if is_far {
-        change.set(WORK_AT, item::millis(since))
+        change.set(WORK, work).set(WORK_AT, since)
     } else {
-        change.set_if_absent(WORK_AT, item::millis(since))
+        change.set_if_absent(WORK, work).set_if_absent(WORK_AT, since)
     })
 }

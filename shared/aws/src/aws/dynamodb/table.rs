@@ -97,7 +97,7 @@ pub(super) const BY_ENTRY: IndexDefinition =
 /// Submissions that FAILED, by shard, the latest of their jobs together; heads without a submission.
 pub(super) const BY_STATUS: IndexDefinition =
     IndexDefinition { name: "byStatus", key: key(text(STATUS_SHARD), text(PLACE)) };
-/// Claims by expiry, submissions in flight by an early sign of life, ends whose logs wait by their time.
+/// Claims by expiry; submissions in flight, and ends whose logs wait, by an early sign of life; late looks at logs.
 pub(super) const BY_WORK: IndexDefinition =
     IndexDefinition { name: "byWork", key: key(text(WORK), number(WORK_AT)) };
 /// Heads by run, all of them, and unsettled ends.

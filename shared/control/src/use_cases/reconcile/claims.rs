@@ -1,5 +1,7 @@
 //! Claims that have expired: their submissions adopted, or the jobs submitted under new ones.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt as _, stream};
 
 use super::listing::{Expired, Listing, oldest_submission};
@@ -17,6 +19,10 @@ use crate::use_cases::take_over::take_over;
 
 /// Claims that one pass looks into at most. What is held of them takes 50 MB.
 const CLAIMS_MAX: usize = 100_000;
+
+/// Milliseconds after the expiry of its last claim for which a sheet that nobody closed is kept: no submitter, however
+/// long its machine slept, is still about to write a claim that expired then.
+const SHEET_KEPT_MS: i64 = 3_600_000;
 
 /// Claims that are settled at once.
 const AT_ONCE: usize = 16;
@@ -46,16 +52,19 @@ where
                 Err(error) => names.iter().for_each(|name| self.postpone(name, &error)),
             }
         }
-        Ok(())
+        self.recorder.store.close_left_sheets(before.plus_millis(-SHEET_KEPT_MS)).await
     }
 
     async fn expired_claims(&mut self, before: Timestamp) -> Result<Vec<Expired>, PortError> {
         let mut expired = Vec::new();
+        // Two sheets may name one job: that of a submitter that died, and that of the one which goes on with the run.
+        let mut known = BTreeSet::new();
         let mut cursor: Option<Cursor> = None;
         loop {
             let page = self.recorder.store.expired_claims(before, cursor.as_ref()).await?;
             self.done.unreadable += page.unreadable.len() as u64;
-            expired.extend(page.items.iter().map(Expired::of));
+            let new = page.items.iter().filter(|head| known.insert(head.spec.job_name.clone()));
+            expired.extend(new.map(Expired::of));
             cursor = page.next;
             if cursor.is_none() || expired.len() >= CLAIMS_MAX {
                 return Ok(expired);

@@ -94,6 +94,14 @@ pub struct Found {
     pub ends: Vec<JobEnded>,
     /// Submissions that are RUNNABLE since long, by Batch's own answer: their queues are left to ask.
     pub waiting: Vec<Submission>,
+    /// Ends whose logs wait to be looked at, of those that the pass met on its way: at most [`Found::LOGS_MAX`], the next
+    /// pass meets the others.
+    pub logs: Vec<Submission>,
+}
+
+impl Found {
+    /// What is held of them takes some 20 MB.
+    pub const LOGS_MAX: usize = 10_000;
 }
 
 /// One pass: expired claims, ends that nobody followed up, silent submissions.

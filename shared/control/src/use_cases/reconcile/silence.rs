@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tracing::warn;
 
-use super::Pass;
+use super::{Found, Pass};
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
 use crate::domain::reasons;
 use crate::domain::transition::{Transition, transition};
@@ -31,6 +31,7 @@ where
         loop {
             let mut page = self.recorder.store.silent_submissions(since, cursor.as_ref()).await?;
             self.done.unreadable += page.unreadable.len() as u64;
+            self.set_ends_aside(&mut page.items);
             if comes_again {
                 page.items.retain(|silent| asked.insert(silent.state.job_id.clone()));
             }
@@ -45,6 +46,17 @@ where
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => return Ok(()),
+            }
+        }
+    }
+
+    /// An end stays on the list until its log was looked at; Batch has no more to say of it.
+    fn set_ends_aside(&mut self, page: &mut Vec<Submission>) {
+        let now = self.recorder.clock.now();
+        for ended in page.extract_if(.., |found| found.state.status.is_terminal()) {
+            let is_due = ended.logs_wait_since().is_some_and(|since| since <= now);
+            if is_due && self.found.logs.len() < Found::LOGS_MAX {
+                self.found.logs.push(ended);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The file's jobs on their way: read one after the other, several at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -12,12 +12,13 @@ use super::breaker::Breaker;
 use super::open_lines::settle_line;
 use super::progress::Progress;
 use super::report::ReportLine;
-use super::{ROUNDS, RunFile, RunFileError, Tried};
+use super::{FileJob, ROUNDS, RunFile, RunFileError, Tried};
 use crate::domain::allowed::NotAllowed;
 use crate::domain::backoff::backoff;
-use crate::domain::{JobName, JobSpec, OpenLine, RunId};
-use crate::job_file::{Entry, JobFile, Problem};
-use crate::ports::{Clock, JobStore, ObjectStore, PortError, RunStore};
+use crate::domain::{JobName, JobSpec, OpenLine, RunId, S3Uri};
+use crate::job_file::{Entry, JobFile, JobFileError, Problem};
+use crate::ports::{Clock, JobStore, ObjectStore, PortError, RunStore, SHEET_MAX};
+use crate::use_cases::claim_sheets::ClaimSheets;
 use crate::use_cases::submit::SubmitOutcome;
 
 /// Jobs that may be done ahead of the first that is not: bounds what is held in memory.
@@ -36,6 +37,11 @@ pub(super) struct Feed<'a, 'f, C, R> {
     order: &'a RunFile,
     clock: &'a C,
     next_index: u64,
+    /// Entries that were read before their turn, so that their claims are named together. The first is `next_index`.
+    ahead: VecDeque<Entry>,
+    /// How the reading ahead ended.
+    read: Option<Result<(), JobFileError>>,
+    sheets: ClaimSheets,
     flying: FuturesUnordered<BoxFuture<'f, Tried>>,
     names: BTreeSet<JobName>,
     breaker: Breaker,
@@ -45,14 +51,15 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
     /// Of a file that is read from its start.
     pub(super) fn new(file: &'a mut JobFile<R>, order: &'a RunFile, clock: &'a C) -> Self {
         let (flying, names, breaker) = (FuturesUnordered::new(), BTreeSet::new(), Breaker::default());
-        Self { file, order, clock, next_index: 0, flying, names, breaker }
+        let (ahead, sheets) = (VecDeque::new(), ClaimSheets::default());
+        Self { file, order, clock, next_index: 0, ahead, read: None, sheets, flying, names, breaker }
     }
 
     pub(super) async fn submit_all<S: JobStore + RunStore, O: ObjectStore>(
         &mut self,
         store: &S,
         progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
-        submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+        submit_one: &impl Fn(FileJob) -> BoxFuture<'f, Tried>,
     ) -> Result<Fed, RunFileError> {
         let fed = loop {
             // Lines that were dealt with are read all the same: open ones may wait for that.
@@ -63,7 +70,7 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
             if progress.is_cancelled() {
                 break Ok(Fed::UntilCancelled);
             }
-            let Entry { line, job } = match self.file.next().await {
+            let Entry { line, job } = match self.next_entry(progress.checkpoint()).await {
                 Ok(Some(entry)) => entry,
                 Ok(None) => break Ok(Fed::All),
                 Err(error) => break Err(RunFileError::File(error)),
@@ -91,9 +98,44 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
                 }
             }
             progress.save_if_due().await?;
+            self.sheets.close_done(store).await;
         };
         self.land_while(progress, |_| true).await?;
+        std::mem::take(&mut self.sheets).close_all(store).await;
         fed
+    }
+
+    /// The next of the file. An object of S3 comes as fast as it is read, so some entries are read at once; whoever
+    /// writes into a pipe may wait for what becomes of a job before he writes the next.
+    async fn next_entry(&mut self, checkpoint: u64) -> Result<Option<Entry>, JobFileError> {
+        if S3Uri::parse(&self.order.source).is_err() {
+            return self.file.next().await;
+        }
+        if self.ahead.is_empty() {
+            self.read_ahead().await;
+            let to_come = (self.next_index..).zip(&self.ahead).filter(|(index, _)| *index >= checkpoint);
+            let names = to_come.filter_map(|(_, entry)| Some(entry.job.as_ref().ok()?.job_name.clone()));
+            self.sheets.begin(names.collect());
+        }
+        match (self.ahead.pop_front(), self.read.take()) {
+            (Some(entry), read) => {
+                self.read = read;
+                Ok(Some(entry))
+            }
+            (None, Some(Err(error))) => Err(error),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// Up to the end of the file, of a sheet, or of what can be read.
+    async fn read_ahead(&mut self) {
+        while self.read.is_none() && self.ahead.len() < SHEET_MAX {
+            match self.file.next().await {
+                Ok(Some(entry)) => self.ahead.push_back(entry),
+                Ok(None) => self.read = Some(Ok(())),
+                Err(error) => self.read = Some(Err(error)),
+            }
+        }
     }
 
     /// The job, where it may name what it names, and sealed where all are.
@@ -117,7 +159,7 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
     async fn start<S: RunStore, O: ObjectStore>(
         &mut self,
         progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
-        submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+        submit_one: &impl Fn(FileJob) -> BoxFuture<'f, Tried>,
         index: u64,
         line: u64,
         spec: JobSpec,
@@ -142,7 +184,7 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
             return Ok(());
         }
         self.names.insert(spec.job_name.clone());
-        self.flying.push(submit_one(index, line, spec));
+        self.flying.push(submit_one(FileJob { index, line, spec, sheet: self.sheets.current() }));
         Ok(())
     }
 
@@ -189,7 +231,7 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
 /// Tries the deferred jobs again, in the order of the file, until none is left or the rounds are over.
 pub(super) async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
     progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
-    submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    submit_one: &impl Fn(FileJob) -> BoxFuture<'f, Tried>,
     run_id: &RunId,
 ) -> Result<(), RunFileError> {
     for round in 0..ROUNDS {
@@ -203,7 +245,7 @@ pub(super) async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
                 progress.deferred.insert(index, (line, spec));
                 continue;
             }
-            let tried = submit_one(index, line, spec).await;
+            let tried = submit_one(FileJob { index, line, spec, sheet: None }).await;
             progress.landed(tried);
         }
     }

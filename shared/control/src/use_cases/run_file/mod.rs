@@ -7,6 +7,8 @@ mod open_lines;
 mod progress;
 mod report;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use tokio::io::AsyncBufRead;
 
@@ -14,7 +16,7 @@ use self::before::Before;
 use self::feed::{Fed, Feed, retry_deferred};
 use self::open_lines::{settle_open, settle_without_file};
 use self::progress::Progress;
-use super::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
+use super::submit::{Asked, ClaimSheet, Order, SubmitOutcome, SubmitPolicy, submit};
 use crate::domain::{
     Allowed, Checkpoint, Ending, JobSpec, Newer, Run, RunCounts, RunId, RunState, SourceVersion, Timestamp,
 };
@@ -131,14 +133,17 @@ where
     let asked = Asked::ByPerson { rerun: run.rerun };
     let before = &Before::new(&run);
     let mut progress = Progress::new(store, archive, clock, run, each);
-    let submit_one = |index: u64, line: u64, spec: JobSpec| -> BoxFuture<'_, Tried> {
+    let submit_one = |FileJob { index, line, spec, sheet }: FileJob| -> BoxFuture<'_, Tried> {
         Box::pin(async move {
-            let wanted = Order { spec: &spec, run_id: &order.run_id, asked };
+            let wanted = Order { spec: &spec, run_id: &order.run_id, asked, sheet: sheet.as_deref() };
             let result = submit(store, engine, pace, clock, &order.policy, &wanted).await;
             let result = match result {
                 Ok(outcome) => before.own(store, index, &spec.job_name, outcome).await,
                 Err(error) => Err(error),
             };
+            if let Some(sheet) = &sheet {
+                sheet.heard(&result);
+            }
             Tried { index, line, spec, result }
         })
     };
@@ -216,6 +221,15 @@ async fn begin<S: RunStore>(store: &S, clock: &impl Clock, order: &RunFile) -> R
         end: None,
     };
     Ok(store.create_run(&run).await?.unwrap_or(run))
+}
+
+/// A job of the file that is to be submitted.
+struct FileJob {
+    index: u64,
+    line: u64,
+    spec: JobSpec,
+    /// On which its claim may be.
+    sheet: Option<Arc<ClaimSheet>>,
 }
 
 /// A job that was tried.

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::progress::Progress;
 use super::report::{ReportLine, ReportOutcome};
-use super::{RunFile, RunFileError, Tried};
+use super::{FileJob, RunFile, RunFileError, Tried};
 use crate::domain::backoff::backoff;
 use crate::domain::{Job, JobSpec, OpenLine, Run};
 use crate::job_file::JobFileError;
@@ -16,7 +16,7 @@ use crate::use_cases::submit::SubmitOutcome;
 pub(super) async fn settle_open<'f, S: JobStore + RunStore, O: ObjectStore, C: Clock>(
     store: &S,
     progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
-    submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    submit_one: &impl Fn(FileJob) -> BoxFuture<'f, Tried>,
     order: &RunFile,
     rounds: u32,
 ) -> Result<(), RunFileError> {
@@ -45,7 +45,7 @@ pub(super) async fn settle_open<'f, S: JobStore + RunStore, O: ObjectStore, C: C
 pub(super) async fn settle_line<'f, S: JobStore + RunStore, O: ObjectStore, C: Clock>(
     store: &S,
     progress: &mut Progress<'_, S, O, C, impl FnMut(&ReportLine) + Send>,
-    submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    submit_one: &impl Fn(FileJob) -> BoxFuture<'f, Tried>,
     line: u64,
     spec: JobSpec,
 ) -> Result<(), RunFileError> {
@@ -110,11 +110,11 @@ async fn look_up<S: JobStore>(store: &S, run: &Run, open: &OpenLine) -> Result<S
 
 /// Submits a line's job. What became of it; `None` where nobody can tell yet.
 async fn submitted<'f>(
-    submit_one: &impl Fn(u64, u64, JobSpec) -> BoxFuture<'f, Tried>,
+    submit_one: &impl Fn(FileJob) -> BoxFuture<'f, Tried>,
     OpenLine { line, job_name }: OpenLine,
     spec: JobSpec,
 ) -> Option<ReportLine> {
-    let tried = submit_one(0, line, spec).await;
+    let tried = submit_one(FileJob { index: 0, line, spec, sheet: None }).await;
     let said = tried.result.ok().and_then(|outcome| ReportLine::of(line, job_name, outcome).ok());
     said.filter(|said| said.outcome != ReportOutcome::Unknown)
 }

@@ -21,6 +21,7 @@ fn wish(job: &str) -> NewClaim {
         job_queue: None,
         takes_over: None,
         resets_budget: false,
+        on_sheet: false,
         now: NOW,
         expires_at: NOW.plus_millis(60_000),
     }
