@@ -65,6 +65,7 @@ async fn submit_job_is_sent_once_whatever_comes_back() -> anyhow::Result<()> {
         let server = Loopback::start([reply]).await?;
         let error = batch(server.endpoint_url()).await?.submit_job(&request()?).await.unwrap_err();
         assert_eq!(error.kind, kind, "{name}: {error}");
+        assert_eq!(error.is_of_caller(), ["403", "expired"].contains(&name), "{name}: {error}");
         assert_eq!(error.operation, "SubmitJob");
         let lines: Vec<_> = server.requests().into_iter().map(|request| request.line).collect();
         assert_eq!(lines, ["POST /v1/submitjob"], "{name}");
@@ -198,8 +199,23 @@ async fn every_adapter_tells_throttled_from_retryable_from_refused() -> anyhow::
         }
         for error in errors {
             assert_eq!(error.kind, kind, "{reply:?}: {error}");
+            // S3's own answers are XML.
+            let has_code = error.service_answer().is_some_and(|answer| answer.code.is_some());
+            let is_refused = kind == ErrorKind::Permanent && has_code;
+            assert_eq!(error.is_of_caller(), is_refused, "{reply:?}: {error}");
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_no_verdict_on_a_job() -> anyhow::Result<()> {
+    let gone = Reply::error(400, "ResourceNotFoundException", "Requested resource not found");
+    let server = Loopback::start([gone]).await?;
+    let tables = Tables { jobs: "jobs".to_owned(), runs: "runs".to_owned() };
+    let client = aws_sdk_dynamodb::Client::new(&config(server.endpoint_url()).await?);
+    let error = DynamoDbJobStore::new(client, tables).job(&JobName::parse("a")?).await.unwrap_err();
+    assert!(error.is_of_caller(), "{error}");
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! What follows from states: order, ownership, host losses, dependants.
 
+use batchwright::domain::spec::ArrayProperties;
 use batchwright::domain::{Cause, JobId, JobName, JobState, JobStatus, Nonce, RunId};
 use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{Applied, JobQueries as _, NoBus};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
+use batchwright_tests::bus::RecordedBus;
 use batchwright_tests::world::{World, after, exits, loses_host, spec, succeeds};
 
 #[tokio::test(start_paused = true)]
@@ -117,6 +119,53 @@ async fn an_end_told_twice_is_followed_once() -> anyhow::Result<()> {
         );
     }
     assert_eq!(world.submissions_in_engine("job").await?.len(), 2);
+    Ok(())
+}
+
+/// As when the reconciler took a job for lost, and its messages are redriven from the dead-letter queue a day later.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_contradicts_the_one_that_is_known_is_told_to_nobody() -> anyhow::Result<()> {
+    for (known, late) in
+        [(JobStatus::Failed, JobStatus::Succeeded), (JobStatus::Succeeded, JobStatus::Failed)]
+    {
+        let world = World::new(|_| succeeds()).await?;
+        world.submit(&spec("job")).await?;
+        let bus = RecordedBus::default();
+        let World { store, engine, clock, .. } = &world;
+        let policy = SubmitPolicy::default();
+        let recorder = Recorder { store, engine, pace: engine, clock, bus: &bus, policy };
+        let mut end = world.job("job").await?.unwrap().state().cloned().unwrap();
+        end.status = known;
+        recorder.record_state(&end).await?;
+        end.status = late;
+        for _ in 0..2 {
+            assert_eq!(recorder.record_state(&end).await?, Recorded::Noted(Applied::Stale));
+        }
+        let told: Vec<JobStatus> = bus.jobs().into_iter().map(|job| job.status).collect();
+        assert_eq!((told, world.status("job").await?), (vec![known], Some(known)));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_succeeded_is_not_run_again_for_a_late_loss() -> anyhow::Result<()> {
+    let mut world = World::new(|_| succeeds()).await?;
+    let array = spec("array").with(|spec| {
+        spec.array_properties = Some(ArrayProperties::new(2));
+        spec.resubmit_children = true;
+    });
+    let SubmitOutcome::Submitted(job_id) = world.submit(&array).await? else { anyhow::bail!("refused") };
+    let succeeded = JobState {
+        status: JobStatus::Succeeded,
+        ..JobState::submitted(array.job_name.clone(), job_id.array_child(0), None)
+    };
+    world.recorder().record_state(&succeeded).await?;
+    let lost = "Host EC2 (instance i-1) terminated.".to_owned();
+    let late = JobState { status: JobStatus::Failed, status_reason: Some(lost), ..succeeded };
+    assert_eq!(world.recorder().record_state(&late).await?, Recorded::Noted(Applied::Stale));
+    let page = world.store.jobs(None, None).await?;
+    assert_eq!(page.items.len(), 1, "the child has no job of its own");
+    world.settle().await?;
     Ok(())
 }
 

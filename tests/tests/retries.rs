@@ -4,14 +4,14 @@ use anyhow::Context as _;
 use batchwright::domain::plan::Skip;
 use batchwright::domain::spec::{FallbackQueue, RetryOn};
 use batchwright::domain::{
-    Cause, ClaimOutcome, Job, JobName, JobSpec, JobState, JobStatus, NewClaim, SubmitJobRequest,
+    Cause, ClaimOutcome, Job, JobId, JobName, JobSpec, JobState, JobStatus, NewClaim, SubmitJobRequest,
 };
-use batchwright::engine::Scene;
+use batchwright::engine::{LocalEngine, Scene};
 use batchwright::ports::{
-    ClaimStore as _, JobEngine, JobQueries as _, StateStore as _, Unpaced, WorkLists as _,
+    ClaimStore as _, JobEngine, JobQueries as _, NoBus, PortError, StateStore as _, Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::reconcile::ReconcilePolicy;
-use batchwright::use_cases::record_state::Recorded;
+use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::submit::{Asked, Order, SubmitOutcome, SubmitPolicy, submit};
 use batchwright_tests::world::{Ends, World, after, exits, loses_host, run_id, spec, succeeds};
 
@@ -77,6 +77,46 @@ async fn a_failure_that_the_job_names_is_followed_by_another_try_and_each_says_w
     let queue = || "queue".to_owned();
     let exit = Some(Cause::ExitCode);
     assert_eq!(tries(&world, "job").await?, [(queue(), exit), (queue(), exit), (queue(), None)]);
+    Ok(())
+}
+
+/// Lets nobody submit.
+struct Denied<'a>(&'a LocalEngine);
+
+impl JobEngine for Denied<'_> {
+    async fn submit_job(&self, _: &SubmitJobRequest) -> Result<JobId, PortError> {
+        Err(PortError::permanent("SubmitJob", "AccessDeniedException: not yours").of_caller())
+    }
+
+    batchwright_tests::hand_on! { 0: describe_jobs, list_jobs, list_jobs_since, cancel_job, terminate_job }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_that_nobody_may_submit_now_is_made_when_somebody_may() -> anyhow::Result<()> {
+    let mut world = World::new(one_by_one(&[loses_host])).await?;
+    world.submit(&retried("job", &[], 4)).await?;
+    world.engine.inner().idle().await;
+    let (store, engine, clock) = (&world.store, &Denied(world.engine.inner()), &world.clock);
+    let policy = SubmitPolicy::default();
+    let denied = Recorder { store, engine, pace: &Unpaced, clock, bus: &NoBus, policy };
+    let mut refused = 0;
+    while let Ok(event) = world.events.try_recv() {
+        let state = event.detail.state();
+        match denied.record_state(&state).await {
+            Ok(_) => {}
+            // The message comes again, and goes to the dead-letter queue in the end.
+            Err(error) => {
+                assert!(state.status == JobStatus::Failed && error.is_of_caller(), "{state:?}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 1);
+    assert!(batchwright::use_cases::reconcile::reconcile(&denied, &POLICY).await?.postponed > 0);
+    assert_eq!(world.status("job").await?, Some(JobStatus::Failed));
+    assert_eq!(world.reconcile(&POLICY).await?.resubmitted, 1, "with the permission it goes on");
+    world.settle().await?;
+    assert_eq!(world.status("job").await?, Some(JobStatus::Succeeded));
     Ok(())
 }
 

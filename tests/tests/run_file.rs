@@ -448,6 +448,69 @@ async fn an_outage_costs_some_claims_and_not_the_file_and_the_report_is_put_righ
     Ok(())
 }
 
+/// An engine that lets nobody submit into a queue, from one call to another.
+struct Denied<'a> {
+    engine: &'a batchwright::engine::LocalEngine,
+    calls: AtomicUsize,
+    denied: std::ops::Range<usize>,
+    job_queue: &'static str,
+}
+
+impl batchwright::ports::JobEngine for Denied<'_> {
+    async fn submit_job(&self, request: &batchwright::domain::SubmitJobRequest) -> Result<JobId, PortError> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.denied.contains(&call) && request.spec().job_queue == self.job_queue {
+            return Err(PortError::permanent("SubmitJob", "AccessDeniedException: not yours").of_caller());
+        }
+        self.engine.submit_job(request).await
+    }
+
+    batchwright_tests::hand_on! { engine: describe_jobs, list_jobs, list_jobs_since, cancel_job, terminate_job }
+}
+
+/// The permission is missing from the start, or is taken away, or the token expires: no job is given up for it.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_may_not_submit_is_no_verdict_on_the_jobs() -> anyhow::Result<()> {
+    for (jobs, from) in [(1, 0), (300, 0), (300, 100)] {
+        let world = World::new(|_| succeeds()).await?;
+        let (text, order) = (lines(jobs), order("jobs.jsonl"));
+        let World { store, engine, clock, archive, .. } = &world;
+        let (engine, calls) = (engine.inner(), AtomicUsize::new(0));
+        let denied = Denied { engine, calls, denied: from..usize::MAX, job_queue: "queue" };
+        let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+        let end = run_file(store, &denied, &Unpaced, clock, archive, &mut file, &order, |_| ()).await;
+        let Err(RunFileError::Port(error)) = end else { anyhow::bail!("{end:?}") };
+        assert!(error.to_string().contains("AccessDeniedException"), "{error}");
+        let calls = denied.calls.load(Ordering::Relaxed) - from;
+        assert!(calls < 50, "it asks {calls} times in vain");
+        let known = store.run(&order.run_id).await?.expect("it is known");
+        assert_eq!((known.state, known.counts.rejected), (RunState::Submitting, 0));
+        let end = run(&world, &text, &order).await?;
+        let all = RunCounts { submitted: jobs as u64, ..RunCounts::default() };
+        assert_eq!(end, RunEnd::Complete(all), "with the permission it goes on");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_into_a_queue_where_the_caller_is_not_let_is_rejected_and_the_others_are_submitted()
+-> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let text = lines(60).replacen(r#""jobQueue": "queue""#, r#""jobQueue": "not-ours""#, 5);
+    let order = order("jobs.jsonl");
+    let World { store, engine, clock, archive, .. } = &world;
+    let (engine, calls) = (engine.inner(), AtomicUsize::new(0));
+    let denied = Denied { engine, calls, denied: 0..usize::MAX, job_queue: "not-ours" };
+    let mut file = job_file::open(text.as_bytes(), "jobs.jsonl").await?;
+    let end = run_file(store, &denied, &Unpaced, clock, archive, &mut file, &order, |_| ()).await?;
+    let counts = RunCounts { submitted: 55, rejected: 5, ..RunCounts::default() };
+    assert_eq!(end, RunEnd::Complete(counts));
+    let rejected = report(&world)?.into_iter().filter(|line| line.outcome == ReportOutcome::Rejected);
+    let whys: Vec<_> = rejected.filter_map(|line| line.reason).collect();
+    assert!(whys.len() == 5 && whys.iter().all(|why| why.contains("not yours")), "{whys:?}");
+    Ok(())
+}
+
 /// `b` waits for `a`, of which nobody knows yet whether Batch has it; `c` waits for `b`, which the store does not know.
 #[tokio::test(start_paused = true)]
 async fn a_job_waits_with_the_one_it_depends_on_and_is_not_rejected_for_it() -> anyhow::Result<()> {

@@ -38,6 +38,30 @@ const THROTTLES: &[&str] = &[
     "TransactionInProgressException",
 ];
 
+/// Codes that say that the caller may not, whatever it asks for. Sources: the errors that all services have in common
+/// (Common Error Types), and S3's.
+const OF_CALLER: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
 /// Translates an SDK error, once, at the adapter's edge.
 pub(crate) fn port_error<E>(
     operation: &'static str,
@@ -81,7 +105,11 @@ where
         },
         other => in_words(other),
     };
-    let failed = PortError::new(kind, operation, message);
+    let mut failed = PortError::new(kind, operation, message);
+    let without_credentials = kind == ErrorKind::Permanent && matches!(error, SdkError::DispatchFailure(_));
+    if without_credentials || error.code().is_some_and(|code| OF_CALLER.contains(&code)) {
+        failed = failed.of_caller();
+    }
     match error.raw_response() {
         Some(response) => failed.with_answer(answer(response, error.code())),
         None => failed,

@@ -125,11 +125,18 @@ where
         debug!(job.name = %state.job_name, job.id = %state.job_id, status = %state.status, ?applied, "state");
         let followed = match (state.status.is_terminal(), state.job_id.parent()) {
             (false, _) => None,
+            (true, Some(_)) if applied == Applied::Stale && self.contradicts(state).await? => None,
             (true, Some(_)) => self.child_ended(state).await?,
             // Boxed, because it is large, and most states are no end.
             (true, None) => Box::pin(self.follow(state, told, LOOKS_OF_AN_EVENT, telling)).await?,
         };
         Ok(followed.unwrap_or(Recorded::Noted(applied)))
+    }
+
+    /// Whether another end of it is known: a terminal status never changes.
+    async fn contradicts(&self, state: &JobState) -> Result<bool, PortError> {
+        let known = self.store.submission_of(&state.job_name, &state.job_id).await?;
+        Ok(known.is_some_and(|known| known.state.status != state.status))
     }
 
     async fn owner(&self, state: &JobState) -> Result<Owner, PortError> {

@@ -74,7 +74,8 @@ pub enum SubmitOutcome {
 /// Submits a job unless it SUCCEEDED, is in flight, or is claimed by another.
 ///
 /// Idempotent: any number of callers, at once or one after another, make one submission. Errs where
-/// the store can't be reached; a claim that stands then is settled by the reconciler.
+/// the store can't be reached; a claim that stands then is settled by the reconciler. Errs, too, where Batch refuses the
+/// caller and not the job ([`PortError::is_of_caller`]); then no claim stands.
 pub async fn submit<S: ClaimStore + JobQueries + RunStore, E: JobEngine>(
     store: &S,
     engine: &E,
@@ -275,6 +276,11 @@ pub(super) async fn record_answer<S: ClaimStore, E: JobEngine>(
         ErrorKind::Ambiguous => {
             warn!(job.name = %job_name, nonce = %nonce, %error, "nobody knows whether the job was submitted");
             Ok(SubmitOutcome::Unknown(format!("{error}; the reconciler finds out")))
+        }
+        // Nothing is known against the job: whoever asks again when that is mended submits it.
+        ErrorKind::Permanent if error.is_of_caller() => {
+            store.release(job_name, nonce, None, clock.now()).await?;
+            Err(error)
         }
         ErrorKind::Permanent => {
             let refusal = error.to_string();

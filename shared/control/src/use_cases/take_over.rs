@@ -59,7 +59,10 @@ pub(super) async fn take_over<S: ClaimStore + JobQueries + RunStore, E: JobEngin
     }
     let spec = head.spec.clone().with(|spec| spec.job_queue = head.claimed_queue().to_owned());
     match call(engine, pace, clock, policy, (&spec, earlier), &dependencies, (&nonce, now)).await {
-        Err(error) if matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) => {
+        Err(error)
+            if error.is_of_caller()
+                || matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Retryable) =>
+        {
             Ok(SubmitOutcome::Deferred(error.to_string()))
         }
         answer => record_answer(store, engine, clock, name, &nonce, answer).await,

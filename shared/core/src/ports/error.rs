@@ -43,6 +43,7 @@ pub struct PortError {
     pub operation: &'static str,
     /// What the service said.
     pub message: String,
+    of_caller: bool,
     answer: Option<Box<ServiceAnswer>>,
     origin: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -50,7 +51,20 @@ pub struct PortError {
 impl PortError {
     /// Of a kind.
     pub fn new(kind: ErrorKind, operation: &'static str, message: impl ToString) -> Self {
-        Self { kind, operation, message: message.to_string(), answer: None, origin: None }
+        Self { kind, operation, message: message.to_string(), of_caller: false, answer: None, origin: None }
+    }
+
+    /// Marks a refusal that concerns who asks, and not what is asked for: see [`PortError::is_of_caller`].
+    #[must_use]
+    pub fn of_caller(self) -> Self {
+        Self { of_caller: true, ..self }
+    }
+
+    /// Whether the call is refused because of who makes it: without permission or valid credentials, or to a table that is
+    /// not there. It did not take effect, every other call fails alike until somebody mends that, and it says nothing
+    /// of the job that it was made for.
+    pub fn is_of_caller(&self) -> bool {
+        self.of_caller
     }
 
     /// With what the service told.

@@ -106,7 +106,9 @@ pub(super) fn failed<E>(operation: &'static str, error: SdkError<E, HttpResponse
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    port_error(operation, Effect::Idempotent, error)
+    let is_table_gone = error.code() == Some("ResourceNotFoundException");
+    let failed = port_error(operation, Effect::Idempotent, error);
+    if is_table_gone { failed.of_caller() } else { failed }
 }
 
 /// Repeats an attempt while it answers `None`: others wrote meanwhile, so that it has to look again.

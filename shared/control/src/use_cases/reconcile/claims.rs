@@ -87,7 +87,7 @@ where
         for (head, found) in asked {
             let details = match &together {
                 Ok(details) => Ok(details.clone()),
-                Err(error) if error.may_pass() => Err(error.clone()),
+                Err(error) if error.may_pass() || error.is_of_caller() => Err(error.clone()),
                 // One job that can't be described must not hide the others.
                 Err(_) => self.describe(&ids(&found).collect::<Vec<_>>()).await,
             };

@@ -84,7 +84,7 @@ where
         let ids: Vec<JobId> = silent.iter().map(|submission| submission.state.job_id.clone()).collect();
         let details = match self.recorder.engine.describe_jobs(&ids).await {
             Ok(details) => details,
-            Err(error) if error.may_pass() => {
+            Err(error) if error.may_pass() || error.is_of_caller() => {
                 warn!(%error, "submissions could not be described");
                 self.done.postponed += ids.len() as u64;
                 return Ok(());

@@ -70,6 +70,9 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
             if progress.is_cancelled() {
                 break Ok(Fed::UntilCancelled);
             }
+            if let Some(error) = progress.denials.stops_reading() {
+                break Err(error.into());
+            }
             let Entry { line, job } = match self.next_entry(progress.checkpoint()).await {
                 Ok(Some(entry)) => entry,
                 Ok(None) => break Ok(Fed::All),
@@ -247,6 +250,9 @@ pub(super) async fn retry_deferred<'f, S: RunStore, O: ObjectStore, C: Clock>(
             }
             let tried = submit_one(FileJob { index, line, spec, sheet: None }).await;
             progress.landed(tried);
+            if let Some(error) = progress.denials.stops_retries() {
+                return Err(error.into());
+            }
         }
     }
     warn!(jobs = progress.deferred.len(), "jobs could not be submitted yet; the run is to be continued");

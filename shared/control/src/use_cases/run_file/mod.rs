@@ -2,6 +2,7 @@
 
 mod before;
 mod breaker;
+mod denials;
 mod feed;
 mod open_lines;
 mod progress;
@@ -87,7 +88,8 @@ pub enum RunFileError {
     /// The file can't be read, or is wrong: nothing that comes after was submitted.
     #[error(transparent)]
     File(#[from] JobFileError),
-    /// A port failed for good. The run goes on from its checkpoint when it is called again.
+    /// A port failed for good, or refused the caller several times in a row
+    /// ([`PortError::is_of_caller`]). The run goes on from its checkpoint when it is called again.
     #[error(transparent)]
     Port(#[from] PortError),
     /// Another invocation of the same run has come further: it goes on, and this one has stopped.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tracing::warn;
 
+use super::denials::Denials;
 use super::report::{ReportLine, ReportOutcome, report_key, settled_key};
 use super::{RunFileError, Tried};
 use crate::domain::plan::Skip;
@@ -28,6 +29,7 @@ pub(super) struct Progress<'a, S, O, C, F> {
     saved: Checkpoint,
     part: Vec<u8>,
     done: BTreeMap<u64, ReportLine>,
+    pub(super) denials: Denials,
     /// Jobs that could not be submitted yet, by index, with their line.
     pub(super) deferred: BTreeMap<u64, (u64, JobSpec)>,
 }
@@ -36,7 +38,8 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
     pub(super) fn new(store: &'a S, archive: &'a O, clock: &'a C, run: Run, each: F) -> Self {
         let saved = run.checkpoint;
         let (part, done, deferred) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { store, archive, clock, run, each, is_cancelled: false, saved, part, done, deferred }
+        let (is_cancelled, denials) = (false, Denials::default());
+        Self { store, archive, clock, run, each, is_cancelled, saved, part, done, denials, deferred }
     }
 
     /// Whether a job was left alone because somebody has cancelled the run.
@@ -53,9 +56,15 @@ impl<'a, S: RunStore, O: ObjectStore, C: Clock, F: FnMut(&ReportLine) + Send> Pr
     pub(super) fn landed(&mut self, tried: Tried) {
         let Tried { index, line, spec, result } = tried;
         self.is_cancelled |= matches!(result, Ok(SubmitOutcome::Skipped(Skip::RunCancelled)));
+        if matches!(result, Ok(SubmitOutcome::Submitted(_))) {
+            self.denials.taken();
+        }
         let said = match result {
             Ok(outcome) => ReportLine::of(line, spec.job_name.clone(), outcome),
             Err(error) if error.may_pass() => Err(error.to_string()),
+            Err(error) if error.is_of_caller() && !self.denials.is_verdict(index, &error) => {
+                Err(error.to_string())
+            }
             Err(error) => {
                 warn!(job.name = %spec.job_name, %error, "it can't be submitted");
                 ReportLine::of(line, spec.job_name.clone(), SubmitOutcome::Rejected(error.to_string()))

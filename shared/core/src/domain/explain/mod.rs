@@ -50,6 +50,8 @@ pub fn situation(facts: &Facts<'_>) -> Situation {
     };
     match status {
         JobStatus::Succeeded => Situation::Succeeded,
+        // The next try was refused: what the failure advises would not help.
+        JobStatus::Failed if job.head.refusal.is_some() && !facts.run_is_cancelled => Situation::Refused,
         JobStatus::Failed => {
             Situation::Failed(job.state().and_then(JobState::cause).unwrap_or(Cause::Unknown))
         }
@@ -266,6 +268,9 @@ mod tests {
         assert_eq!(of(&refused, None), Situation::Refused);
         let failed = job(Some(JobStatus::Failed), |state| state.exit_code = Some(3));
         assert_eq!(of(&failed, None), Situation::Failed(Cause::ExitCode));
+        let mut not_again = failed;
+        not_again.head.refusal = Some("the queue is DISABLED".to_owned());
+        assert_eq!(of(&not_again, None), Situation::Refused);
     }
 
     #[test]
