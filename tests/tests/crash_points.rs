@@ -82,6 +82,7 @@ const EXCEPTIONS: [(&str, &str, &str); 32] = [
     ("use_cases/relearn.rs", "", "a person has a restored table learn, and asks again: restore.rs"),
     ("use_cases/plan_file.rs", "", "shows what would be done: it reads alone"),
     ("use_cases/read_logs.rs", "", "shows a log: it reads alone"),
+    ("use_cases/read_report.rs", "", "shows a report: it reads alone"),
     ("use_cases/follow_logs.rs", "", "shows a log: it reads alone"),
     (
         "use_cases/take_over.rs",

@@ -7,10 +7,13 @@ use batchwright::domain::plan::Plan;
 use batchwright::domain::{Allowed, Checkpoint, JobId, JobStatus, RunCounts, RunId, RunState};
 use batchwright::job_file;
 use batchwright::pace::TokenBucket;
-use batchwright::ports::{JobQueries as _, NoBus, PortError, RunStore, SubmissionPace, Unpaced};
+use batchwright::ports::{
+    JobQueries as _, NoBus, ObjectStore as _, ObjectWriter as _, PortError, RunStore, SubmissionPace, Unpaced,
+};
 use batchwright::use_cases::plan_file::{Planned, plan_file};
+use batchwright::use_cases::read_report::read_report;
 use batchwright::use_cases::run_file::{
-    ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, merged, reject_file, run_file,
+    ReportLine, ReportOutcome, RunEnd, RunFile, RunFileError, merged, reject_file, report_key, run_file,
 };
 use batchwright::use_cases::submit::SubmitPolicy;
 use batchwright_tests::world::{World, exits, succeeds};
@@ -350,12 +353,30 @@ async fn a_plan_of_a_streamed_file_says_of_each_line_what_a_run_does() -> anyhow
     })
     .await?;
     run(&world, &text, &order("jobs.jsonl")).await?;
-    let came: BTreeMap<u64, ReportOutcome> =
-        report(&world)?.into_iter().skip(3).map(|line| (line.line, line.outcome)).collect();
+    let mut came = BTreeMap::new();
+    read_report(&world.archive, &order("jobs.jsonl").run_id, |line| {
+        came.insert(line.line, line.outcome);
+    })
+    .await?;
     assert_eq!(planned, came);
     let of = |outcome| came.range(15_001..).filter(|(_, came)| **came == outcome).count();
     assert_eq!(of(ReportOutcome::Submitted), 7);
     assert_eq!((of(ReportOutcome::Skipped), of(ReportOutcome::Rejected)), (1, 7));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_holds_something_else_is_named() -> anyhow::Result<()> {
+    let world = World::new(|_| succeeds()).await?;
+    let order = order("jobs.jsonl");
+    let read = async || read_report(&world.archive, &order.run_id, |_| ()).await;
+    read().await?;
+    let key = report_key(&order.run_id, Checkpoint::default());
+    let mut part = world.archive.create_object(&key, "application/x-ndjson").await?;
+    part.write(b"no line\n").await?;
+    part.finish().await?;
+    let error = read().await.unwrap_err();
+    assert!(error.to_string().contains(&key), "{error}");
     Ok(())
 }
 

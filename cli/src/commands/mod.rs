@@ -17,6 +17,7 @@ mod plan;
 mod processes;
 mod prune;
 mod reconcile;
+mod rejected;
 #[cfg(feature = "aws")]
 mod relearn;
 mod report;

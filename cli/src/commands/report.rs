@@ -12,6 +12,7 @@ use batchwright::use_cases::array_counts::array_counts;
 use batchwright::use_cases::explain::Logs;
 use batchwright::use_cases::read_logs::read_logs;
 
+use super::rejected::{Rejected, RejectedLine};
 use crate::args::ReportArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::human;
@@ -85,9 +86,21 @@ where
 {
     let place = args.place.as_options();
     let mut page = Page::begin(out, title, &place, runs, SystemClock.now()).context("stdout")?;
+    let mut rejected = Rejected::by(store, logs.archive, &args.what).await?;
+    if rejected.lines.len() as u64 != rejected.count {
+        eprintln!(
+            "of {} that were rejected the page has the first {}",
+            human::count(rejected.count, "line"),
+            rejected.lines.len()
+        );
+    }
     let mut logs_left = LOGS_MAX;
-    let each = &mut async |_: JobName, job: Option<Job>| {
+    let each = &mut async |name: JobName, job: Option<Job>| {
         let Some(job) = job else { return Ok(()) };
+        // What is known of a job says more.
+        if rejected.has(&name) {
+            rejected.lines.retain(|line| line.job_name.as_ref() != Some(&name));
+        }
         let mut beside = Beside::default();
         for job_id in earlier_ids(&job) {
             let item = store.submission(job_id).await.context("an earlier try can't be read")?;
@@ -102,6 +115,10 @@ where
         Ok(())
     };
     for_each_job(store, &args.what, each).await?;
+    for RejectedLine { line, job_name, reason, .. } in &rejected.lines {
+        let name = job_name.as_ref().map_or_else(|| format!("line {line}"), ToString::to_string);
+        page.rejected(&name, &format!("rejected: {reason}")).context("stdout")?;
+    }
     Ok(page.finish().context("stdout")?)
 }
 

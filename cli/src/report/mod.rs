@@ -63,12 +63,22 @@ impl<W: Write> Page<W> {
 
     /// Writes one job.
     pub(crate) fn job(&mut self, job: &Job, beside: &Beside) -> io::Result<()> {
+        let row = self.rows.row(job, beside);
+        self.write(&row)
+    }
+
+    /// Writes what is not known as a job: a line that was rejected.
+    pub(crate) fn rejected(&mut self, name: &str, why: &str) -> io::Result<()> {
+        self.write(&json!([name, NOT_SUBMITTED, null, null, null, why]))
+    }
+
+    fn write(&mut self, row: &Value) -> io::Result<()> {
         if self.jobs > 0 {
             self.out.write_all(b",")?;
         }
         self.jobs += 1;
         self.out.write_all(b"\n")?;
-        self.out.write_all(embedded(&self.rows.row(job, beside))?.as_bytes())
+        self.out.write_all(embedded(row)?.as_bytes())
     }
 
     /// Ends the page. Returns how many jobs it tells of.

@@ -275,3 +275,51 @@ fn jobs_run_again_as_their_job_file_says_now_from_any_folder_and_however_often()
     let broken = folder.run(&["rerun", "one", "--local"]);
     assert!(broken.code == Some(4) && broken.stderr.contains(".files.json can't be read"), "{broken:?}");
 }
+
+#[test]
+fn why_lines_were_rejected_is_explained_and_reported() {
+    let folder = Folder::new();
+    let long = "x".repeat(20_000);
+    let line = |name: &str, more: &str| {
+        format!("{{\"jobName\": \"{name}\", \"jobQueue\": \"q\", \"jobDefinition\": \"d\"{more}}}\n")
+    };
+    let runs = ", \"command\": [\"true\"]";
+    let padded = format!("{runs}, \"parameters\": {{\"unused\": \"{long}\"}}");
+    let mut jobs: String = (0..60).map(|number| line(&format!("job-{number}"), &padded)).collect();
+    jobs.push_str(&line("early", &format!("{runs}, \"dependsOn\": [{{\"jobName\": \"late\"}}]")));
+    jobs.push_str(&line("late", runs));
+    jobs.push_str("{\"jobName\": \"torn\"\n");
+    jobs.push_str(&line("bare", ""));
+    folder.write("jobs.jsonl", jobs);
+    let state = ["--local", "--state-dir", "state"];
+    let ran = folder.run(&[&["run", "jobs.jsonl", "--simulate", "7"], &state[..]].concat());
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let run_id = folder.run(&[&["runs", "--output", "json"], &state[..]].concat()).json();
+    let run_id = run_id["runs"][0]["runId"].as_str().unwrap().to_owned();
+    let reasons =
+        ["line 61 (early): it depends on late, which was never submitted", "line 63: ", "line 64 (bare): "];
+    for word in ["jobs.jsonl", &run_id] {
+        let told = folder.run(&[&["explain", word], &state[..]].concat());
+        assert!(told.stdout.contains("3 lines rejected, as the run's report says:"), "{told:?}");
+        for reason in reasons {
+            assert!(told.stdout.contains(reason), "{reason}: {told:?}");
+        }
+        let told = folder.run(&[&["explain", word, "--output", "json"], &state[..]].concat()).json();
+        assert_eq!(
+            (&told["rejected"]["count"], &told["rejected"]["lines"][0]["line"]),
+            (&json!(3), &json!(61))
+        );
+        assert!(
+            told["situations"].as_array().unwrap().iter().all(|one| one["situation"] != "NEVER_SUBMITTED")
+        );
+        let page = folder.run(&[&["report", word, "--out", "-"], &state[..]].concat());
+        assert!(
+            page.stdout.contains("[\"early\",7,null,null,null,\"rejected: it depends on late"),
+            "{page:?}"
+        );
+        assert!(page.stdout.contains("[\"line 63\",7,") && page.stdout.contains("no command"), "{page:?}");
+        assert_eq!(page.stdout.matches("\"bare\"").count(), 1, "each job stands once");
+    }
+    let clean = folder.run(&[&["explain", "job-0"], &state[..]].concat());
+    assert!(!clean.stdout.contains("rejected"), "{clean:?}");
+}

@@ -13,8 +13,10 @@ use batchwright::ports::{Clock, JobQueries, LogSource, ObjectStore, QueueSource,
 use batchwright::use_cases::explain::{Explanation, Logs, explain as explain_job};
 
 use super::no_such_job;
+use super::rejected::{Rejected, RejectedLine};
 use crate::args::{ExplainArgs, Output};
 use crate::exit::{Exit, Failure};
+use crate::output::table::ROWS_MAX;
 use crate::output::text::harmless_log;
 use crate::output::{human, table};
 use crate::selection::{Named, for_each_job, named};
@@ -34,7 +36,7 @@ where
 {
     let name = match named(store, &args.what).await? {
         Named::Jobs(names) if names.len() == 1 => names[0].clone(),
-        _ => return overview(store, is_attended, args).await,
+        _ => return overview(store, logs.archive, is_attended, args).await,
     };
     let job = store.job(&name).await.context("the job can't be read")?.ok_or_else(|| no_such_job(&name))?;
     let explained = explain_job(store, queues, logs, &SystemClock, &job, is_attended).await;
@@ -76,22 +78,26 @@ fn told(explained: &Explanation) -> String {
 }
 
 /// Many jobs: how many are in each situation, and what to do about it.
-async fn overview<S: JobQueries + RunStore>(
+async fn overview<S: JobQueries + RunStore, O: ObjectStore>(
     store: &S,
+    archive: &O,
     is_attended: bool,
     args: &ExplainArgs,
 ) -> Result<Exit, Failure> {
+    let words = std::slice::from_ref(&args.what);
+    let rejected = Rejected::by(store, archive, words).await?;
     let mut situations: BTreeMap<&'static str, (Situation, u64, JobName)> = BTreeMap::new();
     let now = SystemClock.now();
     let note = &mut async |name: JobName, job: Option<Job>| {
-        let found = job.as_ref().map_or(Situation::NeverSubmitted, |job| {
+        let unknown = if rejected.has(&name) { Situation::Refused } else { Situation::NeverSubmitted };
+        let found = job.as_ref().map_or(unknown, |job| {
             let (dependency_failed_for_good, queue, run_is_cancelled) = (false, None, false);
             situation(&Facts { job, dependency_failed_for_good, queue, run_is_cancelled, is_attended, now })
         });
         situations.entry(found.as_str()).or_insert_with(|| (found, 0, name)).1 += 1;
         Ok(())
     };
-    for_each_job(store, std::slice::from_ref(&args.what), note).await?;
+    for_each_job(store, words, note).await?;
     let mut found: Vec<_> = situations.into_values().collect();
     found
         .sort_by_key(|(situation, count, _)| (*situation == Situation::Succeeded, std::cmp::Reverse(*count)));
@@ -100,7 +106,11 @@ async fn overview<S: JobQueries + RunStore>(
             serde_json::json!({"situation": situation, "jobs": count, "example": example,
                 "meaning": situation.meaning(), "remedy": situation.remedy()})
         });
-        println!("{}", serde_json::json!({"situations": told.collect::<Vec<_>>()}));
+        let mut told = serde_json::json!({"situations": told.collect::<Vec<_>>()});
+        if rejected.count > 0 {
+            told["rejected"] = serde_json::json!({"count": rejected.count, "lines": rejected.lines});
+        }
+        println!("{told}");
         return Ok(Exit::Well);
     }
     for (situation, count, example) in &found {
@@ -113,7 +123,23 @@ async fn overview<S: JobQueries + RunStore>(
     if let Some((_, _, name)) = example {
         println!("\n`batchwright explain {name} …` has the evidence of one job");
     }
+    if rejected.count > 0 {
+        println!("\n{}", rejected_told(&rejected));
+    }
     Ok(Exit::Well)
+}
+
+/// As in `2 lines rejected, as the run's report says:`, and each of them with its reason.
+fn rejected_told(rejected: &Rejected) -> String {
+    let mut told = format!("{} rejected, as the run's report says:", human::count(rejected.count, "line"));
+    for RejectedLine { line, job_name, reason, .. } in rejected.lines.iter().take(ROWS_MAX) {
+        let job = job_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let _ = write!(told, "\n  line {line}{job}: {}", harmless_log(reason));
+    }
+    if rejected.count > ROWS_MAX as u64 {
+        let _ = write!(told, "\n  and {} more: --output json has them", rejected.count - ROWS_MAX as u64);
+    }
+    told
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! - [`prune`]: what ended long ago is forgotten.
 //! - [`queries`], [`array_counts`], [`failed_children`]: what the job database answers.
 //! - [`select`]: runs and jobs, by the words with which people name them.
-//! - [`explain`], [`read_logs`], [`follow_logs`], [`plan_file`]: what people ask for.
+//! - [`explain`], [`read_logs`], [`follow_logs`], [`read_report`], [`plan_file`]: what people ask for.
 
 mod array_children;
 pub mod array_counts;
@@ -27,6 +27,7 @@ pub mod plan_file;
 pub mod prune;
 pub mod queries;
 pub mod read_logs;
+pub mod read_report;
 pub mod reconcile;
 pub mod record_state;
 pub mod relearn;
