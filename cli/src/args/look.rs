@@ -23,7 +23,7 @@ pub(crate) struct RunsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A job; or a run, a pattern of names or a job file: then its jobs by situation
+    /// A job; or a run, a pattern of names or a job file: then its jobs by situation, and lines that were rejected
     #[arg(value_name = "JOB|RUN|PATTERN|FILE", value_parser = check_word)]
     pub(crate) what: String,
     #[command(flatten)]

@@ -38,13 +38,13 @@ fn an_export_is_put_back_as_it_was() {
     let (before, after) = (exported(&folder), exported(&other));
     assert_eq!(before.len(), after.len());
     for (before, after) in before.iter().zip(&after) {
-        for member in ["spec", "jobId", "jobTries"] {
+        for member in ["spec", "jobId", "jobTries", "runId", "submittedAt", "updatedAt"] {
             assert_eq!(before["head"][member], after["head"][member]);
         }
         let count = |line: &Value| line["submissions"].as_array().unwrap().len();
         assert_eq!(count(before), count(after));
         for number in 0..count(before) {
-            for member in ["state", "logs", "followUp"] {
+            for member in ["state", "logs", "followUp", "updatedAt"] {
                 assert_eq!(before["submissions"][number][member], after["submissions"][number][member]);
             }
         }

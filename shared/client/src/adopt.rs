@@ -27,8 +27,8 @@ impl Client {
             ));
         };
         let name = detail.job_name.clone();
-        let foreign = Foreign { spec: spec_of(&detail), state: detail.state() };
-        take_in(self.store(), &foreign, SystemClock.now()).await?.map_err(refused)?;
+        let foreign = Foreign::told(spec_of(&detail), detail.state(), SystemClock.now());
+        take_in(self.store(), &foreign).await?.map_err(refused)?;
         self.store().job(&name).await?.ok_or(ClientError::UnknownJob(name))
     }
 }

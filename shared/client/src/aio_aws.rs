@@ -140,7 +140,7 @@ pub async fn import<S: Store>(
     let once: BTreeMap<JobId, KeptJob> = kept.into_iter().map(|job| (job.job_id.clone(), job)).collect();
     let mut kept = Vec::with_capacity(once.len());
     for job in once.into_values() {
-        let foreign = Foreign { spec: job.spec(), state: job.state() };
+        let foreign = Foreign::told(job.spec(), job.state(), SystemClock.now());
         let age = (job.job_name.clone(), foreign.state.times.created_at, job.num_tries);
         kept.push((foreign, age));
     }
@@ -151,7 +151,7 @@ pub async fn import<S: Store>(
         let refused = if later && !foreign.state.status.is_terminal() {
             Some(format!("it has no end, and there is a later submission of {name}"))
         } else {
-            let refused = take_in(store, foreign, SystemClock.now()).await?.err();
+            let refused = take_in(store, foreign).await?.err();
             if refused.is_none() && foreign.state.status.is_terminal() {
                 // What followed from it was for aio-aws to decide: nothing that a lost host ended years ago is submitted
                 // again unasked.

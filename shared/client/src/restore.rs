@@ -2,15 +2,16 @@
 
 use crate::aio_aws::Imported;
 use crate::any::Store;
-use crate::domain::{FollowUp, JobHead, JobId, Submission};
-use crate::ports::{Clock, PortError, SystemClock};
+use crate::domain::{FollowUp, JobHead, JobId, Submission, Timestamp};
+use crate::ports::PortError;
 use crate::take_in::{Foreign, take_in};
 
 /// Puts a job into a store, from its head and its submissions, array children and nodes: its spec, its tries in their
-/// order, the state of each, where its logs are, and what was decided about its end. Returns what became of each
-/// submission. Idempotent; killed in between, it goes on when it is called again.
+/// order, the state of each and when it was heard of, where its logs are, and what was decided about its end; and the id
+/// of its latest run, whose own record is not in an export. Returns what became of each submission. Idempotent; killed
+/// in between, it goes on when it is called again.
 ///
-/// Not put back: the run that it came from, tries that the head no longer names, a claim, and what AWS Batch said to a
+/// Not put back: tries that the head no longer names, a claim, and what AWS Batch said to a
 /// refused one. A submission is refused where another of its name is under way in the store, and where it has no end
 /// although there is a later one.
 ///
@@ -29,8 +30,14 @@ pub async fn restore<S: Store>(
                 Some("it has no end, and there is a later submission".to_owned())
             }
             Some(root) => {
-                let foreign = Foreign { spec: head.spec.clone(), state: root.state.clone() };
-                take_in(store, &foreign, SystemClock.now()).await?.err()
+                let foreign = Foreign {
+                    spec: head.spec.clone(),
+                    state: root.state.clone(),
+                    run_id: head.run_id.clone(),
+                    submitted_at: submitted_at(head, job_id).unwrap_or(root.updated_at),
+                    heard_at: root.updated_at,
+                };
+                take_in(store, &foreign).await?.err()
             }
         };
         if refused.is_none() {
@@ -44,12 +51,18 @@ pub async fn restore<S: Store>(
     Ok(answers)
 }
 
+/// When a try was submitted. The head alone knows it of the latest, and of earlier ones what it keeps of each.
+fn submitted_at(head: &JobHead, job_id: &JobId) -> Option<Timestamp> {
+    let kept = head.tries.iter().find(|kept| kept.job_id == *job_id).and_then(|kept| kept.submitted_at);
+    kept.or(head.submitted_at.filter(|_| head.job_id.as_ref() == Some(job_id)))
+}
+
 /// What is known of a submission, a child or a node.
 async fn keep<S: Store>(store: &S, submission: &Submission) -> Result<(), PortError> {
-    let Submission { state, logs, follow_up, .. } = submission;
-    store.apply_state(state, SystemClock.now()).await?;
+    let Submission { state, logs, follow_up, updated_at, .. } = submission;
+    store.apply_state(state, *updated_at).await?;
     if let Some(logs) = logs {
-        store.save_logs(&state.job_id, logs, SystemClock.now()).await?;
+        store.save_logs(&state.job_id, logs, *updated_at).await?;
     }
     if *follow_up == FollowUp::Open {
         return Ok(());
@@ -135,13 +148,10 @@ mod tests {
             assert_eq!(refusals(&into, &job.head, &kept).await, [None, None]);
         }
         let (back, again) = exported(&into).await;
-        assert_eq!((back.head.job_tries, back.head.job_id), (job.head.job_tries, job.head.job_id));
-        for (before, after) in kept.iter().zip(&again) {
-            assert_eq!(
-                (&before.state, &before.logs, &before.follow_up),
-                (&after.state, &after.logs, &after.follow_up)
-            );
-        }
+        assert_eq!((&back.head.job_tries, &back.head.job_id), (&job.head.job_tries, &job.head.job_id));
+        let moments = |head: &JobHead| (head.run_id.clone(), head.submitted_at, head.updated_at);
+        assert_eq!(moments(&back.head), moments(&job.head));
+        assert_eq!(again, kept);
     }
 
     #[tokio::test]

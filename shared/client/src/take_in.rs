@@ -10,15 +10,26 @@ pub(crate) struct Foreign {
     pub(crate) spec: JobSpec,
     /// The newest that is known of the submission.
     pub(crate) state: JobState,
+    /// The run that it belongs to.
+    pub(crate) run_id: RunId,
+    /// When it was made.
+    pub(crate) submitted_at: Timestamp,
+    /// When its state was heard of.
+    pub(crate) heard_at: Timestamp,
+}
+
+impl Foreign {
+    /// One of which a program tells `now`: no run of the store has made it.
+    pub(crate) fn told(spec: JobSpec, state: JobState, now: Timestamp) -> Self {
+        let run_id = RunId::derive("adopted", state.job_id.as_str(), "");
+        let submitted_at = state.times.created_at.unwrap_or(now);
+        Self { spec, state, run_id, submitted_at, heard_at: now }
+    }
 }
 
 /// Takes a submission in, and records its state. Idempotent. Answers with the reason where the store knows better.
-pub(crate) async fn take_in<S: Store>(
-    store: &S,
-    foreign: &Foreign,
-    now: Timestamp,
-) -> Result<Result<(), String>, PortError> {
-    let Foreign { spec, state } = foreign;
+pub(crate) async fn take_in<S: Store>(store: &S, foreign: &Foreign) -> Result<Result<(), String>, PortError> {
+    let state = &foreign.state;
     let (name, job_id) = (&state.job_name, &state.job_id);
     if store.submission(job_id).await?.is_none() {
         let known = store.job(name).await?;
@@ -28,7 +39,7 @@ pub(crate) async fn take_in<S: Store>(
         if known.as_ref().is_some_and(|job| job.head.claim.is_some()) {
             return Ok(Err(format!("{name} is being submitted; try again when it has a job id")));
         }
-        let claim = claim(spec, state, known.as_ref(), now);
+        let claim = claim(foreign, known.as_ref());
         match store.take_in(&claim, job_id).await? {
             RecordOutcome::Recorded | RecordOutcome::Known => {}
             RecordOutcome::Surplus | RecordOutcome::Unknown => {
@@ -36,22 +47,22 @@ pub(crate) async fn take_in<S: Store>(
             }
         }
     }
-    store.apply_state(state, now).await?;
+    store.apply_state(state, foreign.heard_at).await?;
     Ok(Ok(()))
 }
 
-fn claim(spec: &JobSpec, state: &JobState, known: Option<&Job>, now: Timestamp) -> NewClaim {
+fn claim(foreign: &Foreign, known: Option<&Job>) -> NewClaim {
     NewClaim {
-        spec: spec.clone(),
-        run_id: RunId::derive("adopted", state.job_id.as_str(), ""),
+        spec: foreign.spec.clone(),
+        run_id: foreign.run_id.clone(),
         replaces: known.and_then(|job| job.head.job_id.clone()),
         replaced_end: known.and_then(Job::state).and_then(TryEnd::of),
         job_queue: None,
         takes_over: None,
         resets_budget: true,
         on_sheet: false,
-        now,
-        expires_at: now,
+        now: foreign.submitted_at,
+        expires_at: foreign.submitted_at,
     }
 }
 
@@ -66,7 +77,8 @@ mod tests {
     fn foreign(job_id: &str, status: &str) -> Foreign {
         let told = serde_json::json!({"jobName": "job", "jobId": job_id, "status": status});
         let detail: crate::events::JobDetail = serde_json::from_value(told).unwrap();
-        Foreign { spec: JobSpec::new(detail.job_name.clone(), "q", "d"), state: detail.state() }
+        let spec = JobSpec::new(detail.job_name.clone(), "q", "d");
+        Foreign::told(spec, detail.state(), Timestamp::from_millis(1_000))
     }
 
     #[tokio::test]
@@ -74,18 +86,18 @@ mod tests {
         let store = InMemoryJobStore::default();
         let (first, other) = (foreign("first", "RUNNING"), foreign("other", "RUNNING"));
         let now = Timestamp::from_millis(1_000);
-        let claim = claim(&first.spec, &first.state, None, now);
+        let claim = claim(&first, None);
         let ClaimOutcome::Granted(nonce) = store.claim(&claim).await.unwrap() else { panic!("not granted") };
-        let refused = take_in(&store, &other, now).await.unwrap().unwrap_err();
+        let refused = take_in(&store, &other).await.unwrap().unwrap_err();
         assert!(refused.contains("is being submitted"), "{refused}");
         assert!(store.release(&first.state.job_name, &nonce, None, now).await.unwrap());
 
-        take_in(&store, &first, now).await.unwrap().unwrap();
-        take_in(&store, &first, now).await.unwrap().unwrap();
+        take_in(&store, &first).await.unwrap().unwrap();
+        take_in(&store, &first).await.unwrap().unwrap();
         let job = store.job(&first.state.job_name).await.unwrap().unwrap();
         assert_eq!(job.head.job_id, Some(JobId::parse("first").unwrap()));
         assert_eq!((job.head.job_tries.len(), job.status()), (1, Some(JobStatus::Running)));
-        let refused = take_in(&store, &other, now).await.unwrap().unwrap_err();
+        let refused = take_in(&store, &other).await.unwrap().unwrap_err();
         assert!(refused.contains("is under way"), "{refused}");
     }
 
@@ -94,7 +106,7 @@ mod tests {
         let store = InMemoryJobStore::default();
         let first = foreign("first", "RUNNING");
         let now = Timestamp::from_millis(1_000);
-        let wanted = claim(&first.spec, &first.state, None, now);
+        let wanted = claim(&first, None);
         store.take_in(&wanted, &first.state.job_id).await.unwrap();
         let far = now.plus_millis(1_000 * 365 * 86_400_000);
         let claims = crate::ports::WorkLists::expired_claims(&store, far, None).await.unwrap();
@@ -102,7 +114,7 @@ mod tests {
         // The next call goes on, and the job is followed meanwhile.
         let job = store.job(&first.state.job_name).await.unwrap().unwrap();
         assert_eq!(job.status(), Some(JobStatus::Submitted));
-        take_in(&store, &first, now).await.unwrap().unwrap();
+        take_in(&store, &first).await.unwrap().unwrap();
         let job = store.job(&first.state.job_name).await.unwrap().unwrap();
         assert_eq!(job.status(), Some(JobStatus::Running));
     }
