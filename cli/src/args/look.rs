@@ -56,7 +56,7 @@ pub(crate) struct JobsArgs {
     /// Only jobs whose latest submission has this status
     #[arg(long)]
     pub(crate) status: Option<JobStatus>,
-    /// Also every try, array child and node
+    /// Also every try, array child and node, with their ids; TRIES tells of which try each is, as in #2
     #[arg(long)]
     pub(crate) submissions: bool,
 }
@@ -88,10 +88,10 @@ pub(crate) struct LogsArgs {
     /// Only the log of this submission or array child
     #[arg(long, value_name = "JOB_ID")]
     pub(crate) job_id: Option<String>,
-    /// Only the child of an array with this index
+    /// Only the child of an array with this index; exit code 4 where there is none
     #[arg(long, value_name = "INDEX")]
     pub(crate) child: Option<u32>,
-    /// Only Batch's n-th attempt of each submission
+    /// Only Batch's n-th attempt of each submission; exit code 4 where none has so many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
     /// Only what was written in the last so many seconds, minutes, hours or days, as in 90s, 10m, 2h, 1d

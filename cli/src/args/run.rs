@@ -53,6 +53,16 @@ impl EngineArgs {
     }
 }
 
+/// The seed of `--simulate`. What follows the option is taken for it, a job file too.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "a seed is a whole number from 0 to {}; a job file goes first: batchwright run {text} --simulate",
+            u64::MAX
+        )
+    })
+}
+
 fn runtime(text: &str) -> Result<RuntimeChoice, &'static str> {
     RuntimeChoice::parse(text).ok_or("docker, podman and auto are known")
 }
@@ -108,7 +118,7 @@ pub(crate) struct RunArgs {
     pub(crate) on_interrupt: OnInterrupt,
     /// Run nothing: let a simulation with this seed decide how each job ends, in virtual time. The
     /// state is thrown away at the end unless --state-dir is given
-    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
+    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0", value_parser = seed)]
     pub(crate) simulate: Option<u64>,
 }
 

@@ -16,7 +16,7 @@ use crate::output::table;
 use crate::selection::{for_each_job, tell_unreadable};
 
 pub(crate) async fn jobs<S: JobQueries + RunStore>(store: &S, args: &JobsArgs) -> Result<Exit, Failure> {
-    let mut shown = Shown::new(args.shown.output);
+    let mut shown = Shown::new(args.shown.output, args.submissions);
     match args.status {
         Some(status) if args.what.is_empty() => {
             show_all_with(store, status, args.submissions, &mut shown).await?;
@@ -76,19 +76,19 @@ async fn show<S: JobQueries>(
     .await
     .context("the submissions can't be read")?;
     job.head.sort_submissions(&mut found);
-    found.iter().try_for_each(|submission| shown.push(JobView::of_submission(submission)))
+    found.iter().try_for_each(|submission| shown.push(JobView::of_submission(&job.head, submission)))
 }
 
 /// Prints jobs as they come, or gathers them for a table.
 enum Shown {
     Records(Records<BufWriter<io::Stdout>>),
-    Table(Vec<JobView>),
+    Table { views: Vec<JobView>, with_submissions: bool },
 }
 
 impl Shown {
-    fn new(output: Output) -> Self {
+    fn new(output: Output, with_submissions: bool) -> Self {
         match output {
-            Output::Table => Self::Table(Vec::new()),
+            Output::Table => Self::Table { views: Vec::new(), with_submissions },
             output => Self::Records(Records::new(BufWriter::new(io::stdout()), output, "jobs")),
         }
     }
@@ -96,7 +96,7 @@ impl Shown {
     fn push(&mut self, view: JobView) -> Result<(), Failure> {
         match self {
             Self::Records(records) => records.push(&view).context("stdout")?,
-            Self::Table(views) => views.push(view),
+            Self::Table { views, .. } => views.push(view),
         }
         Ok(())
     }
@@ -104,8 +104,11 @@ impl Shown {
     fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Records(records) => records.finish(&serde_json::Map::new()).context("stdout")?,
-            Self::Table(views) if views.is_empty() => println!("no jobs"),
-            Self::Table(views) => println!("{}", table::rendered(table::jobs(&views))),
+            Self::Table { views, .. } if views.is_empty() => println!("no jobs"),
+            Self::Table { views, with_submissions: true } => {
+                println!("{}", table::rendered(table::submissions(&views)));
+            }
+            Self::Table { views, .. } => println!("{}", table::rendered(table::jobs(&views))),
         }
         Ok(())
     }

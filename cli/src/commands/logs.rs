@@ -47,6 +47,7 @@ pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>
     let mut printer = Printer::new(args, since, chosen.len() > 1);
     // Of what has ended nothing more comes; what has not is read on from where it was.
     let (mut ended, mut read, mut followed) = (BTreeSet::new(), BTreeSet::new(), FollowedLogs::default());
+    let mut attempts = 0;
     loop {
         let mut is_open = false;
         for job in &chosen {
@@ -56,6 +57,7 @@ pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>
                 if ended.contains(job_id) {
                     continue;
                 }
+                attempts = attempts.max(attempts_of(&submission));
                 printer.open(job.name(), job_id)?;
                 let print = |stream: &LogStream, event: &LogEvent| {
                     if is_of_attempt(&submission, stream, args.attempt) {
@@ -85,8 +87,39 @@ pub(crate) async fn logs<S: JobQueries + RunStore, L: LogSource, O: ObjectStore>
             *job = known.ok_or_else(|| super::no_such_job(job.name()))?;
         }
     }
+    is_there(args, &chosen, read.len(), attempts)?;
     printer.finish(&chosen, read.len())?;
     Ok(Exit::Well)
+}
+
+/// Errs where the child or the attempt that is asked for is not there, and says what is.
+fn is_there(args: &LogsArgs, jobs: &[Job], submissions: usize, attempts: usize) -> Result<(), Failure> {
+    let of = match jobs {
+        [job] => job.name().to_string(),
+        jobs => human::count(jobs.len() as u64, "job"),
+    };
+    let size = jobs.iter().filter_map(|job| Some(job.head.spec.array_properties.as_ref()?.size)).max();
+    let why = match (args.child.filter(|_| submissions == 0), args.attempt, size) {
+        (Some(child), _, None) => format!("{of}: no array, and so without a child {child}"),
+        (Some(child), _, Some(size)) if child >= size => {
+            format!("{of}: children have the indices 0 to {}, and none has {child}", size - 1)
+        }
+        (Some(child), _, Some(_)) => format!("{of}: nothing was heard of child {child} yet"),
+        (None, Some(attempt), _) if usize::try_from(attempt).unwrap_or(usize::MAX) > attempts => {
+            format!(
+                "{of}: no submission has an attempt {attempt}; {} so far",
+                human::count(attempts as u64, "attempt")
+            )
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::Broken(anyhow!(why)))
+}
+
+/// Batch's attempts of a submission, the one under way among them.
+fn attempts_of(submission: &Submission) -> usize {
+    let is_under_way = matches!(submission.state.status, JobStatus::Starting | JobStatus::Running);
+    submission.state.attempts.len() + usize::from(is_under_way)
 }
 
 async fn chosen<S: JobQueries + RunStore>(store: &S, args: &LogsArgs) -> Result<Vec<Job>, Failure> {

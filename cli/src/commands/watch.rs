@@ -35,10 +35,11 @@ pub(crate) async fn watch<S: JobQueries + RunStore>(
         loop {
             let started = Instant::now();
             let overview = look(store, &args.what, screen.is_terminal()).await?;
-            screen.show(&overview, SystemClock.now());
             if overview.has_ended() {
+                // Told once, on stdout.
                 return Ok::<_, Failure>(overview);
             }
+            screen.show(&overview, SystemClock.now());
             let is_attended = is_attended();
             if was_attended && !is_attended {
                 eprintln!("no process runs the jobs of this folder: run the job file again, and they go on");

@@ -23,6 +23,9 @@ pub(crate) struct JobView {
     pub(crate) exit_code: Option<i32>,
     /// The container's reason.
     pub(crate) reason: Option<String>,
+    /// Of one submission, child or node: the number of the job's try that it is of, from 1.
+    #[serde(rename = "try", skip_serializing_if = "Option::is_none")]
+    pub(crate) of_try: Option<u64>,
     pub(crate) job_tries: Vec<JobId>,
     /// Submissions before those of `jobTries`.
     #[serde(skip_serializing_if = "is_zero")]
@@ -101,9 +104,12 @@ impl JobView {
         }
     }
 
-    /// One submission, child or node.
-    pub(crate) fn of_submission(submission: &Submission) -> JobView {
-        JobView { logs: submission.logs.clone(), ..Self::of_state(&submission.state) }
+    /// One submission, child or node, of a job.
+    pub(crate) fn of_submission(head: &JobHead, submission: &Submission) -> JobView {
+        let root = submission.state.job_id.root();
+        let place = head.job_tries.iter().position(|job_id| *job_id == root);
+        let of_try = place.map(|place| u64::from(head.earlier_tries) + place as u64 + 1);
+        JobView { of_try, logs: submission.logs.clone(), ..Self::of_state(&submission.state) }
     }
 
     fn of_state(state: &JobState) -> JobView {
@@ -116,6 +122,7 @@ impl JobView {
             cause: state.cause(),
             exit_code: state.exit_code,
             reason: state.reason.clone(),
+            of_try: None,
             job_tries: Vec::new(),
             earlier_tries: 0,
             tries: Vec::new(),
@@ -147,6 +154,7 @@ impl JobView {
             cause: None,
             exit_code: None,
             reason: None,
+            of_try: None,
             job_tries: Vec::new(),
             earlier_tries: 0,
             tries: Vec::new(),

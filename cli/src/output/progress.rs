@@ -1,12 +1,13 @@
 //! What is shown while jobs run on this machine: an overview on a terminal, a line a change elsewhere. On stderr.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use batchwright::domain::{JobId, JobName, JobState, Timestamp};
+use batchwright::domain::plan::Skip;
+use batchwright::domain::{JobId, JobName, JobState, JobStatus, Timestamp};
 use batchwright::local::{Observer, StateDir};
 use batchwright::ports::{Clock, SystemClock};
 use batchwright::use_cases::record_state::Recorded;
@@ -96,10 +97,16 @@ struct Board {
 struct Seen {
     /// What has ended, and the arrays under way.
     ended: Overview,
-    /// Submissions under way by their ids, without children and nodes.
+    /// Submissions under way by their ids, without children and nodes, those of other runs among them.
     open: HashMap<JobId, Sight>,
-    /// Jobs that were submitted.
-    submitted: u64,
+    /// Jobs that the run waits for, by their names: it has submitted them, or found them in flight.
+    waited_for: HashSet<String>,
+    /// Ends of jobs of which the run has told no line. Those of other runs stay here.
+    untold: HashMap<String, (JobId, Sight)>,
+    /// Submissions of such jobs that were followed by another.
+    retried: HashSet<JobId>,
+    /// Jobs that the run has waited for, or does.
+    taken_on: u64,
     latest: Timestamp,
     block: String,
     drawn: Option<Instant>,
@@ -123,17 +130,28 @@ impl Seen {
 
     fn overview(&self) -> Overview {
         let mut overview = self.ended.clone();
-        let not_ended = self.submitted.saturating_sub(overview.counts.total());
-        overview.open = not_ended.max(self.open.len() as u64);
-        self.open.values().for_each(|sight| overview.note(sight));
+        overview.open = self.waited_for.len() as u64;
+        let own = self.open.values().filter(|sight| self.waited_for.contains(&sight.name));
+        own.for_each(|sight| overview.note(sight));
         overview
     }
 
     fn reported(&mut self, line: &ReportLine) {
-        if line.outcome == ReportOutcome::Submitted {
-            self.submitted += 1;
-        } else {
+        let Some(name) = line.job_name.as_ref().filter(|_| is_waited_for(line)) else {
             self.ended.passed_over += 1;
+            return;
+        };
+        self.taken_on += 1;
+        // An earlier submission may have ended too, while the job was taken up.
+        let is_its_end = |ended: &JobId| match &line.job_id {
+            Some(submitted) => ended == submitted || self.retried.contains(submitted),
+            None => true,
+        };
+        match self.untold.remove(name.as_str()).filter(|(ended, _)| is_its_end(ended)) {
+            Some((_, sight)) => self.ended.note(&sight),
+            None => {
+                self.waited_for.insert(name.to_string());
+            }
         }
     }
 
@@ -148,11 +166,29 @@ impl Seen {
             return;
         }
         self.open.remove(&state.job_id);
-        if let Recorded::Ended(end) = recorded
-            && !end.is_child
-        {
-            self.ended.note(&sight);
+        match recorded {
+            Recorded::Ended(end) if !end.is_child => {
+                if self.waited_for.remove(&sight.name) {
+                    self.ended.note(&sight);
+                } else {
+                    self.untold.insert(sight.name.clone(), (state.job_id.clone(), sight));
+                }
+            }
+            Recorded::Resubmitted(_) if !self.waited_for.contains(&sight.name) => {
+                self.retried.insert(state.job_id.clone());
+            }
+            _ => {}
         }
+    }
+}
+
+/// Whether a run waits for the job of a line: it has submitted it, or left it alone because it is in flight.
+fn is_waited_for(line: &ReportLine) -> bool {
+    let mut in_flight = JobStatus::ALL.into_iter().map(Skip::InFlight).chain([Skip::Recovering]);
+    match line.outcome {
+        ReportOutcome::Submitted => true,
+        ReportOutcome::Skipped => in_flight.any(|skip| line.reason == Some(skip.to_string())),
+        _ => false,
     }
 }
 
@@ -174,7 +210,7 @@ impl Board {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             change(&mut seen);
             let ended = seen.ended.passed_over + seen.ended.counts.total();
-            (ended.max(seen.submitted + seen.ended.passed_over), ended)
+            (seen.ended.passed_over + seen.taken_on, ended)
         };
         // Not under the lock, which drawing takes.
         self.bar.set_length(total);
@@ -211,9 +247,11 @@ impl Drop for Board {
 
 #[cfg(test)]
 mod tests {
-    use batchwright::domain::{JobStatus, RunId};
+    use batchwright::domain::retry::Again;
+    use batchwright::domain::{Cause, RunId};
     use batchwright::events::JobEnded;
     use batchwright::ports::Applied;
+    use batchwright::use_cases::record_state::Resubmission;
 
     use super::*;
 
@@ -222,8 +260,14 @@ mod tests {
         JobState { status, ..JobState::submitted(name, id, None) }
     }
 
-    fn line(outcome: ReportOutcome) -> ReportLine {
-        ReportLine { line: 1, job_name: None, outcome, job_id: None, reason: None }
+    fn line(name: &str, outcome: ReportOutcome, id: Option<&str>, reason: Option<Skip>) -> ReportLine {
+        let job_id = id.map(|id| JobId::parse(id).unwrap());
+        let (job_name, reason) = (JobName::parse(name).ok(), reason.map(|skip| skip.to_string()));
+        ReportLine { line: 1, job_name, outcome, job_id, reason }
+    }
+
+    fn submitted(name: &str, id: &str) -> ReportLine {
+        line(name, ReportOutcome::Submitted, Some(id), None)
     }
 
     fn end(state: &JobState) -> Recorded {
@@ -247,9 +291,9 @@ mod tests {
     fn a_run_is_kept_account_of_from_what_is_told() {
         let noted = Recorded::Noted(Applied::Applied);
         let mut seen = Seen::default();
-        for outcome in [ReportOutcome::Submitted, ReportOutcome::Submitted, ReportOutcome::Skipped] {
-            seen.reported(&line(outcome));
-        }
+        seen.reported(&submitted("one", "a"));
+        seen.reported(&submitted("two", "b"));
+        seen.reported(&line("three", ReportOutcome::Skipped, None, Some(Skip::Succeeded)));
         seen.changed(&state("one", "a", JobStatus::Running), &noted);
         seen.changed(&state("two", "b", JobStatus::Running), &noted);
         // A child counts with its array.
@@ -264,5 +308,53 @@ mod tests {
         let done = state("one", "a", JobStatus::Succeeded);
         seen.changed(&done, &end(&done));
         assert_eq!((seen.overview().open, seen.open.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_a_run_took_up_counts_once_and_what_is_of_other_runs_does_not() {
+        let noted = Recorded::Noted(Applied::Applied);
+        let mut seen = Seen::default();
+        // Left by an earlier run of the file: one has ended meanwhile and is submitted again, one goes on, one ends before
+        // its line is told.
+        let failed = state("again", "a-1", JobStatus::Failed);
+        seen.changed(&failed, &end(&failed));
+        seen.changed(&state("goes-on", "b-1", JobStatus::Running), &noted);
+        let done = state("quick", "c-1", JobStatus::Succeeded);
+        seen.changed(&done, &end(&done));
+        // Of another file.
+        seen.changed(&state("other", "x-1", JobStatus::Running), &noted);
+        let other = state("others", "y-1", JobStatus::Failed);
+        seen.changed(&other, &end(&other));
+        assert_eq!(seen.overview().total(), 0, "no line was told");
+        let in_flight =
+            |name| line(name, ReportOutcome::Skipped, None, Some(Skip::InFlight(JobStatus::Running)));
+        seen.reported(&submitted("again", "a-2"));
+        seen.reported(&in_flight("goes-on"));
+        seen.reported(&in_flight("quick"));
+        seen.reported(&line("known", ReportOutcome::Skipped, None, Some(Skip::Succeeded)));
+        let overview = seen.overview();
+        assert_eq!(overview.line(), "3 jobs: 1 RUNNING, 1 SUCCEEDED, 1 skipped or refused");
+        assert_eq!((overview.open, seen.taken_on), (2, 3));
+        for (name, id) in [("again", "a-2"), ("goes-on", "b-1")] {
+            let done = state(name, id, JobStatus::Succeeded);
+            seen.changed(&done, &end(&done));
+        }
+        let overview = seen.overview();
+        assert_eq!(overview.line(), "4 jobs: 3 SUCCEEDED, 1 skipped or refused");
+        assert_eq!(overview.open, 0);
+    }
+
+    #[test]
+    fn a_job_that_was_tried_again_and_ended_before_its_line_is_told_counts_as_ended() {
+        let mut seen = Seen::default();
+        let lost = state("one", "a-1", JobStatus::Failed);
+        let again = Again { cause: Cause::HostLost, number: 2, of: 4 };
+        let job_id = JobId::parse("a-2").unwrap();
+        let again = Recorded::Resubmitted(Resubmission { job_id, again, job_queue: None });
+        seen.changed(&lost, &again);
+        let done = state("one", "a-2", JobStatus::Succeeded);
+        seen.changed(&done, &end(&done));
+        seen.reported(&submitted("one", "a-1"));
+        assert_eq!((seen.overview().line(), seen.overview().open), ("1 job: 1 SUCCEEDED".to_owned(), 0));
     }
 }

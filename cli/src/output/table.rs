@@ -26,18 +26,31 @@ pub(crate) fn table(headings: &[&str]) -> Table {
 pub(crate) fn jobs(views: &[JobView]) -> Table {
     let mut table = table(&["JOB", "STATUS", "EXIT", "TRIES", "WAITED", "RAN", "WHY"]);
     for view in views {
-        let none = || "-".to_owned();
-        table.add_row([
-            name(view),
-            status(view),
-            view.exit_code.map_or_else(none, |code| code.to_string()),
-            tries(view),
-            view.waited_ms.map_or_else(none, human::duration),
-            view.ran_ms.map_or_else(none, human::duration),
-            view.why(),
-        ]);
+        table.add_row([name(view)].into_iter().chain(cells(view)));
     }
     table
+}
+
+/// As [`jobs`], with the ids by which submissions, children and nodes are told apart.
+pub(crate) fn submissions(views: &[JobView]) -> Table {
+    let mut table = table(&["JOB", "JOB ID", "STATUS", "EXIT", "TRIES", "WAITED", "RAN", "WHY"]);
+    for view in views {
+        let job_id = view.job_id.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        table.add_row([name(view), job_id].into_iter().chain(cells(view)));
+    }
+    table
+}
+
+fn cells(view: &JobView) -> [String; 6] {
+    let none = || "-".to_owned();
+    [
+        status(view),
+        view.exit_code.map_or_else(none, |code| code.to_string()),
+        tries(view),
+        view.waited_ms.map_or_else(none, human::duration),
+        view.ran_ms.map_or_else(none, human::duration),
+        view.why(),
+    ]
 }
 
 /// An array that has not ended shows how far its children have come, as in `PENDING 3/12`.
@@ -61,7 +74,7 @@ fn name(view: &JobView) -> String {
 }
 
 /// Submissions, why those ended that were followed by another, and Batch's own attempts where there were
-/// several: as in `3 (HOST_LOST, TIMEOUT)`.
+/// several: as in `3 (HOST_LOST, TIMEOUT)`. One submission has the number of its try, as in `#2`.
 fn tries(view: &JobView) -> String {
     let replaced = view.tries.len().saturating_sub(1);
     let causes = view.tries[..replaced].iter().filter_map(|earlier| earlier.cause);
@@ -74,7 +87,8 @@ fn tries(view: &JobView) -> String {
         notes.push(format!("{} attempts", view.attempts));
     }
     let submissions = u64::from(view.earlier_tries) + view.job_tries.len() as u64;
-    if notes.is_empty() { submissions.to_string() } else { format!("{submissions} ({})", notes.join(", ")) }
+    let number = view.of_try.map_or_else(|| submissions.to_string(), |number| format!("#{number}"));
+    if notes.is_empty() { number } else { format!("{number} ({})", notes.join(", ")) }
 }
 
 /// The table as text, two blanks between its columns and none at the ends of its lines. What its cells hold comes

@@ -305,3 +305,55 @@ jobs:
     let ran = folder.run(&["run", "jobs.yaml", "--local", "--output", "json"]).json();
     assert_eq!((&ran["run"]["submitted"], &ran["run"]["rejected"]), (&1.into(), &4.into()), "{ran}");
 }
+
+#[test]
+fn submissions_are_told_apart_and_what_is_not_there_is_said() {
+    let folder = Folder::new();
+    folder.write(
+        "jobs.yaml",
+        "defaults: {jobQueue: q, jobDefinition: d}\njobs:\n  - {jobName: bad, command: ['false']}\n  - {jobName: parts, arrayProperties: {size: 2}, command: [echo, part]}\n",
+    );
+    for _ in 0..2 {
+        assert_eq!(folder.run(&["run", "jobs.yaml", "--local"]).code, Some(1));
+    }
+    let ids = folder.job("bad")["jobTries"].clone();
+    let table = folder.run(&["jobs", "bad", "parts", "--local", "--submissions"]).stdout;
+    let row =
+        |number: usize| -> Vec<&str> { table.lines().nth(number).unwrap().split_whitespace().collect() };
+    assert_eq!(row(0)[..5], ["JOB", "JOB", "ID", "STATUS", "EXIT"]);
+    assert_eq!(row(1)[..5], ["bad", ids[1].as_str().unwrap(), "FAILED", "1", "2"]);
+    assert_eq!(row(2)[..5], ["bad", ids[0].as_str().unwrap(), "FAILED", "1", "#1"]);
+    assert_eq!((row(4)[0], row(4)[4]), ("parts:0", "#1"), "{table}");
+    let told = folder.run(&["jobs", "bad", "--local", "--submissions", "--output", "json"]).json();
+    assert_eq!((&told["jobs"][0]["try"], &told["jobs"][1]["try"]), (&serde_json::Value::Null, &1.into()));
+
+    for (args, why) in [
+        (["parts", "--child", "2"], "parts: children have the indices 0 to 1, and none has 2"),
+        (["bad", "--child", "0"], "bad: no array, and so without a child 0"),
+        (["bad", "--attempt", "2"], "bad: no submission has an attempt 2; 1 attempt so far"),
+        (["*", "--child", "7"], "2 jobs: children have the indices 0 to 1, and none has 7"),
+    ] {
+        let told = folder.run(&[&["logs", "--local"], &args[..]].concat());
+        assert!(told.code == Some(4) && told.stderr.contains(why), "{told:?}");
+    }
+    let there = folder.run(&["logs", "parts", "--local", "--child", "1", "--attempt", "1"]);
+    assert_eq!((there.code, there.stdout.as_str()), (Some(0), "part\n"), "{there:?}");
+    let some = folder.run(&["logs", "*", "--local", "--child", "1"]);
+    assert_eq!((some.code, some.stdout.as_str()), (Some(0), "parts:1 | part\n"), "{some:?}");
+}
+
+#[test]
+fn the_last_line_of_a_watch_comes_once_and_a_file_is_no_seed() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", "[{jobName: a, jobQueue: q, jobDefinition: d, command: ['true']}]");
+    let simulated = folder.run(&["run", "--local", "--simulate", "jobs.yaml"]);
+    assert_eq!(simulated.code, Some(2), "{simulated:?}");
+    assert!(simulated.stderr.contains("goes first: batchwright run jobs.yaml --simulate"), "{simulated:?}");
+    assert_eq!(folder.run(&["run", "jobs.yaml", "--local"]).code, Some(0));
+    let watched = folder.run(&["watch", "--local"]);
+    assert_eq!(
+        (watched.stdout.as_str(), watched.stderr.as_str()),
+        ("1 job: 1 SUCCEEDED\n", ""),
+        "{watched:?}"
+    );
+}

@@ -141,7 +141,23 @@ fn ctrl_c_cancels_a_run_that_was_started_so() {
     assert!(ended.stderr.contains("cancelling the run run-"), "{ended:?}");
     assert!(ended.stderr.contains("was cancelled: interrupted with Ctrl-C"), "{ended:?}");
     assert_eq!(ended.json()["counts"]["FAILED"], 5, "{ended:?}");
-    assert_eq!(only_run(&folder)["state"], "CANCELLED");
+    let run = only_run(&folder);
+    assert_eq!((&run["state"], &run["end"]["outcome"]), (&"CANCELLED".into(), &"CANCELLED".into()), "{run}");
+}
+
+#[test]
+fn a_run_that_is_cancelled_without_a_process_has_its_end_at_once() {
+    let folder = Folder::new();
+    folder.write("jobs.yaml", WAITING);
+    let mut running = folder.start(RUN);
+    wait_until_under_way(&folder);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let run_id = only_run(&folder)["runId"].as_str().unwrap().to_owned();
+    let asked = folder.run(&["terminate", &run_id, "--local", "--yes"]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let run = only_run(&folder);
+    assert_eq!((&run["state"], &run["end"]["failed"]), (&"CANCELLED".into(), &5.into()), "{run}");
 }
 
 #[test]

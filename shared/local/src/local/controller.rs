@@ -9,7 +9,7 @@ use super::observer::Silent;
 use super::of_their_runs::OfTheirRuns;
 use super::pump::Pump;
 use super::state_dir::{StateDir, StateDirLock};
-use super::take_up::{stop_cancelled_runs, take_up};
+use super::take_up::{finish_runs, take_up};
 use crate::Gathering as _;
 use crate::directory::DirectoryObjectStore;
 use crate::domain::limits::DESCRIBE_JOBS_MAX;
@@ -201,9 +201,9 @@ impl<C: Clock + Clone + 'static> Controller<C> {
         Ok(())
     }
 
-    /// Ends the cancellation of runs none of whose jobs is under way any more.
+    /// Ends the cancellation of runs none of whose jobs is under way any more, and the runs with it.
     pub async fn finish_cancelled_runs(&self) -> Result<(), LocalError> {
-        Ok(stop_cancelled_runs(&self.store, &self.engine, &self.clock).await?)
+        Ok(finish_runs(&self.store, &self.engine, &self.clock).await?)
     }
 }
 

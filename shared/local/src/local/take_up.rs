@@ -24,7 +24,7 @@ const AT_START: ReconcilePolicy = ReconcilePolicy {
 };
 
 /// Goes on with runs that somebody has cancelled.
-pub(super) async fn stop_cancelled_runs<S: JobStore + RunStore, E: JobEngine>(
+async fn stop_cancelled_runs<S: JobStore + RunStore, E: JobEngine>(
     store: &S,
     engine: &E,
     clock: &impl Clock,
@@ -43,6 +43,20 @@ pub(super) async fn stop_cancelled_runs<S: JobStore + RunStore, E: JobEngine>(
     }
 }
 
+/// Goes on with cancelled runs, and ends the runs whose jobs have all ended.
+pub(super) async fn finish_runs<S: JobStore + RunStore, E: JobEngine>(
+    store: &S,
+    engine: &E,
+    clock: &impl Clock,
+) -> Result<(), PortError> {
+    stop_cancelled_runs(store, engine, clock).await?;
+    let mut ended = 0;
+    end_runs(store, &NoBus, clock, 0, &mut ended, |run_id, error| {
+        warn!(run.id = %run_id, %error, "its end is not written yet");
+    })
+    .await
+}
+
 /// Takes up what was left behind: claims, submissions without news, ends not followed up, logs.
 pub(super) async fn take_up<S, E, P, C, L, O>(
     pump: &Pump<'_, S, E, P, C, L, O>,
@@ -57,12 +71,7 @@ where
 {
     let done = reconcile(&pump.recorder, &AT_START).await?;
     let Recorder { store, engine, clock, .. } = pump.recorder;
-    stop_cancelled_runs(store, engine, clock).await?;
-    let mut ended = 0;
-    end_runs(store, &NoBus, clock, 0, &mut ended, |run_id, error| {
-        warn!(run.id = %run_id, %error, "its end is not written yet");
-    })
-    .await?;
+    finish_runs(store, engine, clock).await?;
     if pump.logs.is_none() {
         return Ok(done);
     }

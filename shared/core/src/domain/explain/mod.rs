@@ -82,7 +82,13 @@ pub fn blocking<'a>(facts: &Facts<'a>) -> Option<&'a str> {
 pub fn again(facts: &Facts<'_>) -> String {
     let job = facts.job;
     let Some(state) = job.state().filter(|state| state.status.is_terminal()) else {
-        return "it has not ended".to_owned();
+        let told = match (job.state(), &job.head.claim, &job.head.refusal) {
+            (Some(_), ..) => "it has not ended",
+            (None, Some(_), _) => "it is being submitted",
+            (None, None, Some(_)) => "it is not submitted again by itself: its submission was refused",
+            (None, None, None) => "nothing of it was submitted",
+        };
+        return told.to_owned();
     };
     if facts.run_is_cancelled {
         return "it is not submitted again: its run was cancelled".to_owned();
@@ -285,6 +291,13 @@ mod tests {
 
     #[test]
     fn whether_it_is_tried_again_comes_with_its_reason() {
+        let mut unsubmitted = job(None, |_| ());
+        assert_eq!(again(&facts(&unsubmitted, None)), "nothing of it was submitted");
+        unsubmitted.head.refusal = Some("no such queue".to_owned());
+        let refused = "it is not submitted again by itself: its submission was refused";
+        assert_eq!(again(&facts(&unsubmitted, None)), refused);
+        let running = job(Some(JobStatus::Running), |_| ());
+        assert_eq!(again(&facts(&running, None)), "it has not ended");
         let lost = job(Some(JobStatus::Failed), |state| {
             state.status_reason = Some("Host EC2 (instance i-1) terminated.".to_owned());
         });

@@ -217,7 +217,8 @@ impl Situation {
                     "Explain the job that it depends on; once that one succeeds, run both again."
                 }
                 Cause::Child => {
-                    "Look at the children that failed; `batchwright rerun JOB` runs the array again."
+                    "Look at the children that failed; `batchwright rerun JOB` runs the array again, and with `--failed \
+                     --children` these children alone, if the job has \"resubmitChildren\": true."
                 }
                 Cause::Configuration => {
                     "Mend what the reason names: requirements, roles, the definition, the queue."
