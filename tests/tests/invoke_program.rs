@@ -87,19 +87,31 @@ async fn lists_come_from_files_and_standard_input_and_results_go_to_a_file() -> 
 #[tokio::test]
 async fn what_is_wrong_with_the_command_line_is_said_before_anything_is_invoked() -> anyhow::Result<()> {
     let server = Loopback::start([Reply::new(200, "1")]).await?;
+    let folder = tempfile::tempdir()?;
+    let [packed, torn] =
+        ["list.jsonl.zst", "list.jsonl.gz"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&packed, b"\x28\xB5\x2F\xFD\x04\x00\x11\x00\x00 breaks off")?;
+    std::fs::write(&torn, b"\x1F\x8B\x08\x00\x00")?;
     for (args, code, expected) in [
         (&["task"][..], 2, "--payloads <FILE>"),
         (&["task", "--payload", "{"], 2, "--payload {: not JSON: "),
-        (&["a b", "--payload", "1"], 2, "functionName: \"a b\" is no function"),
-        (&["task", "--payload", "1", "--concurrency", "0"], 2, "concurrency: must be a whole number from 1"),
-        (&["task", "--payload", "1", "--type", "Sync"], 2, "unknown variant `Sync`"),
-        (&["task", "--payload", "1", "--client-context", "x"], 2, "clientContext: not base64"),
+        (&["a b", "--payload", "1"], 2, "FUNCTION: \"a b\" is no function"),
+        (
+            &["task", "--payload", "1", "--concurrency", "0"],
+            2,
+            "--concurrency: must be a whole number from 1",
+        ),
+        (&["task", "--payload", "1", "--type", "Sync"], 2, "invalid value 'Sync' for '--type <TYPE>'"),
+        (&["task", "--payload", "1", "--client-context", "x"], 2, "--client-context: not base64"),
         (
             &["task", "--payloads", "-", "--tolerated", "5%"],
             2,
             "--tolerated: a part of all needs the list's length",
         ),
         (&["task", "--payloads", "/nowhere/list.jsonl"], 3, "/nowhere/list.jsonl: No such file"),
+        (&["task", "--payloads", "/tmp"], 3, "/tmp: is a folder; name a file"),
+        (&["task", "--payloads", &packed], 3, "is compressed by zstd"),
+        (&["task", "--payloads", &torn], 3, "the gzip data is damaged"),
     ] {
         let ended = program(server.endpoint_url(), args, "").await?;
         assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);

@@ -25,7 +25,8 @@ pub(crate) struct InvokeArgs {
     #[arg(long, value_name = "JSON", conflicts_with = "payloads")]
     pub(crate) payload: Vec<String>,
     /// How each is invoked: RequestResponse, Event or DryRun
-    #[arg(long = "type", value_name = "TYPE", default_value = "RequestResponse")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "RequestResponse", hide_possible_values = true,
+          value_parser = ["RequestResponse", "Event", "DryRun"])]
     pub(crate) invocation_type: String,
     /// What the function is told about its caller: a JSON object, or one in base64
     #[arg(long, value_name = "JSON")]

@@ -57,7 +57,9 @@ impl Remote {
             false => connect(&self.connection).await,
         };
         let client = if self.is_accelerated { accelerated_s3_client(&config) } else { s3_client(&config) };
-        let buckets = S3Buckets::new(client).called_by(self.caller);
+        // A profile that is not there refuses whoever asks for its credentials.
+        let is_anonymous = self.caller.is_anonymous && config.credentials_provider().is_none();
+        let buckets = S3Buckets::new(client).called_by(Caller { is_anonymous, ..self.caller });
         match &self.journal {
             Some(journal) => buckets.with_journal(Arc::clone(journal) as _),
             None => buckets,

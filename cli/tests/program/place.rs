@@ -159,6 +159,7 @@ fn a_profile_that_is_not_there_is_refused_whatever_the_environment_holds() {
     for (args, code) in [
         (&["runs", "--stack", "x", "--profile", "nosuch"][..], 4),
         (&["s3", "load", "s3://bucket/a.json", "--profile", "nosuch"], 1),
+        (&["s3", "load", "s3://bucket/a.json", "--profile", "nosuch", "--no-sign-request"], 1),
     ] {
         let mut command = with_keys_and_profiles(&folder, args);
         command.env_remove("AWS_REGION");

@@ -117,7 +117,12 @@ fn standard_input() -> Result<File, Failure> {
 
 async fn file(path: &str) -> Result<BufReader<File>, Failure> {
     let opened = File::open(path).await;
-    let file = opened.map_err(|error| Failure::Rejected(format!("{path}: {error}")))?;
+    let refused = |why: &dyn std::fmt::Display| Failure::Rejected(format!("{path}: {why}"));
+    let file = opened.map_err(|error| refused(&error))?;
+    // A folder can be opened, and errs when it is read.
+    if file.metadata().await.is_ok_and(|found| found.is_dir()) {
+        return Err(refused(&"is a folder; name a file of JSON Lines"));
+    }
     Ok(BufReader::with_capacity(READ_BUFFER_BYTES, file))
 }
 

@@ -37,7 +37,7 @@ const OTHER_FILES: u64 = 100;
 
 pub(crate) async fn invoke(args: &InvokeArgs) -> Result<Exit, Failure> {
     let call = call::of(args)?;
-    let terms = call.terms(&Targets::any()).map_err(usage)?;
+    let terms = call.terms(&Targets::any()).map_err(|error| call::by_option(&error))?;
     allow_files(terms.ceiling);
     let connection = Connection {
         region: args.region.clone(),

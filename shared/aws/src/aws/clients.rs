@@ -72,7 +72,8 @@ fn loader(connection: &Connection) -> ConfigLoader {
 }
 
 /// The same without credentials, for public data, and without asking the machine's metadata service for a Region:
-/// us-east-1 where none is given, from where each bucket's own is found.
+/// us-east-1 where none is given, from where each bucket's own is found. A profile that is named and not there has
+/// credentials after all, which refuse every call.
 #[cfg(feature = "s3")]
 pub async fn connect_unsigned(connection: &Connection) -> SdkConfig {
     use aws_config::environment::region::EnvironmentVariableRegionProvider;
@@ -86,7 +87,12 @@ pub async fn connect_unsigned(connection: &Connection) -> SdkConfig {
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(profile.build())
         .or_else(Region::from_static(FALLBACK_REGION));
-    loader(connection).region(region).no_credentials().load().await
+    let found = loader(connection).region(region).no_credentials().load().await;
+    let Some(profile) = &connection.profile else { return found };
+    match super::profile::refusing(profile).await {
+        Some(refusing) => found.into_builder().credentials_provider(refusing).build(),
+        None => found,
+    }
 }
 
 /// Where S3 is asked if no Region is given: it tells each bucket's own.

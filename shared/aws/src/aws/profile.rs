@@ -33,13 +33,9 @@ const OF_CREDENTIALS: &[&str] = &[
 ///
 /// A profile that holds no credentials, but a Region, takes those of the container or the instance, as with the AWS CLI.
 pub(super) async fn credentials(name: &str, found: &SdkConfig) -> SharedCredentialsProvider {
-    let (files, environment) = (Fs::real(), Env::real());
-    let set = profile::load(&files, &environment, &Default::default(), Some(name.to_owned().into())).await;
-    let holds_credentials = match set.as_ref().map(|set| set.get_profile(name)) {
-        Ok(None) => return SharedCredentialsProvider::new(Unknown(UnknownProfile::of(name, &environment))),
-        Ok(Some(profile)) => holds_credentials(profile),
-        // The provider reads the files again, and tells what is wrong with them.
-        Err(_) => true,
+    let holds_credentials = match looked_up(name).await {
+        Found::Nothing(refusing) => return refusing,
+        Found::Profile { holds_credentials } => holds_credentials,
     };
     let mut settings = ProviderConfig::without_region()
         .with_region(found.region().cloned())
@@ -58,6 +54,34 @@ pub(super) async fn credentials(name: &str, found: &SdkConfig) -> SharedCredenti
         .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&settings).build())
         .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&settings).build());
     SharedCredentialsProvider::new(chain)
+}
+
+/// Refuses every call where a profile is not there; `None` where it is, with or without credentials.
+#[cfg(feature = "s3")]
+pub(super) async fn refusing(name: &str) -> Option<SharedCredentialsProvider> {
+    match looked_up(name).await {
+        Found::Nothing(refusing) => Some(refusing),
+        Found::Profile { .. } => None,
+    }
+}
+
+enum Found {
+    Nothing(SharedCredentialsProvider),
+    Profile { holds_credentials: bool },
+}
+
+async fn looked_up(name: &str) -> Found {
+    let (files, environment) = (Fs::real(), Env::real());
+    let set = profile::load(&files, &environment, &Default::default(), Some(name.to_owned().into())).await;
+    match set.as_ref().map(|set| set.get_profile(name)) {
+        Ok(None) => {
+            let unknown = Unknown(UnknownProfile::of(name, &environment));
+            Found::Nothing(SharedCredentialsProvider::new(unknown))
+        }
+        Ok(Some(profile)) => Found::Profile { holds_credentials: holds_credentials(profile) },
+        // The provider reads the files again, and tells what is wrong with them.
+        Err(_) => Found::Profile { holds_credentials: true },
+    }
 }
 
 fn holds_credentials(profile: &Profile) -> bool {

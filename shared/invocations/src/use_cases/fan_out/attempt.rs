@@ -115,7 +115,9 @@ async fn fit<L: Ledger>(ledger: &L, terms: &Terms, item: &mut Sendable) -> Resul
         CallError::new(ErrorKind::Permanent, "PayloadTooLarge", message)
     };
     if terms.large_payloads == LargePayloads::Reject {
-        return Err(too_large("put it on S3 and pass its URI, or let largePayloads be REFERENCE"));
+        return Err(too_large(
+            "put it on S3 and pass its URI; the fan-out function does so where its call has \"largePayloads\": \"REFERENCE\"",
+        ));
     }
     match ledger.put_aside(&format!("payloads/{:012}.json", item.index), &item.prepared.payload).await {
         Ok(Some(uri)) => {

@@ -239,11 +239,19 @@ fn without_mark<'a>(name: &str, line: &'a [u8]) -> Result<&'a [u8], PortError> {
         tracing::warn!("{name}: begins with a byte order mark, which is left out");
         return Ok(rest);
     }
+    if line.starts_with(&ZSTD_MAGIC) {
+        let why =
+            format!("{name}: is compressed by zstd, which is not unpacked here; unpack it, or use gzip");
+        return Err(PortError::permanent(READ, why));
+    }
     if line.starts_with(b"\xFF\xFE") || line.starts_with(b"\xFE\xFF") {
         return Err(PortError::permanent(READ, format!("{name}: is UTF-16; write it as UTF-8")));
     }
     Ok(line)
 }
+
+/// How a zstd frame begins. Source: RFC 8878, section 3.1.1.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 const READ: &str = "read the list";
 

@@ -139,7 +139,7 @@ impl<L: Ledger, F: Future<Output = Landed>, S: Fn(Sendable, Tickets) -> F> Run<'
                 self.open.insert(index, open);
                 continue;
             }
-            let why = "the fan-out's time was over before the answer came";
+            let why = "the answer was not waited for: the fan-out's time was over, or somebody ended it";
             let unknown = ItemResult::unsent(index, ItemOutcome::Unknown, "AnswerLost", why);
             self.settle(ItemResult { attempts: open.attempts, ..unknown });
         }
