@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::granit_parser::{Event, Parser};
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Options};
 
@@ -99,17 +99,101 @@ pub fn reason(error: &Error, remedies: &Remedies) -> String {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default().trim();
             let words = first.split(" at line ").next().unwrap_or(first).trim_end_matches('.');
-            match error {
-                Error::Message { .. } => words.to_owned(),
-                // Of a comma too many the parser says that something broke off.
-                _ if words.contains("EOF while parsing an implicit flow mapping") => {
-                    "nothing stands before a comma; write the entry, or take the comma out".to_owned()
-                }
+            let known = OURS.iter().find(|(theirs, _)| words.contains(theirs));
+            match (error, known) {
+                (Error::Message { .. }, _) => words.to_owned(),
+                (_, Some((_, ours))) => (*ours).to_owned(),
                 _ => format!("{words}; correct what begins here, or put a text in quotes"),
             }
         }
     }
 }
+
+const ESCAPE: &str = "a text in double quotes has an escape that YAML does not have; write \\\\ for a backslash, or use single quotes";
+const TAB: &str = "a tab indents the line; indent it by spaces";
+const INDENTATION: &str = "the line does not begin in the column of its neighbours; correct its indentation";
+const UNFINISHED_TAG: &str = "the tag (!) is not whole; write the value itself, or put the text in quotes";
+const DIRECTIVE: &str = "the line is a directive (%) that is not read; take it out, or put a text in quotes";
+const BREAKS_OFF: &str = "the document breaks off; write what is missing";
+
+/// What the parser says, as a part of its sentence, and what we say instead. The first that fits counts.
+const OURS: &[(&str, &str)] = &[
+    // Of a comma too many the parser says that something broke off.
+    (
+        "EOF while parsing an implicit flow mapping",
+        "nothing stands before a comma; write the entry, or take the comma out",
+    ),
+    ("unexpected EOF", BREAKS_OFF),
+    ("unexpected eof", BREAKS_OFF),
+    (
+        "mapping values are not allowed in this context",
+        "a colon makes a key of what can't be one; put a text with a colon in quotes, or correct the line's indentation",
+    ),
+    ("illegal placement of ':'", "a colon stands where no key is before it; put the text in quotes"),
+    ("simple key expected ':'", "a key has no colon after it; write it, or put the text in quotes"),
+    ("simple key is no longer valid", "a key has no colon on its line; write it, or put the text in quotes"),
+    ("mapping keys are not allowed in this context", "no key can stand here; begin a line with it"),
+    (
+        "block sequence entries are not allowed in this context",
+        "an entry of a list (-) begins a line of its own; write it there, or put the text in quotes",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "the list goes on with what is no entry; begin the line with \"- \", or correct its indentation",
+    ),
+    (
+        "did not find expected key",
+        "no key stands where one must; write \"key: value\", or correct the line's indentation",
+    ),
+    ("unclosed bracket", "the bracket that begins here is not closed; close it, or put the text in quotes"),
+    ("misplaced bracket", "the bracket closes nothing; take it out, or put the text in quotes"),
+    ("mismatched bracket", "the bracket closes one of another kind; correct one of the two"),
+    (
+        "did not find expected ',' or '}'",
+        "no comma stands between two entries; write it, or close the bracket",
+    ),
+    ("expected ',' or ']'", "no comma stands between two entries; write it, or close the bracket"),
+    ("unclosed quote", "the quote that begins here is not closed; close it"),
+    (
+        "invalid trailing content after",
+        "something stands behind a text in quotes; put all of it in the quotes",
+    ),
+    (
+        "a quoted scalar, found unexpected document indicator",
+        "the quote before this line is not closed; close it",
+    ),
+    ("unknown escape character", ESCAPE),
+    ("hexadecimal number", ESCAPE),
+    ("surrogate", ESCAPE),
+    ("Unicode character escape", ESCAPE),
+    ("unexpected character", "no value can begin with this character; put the text in quotes"),
+    ("plain scalar cannot start with '-'", "no value can begin so; put the text in quotes"),
+    ("found a tab", TAB),
+    ("tabs disallowed", TAB),
+    ("tab cannot be used as indentation", TAB),
+    ("cannot start with a tab", TAB),
+    ("found extremely long version number", DIRECTIVE),
+    ("YAML major version", "only YAML 1 is read; take the line out"),
+    ("irective", DIRECTIVE),
+    ("an anchor or alias", "no name stands behind & or *; write it, or put the text in quotes"),
+    ("unsupported tag `!!", "the value is not of the type that its tag says; correct one of them"),
+    ("handle wasn't declared", UNFINISHED_TAG),
+    ("tag", UNFINISHED_TAG),
+    ("scanning TAG", UNFINISHED_TAG),
+    ("wrongly indented line in block scalar", INDENTATION),
+    (
+        "scanning a block scalar",
+        "behind | or > stands nothing but -, + and a digit; begin the text on the next line",
+    ),
+    ("comments must be separated", "no blank stands before #; write it, or put the text in quotes"),
+    ("comment intercepting", "a comment (#) stands within a text of several lines; take it out"),
+    ("expected whitespace", "a blank is missing; write it, or put the text in quotes"),
+    ("after document end marker", "something stands behind \"...\"; take it out"),
+    ("invalid indentation", INDENTATION),
+    ("BOM must not appear", "a byte order mark stands within the document; take it out"),
+    ("expected node content", "a value is missing or can't begin so; write it, or put the text in quotes"),
+    ("unexpected end of plain scalar", BREAKS_OFF),
+];
 
 /// Returns where an error stands in a text: the line from 1, and the column in characters from 1.
 pub fn place(error: &Error, text: &str) -> Option<(u64, u64)> {
@@ -151,6 +235,22 @@ fn repeated_key(text: &str) -> Option<(u64, u64)> {
     None
 }
 
+/// Whether the text ends within a block scalar (`|`, `>`) whose last line has no line break. The parser adds one, and so does
+/// its value; YAML keeps no break that is not there (1.2.2, 8.1.1.2). Such a scalar is the last value of its document, which
+/// must be one that was read.
+pub fn ends_without_break(text: &str) -> bool {
+    let last_line = text.rsplit('\n').next().unwrap_or_default();
+    if last_line.trim().is_empty() || !text.contains(['|', '>']) {
+        return false;
+    }
+    let events = Parser::new_from_str(text).map_while(Result::ok);
+    let scalar = events.filter(|(event, _)| matches!(event, Event::Scalar(..))).last();
+    scalar.is_some_and(|(event, span)| {
+        let is_block = matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
+        is_block && span.end.index() >= text.chars().count()
+    })
+}
+
 /// A tag that is not read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ForeignTag {
@@ -165,6 +265,8 @@ pub struct ForeignTag {
 /// Finds the first tag of a document that is none of the core schema's: `!!str`, `!!int`, `!!float`, `!!bool`,
 /// `!!null`, `!!seq`, `!!map`, and `!`, which makes a text of a scalar.
 ///
+/// A text that `!!null` is said of is found too: the parser makes null of it.
+///
 /// The parser drops the others: `!Ref Queue` would be the text `Queue`, and `!Sub "${Stage}-job"` a text that was
 /// never filled in. The document must be one that was read, because only that is known to be within its budget.
 pub fn foreign_tag(text: &str) -> Option<ForeignTag> {
@@ -174,6 +276,14 @@ pub fn foreign_tag(text: &str) -> Option<ForeignTag> {
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
         let Some(tag) = event.tag() else { continue };
         let spelled = tag.to_string();
+        let at = span.tag_start().unwrap_or(span.start);
+        if let ("tag:yaml.org,2002:null", Event::Scalar(value, ..)) = (&*spelled, &event)
+            && !["", "~", "null", "Null", "NULL"].contains(&&**value)
+        {
+            // The parser makes null of any text.
+            let message = "the value is not of the type that its tag says; correct one of them".to_owned();
+            return Some(ForeignTag { line: at.line() as u64, column: at.col() as u64 + 1, message });
+        }
         if tag.is_yaml_core_schema() || spelled == "!" {
             continue;
         }
@@ -181,7 +291,6 @@ pub fn foreign_tag(text: &str) -> Option<ForeignTag> {
             Some(name) => format!("!!{name}"),
             None => spelled,
         };
-        let at = span.tag_start().unwrap_or(span.start);
         return Some(ForeignTag {
             line: at.line() as u64,
             column: at.col() as u64 + 1,
@@ -207,6 +316,37 @@ mod tests {
             ("&x a: *x\n*x : c", None),
         ] {
             assert_eq!(repeated_key(text), place, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_block_scalar_whose_last_line_has_no_break_is_told() {
+        for (text, ends_so) in [
+            ("a: |\n  text", true),
+            ("a: >-\n  text", true),
+            ("- >+\n  té\n  xt", true),
+            ("--- |\n text", true),
+            ("a: |\n  text\n", false),
+            ("a: |\n  text\n  ", false),
+            ("a: |\n  text\n...", false),
+            ("a: |\n  text\n# said", false),
+            ("a: |\n  text\nb: c", false),
+            ("a: b|c", false),
+            ("a: 'b > c'", false),
+        ] {
+            assert_eq!(ends_without_break(text), ends_so, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_null_is_not_tagged_so() {
+        for text in ["a: !!null", "a: !!null ~", "- !!null null\n- !!null ''", "!!null NULL"] {
+            assert_eq!(foreign_tag(text), None, "{text}");
+        }
+        for (text, place) in [("a: !!null x", (1, 4)), ("- 1\n- !!null 0", (2, 3)), ("!!null 'a'", (1, 1))] {
+            let found = foreign_tag(text).unwrap();
+            assert_eq!((found.line, found.column), place, "{text}");
+            assert!(found.message.contains("not of the type"), "{text}: {found:?}");
         }
     }
 

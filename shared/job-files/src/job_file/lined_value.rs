@@ -78,6 +78,20 @@ impl LinedValue {
         }
     }
 
+    /// Takes the line break from the end of the last value, where that is a text which ends in one.
+    pub(super) fn take_last_break(&mut self) {
+        match &mut self.data {
+            Data::Text(text) if text.ends_with('\n') => {
+                text.pop();
+            }
+            Data::List(items) => items.last_mut().into_iter().for_each(Self::take_last_break),
+            Data::Object(members) => {
+                members.last_mut().into_iter().for_each(|(_, value)| value.take_last_break());
+            }
+            Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => {}
+        }
+    }
+
     /// As in "a number".
     pub(super) fn kind(&self) -> &'static str {
         match self.data {

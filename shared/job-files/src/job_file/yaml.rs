@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, place, reason};
+use batchwright_yaml::{ForeignTag, Remedies, ends_without_break, foreign_tag, options, place, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
@@ -32,7 +32,13 @@ pub(super) fn parse(text: &str) -> Result<LinedValue, Problem> {
     })?;
     match foreign_tag(text) {
         Some(ForeignTag { line, message, .. }) => Err(Problem::at_line(line, message)),
-        None => Ok(node(tree)),
+        None => {
+            let mut root = node(tree);
+            if ends_without_break(text) {
+                root.take_last_break();
+            }
+            Ok(root)
+        }
     }
 }
 
@@ -146,6 +152,14 @@ mod tests {
         let node = parse("{a: yes, b: off, c: 0755, d: 1_000, e: 1.5, f: \"1\", g: -3}").unwrap();
         let expected = serde_json::json!({"a": "yes", "b": "off", "c": "0755", "d": "1_000", "e": 1.5, "f": "1", "g": -3});
         assert_eq!(node.to_json(), expected);
+    }
+
+    #[test]
+    fn a_text_block_at_the_end_has_the_line_breaks_that_it_has_in_the_file() {
+        for (text, value) in [("a: |\n  x\n  y", "x\ny"), ("a: |\n  x\n  y\n", "x\ny\n"), ("a: |-\n  x", "x")]
+        {
+            assert_eq!(parse(text).unwrap().text_of("a"), Some(value), "{text:?}");
+        }
     }
 
     #[test]

@@ -168,6 +168,20 @@ fn decode(text: &[u8], place: TextPosition) -> Result<String, Fault> {
 }
 
 impl ExactValue {
+    /// Takes the line break from the end of the last value, where that is a text which ends in one.
+    pub(super) fn take_last_break(&mut self) {
+        match self {
+            Self::Text(text) if text.ends_with('\n') => {
+                text.pop();
+            }
+            Self::List(items) => items.last_mut().into_iter().for_each(Self::take_last_break),
+            Self::Object(members) => {
+                members.last_mut().into_iter().for_each(|(_, value)| value.take_last_break());
+            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
+        }
+    }
+
     /// A member's value; of several the last.
     pub(super) fn get(&self, name: &str) -> Option<&ExactValue> {
         match self {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use batchwright_yaml::{ForeignTag, Remedies, foreign_tag, options, place, reason};
+use batchwright_yaml::{ForeignTag, Remedies, ends_without_break, foreign_tag, options, place, reason};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
@@ -39,6 +39,9 @@ pub(super) fn read(text: &str, max_bytes: usize) -> Result<ExactValue, Fault> {
         }
         None => {
             yaml_digits::restore(&mut tree, text)?;
+            if ends_without_break(text) {
+                tree.take_last_break();
+            }
             Ok(tree)
         }
     }

@@ -534,12 +534,12 @@ const BAD_FILES: &[(&str, &str, &str)] = &[
     (
         "x.yaml",
         "jobName: a\n  jobQueue: q\n",
-        "x.yaml: line 2: invalid YAML: mapping values are not allowed in this context; correct what begins here, or put a text in quotes",
+        "x.yaml: line 2: invalid YAML: a colon makes a key of what can't be one; put a text with a colon in quotes, or correct the line's indentation",
     ),
     (
         "x.yaml",
         "jobName: \"a\n",
-        "x.yaml: line 1: invalid YAML: unclosed quote; correct what begins here, or put a text in quotes",
+        "x.yaml: line 1: invalid YAML: the quote that begins here is not closed; close it",
     ),
     (
         "x.yaml",

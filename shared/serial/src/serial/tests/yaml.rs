@@ -253,13 +253,55 @@ fn yaml_that_has_no_json_is_refused_with_its_place() {
             "[,a]\n",
             "line 1, column 2 (byte 1): invalid YAML: nothing stands before a comma; write the entry, or take the comma out",
         ),
-        ("a: \"b\n", "unclosed quote; correct what begins here, or put a text in quotes"),
+        ("a: \"b\n", "invalid YAML: the quote that begins here is not closed; close it"),
+        ("a: !!null x\n", "line 1, column 4 (byte 3): the value is not of the type that its tag says"),
+        ("a: !!map [1]\n", "invalid YAML: the value is not of the type that its tag says"),
     ] {
         let message = refused(yaml, "yaml", "json");
         assert!(message.contains(expected), "{yaml}: {message}");
     }
     let deep = "[".repeat(200) + &"]".repeat(200);
     assert!(refused(&deep, "yaml", "json").contains("it grows too large or too deep"));
+}
+
+#[test]
+fn what_the_parser_finds_is_told_in_our_words_with_a_remedy() {
+    for (yaml, expected) in [
+        ("a:\n\t- b\n", "a tab indents the line; indent it by spaces"),
+        ("a: b: c\n", "a colon makes a key of what can't be one"),
+        ("a: [1, 2\n", "the bracket that begins here is not closed"),
+        ("a: ]\n", "the bracket closes nothing"),
+        ("a: [1}\n", "the bracket closes one of another kind"),
+        ("- a\nb: c\n", "the list goes on with what is no entry"),
+        ("a: 1\n- b\n", "no key stands where one must"),
+        ("? a\nb\n", "a key has no colon after it"),
+        ("a: @x\n", "no value can begin with this character"),
+        ("%YAML 3.0\n---\na: 1\n", "only YAML 1 is read"),
+        ("a: &\n", "no name stands behind & or *"),
+        ("a: !<x y\n", "the tag (!) is not whole"),
+        ("a: |9x\n b\n", "behind | or > stands nothing but"),
+        ("a: |\n    b\n  c\n d\n", "no key stands where one must"),
+        ("\"a\" b: c\n", "something stands behind a text in quotes"),
+        ("a: \"\\q\"\n", "has an escape that YAML does not have"),
+        ("a: \"\\x4\"\n", "has an escape that YAML does not have"),
+        ("a: -\n", "an entry of a list (-) begins a line of its own"),
+        ("--- a\n... b\n", "something stands behind \"...\""),
+    ] {
+        let message = refused(yaml, "yaml", "json");
+        assert!(message.contains(expected) && message.contains(';'), "{yaml}: {message}");
+    }
+}
+
+#[test]
+fn a_text_block_at_the_end_has_the_line_breaks_that_it_has_in_the_document() {
+    for (yaml, json) in [
+        ("a: |\n  x\n  y", "{\"a\":\"x\\ny\"}\n"),
+        ("- >\n  x\n  y", "[\"x y\"]\n"),
+        ("|\n x\n", "\"x\\n\"\n"),
+        ("a: |+\n  x\n\n", "{\"a\":\"x\\n\\n\"}\n"),
+    ] {
+        assert_eq!(converted(yaml, "yaml", "json").unwrap(), json, "{yaml:?}");
+    }
 }
 
 #[test]
