@@ -28,7 +28,7 @@ pub(crate) use self::run::SubmitArgs;
 pub(crate) use self::run::{OnInterrupt, PlanArgs, ProcessArgs, RerunArgs, RunArgs, StopArgs};
 pub(crate) use self::serve::ServeArgs;
 #[cfg(feature = "aws")]
-pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs, RelearnArgs};
+pub(crate) use self::upkeep::{DlqCommand, DlqRedriveArgs, DlqRemoveArgs, RelearnArgs};
 pub(crate) use self::upkeep::{
     DoctorArgs, ExportArgs, ForgetArgs, ImportArgs, PruneArgs, RemoveArgs, StoreCommand,
 };
@@ -121,7 +121,7 @@ pub(crate) enum Command {
     Reconcile(DoctorArgs),
     /// Look at everything that has to be there, and say what is missing and how to mend it
     Doctor(DoctorArgs),
-    /// Look at what the stack's functions could not handle, and deliver it again
+    /// Look at what the stack's functions could not handle, deliver it again, or remove it
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Dlq(DlqCommand),

@@ -113,7 +113,11 @@ pub(crate) enum DlqCommand {
     /// Show some messages of a queue, which stay where they are
     Show(DlqShowArgs),
     /// Deliver messages once more to the function or queue that was to have them, once their cause is mended
+    ///
+    /// One that can't be delivered stays in the queue, is named on stderr, and holds up no other: exit code 1.
     Redrive(DlqRedriveArgs),
+    /// Delete messages that can never be delivered: exit code 1 where one is not found
+    Remove(DlqRemoveArgs),
 }
 
 #[cfg(feature = "aws")]
@@ -153,6 +157,24 @@ pub(crate) struct DlqRedriveArgs {
     /// The most messages [default: all]
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) most: Option<u64>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct DlqRemoveArgs {
+    /// The queue
+    #[arg(value_enum)]
+    pub(crate) queue: DeadLetters,
+    /// The messages' ids, as `dlq show` and `dlq redrive` tell them
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,

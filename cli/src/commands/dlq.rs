@@ -4,10 +4,10 @@ use clap::ValueEnum as _;
 use serde_json::json;
 
 use super::confirm::{is_confirmed, somebody_can_answer};
-use crate::args::{DlqCommand, DlqRedriveArgs, Output};
+use crate::args::{DlqCommand, DlqRedriveArgs, DlqRemoveArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::output::{human, table};
-use crate::stack::dead_letters::{DeadLetterQueues, DeadLetters, Receiver};
+use crate::stack::dead_letters::{DeadLetterQueues, DeadLetters, Receiver, Redriven, Undelivered};
 
 /// Characters of a message's body that a table shows.
 const BODY_SHOWN: usize = 160;
@@ -25,6 +25,10 @@ pub(crate) async fn dlq(command: &DlqCommand) -> Result<Exit, Failure> {
         DlqCommand::Redrive(args) => {
             let queues = DeadLetterQueues::of(&args.stack.named()?).await;
             redrive(&queues, args).await
+        }
+        DlqCommand::Remove(args) => {
+            let queues = DeadLetterQueues::of(&args.stack.named()?).await;
+            remove(&queues, args).await
         }
     }
 }
@@ -57,14 +61,17 @@ async fn show(
 ) -> Result<Exit, Failure> {
     let messages = queues.look(letters, most).await?;
     match output {
-        Output::Table if messages.is_empty() => println!("no message waits"),
+        Output::Table if messages.is_empty() => match queues.count(letters).await? {
+            0 => println!("no message waits"),
+            hidden => println!("{}", told_hidden(hidden)),
+        },
         Output::Table => {
-            let mut rows = table::table(&["SENT", "WHY", "MESSAGE"]);
+            let mut rows = table::table(&["ID", "SENT", "WHY", "MESSAGE"]);
             for message in messages {
                 let sent = message.sent_at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
                 let sent = sent.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"));
                 let body: String = message.body.chars().take(BODY_SHOWN).collect();
-                rows.add_row([sent, message.why.unwrap_or_else(|| "-".to_owned()), body]);
+                rows.add_row([message.message_id, sent, message.why.unwrap_or_else(|| "-".to_owned()), body]);
             }
             println!("{}", table::rendered(rows));
         }
@@ -85,13 +92,66 @@ async fn redrive(queues: &DeadLetterQueues, args: &DlqRedriveArgs) -> Result<Exi
             return Ok(Exit::Well);
         }
     }
-    let delivered = queues.redrive(letters, most.unwrap_or(u64::MAX)).await?;
+    let redriven = queues
+        .redrive(letters, most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)))
+        .await?;
+    let Redriven { delivered, undelivered } = &redriven;
     if args.shown.output == Output::Table {
-        println!("{} delivered to {}", human::count(delivered, "message"), told(&receiver));
+        println!("{} delivered to {}", human::count(*delivered as u64, "message"), told(&receiver));
     } else {
-        println!("{}", json!({"delivered": delivered, "to": receiver}));
+        println!("{}", json!({"delivered": delivered, "undelivered": undelivered, "to": receiver}));
+    }
+    for Undelivered { message_id, why } in undelivered {
+        eprintln!("batchwright: the message {message_id} can't be delivered: {why}");
+    }
+    if !undelivered.is_empty() {
+        eprintln!(
+            "batchwright: {} left in the queue; mend the cause, or remove what never can be delivered: `batchwright dlq remove {} ID`",
+            human::count(undelivered.len() as u64, "message"),
+            letters.word()
+        );
+        return Ok(Exit::JobsFailed);
+    }
+    if *delivered == 0 {
+        let hidden = queues.count(letters).await?;
+        if hidden > 0 {
+            eprintln!("batchwright: {}", told_hidden(hidden));
+        }
     }
     Ok(Exit::Well)
+}
+
+/// Deletes messages; exit code 1 where one was not found.
+async fn remove(queues: &DeadLetterQueues, args: &DlqRemoveArgs) -> Result<Exit, Failure> {
+    if !args.yes {
+        somebody_can_answer("dlq remove")?;
+        let count = human::count(args.ids.len() as u64, "message");
+        let letters = args.queue.word();
+        if !is_confirmed(&format!("delete {count} of {letters}, which nobody will be given again"))? {
+            return Ok(Exit::Well);
+        }
+    }
+    let removed = queues.remove(args.queue, &args.ids).await?;
+    if args.shown.output == Output::Table {
+        println!("{} removed", human::count(removed.removed.len() as u64, "message"));
+    } else {
+        println!("{}", json!(removed));
+    }
+    for id in &removed.not_found {
+        eprintln!(
+            "batchwright: no message {id} can be seen in the queue; `batchwright dlq show {}` shows their ids, and one that \
+             somebody looks at comes back within a minute",
+            args.queue.word()
+        );
+    }
+    Ok(if removed.not_found.is_empty() { Exit::Well } else { Exit::JobsFailed })
+}
+
+fn told_hidden(hidden: u64) -> String {
+    let count = human::count(hidden, "message");
+    format!(
+        "about {count} wait, and none can be seen: somebody looks at them or delivers them; ask again in a minute"
+    )
 }
 
 fn told(receiver: &Receiver) -> String {

@@ -78,6 +78,7 @@ pub(crate) async fn of_stack(args: &StackArgs, output: Output) -> Result<Exit, F
         let remedy = "wait until the function is Active; deploy the app template of this program's version, or install that of the stack's";
         checks.push(Check::of(format!("{name}-{function}"), told, remedy));
     }
+    checks.extend(of_wakes(&stack, name).await);
     checks.push(of_jobs(&stack.store).await);
     checks.push(of_runs(&stack.store).await);
     use batchwright::ports::ObjectStore as _;
@@ -114,6 +115,33 @@ pub(crate) async fn of_stack(args: &StackArgs, output: Output) -> Result<Exit, F
         checks.push(Check::of(format!("dead letters of {}", letters.word()), told, remedy));
     }
     show(&checks, output)
+}
+
+/// What wakes the functions: each of it can be switched off, and is for a restore.
+#[cfg(feature = "aws")]
+async fn of_wakes(stack: &Stack, name: &str) -> [Check; 4] {
+    [
+        Check::of(
+            "reserved concurrency",
+            stack.reserved_concurrency(name).await,
+            "`aws lambda delete-function-concurrency --function-name NAME` lets a function with 0 run again; allow lambda:GetFunctionConcurrency",
+        ),
+        Check::of(
+            "event sources",
+            stack.event_sources(name).await,
+            "`aws lambda update-event-source-mapping --uuid UUID --enabled`; deploy the app template where one is gone; allow lambda:ListEventSourceMappings",
+        ),
+        Check::of(
+            "rules",
+            stack.rules(name).await,
+            "`aws events enable-rule --name NAME`; deploy the app template where one is gone; allow events:DescribeRule",
+        ),
+        Check::of(
+            "uploads",
+            stack.uploads_are_told().await,
+            "deploy the data template: it has the bucket tell EventBridge; allow s3:GetBucketNotification",
+        ),
+    ]
 }
 
 async fn of_jobs<S: JobQueries>(store: &S) -> Check {

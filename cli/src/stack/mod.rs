@@ -1,10 +1,12 @@
 //! A deployed stack: where its state, logs and reports lie.
 
 pub(crate) mod dead_letters;
+mod wakes;
 
 use std::collections::HashMap;
 
 use anyhow::anyhow;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, connect, in_words, s3_client,
@@ -12,6 +14,7 @@ use batchwright::aws::{
 
 use crate::args::StackArgs;
 use crate::exit::Failure;
+use crate::output::human;
 
 /// The functions of a stack: each is named `<Name>-<function>`.
 pub(crate) const FUNCTIONS: [&str; 6] =
@@ -34,6 +37,8 @@ pub(crate) struct Stack {
     pub(crate) submitter: String,
     lambda: aws_sdk_lambda::Client,
     batch: aws_sdk_batch::Client,
+    events: aws_sdk_eventbridge::Client,
+    s3: aws_sdk_s3::Client,
 }
 
 impl Stack {
@@ -45,10 +50,13 @@ impl Stack {
         let client = aws_sdk_lambda::Client::new(&config);
         let found = client.get_function_configuration().function_name(&submitter).send().await;
         let function = found.map_err(|error| {
+            let is_missing = error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception());
             let why = in_one_line(&error);
-            Failure::Broken(anyhow!(
-                "no stack {name} was found: its function {submitter} can't be read: {why}"
-            ))
+            Failure::Broken(if is_missing {
+                anyhow!("no stack {name} was found: {why}; check --stack, --profile and --region")
+            } else {
+                anyhow!("the stack {name} can't be looked at: its function {submitter} can't be read: {why}; docs/program.md lists what --stack needs")
+            })
         })?;
         let variables =
             function.environment.and_then(|environment| environment.variables).unwrap_or_default();
@@ -58,13 +66,16 @@ impl Stack {
             runs: setting(&variables, &submitter, "BATCHWRIGHT_RUNS_TABLE")?,
         };
         let batch = aws_sdk_batch::Client::new(&config);
+        let s3 = s3_client(&config);
         Ok(Stack {
             store: DynamoDbJobStore::new(aws_sdk_dynamodb::Client::new(&config), tables),
             engine: BatchJobEngine::new(batch.clone()),
             batch,
             lambda: client.clone(),
             logs: CloudWatchLogSource::new(aws_sdk_cloudwatchlogs::Client::new(&config)),
-            bucket: S3ObjectStore::new(s3_client(&config), bucket_name.clone()),
+            bucket: S3ObjectStore::new(s3.clone(), bucket_name.clone()),
+            s3,
+            events: aws_sdk_eventbridge::Client::new(&config),
             bucket_name,
             invoker: LambdaInvoker::new(client),
             submitter,
@@ -84,7 +95,9 @@ impl Stack {
         }
         let environment = found.environment();
         if let Some(why) = environment.and_then(|environment| environment.error()?.message()) {
-            return Ok(format!("{state}, changed {changed}; its version can't be read: {why}"));
+            return Ok(format!(
+                "{state}, changed {changed}; its version can't be read: {why}; docs/program.md lists what --stack needs"
+            ));
         }
         let variables = environment.and_then(|environment| environment.variables());
         let version = variables.and_then(|variables| variables.get("BATCHWRIGHT_VERSION"));
@@ -102,8 +115,10 @@ impl Stack {
         let enabled =
             queues.iter().filter(|queue| queue.state() == Some(&aws_sdk_batch::types::JqState::Enabled));
         match enabled.count() {
-            0 => Err(format!("{} job queues, none of which is ENABLED", queues.len())),
-            enabled => Ok(format!("{} job queues, {enabled} of them ENABLED", queues.len())),
+            0 => Err(format!("{}, none of them ENABLED", human::count(queues.len() as u64, "job queue"))),
+            enabled => {
+                Ok(format!("{}, {enabled} of them ENABLED", human::count(queues.len() as u64, "job queue")))
+            }
         }
     }
 }
@@ -129,15 +144,21 @@ impl Stack {
     }
 }
 
-/// What AWS said, or why it could not be asked.
-fn in_one_line<E: std::error::Error + 'static, R: std::fmt::Debug + 'static>(
-    error: &aws_sdk_lambda::error::SdkError<E, R>,
-) -> String {
-    if let Some(service) = error.as_service_error() {
-        return service.to_string().lines().next().unwrap_or_default().to_owned();
+/// What AWS said, by its code and in its words, or why it could not be asked.
+fn in_one_line<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match (error.as_service_error(), error.code(), error.message()) {
+        (Some(_), Some(code), Some(message)) => format!("{code}: {}", message.replace('\n', " ")),
+        (Some(_), Some(code), None) => code.to_owned(),
+        (Some(service), None, _) => in_words(service),
+        (None, ..) => {
+            let why = in_words(error);
+            format!("AWS can't be asked: {why}; check --profile and --region, or log in with `aws sso login`")
+        }
     }
-    let why = in_words(error);
-    format!("AWS can't be asked: {why}; check --profile and --region, or log in with `aws sso login`")
 }
 
 fn setting(variables: &HashMap<String, String>, function: &str, name: &str) -> Result<String, Failure> {

@@ -31,7 +31,7 @@ fn the_environment_names_a_stack_and_the_command_line_another_place() {
     ] {
         let ended = ran(with_stack(&folder, args));
         assert_eq!(ended.code, Some(4), "{args:?}: {ended:?}");
-        assert!(ended.stderr.contains(&format!("no stack {name} was found")), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains(&format!("the stack {name} can't be looked at")), "{args:?}: {ended:?}");
     }
 }
 
@@ -74,13 +74,13 @@ fn the_configuration_names_stacks_and_their_places() {
     for args in [&["runs"][..], &["runs", "--stack", "prod"]] {
         let ended = with("config.yaml", args);
         assert_eq!(ended.code, Some(4), "{args:?}: {ended:?}");
-        assert!(ended.stderr.contains("no stack batchwright was found"), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains("the stack batchwright can't be looked at"), "{args:?}: {ended:?}");
     }
     let other = with(
         "config.yaml",
         &["runs", "--stack", "x", "--region", "a", "--endpoint-url", "http://127.0.0.1:9"],
     );
-    assert!(other.stderr.contains("no stack x was found"), "{other:?}");
+    assert!(other.stderr.contains("the stack x can't be looked at"), "{other:?}");
     let missing = with("nowhere.yaml", &["runs"]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.stderr.contains("nowhere.yaml"), "a file that is named has to be there: {missing:?}");

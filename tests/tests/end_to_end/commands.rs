@@ -6,6 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use batchwright::domain::{JobStatus, RunState};
 use batchwright_tests::plain_http::asked;
+use batchwright_tests::stack::{NAME, bucket};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -66,7 +67,39 @@ async fn look(deployed: &Deployed, run_id: &str, report: &str) -> anyhow::Result
     let expected = ["AWS Batch", "job definitions"];
     let versions = checks.iter().filter(|check| check["found"].to_string().contains(", version 0."));
     ensure!(versions.count() == 6, "{doctor}");
-    ensure!(checks.len() == 18 && unwell.iter().map(|check| &check["what"]).eq(expected), "{doctor}");
+    ensure!(checks.len() == 22 && unwell.iter().map(|check| &check["what"]).eq(expected), "{doctor}");
+    switched_off(deployed).await
+}
+
+/// The doctor names what keeps the functions from being woken, though each of them is Active.
+async fn switched_off(deployed: &Deployed) -> anyhow::Result<()> {
+    let collector = format!("{NAME}-log-collector");
+    let mappings =
+        deployed.cli(&["lambda", "list-event-source-mappings", "--function-name", &collector]).await?;
+    let uuid = mappings["EventSourceMappings"][0]["UUID"].as_str().context("a mapping")?.to_owned();
+    let rule = format!("{NAME}-reconcile");
+    let serializer = format!("{NAME}-s3-serializer");
+    let reserve = ["lambda", "put-function-concurrency", "--reserved-concurrent-executions", "0"];
+    deployed.cli(&[&reserve[..], &["--function-name", &serializer]].concat()).await?;
+    deployed.cli(&["lambda", "update-event-source-mapping", "--no-enabled", "--uuid", &uuid]).await?;
+    deployed.cli(&["events", "disable-rule", "--name", &rule]).await?;
+    let configure = ["s3api", "put-bucket-notification-configuration", "--bucket", &bucket()];
+    let told = |to: &'static str| [&configure[..], &["--notification-configuration", to]].concat();
+    deployed.cli(&told("{}")).await?;
+    let doctor = deployed.program(1, &["doctor"]).await?;
+    let found = |what: &str| {
+        let checks = doctor["checks"].as_array().into_iter().flatten();
+        let found = checks.filter(|check| check["isWell"] == false && check["what"] == what);
+        found.map(|check| check["found"].as_str().unwrap_or_default().to_owned()).collect::<String>()
+    };
+    ensure!(found("reserved concurrency") == format!("{serializer}: 0"), "{doctor}");
+    ensure!(found("event sources").starts_with(&format!("{collector}: Disabl")), "{doctor}");
+    ensure!(found("rules") == format!("{rule}: DISABLED"), "{doctor}");
+    ensure!(found("uploads") == format!("{} does not tell EventBridge", bucket()), "{doctor}");
+    deployed.cli(&["lambda", "delete-function-concurrency", "--function-name", &serializer]).await?;
+    deployed.cli(&["lambda", "update-event-source-mapping", "--enabled", "--uuid", &uuid]).await?;
+    deployed.cli(&["events", "enable-rule", "--name", &rule]).await?;
+    deployed.cli(&told(r#"{"EventBridgeConfiguration": {}}"#)).await?;
     Ok(())
 }
 

@@ -175,7 +175,10 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
     let slow = "VisibilityTimeout=600";
     deployed.sqs(&["set-queue-attributes", "--queue-url", &states, "--attributes", slow]).await?;
     let told = deployed.program(0, &["dlq", "redrive", "states", "--yes"]).await?;
-    ensure!(told == json!({"delivered": 1, "to": {"queue": format!("{NAME}-states")}}), "{told}");
+    ensure!(
+        told == json!({"delivered": 1, "undelivered": [], "to": {"queue": format!("{NAME}-states")}}),
+        "{told}"
+    );
     ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0, 0]);
 
     // What came from no queue is a call of the function: here one that its destination wrote down.
@@ -207,9 +210,18 @@ async fn poison_is_set_aside(deployed: &Deployed) -> anyhow::Result<()> {
         if delivered == 0 {
             let told = deployed.program(0, &["dlq", "redrive", "s3-serializer", "--yes"]).await?;
             let function = format!("{NAME}-s3-serializer");
-            ensure!(told == json!({"delivered": 1, "to": {"function": function}}), "{told}");
+            ensure!(
+                told == json!({"delivered": 1, "undelivered": [], "to": {"function": function}}),
+                "{told}"
+            );
         }
     }
+    // What can never be delivered is removed.
+    let kept = deployed.program(0, &["dlq", "show", "s3-serializer"]).await?;
+    let id = kept["messages"][0]["messageId"].as_str().context("its id")?;
+    let told = deployed.program(1, &["dlq", "remove", "s3-serializer", id, "nothing", "--yes"]).await?;
+    ensure!(told == json!({"removed": [id], "notFound": ["nothing"]}), "{told}");
+    ensure!(deployed.dead_letters(0).await? == [0, 0, 0, 0, 0]);
     Ok(())
 }
 
