@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use anyhow::anyhow;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationError;
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
 use batchwright::aws::{
     BatchJobEngine, CloudWatchLogSource, LambdaInvoker, S3ObjectStore, connect, in_words, s3_client,
@@ -50,7 +51,9 @@ impl Stack {
         let client = aws_sdk_lambda::Client::new(&config);
         let found = client.get_function_configuration().function_name(&submitter).send().await;
         let function = found.map_err(|error| {
-            let is_missing = error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception());
+            let service = error.as_service_error();
+            let is_missing =
+                service.is_some_and(GetFunctionConfigurationError::is_resource_not_found_exception);
             let why = in_one_line(&error);
             Failure::Broken(if is_missing {
                 anyhow!("no stack {name} was found: {why}; check --stack, --profile and --region")

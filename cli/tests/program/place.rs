@@ -31,7 +31,10 @@ fn the_environment_names_a_stack_and_the_command_line_another_place() {
     ] {
         let ended = ran(with_stack(&folder, args));
         assert_eq!(ended.code, Some(4), "{args:?}: {ended:?}");
-        assert!(ended.stderr.contains(&format!("the stack {name} can't be looked at")), "{args:?}: {ended:?}");
+        assert!(
+            ended.stderr.contains(&format!("the stack {name} can't be looked at")),
+            "{args:?}: {ended:?}"
+        );
     }
 }
 
