@@ -156,6 +156,14 @@ where
             warn!(job.id = %change.detail.job_id, "an event of account {account:?} in {region:?} is left alone");
             Ok(Taken::of(EventOutcome::NotOurs))
         }
+        Event::QueueBlocked(blocked) if !config.is_from_here(&blocked.account, &blocked.region) => {
+            let (account, region) = (&blocked.account, &blocked.region);
+            warn!(
+                queue.arn = blocked.queue_arn,
+                "an event of account {account:?} in {region:?} is left alone"
+            );
+            Ok(Taken::of(EventOutcome::NotOurs))
+        }
         Event::JobStateChange(change) if newest.outdates(&change.detail.state()) => {
             Ok(Taken::of(EventOutcome::Stale))
         }

@@ -76,18 +76,23 @@ async fn of_a_batch_only_the_newest_state_of_each_submission_is_written() {
     assert_eq!(world.status("one").await, Some(JobStatus::Running));
 }
 
+/// The settings in an account and a Region.
+fn here() -> Config {
+    let look_up = |name: &str| match name {
+        "BATCHWRIGHT_ACCOUNT" => Some("123456789012".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        name => name.ends_with("_TABLE").then(|| "table".to_owned()),
+    };
+    Config::read(&look_up).unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn events_of_another_account_or_region_are_left_alone() {
     let mut world = World::with(submitter::quick).await;
     submit(&world, &["one"]).await;
     let events = world.run_all().await;
     let end = events.iter().find(|event| event["detail"]["status"] == "SUCCEEDED").unwrap();
-    let here = |name: &str| match name {
-        "BATCHWRIGHT_ACCOUNT" => Some("123456789012".to_owned()),
-        "AWS_REGION" => Some("eu-west-1".to_owned()),
-        name => name.ends_with("_TABLE").then(|| "table".to_owned()),
-    };
-    let config = Config::read(&here).unwrap();
+    let config = here();
     for (account, region, outcome) in [
         ("210987654321", "eu-west-1", "NOT_OURS"),
         ("123456789012", "us-east-1", "NOT_OURS"),
@@ -241,6 +246,22 @@ async fn why_a_job_can_not_start_is_kept_with_it() {
     ] {
         let (body, _) = deliver(&world, event.clone()).await;
         assert_eq!((&body["outcome"], reason().await.as_deref()), (&json!(outcome), kept), "{event}");
+    }
+    // Of another account or Region the same says nothing of ours, whose job ids may be the same.
+    for (account, region) in [("210987654321", "eu-west-1"), ("123456789012", "us-east-1")] {
+        let event = json!({
+            "source": "aws.batch", "detail-type": "Batch Job Queue Blocked", "account": account, "region": region,
+            "resources": [format!("arn:aws:batch:{region}:{account}:job/{id}")],
+            "detail": {"statusReason": "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"},
+        });
+        let recorder = world.recorder(&Unpaced);
+        let answer = handle(&recorder, &here(), event, &world.invocation(120)).await.unwrap();
+        let body = serde_json::to_value(answer.body).unwrap();
+        assert_eq!(
+            (&body["outcome"], &answer.metrics[..]),
+            (&json!("NOT_OURS"), &[Metric::count("EventsNotOurs", 1)][..])
+        );
+        assert_eq!(reason().await.as_deref(), Some("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"));
     }
 }
 

@@ -12,6 +12,10 @@ use crate::domain::JobId;
 /// Source: <https://docs.aws.amazon.com/batch/latest/userguide/batch-job-queue-blocked-events.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueBlocked {
+    /// The account of the queue; empty where the event does not say.
+    pub account: String,
+    /// The Region of the queue; empty where the event does not say.
+    pub region: String,
     /// The job at the head.
     pub job_arn: Option<String>,
     /// Its id.
@@ -51,6 +55,8 @@ impl schemars::JsonSchema for QueueBlocked {
             "properties": {
                 "source": {"const": Self::SOURCE},
                 "detail-type": {"type": "string", "pattern": "^Batch .*Queue Blocked$"},
+                "account": generator.subschema_for::<String>(),
+                "region": generator.subschema_for::<String>(),
                 "resources": generator.subschema_for::<Vec<String>>(),
                 "detail": generator.subschema_for::<Detail>(),
             },
@@ -78,6 +84,8 @@ impl QueueBlocked {
         let job_arn = detail.job_arn.or_else(|| resource(&[":job/", ":service-job/"]));
         let named = job_arn.as_deref().and_then(|arn| JobId::parse(arn.rsplit_once('/')?.1).ok());
         Ok(Self {
+            account: event.account.unwrap_or_default(),
+            region: event.region.unwrap_or_default(),
             job_arn,
             job_id: detail.job_id.or(named),
             queue_arn: detail.job_queue.or_else(|| resource(&[":job-queue/"])),
@@ -96,10 +104,12 @@ mod tests {
     fn the_resources_stand_in_for_what_the_detail_leaves_out() {
         let event = json!({
             "source": QueueBlocked::SOURCE, "detail-type": "Batch Job Queue Blocked",
+            "account": "1", "region": "eu-west-1",
             "resources": ["arn:aws:batch:eu-west-1:1:job/j", "arn:aws:batch:eu-west-1:1:job-queue/q"],
             "detail": {"statusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}
         });
         let blocked = QueueBlocked::from_envelope(serde_json::from_value(event).unwrap()).unwrap();
+        assert_eq!((blocked.account.as_str(), blocked.region.as_str()), ("1", "eu-west-1"));
         assert_eq!(blocked.job_arn.as_deref(), Some("arn:aws:batch:eu-west-1:1:job/j"));
         assert_eq!(blocked.queue_arn.as_deref(), Some("arn:aws:batch:eu-west-1:1:job-queue/q"));
         assert_eq!(

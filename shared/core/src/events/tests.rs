@@ -117,6 +117,8 @@ fn a_pod_whose_init_container_failed_shows_its_exit_code() {
 fn a_blocked_queue_says_which_job_blocks_it_and_why() {
     let event = Event::parse(fixture!("queue_blocked").as_bytes()).unwrap();
     let expected = QueueBlocked {
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
         job_arn: Some(format!("arn:aws:batch:us-east-1:123456789012:job/{ID}")),
         job_id: JobId::parse(ID).ok(),
         queue_arn: Some(
