@@ -228,8 +228,8 @@ fn calls_conform_and_nonsense_does_not() {
         [
             json!({"jobs": [job]}),
             json!({"jobs": [{"jobName": "a"}], "defaults": {"jobQueue": "q", "jobDefinition": "d"}}),
-            json!({"uri": "s3://b/a.json", "rerun": true}),
-            json!({"uri": "s3://b/line\nbreak.json"}),
+            json!({"uri": "s3://b/jobs/a.json", "rerun": true}),
+            json!({"uri": "s3://b/calls/line\nbreak.json"}),
             json!({"continue": {"runId": "r", "source": "s3://b/a.json"}}),
         ],
     );
@@ -238,6 +238,7 @@ fn calls_conform_and_nonsense_does_not() {
         [
             json!({}),
             json!({"uri": 7}),
+            json!({"uri": "s3://b/a.json"}),
             json!({"jobs": [job], "uri": "s3://b/a.json"}),
             json!({"continue": {"runId": "r", "source": "s3://b/a.json"}, "rerun": true}),
             json!({"uri": "s3://b/a.json", "defaults": {}}),

@@ -13,6 +13,9 @@ const ONE_FORM: &str = "a call has one of the fields jobs (with defaults, if nee
 /// Uploads under it are job files.
 const JOB_FILES: &str = "jobs/";
 
+/// Where the jobs of direct calls are kept as job files, outside of what the upload rule looks at.
+pub(crate) const CALLS: &str = "calls/";
+
 /// One run that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Request {
@@ -30,7 +33,7 @@ pub(crate) struct Direct {
     jobs: Option<Value>,
     #[cfg_attr(feature = "schema", schemars(with = "batchwright::job_file::Defaults"))]
     defaults: Option<Value>,
-    #[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = r"^s3://[^/]+/[\s\S]+$")))]
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = r"^s3://[^/]+/(jobs|calls)/[\s\S]+$")))]
     uri: Option<String>,
     #[cfg_attr(feature = "schema", schemars(with = "Continuation"))]
     r#continue: Option<Continuation>,
@@ -93,14 +96,17 @@ fn direct(event: Value, bucket: &str, request_id: &str) -> Result<Request, Funct
     }
 }
 
-/// A file in the bucket that the submitter may read.
+/// A file that the submitter may read: its role has these prefixes of the bucket alone.
 fn own(uri: &str, bucket: &str) -> Result<S3Uri, FunctionError> {
     let uri = S3Uri::parse(uri).map_err(refused)?;
-    if uri.bucket == bucket {
-        Ok(uri)
-    } else {
-        Err(refused(format!("{uri} is not in the bucket {bucket}; copy the job file there")))
+    if uri.bucket != bucket {
+        return Err(refused(format!("{uri} is not in the bucket {bucket}; copy the job file there")));
     }
+    if ![JOB_FILES, CALLS].iter().any(|prefix| uri.key.starts_with(prefix)) {
+        let why = "the submitter reads job files under jobs/ and calls/ alone; copy it under calls/, where no upload starts it";
+        return Err(refused(format!("{uri}: {why}")));
+    }
+    Ok(uri)
 }
 
 /// A console's folder is an object too, whose key ends with a slash.
@@ -165,8 +171,9 @@ mod tests {
     #[test]
     fn a_run_is_gone_on_with_as_the_reconciler_asks_for_it() {
         let run_id = RunId::parse("run-7").unwrap();
-        let asked = Continuation { run_id: run_id.clone(), source: "s3://b/a.json".to_owned(), rerun: true };
-        let uri = S3Uri::parse("s3://b/a.json").unwrap();
+        let asked =
+            Continuation { run_id: run_id.clone(), source: "s3://b/calls/a.json".to_owned(), rerun: true };
+        let uri = S3Uri::parse("s3://b/calls/a.json").unwrap();
         let call = serde_json::from_slice(&asked.payload()).unwrap();
         assert_eq!(one(call), Request::File { run_id, uri, version: SourceVersion::default(), rerun: true });
     }
@@ -196,6 +203,14 @@ mod tests {
             (
                 json!({"uri": "s3://theirs/a.json"}),
                 "s3://theirs/a.json is not in the bucket b; copy the job file there",
+            ),
+            (
+                json!({"uri": "s3://b/elsewhere/jobs/a.json"}),
+                "s3://b/elsewhere/jobs/a.json: the submitter reads job files under jobs/ and calls/ alone; copy it under calls/, where no upload starts it",
+            ),
+            (
+                json!({"continue": {"runId": "r", "source": "s3://b/a.json"}}),
+                "s3://b/a.json: the submitter reads job files under jobs/ and calls/ alone; copy it under calls/, where no upload starts it",
             ),
             (json!({"uri": "s3://b/a.json", "jobs": []}), ONE_FORM),
             (json!({"continue": {"runId": "r", "source": "s3://b/a.json"}, "rerun": true}), ONE_FORM),

@@ -17,10 +17,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::handler::Ports;
 use crate::interruption::Interruptible;
-use crate::request::Request;
-
-/// Where the jobs of direct calls are kept as job files, outside of what the upload rule looks at.
-const CALLS: &str = "calls/";
+use crate::request::{CALLS, Request};
 
 /// Problems of a rejected file that a summary holds. All of them stand in the report.
 const PROBLEMS_MAX: usize = 20;
@@ -85,6 +82,12 @@ where
         ..RunFile::new(run_id, uri.to_string())
     };
     let before = ports.store.run(&order.run_id).await?;
+    if let Some(run) = before.as_ref().filter(|run| run.source != order.source) {
+        return Err(FunctionError::Refused(format!(
+            "the run {} is of {}, and the call names {}; name the run's own file, or leave continue out for a run of its own",
+            run.run_id, run.source, order.source
+        )));
+    }
     if let Some(run) = before.as_ref().filter(|run| run.state != RunState::Submitting) {
         return Ok(RunSummary::of(run.clone(), &run.counts, Vec::new(), 0));
     }

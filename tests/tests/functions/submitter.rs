@@ -114,9 +114,36 @@ async fn a_direct_call_brings_its_jobs_or_names_a_file() {
     let called = summaries(&world, json!({"jobs": [job("inline")], "aFieldOfTomorrow": true})).await;
     assert_eq!(called[0].counts.submitted, 1);
     assert!(called[0].source.starts_with("s3://bucket/calls/"), "{}", called[0].source);
-    put(&world, "elsewhere/b.json", &[job("by-uri")]);
-    let called = summaries(&world, json!({"uri": "s3://bucket/elsewhere/b.json"})).await;
+    put(&world, "calls/elsewhere/b.json", &[job("by-uri")]);
+    let called = summaries(&world, json!({"uri": "s3://bucket/calls/elsewhere/b.json"})).await;
     assert_eq!(called[0].counts.submitted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_not_continued_with_another_file() {
+    let world = World::with(quick).await;
+    put(&world, "jobs/a.json", &[job("one")]);
+    let mut run = summaries(&world, uploaded("jobs/a.json")).await.remove(0);
+    for state in [RunState::Submitted, RunState::Submitting] {
+        run.state = state;
+        let call = json!({"continue": {"runId": run.run_id, "source": "s3://bucket/jobs/b.json"}});
+        let kept = world.store.run(&run.run_id).await.unwrap().unwrap();
+        world.store.save_run(&Run { state, ..kept.clone() }).await.unwrap();
+        let before = world.store.run(&run.run_id).await.unwrap();
+        let refused =
+            handle(&ports(&world, Unpaced), &config(), call, &world.invocation(900)).await.unwrap_err();
+        assert_eq!(
+            (refused.to_string(), refused.may_pass()),
+            (
+                format!(
+                    "the run {} is of s3://bucket/jobs/a.json, and the call names s3://bucket/jobs/b.json; name the run's own file, or leave continue out for a run of its own",
+                    run.run_id
+                ),
+                false
+            )
+        );
+        assert_eq!(world.store.run(&run.run_id).await.unwrap(), before, "nothing is written");
+    }
 }
 
 #[tokio::test(start_paused = true)]
