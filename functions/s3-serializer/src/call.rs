@@ -1,8 +1,9 @@
 //! What a call may hold.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
-use batchwright::domain::ObjectSettings;
+use batchwright::domain::{ObjectSettings, S3Uri};
 use batchwright::job_file::nearest;
 use batchwright::ports::Caller;
 use serde::Deserialize;
@@ -354,13 +355,25 @@ impl Call {
         };
         match name.as_str() {
             "load" => read(&name, &members).map(Self::Load),
-            "dump" => read_items::<_, DumpItem>(&name, &members).map(Self::Dump),
-            "convert" => read_items::<_, ConvertItem>(&name, &members).map(Self::Convert),
+            "dump" => {
+                let call: Dump = read_items::<_, DumpItem>(&name, &members)?;
+                distinct(&name, call.items.iter().map(|item| &*item.to), call.results_uri.as_deref())?;
+                Ok(Self::Dump(call))
+            }
+            "convert" => {
+                let call: Convert = read_items::<_, ConvertItem>(&name, &members)?;
+                distinct(&name, call.items.iter().map(|item| &*item.to), call.results_uri.as_deref())?;
+                Ok(Self::Convert(call))
+            }
             "validate" => read(&name, &members).map(Self::Validate),
             "info" => read(&name, &members).map(Self::Info),
             "access" => read(&name, &members).map(Self::Access),
             "list" => read(&name, &members).map(Self::List),
-            "copy" => read_items::<_, CopyItem>(&name, &members).map(Self::Copy),
+            "copy" => {
+                let call: Copy = read_items::<_, CopyItem>(&name, &members)?;
+                distinct(&name, call.items.iter().map(|item| &*item.to), call.results_uri.as_deref())?;
+                Ok(Self::Copy(call))
+            }
             "wait" => read(&name, &members).map(Self::Wait),
             unknown => Err(match nearest(unknown, OPERATIONS.into_iter()) {
                 Some(near) => format!("there is no operation {unknown:?}; the nearest one is {near:?}"),
@@ -371,6 +384,39 @@ impl Call {
             }),
         }
     }
+}
+
+/// Errs where two items go to one object, or one to where the results go: the items are worked at once, each would be told as
+/// written, and only the one that comes last would be there.
+fn distinct<'a>(
+    operation: &str,
+    targets: impl Iterator<Item = &'a str>,
+    results_uri: Option<&str>,
+) -> Result<(), String> {
+    // One object can be written in several ways. What is no URI fails with its item.
+    let parsed = |uri: &str| S3Uri::parse(uri).map_or_else(|_| uri.to_owned(), |uri| uri.to_string());
+    let results = results_uri.map(parsed);
+    let mut seen = HashMap::new();
+    for (index, to) in targets.map(parsed).enumerate() {
+        if results.as_ref() == Some(&to) {
+            return Err(format!(
+                "resultsUri and items[{index}] of a call of {operation} both go to {to}; give one another name"
+            ));
+        }
+        match seen.entry(to) {
+            Entry::Occupied(first) => {
+                return Err(format!(
+                    "items[{}] and items[{index}] of a call of {operation} both go to {}; give each a target of its own",
+                    first.get(),
+                    first.key()
+                ));
+            }
+            Entry::Vacant(free) => {
+                free.insert(index);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn read<T: DeserializeOwned>(operation: &str, members: &BTreeMap<String, &RawValue>) -> Result<T, String> {
@@ -436,6 +482,22 @@ mod tests {
             (
                 r#"{"operation": "copy", "items": [{"uri": "s3://a/b", "to": "s3://a/c"}, {"versionID": "1"}]}"#,
                 "items[1] of a call of copy has the unknown field \"versionID\"; the nearest known one is \"versionId\"",
+            ),
+            (
+                r#"{"operation": "copy", "items": [{"uri": "s3://a/b", "to": "s3://a/c"}, {"uri": "s3://a/d", "to": "s3://a/e"}, {"uri": "s3://a/f", "to": "s3://a/c"}]}"#,
+                "items[0] and items[2] of a call of copy both go to s3://a/c; give each a target of its own",
+            ),
+            (
+                r#"{"operation": "convert", "items": [{"uri": "s3://a/b.json", "to": "s3://a/c.yaml"}, {"uri": "s3://a/d.json", "to": "s3://a/c.yaml"}]}"#,
+                "items[0] and items[1] of a call of convert both go to s3://a/c.yaml; give each a target of its own",
+            ),
+            (
+                r#"{"operation": "dump", "items": [{"to": "s3://a/c.json", "value": 1}, {"to": "s3://a/c.json", "value": 2}]}"#,
+                "items[0] and items[1] of a call of dump both go to s3://a/c.json; give each a target of its own",
+            ),
+            (
+                r#"{"operation": "dump", "items": [{"to": "s3://a/c.json", "value": 1}], "resultsUri": "s3://a/c.json"}"#,
+                "resultsUri and items[0] of a call of dump both go to s3://a/c.json; give one another name",
             ),
             (r#"{"operation": "load"}"#, "malformed call of load: missing field `uris` at line 1 column 2"),
         ] {

@@ -80,7 +80,7 @@ async fn every_operation_answers_for_each_object() {
             {"uri": "s3://b/a.json", "to": "s3://out-1/a.yaml", "ifAbsent": true},
             {"uri": "s3://b/bad.json", "to": "s3://out-1/bad.yaml"},
             {"uri": "s3://b/a.json", "to": "s3://theirs/a.yaml"},
-            {"uri": "s3://b/a.json", "to": "s3://out-1/a.yaml", "ifAbsent": true, "ifMatch": "e"},
+            {"uri": "s3://b/a.json", "to": "s3://out-1/b.yaml", "ifAbsent": true, "ifMatch": "e"},
         ]}),
     )
     .await;
@@ -102,6 +102,47 @@ async fn every_operation_answers_for_each_object() {
     let waited = json!({"operation": "wait", "uris": ["s3://b/a.json", "s3://b/never"], "timeoutSeconds": 1});
     let waited = answered(&buckets, waited).await;
     assert_eq!(json!(codes(&waited)), json!([null, "TIME_OVER"]));
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_the_function_is_told_with_what_a_caller_can_do() {
+    let text = format!("a: {}\n", "x".repeat(4 * 1024 * 1024));
+    let buckets = world(&[("s3://b/large.yaml", &text)]);
+    let large = format!("[\"{}\"]", "x".repeat(16 * 1024 * 1024));
+    buckets.put(&uri("s3://b/large.json"), "", large);
+    let convert = |from: &str, to: &str| json!({"operation": "convert", "items": [{"uri": format!("s3://b/{from}"), "to": format!("s3://b/{to}")}]});
+    for call in [
+        convert("large.yaml", "a.json"),
+        convert("large.json", "a.yaml"),
+        json!({"operation": "load", "uris": ["s3://b/large.json"]}),
+    ] {
+        let answer = answered(&buckets, call.clone()).await;
+        let failed = &answer["results"][0]["error"];
+        let message = failed["message"].as_str().unwrap();
+        assert_eq!(failed["code"], "TOO_LARGE", "{call}: {message}");
+        assert!(
+            !message.contains("raise the bound")
+                && message.contains("use `batchwright s3`, whose bounds can be raised"),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_level_that_nothing_packs_by_is_a_wrong_call() {
+    let buckets = world(&[("s3://b/a.json", "1")]);
+    for level in [99, -1] {
+        for call in [
+            json!({"operation": "convert", "compressionLevel": level, "items": [{"uri": "s3://b/a.json", "to": "s3://b/a.json.gz"}]}),
+            json!({"operation": "dump", "compressionLevel": level, "items": [{"value": 1, "to": "s3://b/a.json.gz"}]}),
+        ] {
+            let refused = tried(&buckets, &call, 900).await.unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!("compressionLevel is {level}; give 0 to 22 (gzip has 0 to 9, zstd 1 to 22)")
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,17 +1,20 @@
 //! `load`, `validate`, `dump`, `convert`.
 
+use std::ops::RangeInclusive;
+
 use batchwright::function::FunctionError;
 use batchwright::objects::{self, ANSWER_MAX_BYTES, ConvertRequest, Failure, LoadRequest};
 use batchwright::ports::Buckets;
-use batchwright::serial::{ConvertOptions, Header, Limits, ValidateOptions};
+use batchwright::serial::{ConvertOptions, Header, ValidateOptions};
 
+use super::bounds::{LIMITS, found_in_a_call};
 use super::many::Many;
 use super::places::{Condition, format, object, settings};
 use crate::answer::{OperationResult, Response};
 use crate::call::{Convert, ConvertItem, Dump, DumpItem, Load, Source, Validate};
 
-/// What is held of one object: a function has little memory.
-const LIMITS: Limits = Limits { record_max_bytes: 16 * 1024 * 1024, whole_max_bytes: 4 * 1024 * 1024 };
+/// Levels that gzip or zstd has: which of them packs is told by each object's name.
+const LEVELS: RangeInclusive<i32> = 0..=22;
 
 /// Answers with the values of objects.
 pub(super) async fn load<B: Buckets>(many: Many<'_, B>, call: Load) -> Result<Response, FunctionError> {
@@ -34,7 +37,7 @@ pub(super) async fn validate<B: Buckets>(
     let work = async |source: &Source| {
         let (uri, version) = (object(many.config, source.uri())?, source.version_id());
         let seen = objects::validate(many.buckets, &uri, version, format, &options).await?;
-        Ok(OperationResult::Validated(seen))
+        Ok(OperationResult::Validated(found_in_a_call(seen)))
     };
     many.run(&call.uris, Source::uri, many.config.body_concurrency, call.results_uri, work).await
 }
@@ -42,7 +45,7 @@ pub(super) async fn validate<B: Buckets>(
 /// Writes values.
 pub(super) async fn dump<B: Buckets>(many: Many<'_, B>, call: Dump) -> Result<Response, FunctionError> {
     let settings = settings(call.settings, call.owner_full_control)?;
-    let options = options(call.record_separators, call.compression_level);
+    let options = options(call.record_separators, call.compression_level)?;
     let request = ConvertRequest { from: None, to: format(call.format)?, options, end: Some(many.end) };
     let work = async |item: &DumpItem| {
         let condition = Condition { if_absent: item.if_absent, if_match: &item.if_match };
@@ -58,7 +61,7 @@ pub(super) async fn dump<B: Buckets>(many: Many<'_, B>, call: Dump) -> Result<Re
 pub(super) async fn convert<B: Buckets>(many: Many<'_, B>, call: Convert) -> Result<Response, FunctionError> {
     let settings = settings(call.settings, call.owner_full_control)?;
     let (from, to) = (format(call.from_format)?, format(call.to_format)?);
-    let options = options(call.record_separators, call.compression_level);
+    let options = options(call.record_separators, call.compression_level)?;
     let request = ConvertRequest { from, to, options, end: Some(many.end) };
     let work = async |item: &ConvertItem| {
         let mut request = request.clone();
@@ -75,6 +78,13 @@ pub(super) async fn convert<B: Buckets>(many: Many<'_, B>, call: Convert) -> Res
     many.settling().run(&call.items, |item| &item.uri, concurrency, call.results_uri, work).await
 }
 
-fn options(record_separators: bool, compression_level: Option<i32>) -> ConvertOptions {
-    ConvertOptions { record_separators, compression_level, header: None, limits: LIMITS }
+/// Errs for a level that no packer has, because then the call is wrong, and not the objects.
+fn options(record_separators: bool, compression_level: Option<i32>) -> Result<ConvertOptions, FunctionError> {
+    if let Some(level) = compression_level.filter(|level| !LEVELS.contains(level)) {
+        let (least, most) = (LEVELS.start(), LEVELS.end());
+        let why =
+            format!("compressionLevel is {level}; give {least} to {most} (gzip has 0 to 9, zstd 1 to 22)");
+        return Err(FunctionError::Refused(why));
+    }
+    Ok(ConvertOptions { record_separators, compression_level, header: None, limits: LIMITS })
 }

@@ -10,6 +10,7 @@ use batchwright::ports::Buckets;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
+use super::bounds::in_a_call;
 use crate::answer::{Entry, OperationResult, Response};
 use crate::config::Config;
 use crate::sink::Sink;
@@ -40,7 +41,7 @@ impl<B: Buckets> Many<'_, B> {
         let mut results = pin!(each(items, concurrency, Some(self.end), work));
         let mut names = items.iter().map(&name);
         while let (Some(became), Some(uri)) = (results.next().await, names.next()) {
-            if let Err(error) = sink.push(Entry::of(uri.to_owned(), became)).await {
+            if let Err(error) = sink.push(Entry::of(uri.to_owned(), became.map_err(in_a_call))).await {
                 sink.abort().await;
                 return Err(error);
             }

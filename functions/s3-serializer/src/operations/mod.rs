@@ -2,12 +2,14 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `bounds` | what is held of one object, and how that is told |
 //! | `documents` | `load`, `validate`, `dump`, `convert` |
 //! | `looks` | `access`, `info`, `wait`, `copy` |
 //! | `list` | `list` |
 //! | `many` | the same with many objects, each with its own result |
 //! | `places` | URIs, formats and targets of a call |
 
+mod bounds;
 mod documents;
 mod list;
 mod looks;
