@@ -199,6 +199,43 @@ async fn the_secret_is_in_no_item_report_event_or_line_of_the_log_and_in_each_su
     Ok(())
 }
 
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_secret_that_stands_in_the_wrong_place_is_told_by_its_place_alone() -> anyhow::Result<()> {
+    let assigned = format!("PW={SECRET}");
+    for environment in [
+        json!([{"name": assigned, "value": "x"}]),
+        json!([{"name": format!("AWS_BATCH_{SECRET}"), "value": "x"}]),
+        json!([{"name": format!("AWS_BATCH_PW={SECRET}"), "value": "x"}]),
+        json!([{"name": assigned}, {"name": assigned}]),
+        json!([{assigned.as_str(): "x"}]),
+        json!([{SECRET: "x", "name": "A"}]),
+        json!([assigned]),
+        json!({assigned.as_str(): "x"}),
+        json!([{"name": "A", "value": {assigned.as_str(): 1}}]),
+    ] {
+        let mut wrong = job("sealed");
+        wrong["sealed"] = json!(true);
+        wrong["containerOverrides"] = json!({"environment": environment});
+        let words = match check_job(wrong) {
+            Ok(_) => anyhow::bail!("{environment} is taken"),
+            Err(problems) => told(&problems),
+        };
+        ensure!(
+            !holds(words.as_bytes(), SECRET) && words.contains("containerOverrides.environment"),
+            "{words}"
+        );
+    }
+    let mut wrong = job("sealed");
+    wrong["parameters"] = json!({assigned.as_str(): 7});
+    let words = told(&check_job(wrong).err().context("it is taken")?);
+    ensure!(!holds(words.as_bytes(), SECRET) && words.contains("parameters.PW=…"), "{words}");
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sealed_job_that_has_changed_is_told_from_the_same() -> anyhow::Result<()> {
     let mut world = World::new(|_| succeeds()).await?;

@@ -145,7 +145,7 @@ const RESOURCE_REQUIREMENTS: Field =
 static A_VARIABLE: Kind = Kind::Object(&VARIABLE);
 static A_RESOURCE: Kind = Kind::Object(&RESOURCE);
 
-static VARIABLE: Object = Object {
+pub(super) static VARIABLE: Object = Object {
     fields: &[required("name", Kind::Text(text::VARIABLE_NAME)), optional("value", Kind::AnyText)],
     rule: anything,
 };

@@ -177,7 +177,11 @@ pub(super) fn tags(tags: &LinedValue, check: &mut Check) {
 }
 
 pub(super) fn environment(variables: &LinedValue, check: &mut Check) {
-    distinct(variables, "name", check, |name| format!("the variable {name:?} is given twice; remove one"));
+    // What stands behind a '=' is a value in the wrong place, and may be a secret.
+    distinct(variables, "name", check, |name| {
+        let name = name.split('=').next().unwrap_or_default();
+        format!("the variable {name:?} is given twice; remove one")
+    });
 }
 
 pub(super) fn resources(resources: &LinedValue, check: &mut Check) {

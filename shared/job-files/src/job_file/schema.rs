@@ -89,7 +89,11 @@ impl Check {
         if length > 0 {
             self.path.push('.');
         }
-        self.path.push_str(key);
+        // What stands behind a '=' is a value in the wrong place, and may be a secret: paths go into reports and logs.
+        match key.split_once('=') {
+            Some((name, _)) => self.path.extend([name, "=…"]),
+            None => self.path.push_str(key),
+        }
         look(self);
         self.path.truncate(length);
     }
@@ -110,11 +114,19 @@ impl Check {
 
     /// Checks the fields of an object alone; `complete` asks for those that are required.
     pub(super) fn fields(&mut self, node: &LinedValue, fields: &'static [Field], complete: bool) {
+        // A key that is like none of a variable's fields may be what was to be its value.
+        let hides = std::ptr::eq(fields, super::job_schema::VARIABLE.fields);
         if !node.is_object() {
             return self.problem(node, format!("must be an object, not {}", node.kind()));
         }
         let mut meant = Vec::new();
         for (key, value) in node.members() {
+            let is_known = fields.iter().any(|field| field.name == key);
+            if hides && !is_known && nearest(key, fields.iter().map(|field| field.name)).is_none() {
+                let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
+                self.problem(value, format!("has an unknown field; the known ones are {}", known.join(", ")));
+                continue;
+            }
             self.member(key, |check| match fields.iter().find(|field| field.name == key) {
                 Some(field) => check.value(value, &field.kind),
                 None => {

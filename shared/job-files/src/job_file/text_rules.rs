@@ -125,14 +125,15 @@ fn share_identifier(text: &str) -> Answer {
     })
 }
 
+/// Shows nothing of the name: who writes `NAME=value` into it, has the secret in it, and the answer goes into reports and logs.
 fn variable_name(text: &str) -> Answer {
+    if text.contains(['=', '\0']) {
+        return Err("contains '=' or a zero byte; write the name alone, and its value as value".to_owned());
+    }
     if text.starts_with(RESERVED_ENVIRONMENT_PREFIX) {
         return Err(format!(
-            "{text:?} begins with {RESERVED_ENVIRONMENT_PREFIX}, which AWS Batch keeps for its own variables; give it another name"
+            "begins with {RESERVED_ENVIRONMENT_PREFIX}, which AWS Batch keeps for its own variables; give it another name"
         ));
-    }
-    if text.contains(['=', '\0']) {
-        return Err(format!("{text:?} contains '=' or a zero byte; no environment variable can be named so"));
     }
     Ok(())
 }

@@ -283,7 +283,7 @@ const BAD_FIELDS: &[(&str, &str)] = &[
     ),
     (
         r#""containerOverrides": {"environment": [{"name": "AWS_BATCH_JOB_ID", "value": "x"}]}"#,
-        r#"x.json: line 1: containerOverrides.environment[0].name: "AWS_BATCH_JOB_ID" begins with AWS_BATCH, which AWS Batch keeps for its own variables; give it another name"#,
+        r#"x.json: line 1: containerOverrides.environment[0].name: begins with AWS_BATCH, which AWS Batch keeps for its own variables; give it another name"#,
     ),
     (
         r#""containerOverrides": {"environment": [{"name": "A", "value": 1}]}"#,
@@ -671,6 +671,11 @@ fn content_that_is_no_text_is_refused() {
             b"{\"jobName\":\n \"\xFF\"}".to_vec(),
             "x.json",
             "x.json: line 2: invalid UTF-8: byte 0xff at byte 3 of the line",
+        ),
+        (
+            b"\x28\xB5\x2F\xFD\x24\x02".to_vec(),
+            "x.json",
+            "x.json: the file is packed by zstd, which is not read here; pack it by gzip, or leave it as it is",
         ),
         (b"\xFF\xFE{\0".to_vec(), "x.json", "x.json: line 1: invalid UTF-8: byte 0xff at byte 1 of the line"),
         (
