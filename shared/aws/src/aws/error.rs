@@ -98,10 +98,7 @@ where
     let message = match error {
         SdkError::ServiceError(service) => match (service.err().code(), service.err().message()) {
             (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
-            (None, _) => {
-                let status = service.raw().status().as_u16();
-                format!("status {status}: {}", in_words(service.err()))
-            }
+            (None, _) => bare(service.raw().status().as_u16(), operation),
         },
         other => in_words(other),
     };
@@ -113,6 +110,21 @@ where
     match error.raw_response() {
         Some(response) => failed.with_answer(answer(response, error.code())),
         None => failed,
+    }
+}
+
+/// An answer that says nothing but its status. Those to HEAD have no body, so that S3 can't say what is missing, and it refuses
+/// to say that an object is not there to who may not list the bucket.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+fn bare(status: u16, operation: &str) -> String {
+    match (status, operation) {
+        (403, "HeadObject") => "status 403: denied, or there is no such object; allow s3:GetObject on it (of a version s3:GetObjectVersion), and s3:ListBucket on its bucket".to_owned(),
+        (403, "HeadBucket") => "status 403: denied; allow s3:ListBucket on the bucket".to_owned(),
+        (301 | 400, "HeadObject" | "HeadBucket") => {
+            format!("status {status}: refused without a reason; is the bucket in another Region, or are the credentials no longer valid?")
+        }
+        _ => format!("status {status}, and no reason was given"),
     }
 }
 
@@ -273,6 +285,20 @@ mod tests {
         }
         for told in [nothing, refused] {
             assert!(!told.contains(['{', '\n']), "no dump: {told}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_reason_is_told_by_its_status_and_what_may_be_missing() {
+        for (status, operation, told) in [
+            (403, "HeadObject", "s3:GetObject"),
+            (403, "HeadBucket", "s3:ListBucket"),
+            (400, "HeadObject", "another Region"),
+            (502, "HeadObject", "status 502, and no reason was given"),
+            (403, "SubmitJob", "status 403, and no reason was given"),
+        ] {
+            let bare = bare(status, operation);
+            assert!(bare.contains(told) && !bare.contains('{'), "{bare}");
         }
     }
 
