@@ -26,12 +26,35 @@ async fn answers_errs_and_answers_again(
 ) -> Result<()> {
     let mut function = Function::start(PROGRAM, variables).await?;
     assert_eq!(function.invoke(event.clone(), time_left).await?, Answer::Response(expected));
-    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error));
+    assert_eq!(function.invoke(json!(7), MINUTE).await?, Answer::Error(error.clone()));
     assert!(matches!(function.invoke(event, time_left).await?, Answer::Response(_)));
     let log = String::from_utf8(function.end().await?.stdout)?;
     // Of a message that a function gives back it tells too, by the message's id.
     let is_error = |line: &&str| line.contains("\"level\":\"ERROR\"") && !line.contains("message.id");
-    assert_eq!(log.lines().filter(is_error).count(), 1, "an error is logged once: {log}");
+    let errors: Vec<&str> = log.lines().filter(is_error).collect();
+    assert_eq!(errors.len(), 1, "an error is logged once: {log}");
+    let told: Value = serde_json::from_str(errors[0])?;
+    let of = |field: &str| error[field].as_str().unwrap_or_default();
+    assert_eq!(told["message"], format!("{}: {}", of("errorType"), of("errorMessage")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_nests_too_deep_is_told_in_one_short_line() -> Result<()> {
+    let variables =
+        &[("_HANDLER", "state-handler"), ("BATCHWRIGHT_JOBS_TABLE", "j"), ("BATCHWRIGHT_RUNS_TABLE", "r")];
+    let mut function = Function::start(PROGRAM, variables).await?;
+    // Deeper than serde_json reads, and not so deep that the test's own value could not be dropped.
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let Answer::Error(error) = function.invoke(deep, MINUTE).await? else { anyhow::bail!("it is read") };
+    assert_eq!(error["errorType"], "InvalidEvent", "{error}");
+    let log = String::from_utf8(function.end().await?.stdout)?;
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+    assert_eq!(errors.len(), 1, "{log}");
+    assert!(
+        errors[0].contains("malformed event: recursion limit exceeded") && errors[0].len() < 400,
+        "{log}"
+    );
     Ok(())
 }
 

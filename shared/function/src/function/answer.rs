@@ -43,7 +43,7 @@ impl FunctionError {
     }
 
     /// The `errorType` that callers of the function branch on.
-    fn error_type(&self) -> &'static str {
+    pub(super) fn error_type(&self) -> &'static str {
         match self {
             FunctionError::Event(_) => "InvalidEvent",
             FunctionError::Refused(_) => "Refused",

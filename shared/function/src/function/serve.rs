@@ -1,5 +1,6 @@
 //! The loop of the Lambda runtime.
 
+use std::fmt;
 use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,12 +8,14 @@ use std::time::Duration;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tracing::error;
 
 use super::answer::{Answer, FunctionError};
 use super::logging;
 use super::metrics::metrics_line;
 use crate::domain::Timestamp;
+use crate::events::EventError;
 use crate::ports::{Clock, SystemClock};
 
 /// One call of the function.
@@ -55,6 +58,27 @@ pub async fn main(run: impl Future<Output = Result<(), lambda_runtime::Error>>) 
     }
 }
 
+/// What the runtime logs of an invocation that failed, by `Debug`, and what it answers.
+struct Told(FunctionError);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.error_type(), self.0)
+    }
+}
+
+impl From<Told> for Diagnostic {
+    fn from(told: Told) -> Self {
+        told.0.into()
+    }
+}
+
+/// Reads an event. The runtime would log what it can't read level by level, as Rust's `Debug`.
+fn read<E: DeserializeOwned>(event: &RawValue) -> Result<E, FunctionError> {
+    serde_json::from_str(event.get())
+        .map_err(|error| EventError::Malformed { kind: "event", reason: error.to_string() }.into())
+}
+
 /// Answers invocations until Lambda ends the process. An error is logged once, by the runtime.
 pub async fn serve<E, B, F>(handler: impl Fn(E, Invocation) -> F) -> Result<(), lambda_runtime::Error>
 where
@@ -62,20 +86,24 @@ where
     B: Serialize,
     F: Future<Output = Result<Answer<B>, FunctionError>>,
 {
-    lambda_runtime::run(service_fn(|event: LambdaEvent<E>| {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let invocation = Invocation::of(&event.context);
         let function = invocation.function_name.clone();
         // Boxed, because the compiler gives up on the layout of what nests too deep.
-        let answer = Box::pin(handler(event.payload, invocation));
+        let answer = read(&event.payload).map(|event| Box::pin(handler(event, invocation)));
         async move {
-            match answer.await {
+            let answered = match answer {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            match answered {
                 Ok(answer) => {
                     if let Some(line) = metrics_line(&function, SystemClock.now(), &answer.metrics) {
                         println!("{line}");
                     }
                     Ok(answer.body)
                 }
-                Err(error) => Err(Diagnostic::from(error)),
+                Err(error) => Err(Told(error)),
             }
         }
     }))
