@@ -75,10 +75,12 @@ pub(super) async fn attempt<C: FunctionCaller, L: Ledger>(
     mut item: Sendable,
     tickets: Tickets,
 ) -> Landed {
-    item.attempts += 1;
     if let Err(error) = fit(ledger, terms, &mut item).await {
+        // Nothing was called. What may pass counts all the same, or it would be tried for ever.
+        item.attempts += u32::from(error.kind != ErrorKind::Permanent);
         return Landed { item, tickets, duration: Duration::ZERO, result: Err(error) };
     }
+    item.attempts += 1;
     let started = Instant::now();
     let to = &item.prepared.to;
     let call = FunctionCall::new(to.function.as_str(), &item.prepared.payload).with(|call| {

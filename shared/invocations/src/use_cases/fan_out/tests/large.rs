@@ -25,7 +25,10 @@ async fn a_payload_beyond_the_limit_of_its_invocation_type_is_its_items_error() 
         let order = call(0, json!({"payloads": [text(most), text(most + 1)], "invocationType": kind}));
         let results = results(&echoing(), &order).await;
         assert_eq!(outcomes(&results), ["SUCCEEDED", "REJECTED"], "{kind}");
-        assert_eq!(results[1]["errorType"], "PayloadTooLarge");
+        assert_eq!(
+            (&results[1]["errorType"], &results[1]["attempts"]),
+            (&json!("PayloadTooLarge"), &json!(0))
+        );
         let expected = format!("the payload has {} bytes, at most {most} are taken; put it on S3", most + 1);
         assert!(results[1]["errorMessage"].as_str().unwrap().starts_with(&expected), "{}", results[1]);
     }
