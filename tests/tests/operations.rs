@@ -3,13 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use batchwright::function::{LOG_FIELDS, METRICS};
+use batchwright_tests::schema::conforms;
 use batchwright_tests::template::{of_type, read};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -97,6 +98,66 @@ fn an_alarm_on_our_own_metric_looks_at_one_that_its_function_emits() {
         several.for_each(|metric| check(&metric["MetricStat"]["Metric"]));
     }
     assert!(looked_at > 5, "{looked_at}");
+}
+
+/// The metrics of a namespace that an alarm looks at, each with its functions, by their words.
+fn looked_at(template: &Value, namespace: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let functions = of_type(template, "AWS::Serverless::Function");
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for alarm in of_type(template, "AWS::CloudWatch::Alarm").values() {
+        let properties = &alarm["Properties"];
+        let several = properties["Metrics"].as_array().into_iter().flatten();
+        let metrics = several.map(|metric| &metric["MetricStat"]["Metric"]).chain([properties]);
+        for metric in metrics.filter(|metric| metric["Namespace"] == namespace) {
+            let function = metric["Dimensions"][0]["Value"].as_str().unwrap();
+            let Some(function) = functions.get(function) else { continue };
+            let function = function["Properties"]["FunctionName"].as_str().unwrap().replace("${Name}-", "");
+            found.entry(metric["MetricName"].as_str().unwrap().to_owned()).or_default().insert(function);
+        }
+    }
+    found
+}
+
+#[test]
+fn an_alarm_looks_at_every_function_that_can_raise_it_and_the_dashboard_shows_them() {
+    let template = read("app.yaml");
+    let dashboards = of_type(&template, "AWS::CloudWatch::Dashboard");
+    let body = dashboards["Dashboard"]["Properties"]["DashboardBody"].to_string();
+    let body: String = body.replace("\\n", "").split_whitespace().collect();
+    let is_shown = |namespace: &str, metric: &str, dimension: &str, function: &str| {
+        let line = format!(r#"[\"{namespace}\",\"{metric}\",\"{dimension}\",\"${{Name}}-{function}\"]"#);
+        assert!(body.contains(&line), "the dashboard lacks {metric} of {function}");
+    };
+    for (metric, functions) in looked_at(&template, "batchwright") {
+        let (_, by, _) = METRICS.iter().find(|(name, ..)| *name == metric).unwrap();
+        assert_eq!(functions, by.split(", ").map(str::to_owned).collect(), "{metric}");
+        functions.iter().for_each(|function| is_shown("batchwright", &metric, "function", function));
+    }
+    // Lambda gives up a call that nobody waits for: each function that has settings for such calls.
+    let dropped = looked_at(&template, "AWS/Lambda").remove("AsyncEventsDropped").unwrap();
+    let asynchronous: BTreeSet<String> = of_type(&template, "AWS::Serverless::Function")
+        .values()
+        .filter(|function| !function["Properties"]["EventInvokeConfig"].is_null())
+        .map(|function| function["Properties"]["FunctionName"].as_str().unwrap().replace("${Name}-", ""))
+        .collect();
+    assert_eq!(dropped, asynchronous);
+    dropped
+        .iter()
+        .for_each(|function| is_shown("AWS/Lambda", "AsyncEventsDropped", "FunctionName", function));
+}
+
+#[test]
+fn a_rate_that_would_end_a_function_at_its_start_is_refused_by_the_template() {
+    let template = read("app.yaml");
+    for (rate, most) in [("SubmitRate", 10_000), ("BatchRate", 1_000)] {
+        let parameter = &template["Parameters"][rate];
+        let schema = json!({"type": "string", "pattern": parameter["AllowedPattern"]});
+        let may = |value: &str| conforms(&schema, &json!(value));
+        assert!(may("1") && may(&most.to_string()) && may(parameter["Default"].as_str().unwrap()), "{rate}");
+        for wrong in ["0", "1.5", "-1", "", "05", &(most + 1).to_string()] {
+            assert!(!may(wrong), "{rate}: {wrong}");
+        }
+    }
 }
 
 #[test]
