@@ -114,6 +114,10 @@ fn summary(statuses: &StatusCounts, counts: &RunCounts, again: &BTreeMap<&'stati
 
 /// Errs where a run could not read its file again: it does before it submits the first job, and where it goes on.
 pub(super) fn may_be_read_again(path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        let why = "-: a run reads its job file again where it goes on, so it is not read from standard input; write the jobs into a file first (a file of this name is ./-)";
+        return Err(Failure::Rejected(why.to_owned()));
+    }
     let is_read_once = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
     if is_read_once {
         return Err(Failure::Rejected(format!(
