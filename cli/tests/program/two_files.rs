@@ -194,3 +194,28 @@ fn what_is_left_of_arrays_is_counted_by_jobs() {
     folder.write("go", "");
     assert_eq!(folder.run(run).code, Some(0));
 }
+
+#[test]
+fn a_blocked_run_does_not_wait_for_jobs_of_other_files() {
+    let folder = Folder::new();
+    folder.write("a.yaml", a_file(&folder, ""));
+    leave(&folder, &[]);
+    let large = r#"{"jobName": "large", "jobQueue": "q", "jobDefinition": "d", "command": ["true"],
+        "containerOverrides": {"resourceRequirements": [{"type": "VCPU", "value": "64"}]}}"#;
+    let job = |name: &str, needs: &str| {
+        format!(
+            r#"{{"jobName": "{name}", "jobQueue": "q", "jobDefinition": "d", "command": ["true"], "dependsOn": [{{"jobName": "{needs}"}}]}}"#
+        )
+    };
+    folder.write("b.json", format!("[{large}, {}]", job("after", "large")));
+    let blocked = folder.run(&["run", "b.json", "--local", "--vcpus", "2"]);
+    assert_eq!(blocked.code, Some(5), "{blocked:?}");
+    assert!(blocked.stderr.contains("blocked: 2 jobs not ended"), "{blocked:?}");
+    assert!(
+        blocked.stderr.contains("left to others: 2 jobs of other files (a.yaml) not ended"),
+        "{blocked:?}"
+    );
+    assert_eq!(folder.job("a1")["status"], "RUNNING", "it goes on");
+    folder.write("go", "");
+    assert_eq!(folder.run(&["run", "a.yaml", "--local", "--vcpus", "2"]).code, Some(0));
+}

@@ -45,16 +45,16 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn of(core: &Core) -> Self {
+    pub(crate) fn of(core: &mut Core) -> Self {
         Self {
             unfinished: core.unfinished(),
             submissions: core.submissions(),
             waited_for: core.waited_for(),
-            is_moving: core.is_moving(),
+            is_moving: core.waited_for_moves(),
         }
     }
 
-    /// Nothing more happens by itself.
+    /// Nothing more happens by itself to what is waited for.
     pub(crate) fn is_at_rest(self) -> bool {
         self.unfinished == 0 || !self.is_moving
     }
@@ -208,7 +208,7 @@ impl<R: Runner, C: Clock + 'static> Driver<R, C> {
             // A consumer that is gone wants no events.
             let _ = self.events.send(state_change(detail, now));
         }
-        self.load.send_replace(Load::of(&self.core));
+        self.load.send_replace(Load::of(&mut self.core));
         answers.into_iter().for_each(|answer| answer());
         effects.settled.iter().for_each(|attempt| self.runner.settled(attempt));
         effects.starts.into_iter().for_each(|launch| self.runner.start(launch, &self.reporter));

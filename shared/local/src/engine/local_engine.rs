@@ -73,7 +73,7 @@ impl LocalEngine {
         let logs = runner.logs();
         runner.resume(core.resume(unfinished, clock.now()), &reporter);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let (load_sender, load) = watch::channel(Load::of(&core));
+        let (load_sender, load) = watch::channel(Load::of(&mut core));
         let jumps = Jumps::since(clock.now());
         let mut driver = Driver {
             core,
@@ -135,7 +135,7 @@ impl LocalEngine {
         self.ask("TerminateJob", |reply| Command::TerminateAll(reason, reply)).await
     }
 
-    /// Waits until no job is unfinished of those that are waited for, or nothing more happens by itself, or the engine has
+    /// Waits until no job is unfinished of those that are waited for, or nothing more happens to them by itself, or the engine has
     /// stopped. What is left then are jobs of others, or such as this machine can't hold, and those that depend on them.
     pub async fn idle(&self) {
         // An error says that the engine has stopped.
@@ -152,7 +152,7 @@ impl LocalEngine {
         self.load.borrow().waited_for
     }
 
-    /// Whether anything can still happen by itself.
+    /// Whether anything can still happen by itself to what is waited for.
     pub fn is_moving(&self) -> bool {
         self.load.borrow().is_moving
     }

@@ -195,7 +195,8 @@ impl<C: Clock + Clone + 'static> Controller<C> {
             let asked_about = if engine.submissions() > 0 { done.described } else { 0 };
             let settled = done == Reconciled { described: asked_about, ..Reconciled::default() };
             // Others' jobs may end and be tried again in every pass.
-            let settled = settled || (round == ROUNDS && unfinished == 0 && engine.submissions() > 0);
+            let is_at_rest = unfinished == 0 || !engine.is_moving();
+            let settled = settled || (round == ROUNDS && is_at_rest && engine.submissions() > 0);
             match end {
                 RunEnd::Complete(counts) | RunEnd::Cancelled(counts) if settled && unfinished == 0 => {
                     return Ok((order.run_id, End::Ended(counts)));

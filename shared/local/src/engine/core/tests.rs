@@ -445,6 +445,28 @@ fn a_job_larger_than_the_machine_stays_runnable_and_lets_others_pass() {
 }
 
 #[test]
+fn what_is_waited_for_moves_as_long_as_it_or_what_it_waits_on_can() {
+    let mut bench = Bench::with_vcpus(2);
+    let other = bench.submit(spec("other"));
+    let large = bench.submit(sized("large", 3));
+    let behind = bench.submit(spec("behind").with(|spec| spec.depends_on = vec![after(&large)]));
+    let moves = |bench: &mut Bench, names: &[&str]| {
+        let names = names.iter().map(|name| JobName::parse(name).unwrap()).collect();
+        bench.core.wait_for(std::collections::HashSet::new(), names);
+        bench.core.waited_for_moves()
+    };
+    assert!(bench.core.is_moving() && bench.runs(&other));
+    assert!(!moves(&mut bench, &["large", "behind"]), "what moves is another's");
+    assert!(moves(&mut bench, &["large", "other"]));
+    let follows =
+        bench.submit(spec("follows").with(|spec| spec.depends_on = vec![after(&other), after(&behind)]));
+    assert!(moves(&mut bench, &["large", "follows"]), "where the other fails, so does this");
+    bench.exit(&other, 0);
+    assert!(!moves(&mut bench, &["large", "follows"]), "it waits for what does not come");
+    assert_eq!(bench.record(&follows).status(), JobStatus::Pending);
+}
+
+#[test]
 fn a_stuck_job_is_cancelled_like_any_other() {
     let mut bench = Bench::with_vcpus(2);
     let array_properties = Some(ArrayProperties::new(2));

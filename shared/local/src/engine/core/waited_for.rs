@@ -1,9 +1,10 @@
 //! The jobs that somebody waits for, and how many of them have not ended.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::{Core, JobRecord};
-use crate::domain::{JobId, JobName};
+use crate::domain::{JobId, JobName, JobStatus};
 
 /// Which jobs somebody waits for.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(crate) struct WaitedFor {
     /// `None`: all.
     which: Option<Which>,
     unfinished: usize,
+    /// One of them that could move when it was looked for: as long as it can, no other is looked for.
+    mover: Option<JobId>,
 }
 
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl WaitedFor {
 impl Core {
     /// Waits for the submissions of some setups, and those of some names, from now on.
     pub(crate) fn wait_for(&mut self, setups: HashSet<String>, names: HashSet<JobName>) {
-        let mut waited_for = WaitedFor { which: Some(Which { setups, names }), unfinished: 0 };
+        let mut waited_for = WaitedFor { which: Some(Which { setups, names }), ..WaitedFor::default() };
         let open =
             self.jobs.values().filter(|record| is_submission(record) && !record.status().is_terminal());
         waited_for.unfinished = open.filter(|record| waited_for.holds(record)).count();
@@ -40,6 +43,52 @@ impl Core {
     /// Submissions that have not ended and that somebody waits for.
     pub(crate) fn waited_for(&self) -> usize {
         self.waited_for.unfinished
+    }
+
+    /// Whether anything can still happen by itself to the submissions that somebody waits for: one runs, or there is room for it
+    /// on this machine, or it waits for a job of which that is true.
+    pub(crate) fn waited_for_moves(&mut self) -> bool {
+        if !self.is_moving() || self.waited_for.unfinished == self.submissions {
+            return self.is_moving();
+        }
+        let mover = self.waited_for.mover.take().filter(|mover| self.can_move(mover, &mut HashSet::new()));
+        self.waited_for.mover = mover.or_else(|| self.find_mover());
+        self.waited_for.mover.is_some()
+    }
+
+    /// The latest of them, because the others have probably ended when it has.
+    fn find_mover(&self) -> Option<JobId> {
+        let is_open = |record: &&JobRecord| {
+            is_submission(record) && !record.status().is_terminal() && self.waited_for.holds(record)
+        };
+        let mut open: Vec<&JobRecord> = self.jobs.values().filter(is_open).collect();
+        open.sort_unstable_by_key(|record| Reverse(record.sequence));
+        // What one has looked at in vain needs no look of another.
+        let mut seen = HashSet::new();
+        open.iter().map(|record| record.job_id()).find(|job_id| self.can_move(job_id, &mut seen)).cloned()
+    }
+
+    fn can_move(&self, job_id: &JobId, seen: &mut HashSet<JobId>) -> bool {
+        let mut left = vec![job_id.clone()];
+        while let Some(job_id) = left.pop() {
+            let Some(record) = self.jobs.get(&job_id).filter(|_| seen.insert(job_id.clone())) else {
+                continue;
+            };
+            match record.status() {
+                JobStatus::Submitted | JobStatus::Starting | JobStatus::Running => return true,
+                JobStatus::Runnable
+                    if self.starts_jobs && self.capacity.refuse(record.whole_need()).is_none() =>
+                {
+                    return true;
+                }
+                JobStatus::Pending => {
+                    left.extend(record.waiting_on.iter().cloned());
+                    left.extend(self.children(&job_id));
+                }
+                JobStatus::Runnable | JobStatus::Succeeded | JobStatus::Failed => {}
+            }
+        }
+        false
     }
 
     /// Submissions that have not ended.
