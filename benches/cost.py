@@ -28,7 +28,7 @@ EVENTS = 4  # RUNNABLE, STARTING, RUNNING and the end
 NAMED = 100  # jobs on a sheet
 BATCH = 10  # messages of an invocation under load
 # Estimates, not counts: memory by seconds of a batch in each function.
-HANDLER_GB_SECONDS, COLLECTOR_GB_SECONDS, SUBMITTER_GB_SECONDS = 0.25 * 0.3, 0.5 * 1.0, 0.25 * 0.02
+HANDLER_GB_SECONDS, COLLECTOR_GB_SECONDS, SUBMITTER_GB_SECONDS = 0.25 * 0.3, 0.5 * 1.0, 0.5 * 0.02
 
 
 def units() -> dict[str, tuple[float, float]]:

@@ -1,7 +1,6 @@
 //! A file that is checked as a whole: its form, its jobs, its defaults, its definitions.
 
 use super::defaults;
-use super::file::Entry;
 use super::format::Format;
 use super::job;
 use super::json;
@@ -20,7 +19,7 @@ pub(super) const PROBLEMS_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) local: LocalSettings,
-    pub(super) entries: Vec<Entry>,
+    pub(super) jobs: Vec<order::Checked>,
 }
 
 /// What may stand at the top of a file.
@@ -185,7 +184,7 @@ fn check_jobs(
         }
         let line = node.line.unwrap_or(0);
         match job::read(node, &path, &beside.local.job_definitions) {
-            Ok(spec) => checked.push(order::Checked { line, path, spec }),
+            Ok(spec) => checked.push(order::Checked { line, path, spec: Box::new(spec) }),
             Err(mut wrong) => problems.append(&mut wrong),
         }
     }
@@ -194,7 +193,7 @@ fn check_jobs(
         problems.sort_by_key(|problem| problem.line);
         return Err(problems);
     }
+    drop(names);
     let jobs = order::sort(checked, beside.depends_on_known)?;
-    let entries = jobs.into_iter().map(|job| Entry { line: job.line, job: Ok(job.spec) }).collect();
-    Ok(Document { local: beside.local, entries })
+    Ok(Document { local: beside.local, jobs })
 }

@@ -11,6 +11,7 @@ use super::document;
 use super::format::Format;
 use super::job;
 use super::local::LocalSettings;
+use super::order::Checked;
 use super::problem::{JobFileError, Problem};
 use super::text;
 use crate::domain::JobSpec;
@@ -36,7 +37,7 @@ pub struct JobFile<R> {
 }
 
 enum Jobs<R> {
-    Whole { entries: VecDeque<Entry>, count: u64 },
+    Whole { jobs: VecDeque<Checked>, count: u64 },
     Streamed { start: Cursor<Vec<u8>>, rest: Box<Source<R>>, lines: Lines, any: bool },
 }
 
@@ -76,8 +77,8 @@ pub async fn open<R: AsyncBufRead + Send + Unpin>(reader: R, name: &str) -> Resu
     }
     let text = text::decode(&start).map_err(|problem| refuse(vec![problem]))?;
     let document = document::read(text, name).map_err(refuse)?;
-    let count = document.entries.len() as u64;
-    let jobs = Jobs::Whole { entries: document.entries.into(), count };
+    let count = document.jobs.len() as u64;
+    let jobs = Jobs::Whole { jobs: document.jobs.into(), count };
     Ok(JobFile { name: name.to_owned(), local: document.local, jobs })
 }
 
@@ -138,7 +139,10 @@ impl<R: AsyncBufRead + Send + Unpin> JobFile<R> {
     /// Errs where the file can't be read on, and at the end of one in which no line holds a job.
     pub async fn next(&mut self) -> Result<Option<Entry>, JobFileError> {
         let (start, rest, lines, any) = match &mut self.jobs {
-            Jobs::Whole { entries, .. } => return Ok(entries.pop_front()),
+            Jobs::Whole { jobs, .. } => {
+                let entry = |Checked { line, spec, .. }| Entry { line, job: Ok(*spec) };
+                return Ok(jobs.pop_front().map(entry));
+            }
             Jobs::Streamed { start, rest, lines, any } => (start, rest, lines, any),
         };
         let refuse = |problem| JobFileError::new(&self.name, vec![problem]);

@@ -22,10 +22,12 @@ pub(super) struct Named {
 }
 
 /// A job that is right in itself.
+#[derive(Debug)]
 pub(super) struct Checked {
     pub(super) line: u64,
     pub(super) path: String,
-    pub(super) spec: JobSpec,
+    /// Boxed, because a file holds hundreds of thousands, and they are put into another order.
+    pub(super) spec: Box<JobSpec>,
 }
 
 /// The names that stand twice.
@@ -209,7 +211,7 @@ mod tests {
         let job = |at: usize| Checked {
             line: at as u64 + 1,
             path: String::new(),
-            spec: JobSpec::new(JobName::parse(&format!("job-{at}")).unwrap(), "q", "d"),
+            spec: Box::new(JobSpec::new(JobName::parse(&format!("job-{at}")).unwrap(), "q", "d")),
         };
         let jobs: Vec<Checked> = (0..1_000).map(job).collect();
         let message = |length: usize| circular(&jobs, &(0..length).collect::<Vec<_>>()).message;
