@@ -84,6 +84,8 @@ impl Tools {
         command.arg("--template-file").arg(infra.join("app.yaml")).arg("--parameter-overrides");
         command.args([format!("Name={NAME}"), format!("EndpointUrl={endpoint_url}")]);
         command.args([format!("BatchEndpointUrl={batch_url}"), "LogSettleSeconds=0".to_owned()]);
+        // A log that came before its job's end was recorded is found by the reconciler so long after.
+        command.arg("SilenceSeconds=60");
         // The one function besides that does no harm when it is called: the reconciler.
         command.arg(format!("FanOutTargets={NAME}-reconciler"));
         command.arg("Architecture=x86_64").args(&overrides.app);

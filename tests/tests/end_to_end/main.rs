@@ -77,7 +77,8 @@ async fn a_job_file_runs_once(deployed: &Deployed) -> anyhow::Result<()> {
         ensure!(line["outcome"] == "SUBMITTED", "{line}");
     }
 
-    // What came before its job's end was recorded waits in the queue; the reconciler does not wait.
+    // What came before its job's end was recorded waits in the queue for an hour; the reconciler finds it `SilenceSeconds`
+    // after the submission.
     let job_id = deployed.job("first").await?.and_then(|job| job.head.job_id).context("first")?;
     let folder = format!("logs/first/{job_id}");
     let manifest = deployed.wait("the log archive", async || {
