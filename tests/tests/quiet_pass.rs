@@ -186,5 +186,20 @@ async fn a_pass_over_finished_jobs_sends_the_same_requests_however_many_there_ar
     assert_eq!((known.state.status, known.updated_at), (JobStatus::Running, an_hour_ago));
     assert_eq!(pass().await?.body.reconciled, Reconciled::default());
     assert_eq!(meter.take(), quiet, "it is not asked about in every pass");
+
+    // Their ends leave them on the list of what is in flight; the message to the log collector was lost.
+    for (name, ended_at) in [("unlogged", an_hour_ago), ("just-ended", SystemClock.now())] {
+        let job_id = format!("{name}-1");
+        submit(&store, name, &job_id).await?;
+        let mut ended = state(name, &job_id, JobStatus::Succeeded);
+        ended.times.stopped_at = Some(ended_at);
+        store.apply_state(&ended, ended_at).await?;
+    }
+    let found = pass().await?.body;
+    assert_eq!(found.reconciled.described, 0, "Batch is not asked about them");
+    assert_eq!(found.logs_archived + found.logs_incomplete, 1, "a log that is settling is the collector's");
+    assert_eq!(meter.take().items, 3, "both are read, and one of them once more for its log");
+    let logs = async |job_id: &str| anyhow::Ok(store.submission(&id(job_id)).await?.and_then(|it| it.logs));
+    assert!(logs("unlogged-1").await?.is_some() && logs("just-ended-1").await?.is_none());
     Ok(())
 }

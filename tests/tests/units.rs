@@ -300,7 +300,9 @@ async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
     const JOB: &str = "tile-12-2114-1393";
     let Some(ministack) = Ministack::shared()? else { return Ok(()) };
     let account = Account::open(&ministack.sdk_config().await?, "life").await?;
-    account.run(2).await?;
+    account.run(3).await?;
+    let run = account.meter.take();
+    ensure!(run.requests.get("DeleteItem") == Some(&1), "the sheet of three claims is taken down: {run}");
     // The run waits for another job of its file.
     let run = account.store.run(&run_id()).await?.context("the run is known")?;
     end_run(
