@@ -73,6 +73,7 @@ def prices() -> dict[str, dict[str, float]]:
         "each other try": parts(**life + alone + later, **own, told=1),
         # Its submission is its array's, and nobody is told of its end.
         "a child of an array": parts(**child + later, **own, told=0),
+        "a job, logs bundled": parts(**life + named + later, **shared, told=1),
         "a job, sparingly": parts(**life + named + once, **shared, told=0),
         "a child, sparingly": parts(**child + once, **shared, told=0),
     }
