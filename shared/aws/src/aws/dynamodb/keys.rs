@@ -74,7 +74,8 @@ pub(crate) fn latest_place(job_name: &JobName) -> String {
     format!("{LATEST}{job_name}")
 }
 
-/// Of `PLACE`: an earlier submission, a child, a node, or one that nobody has recorded.
+/// Of `PLACE`: an earlier submission, or of what FAILED a child, a node, or one that nobody has recorded. Earlier versions
+/// gave one to each.
 pub(crate) fn other_place(job_id: &JobId) -> String {
     format!("other {job_id}")
 }

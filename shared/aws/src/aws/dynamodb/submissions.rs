@@ -10,7 +10,7 @@ use super::item::{self, Item};
 use super::keys::{self, Work};
 use super::table::{ENTRY, MEMBERSHIP, PLACE, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::transition::{OrderKey, Transition, transition};
-use crate::domain::{FollowUp, JobId, JobName, JobState, LogsRecord, Submission, Timestamp};
+use crate::domain::{FollowUp, JobId, JobName, JobState, JobStatus, LogsRecord, Submission, Timestamp};
 use crate::ports::{Applied, PortError};
 
 const OPERATION: &str = "UpdateItem";
@@ -84,7 +84,11 @@ impl DynamoDbJobStore {
     /// Sets all that a state says, whatever was known before.
     fn state_change(&self, state: &JobState, now: Timestamp) -> Result<Change, PortError> {
         let mut item = item::of_state(state, now).map_err(unusable(OPERATION))?;
-        let mut change = Change::default().set_if_absent(PLACE, item::text(keys::other_place(&state.job_id)));
+        let mut change = Change::default();
+        // Only the index by status needs it, and a child that holds its id once more costs another unit.
+        if state.status == JobStatus::Failed {
+            change = change.set_if_absent(PLACE, item::text(keys::other_place(&state.job_id)));
+        }
         for attribute in OF_A_STATE {
             if let Some(value) = item.remove(attribute) {
                 change = change.set(attribute, value);
