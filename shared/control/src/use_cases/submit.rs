@@ -277,19 +277,15 @@ pub(super) async fn record_answer<S: ClaimStore, E: JobEngine>(
             warn!(job.name = %job_name, nonce = %nonce, %error, "nobody knows whether the job was submitted");
             Ok(SubmitOutcome::Unknown(format!("{error}; the reconciler finds out")))
         }
-        // Nothing is known against the job: whoever asks again when that is mended submits it.
-        ErrorKind::Permanent if error.is_of_caller() => {
-            store.release(job_name, nonce, None, clock.now()).await?;
-            Err(error)
-        }
-        ErrorKind::Permanent => {
+        ErrorKind::Permanent if !error.is_of_caller() => {
             let refusal = error.to_string();
             store.release(job_name, nonce, Some(&refusal), clock.now()).await?;
             Ok(SubmitOutcome::Rejected(refusal))
         }
-        ErrorKind::Throttled { .. } | ErrorKind::Retryable => {
+        // Nothing is known against the job: whoever asks again later, or when the caller may submit, submits it.
+        ErrorKind::Permanent | ErrorKind::Throttled { .. } | ErrorKind::Retryable => {
             store.release(job_name, nonce, None, clock.now()).await?;
-            Ok(SubmitOutcome::Deferred(error.to_string()))
+            if error.is_of_caller() { Err(error) } else { Ok(SubmitOutcome::Deferred(error.to_string())) }
         }
     }
 }
