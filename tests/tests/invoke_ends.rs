@@ -92,7 +92,9 @@ async fn a_damaged_list_loses_no_result() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_closed_pipe_and_a_full_disk_lose_no_result() -> anyhow::Result<()> {
-    let (server, folder) = (FakeLambda::start().await?, Folder::with_list(items(3_000, 5))?);
+    // A closed pipe is met at the next write, so none of these holds up the others.
+    let lines = (0..3_000).map(|id| json!({"id": id, "do": ["ok:5"]}).to_string());
+    let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);
     let list = folder.name("list.jsonl");
     let args = ["task", "--payloads", &list, "--concurrency", "20"];
     let mut process = program(server.endpoint_url(), "", &args)?.current_dir(folder.folder()).spawn()?;
@@ -110,6 +112,7 @@ async fn a_closed_pipe_and_a_full_disk_lose_no_result() -> anyhow::Result<()> {
     assert_eq!(last, seen.tries.keys().filter_map(|id| id.parse().ok()).max(), "to the very last");
 
     let server = FakeLambda::start().await?;
+    std::fs::write(&list, items(3_000, 5).collect::<Vec<_>>().join("\n"))?;
     let mut full = program(server.endpoint_url(), "", &args)?;
     full.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full")?).current_dir(folder.folder());
     let full = ended(full.spawn()?).await?;
