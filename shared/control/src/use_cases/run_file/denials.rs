@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::ports::PortError;
 
-/// Refusals one after the other, with no job taken in between, after which the file is not read on: some jobs may go where
-/// the caller is not let, and the next ones not.
+/// Refusals in a row, with no job taken in between, after which the file is not read on. One does not do, because a few jobs
+/// may go into a queue that the caller may not use, and the next ones into another.
 const IN_A_ROW_MAX: u32 = 20;
 
-/// As many where jobs are tried once more that were refused before.
+/// Refusals in a row after which jobs that were refused before are not tried again.
 const AGAIN_MAX: u32 = 3;
 
 /// What an invocation has heard.

@@ -37,7 +37,10 @@ pub(super) struct Feed<'a, 'f, C, R> {
     order: &'a RunFile,
     clock: &'a C,
     next_index: u64,
-    /// Entries that were read before their turn, so that their claims are named together. The first is `next_index`.
+    /// Entries are read before their turn, so that their claims are named together. An object of S3 comes as fast as it is
+    /// read; whoever writes into a pipe may wait for what becomes of a job before they write the next.
+    reads_ahead: bool,
+    /// Those that were read. The first is `next_index`.
     ahead: VecDeque<Entry>,
     /// How the reading ahead ended.
     read: Option<Result<(), JobFileError>>,
@@ -52,7 +55,9 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
     pub(super) fn new(file: &'a mut JobFile<R>, order: &'a RunFile, clock: &'a C) -> Self {
         let (flying, names, breaker) = (FuturesUnordered::new(), BTreeSet::new(), Breaker::default());
         let (ahead, sheets) = (VecDeque::new(), ClaimSheets::default());
-        Self { file, order, clock, next_index: 0, ahead, read: None, sheets, flying, names, breaker }
+        let reads_ahead = S3Uri::parse(&order.source).is_ok();
+        let (next_index, read) = (0, None);
+        Self { file, order, clock, next_index, reads_ahead, ahead, read, sheets, flying, names, breaker }
     }
 
     pub(super) async fn submit_all<S: JobStore + RunStore, O: ObjectStore>(
@@ -108,10 +113,9 @@ impl<'a, 'f, C: Clock, R: AsyncBufRead + Send + Unpin> Feed<'a, 'f, C, R> {
         fed
     }
 
-    /// The next of the file. An object of S3 comes as fast as it is read, so some entries are read at once; whoever
-    /// writes into a pipe may wait for what becomes of a job before he writes the next.
+    /// The next of the file.
     async fn next_entry(&mut self, checkpoint: u64) -> Result<Option<Entry>, JobFileError> {
-        if S3Uri::parse(&self.order.source).is_err() {
+        if !self.reads_ahead {
             return self.file.next().await;
         }
         if self.ahead.is_empty() {
