@@ -119,11 +119,6 @@ where
             self.close(ended, &FollowUp::Open).await?;
             return Ok(None);
         };
-        // An end that contradicts the one that is known changes nothing, and nobody is told of it.
-        let Some(ended) = job.state().filter(|latest| latest.status == ended.status).cloned() else {
-            return Ok(None);
-        };
-        let ended = &ended;
         let recorded = match self.decide(&mut job, ended).await? {
             Next::Undecided => return Ok(Some(Recorded::Noted(Applied::Stale))),
             Next::WaitFor(_) | Next::AfterDependencies(_) => return Ok(Some(Recorded::Waiting)),

@@ -125,7 +125,8 @@ where
         debug!(job.name = %state.job_name, job.id = %state.job_id, status = %state.status, ?applied, "state");
         let followed = match (state.status.is_terminal(), state.job_id.parent()) {
             (false, _) => None,
-            (true, Some(_)) if applied == Applied::Stale && self.contradicts(state).await? => None,
+            // Nothing follows from an end that contradicts the one that is known, and nobody is told of it.
+            (true, _) if applied == Applied::Stale && self.contradicts(state).await? => None,
             (true, Some(_)) => self.child_ended(state).await?,
             // Boxed, because it is large, and most states are no end.
             (true, None) => Box::pin(self.follow(state, told, LOOKS_OF_AN_EVENT, telling)).await?,
