@@ -10,7 +10,7 @@ use batchwright::engine::{LocalEngine, Scene, VirtualClock};
 use batchwright::local::{Controller, End, Mode, Options, Silent, StateDir};
 use batchwright::memory::InMemoryJobStore;
 use batchwright::ports::{
-    ClaimStore as _, Clock as _, JobQueries as _, NoBus, StateStore as _, WorkLists as _,
+    ClaimStore as _, Clock as _, JobQueries as _, NoBus, StateStore as _, Unpaced, WorkLists as _,
 };
 use batchwright::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
 use batchwright::use_cases::record_state::Recorder;
@@ -141,11 +141,12 @@ impl Play {
         Ok(Self { world, calls, engine_calls, store, engine, cost: Cost::default() })
     }
 
-    fn recorder(&self) -> Recorder<'_, Store, Engine, LocalEngine, VirtualClock> {
+    fn recorder(&self) -> Recorder<'_, Store, Engine, Unpaced, VirtualClock> {
         Recorder {
             store: &self.store,
             engine: &self.engine,
-            pace: self.world.engine.inner(),
+            // The window of the engine on one machine would keep a pass until jobs end of which it does not hear.
+            pace: &Unpaced,
             clock: &self.world.clock,
             bus: &NoBus,
             policy: SubmitPolicy::default(),
