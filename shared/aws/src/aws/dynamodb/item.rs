@@ -1,18 +1,18 @@
 //! Between items and records.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 
 use super::keys::{self, Work};
+use super::state_text::{self, cut};
 use super::table::{ENTRY, JOB_ID, JOB_NAME, MEMBERSHIP, PLACE, RUN_ID, STATUS_SHARD, WORK, WORK_AT};
 use crate::domain::Timestamp;
 use crate::domain::transition::OrderKey;
 use crate::domain::{
-    FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogStream, LogsRecord, Run,
-    SheetId, Submission,
+    FORMAT_VERSION, FollowUp, JobHead, JobId, JobName, JobState, JobStatus, LogsRecord, Run, SheetId,
+    Submission,
 };
 
 /// An item, or its key.
@@ -24,6 +24,9 @@ pub(super) const REVISION: &str = "revision";
 pub(super) const WRITER: &str = "writer";
 pub(super) const HEAD: &str = "head";
 pub(super) const STATE: &str = "state";
+/// Of an end: the last attempt ended as the state says, and its text does not say it again. A terminal status never
+/// changes, so nobody has to take this away.
+pub(super) const ENDED_SO: &str = "endedSo";
 pub(super) const ORDER_KEY: &str = "orderKey";
 pub(super) const UPDATED_AT: &str = "updatedAt";
 pub(super) const LOGS: &str = "logs";
@@ -45,13 +48,6 @@ pub(super) const CHECKPOINT: &str = "checkpoint";
 pub(super) const LOOKS: &str = "looks";
 /// Of the version that wrote the item: for people, and for a version that has to tell older items apart.
 pub(super) const FORMAT: &str = "formatVersion";
-
-/// Bytes of a state as JSON. Batch's own are a few kilobytes: ten attempts of ten containers are 20 KB. An
-/// item holds 400 KB.
-const STATE_MAX_BYTES: usize = 100 * 1024;
-
-/// Characters of a text that somebody else wrote, where it has to be cut.
-const TEXT_MAX_CHARS: usize = 2_000;
 
 /// An item that is not as it was written.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +179,11 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
         put(&mut item, STATUS_SHARD, text(keys::status_shard(state.status, job_id)));
     }
     put(&mut item, ORDER_KEY, number(OrderKey::of(state).as_i64()));
-    put(&mut item, STATE, text(bounded(state)?));
+    let (kept, ended_so) = state_text::write(state)?;
+    put(&mut item, STATE, text(kept));
+    if ended_so {
+        put(&mut item, ENDED_SO, flag(true));
+    }
     put(&mut item, UPDATED_AT, millis(now));
     put(&mut item, WORK, text(work.of(job_id.as_str())));
     put(&mut item, WORK_AT, millis(work_at));
@@ -196,7 +196,10 @@ pub(super) fn of_state(state: &JobState, now: Timestamp) -> Result<Item, serde_j
 pub(super) fn to_submission(item: &Item) -> Result<Submission, BadItem> {
     let mut logs = item.get(LOGS).map(|_| json_in::<LogsRecord>(item, LOGS)).transpose()?;
     let updated_at = Timestamp::from_millis(number_in(item, UPDATED_AT)?);
-    let state: JobState = json_in(item, STATE)?;
+    let mut state: JobState = json_in(item, STATE)?;
+    if item.contains_key(ENDED_SO) {
+        state_text::restore(&mut state);
+    }
     if let Some(logs) = logs.as_mut().filter(|logs| logs.manifest_key.is_empty()) {
         logs.manifest_key = LogsRecord::own_manifest_key(&state.job_name, &state.job_id);
     }
@@ -239,44 +242,6 @@ pub(super) fn to_run(item: &Item) -> Result<Run, BadItem> {
 
 fn put(item: &mut Item, name: &str, value: AttributeValue) {
     item.insert(name.to_owned(), value);
-}
-
-/// A state as JSON that fits: first the oldest attempts go, then the log streams, then long texts are cut. A stream that an
-/// attempt names is not named twice, because that keeps most items below 1 KB.
-fn bounded(state: &JobState) -> Result<String, serde_json::Error> {
-    let is_named =
-        |stream: &LogStream| state.attempts.iter().any(|attempt| attempt.log_streams.contains(stream));
-    let mut short = Cow::Borrowed(state);
-    if state.log_streams.iter().any(is_named) {
-        short.to_mut().log_streams.retain(|stream| !is_named(stream));
-    }
-    let whole = serde_json::to_string(&short)?;
-    if whole.len() <= STATE_MAX_BYTES {
-        return Ok(whole);
-    }
-    let mut kept = state.clone();
-    for text in [&mut kept.reason, &mut kept.status_reason] {
-        *text = text.as_deref().map(cut);
-    }
-    kept.job_queue = cut(&kept.job_queue);
-    kept.job_definition = cut(&kept.job_definition);
-    while serde_json::to_string(&kept)?.len() > STATE_MAX_BYTES {
-        if !kept.attempts.is_empty() {
-            kept.attempts.remove(0);
-        } else if !kept.log_streams.is_empty() {
-            kept.log_streams.pop();
-        } else {
-            break;
-        }
-    }
-    serde_json::to_string(&kept)
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(TEXT_MAX_CHARS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
 }
 
 /// As in `tile-7/4c75…`, for messages.

@@ -47,6 +47,7 @@ mod runs;
 mod scan;
 mod shares;
 mod sheets;
+mod state_text;
 mod submissions;
 mod table;
 #[cfg(test)]

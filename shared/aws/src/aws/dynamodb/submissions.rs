@@ -15,8 +15,9 @@ use crate::ports::{Applied, PortError};
 
 const OPERATION: &str = "UpdateItem";
 
-/// The attributes that every state sets.
-const OF_A_STATE: [&str; 5] = [item::FORMAT, ENTRY, item::ORDER_KEY, item::STATE, item::UPDATED_AT];
+/// The attributes that a state sets, and none takes away.
+const OF_A_STATE: [&str; 6] =
+    [item::FORMAT, ENTRY, item::ORDER_KEY, item::STATE, item::ENDED_SO, item::UPDATED_AT];
 
 /// A look at logs that is due so soon after the end leaves the entry in the index where it is, on the list of what is in
 /// flight: a pass or two read the item in vain, which costs less than to move it.

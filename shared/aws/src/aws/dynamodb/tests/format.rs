@@ -203,6 +203,45 @@ fn what_follows_from_the_rest_is_left_out() {
 }
 
 #[test]
+fn how_the_last_attempt_ended_is_said_once_and_read_again() {
+    let mut ended = lost();
+    ended.exit_code = Some(3);
+    ended.reason = Some("OutOfMemoryError".to_owned());
+    ended.times.started_at = Some(NOW.plus_millis(-90));
+    let log_streams = vec![LogStream { group: None, name: "one".to_owned(), container: None, region: None }];
+    let last = Attempt {
+        started_at: ended.times.started_at,
+        stopped_at: ended.times.stopped_at,
+        exit_code: ended.exit_code,
+        reason: ended.reason.clone(),
+        status_reason: ended.status_reason.clone(),
+        log_streams: log_streams.clone(),
+    };
+    let first = Attempt { exit_code: Some(1), ..Attempt::default() };
+    let written = |state: &JobState| {
+        let item = item::of_state(state, NOW).unwrap();
+        assert_eq!(&item::to_submission(&item).unwrap().state, state);
+        item::text_in(&item, item::STATE).unwrap().to_owned()
+    };
+    for attempts in [vec![last.clone()], vec![first.clone(), last.clone()], vec![last.clone(), last.clone()]]
+    {
+        let text = written(&JobState { attempts: attempts.clone(), ..ended.clone() });
+        assert!(
+            text.len() + 140 < serde_json::to_string(&JobState { attempts, ..ended.clone() }).unwrap().len()
+        );
+    }
+    for unlike in [
+        Attempt { exit_code: Some(4), ..last.clone() },
+        Attempt { stopped_at: None, ..last.clone() },
+        Attempt { log_streams, ..Attempt::default() },
+        Attempt::default(),
+    ] {
+        written(&JobState { attempts: vec![last.clone(), unlike], ..ended.clone() });
+    }
+    written(&JobState { attempts: vec![last], status: JobStatus::Runnable, ..ended });
+}
+
+#[test]
 fn an_item_stays_small_whatever_was_reported() {
     let stream = LogStream { group: None, name: "s".repeat(500), container: None, region: None };
     let mut huge = state("a", ID, JobStatus::Failed);
