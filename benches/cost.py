@@ -26,6 +26,7 @@ TRANSITIONS, EXPRESS_REQUESTS, EXPRESS_GB_SECONDS = 25.0, 1.00, 16.67
 
 EVENTS = 4  # RUNNABLE, STARTING, RUNNING and the end
 NAMED = 100  # jobs on a sheet
+SMALL_LOG_MB = 64 / 1024  # packed; what is larger has objects of its own
 BATCH = 10  # messages of an invocation under load
 # Estimates, not counts: memory by seconds of a batch in each function.
 HANDLER_GB_SECONDS, COLLECTOR_GB_SECONDS, SUBMITTER_GB_SECONDS = 0.25 * 0.3, 0.5 * 1.0, 0.5 * 0.02
@@ -57,7 +58,7 @@ def parts(writes: float, reads: float, puts: float, gets: float, told: float) ->
     }
 
 
-def prices() -> dict[str, dict[str, float]]:
+def prices(are_logs_small: bool = True) -> dict[str, dict[str, float]]:
     known = {what: Counter(writes=writes, reads=reads) for what, (writes, reads) in units().items()}
     life, later = known["from claim to logs"], known["a later look at the logs"]
     child = known["a child of an array, logs included"]
@@ -67,15 +68,17 @@ def prices() -> dict[str, dict[str, float]]:
     alone.subtract(known["claim, submit, record"])
     once = Counter(known["logs, looked at once"])
     once.subtract(known["logs"])
-    own, shared = {"puts": 2, "gets": 1}, {"puts": 1 / BATCH, "gets": 0}
+    # A later look reads the manifest.
+    own, puts = {"puts": 2, "gets": 1}, 1 / BATCH if are_logs_small else 2
+    logs, looked_at_once = {"puts": puts, "gets": 1}, {"puts": puts, "gets": 0}
     return {
-        "a job": parts(**life + named + later, **own, told=1),
-        "each other try": parts(**life + alone + later, **own, told=1),
+        "a job": parts(**life + named + later, **logs, told=1),
+        "each other try": parts(**life + alone + later, **logs, told=1),
         # Its submission is its array's, and nobody is told of its end.
-        "a child of an array": parts(**child + later, **own, told=0),
-        "a job, logs bundled": parts(**life + named + later, **shared, told=1),
-        "a job, sparingly": parts(**life + named + once, **shared, told=0),
-        "a child, sparingly": parts(**child + once, **shared, told=0),
+        "a child of an array": parts(**child + later, **logs, told=0),
+        "a job, sparingly": parts(**life + named + once, **looked_at_once, told=0),
+        "a child, sparingly": parts(**child + once, **looked_at_once, told=0),
+        "a job, log of its own": parts(**life + named + later, **own, told=1),
     }
 
 
@@ -103,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
 
 def month(given: argparse.Namespace) -> str:
     """What a month costs, a line each."""
-    job, again, child, *_ = (sum(part.values()) / 1e6 for part in prices().values())
+    job, again, child, *_ = (sum(part.values()) / 1e6 for part in prices(given.log_mb <= SMALL_LOG_MB).values())
     submissions = given.jobs * job + given.retried * again + given.children * child
     storage = (given.jobs + given.retried + given.children) * given.log_mb / 1024 * 0.023
     executions = given.jobs + given.children

@@ -9,16 +9,20 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use batchwright::aws::dynamodb::{DynamoDbJobStore, Tables};
-use batchwright::domain::{JobId, JobName, JobStatus, LogStream, RunId, SubmitJobRequest, Timestamp};
+use batchwright::domain::{
+    JobId, JobName, JobState, JobStatus, LogStream, RunId, SubmitJobRequest, Timestamp,
+};
 use batchwright::events::{JobDetail, JobStateChange};
 use batchwright::function::Invocation;
 use batchwright::job_file;
-use batchwright::memory::{InMemoryLogSource, InMemoryObjectStore};
+use batchwright::memory::{InMemoryJobStore, InMemoryLogSource, InMemoryObjectStore};
 use batchwright::ports::{
     ClaimStore as _, Clock, Cursor, JobEngine, JobQueries as _, JobSummary, LogEvent, Page, PortError,
-    RunStore as _, Unpaced,
+    RunStore as _, StateStore as _, Unpaced,
 };
-use batchwright::use_cases::collect_logs::{CollectPolicy, Look, collect_logs};
+use batchwright::use_cases::collect_logs::{
+    Bundle, CollectPolicy, Collector, Look, PartLimits, collect_logs,
+};
 use batchwright::use_cases::end_runs::{LookPolicy, end_run, jobs_ended};
 use batchwright::use_cases::record_state::{Recorded, Recorder};
 use batchwright::use_cases::run_file::{RunFile, run_file};
@@ -34,6 +38,9 @@ use serde_json::{Value, json};
 /// Those whose events the stack listens to.
 const STATUSES: [JobStatus; 4] =
     [JobStatus::Runnable, JobStatus::Starting, JobStatus::Running, JobStatus::Succeeded];
+
+/// As long as those of Fargate and EC2 are: the definition's name, `default`, the task's id.
+const STREAM: &str = "first-run-job-definition/default/4f55a9bb6929e30051293d38e26b34a4";
 
 const SETTLE: CollectPolicy = CollectPolicy { settle_ms: 60_000 };
 
@@ -186,6 +193,10 @@ fn event(
     detail["jobId"] = json!(job_id.to_string());
     detail["status"] = json!(status.to_string());
     detail["parameters"]["batchwright.nonce"] = json!(nonce);
+    for container in [&["container"][..], &["attempts", "0", "container"]] {
+        let pointer = format!("/{}/logStreamName", container.join("/"));
+        *detail.pointer_mut(&pointer).context("a stream")? = json!(STREAM);
+    }
     let (created, started, stopped) = (now - 100_000, now - 40_000, now - 1_000);
     (detail["createdAt"], detail["startedAt"], detail["stoppedAt"]) =
         (json!(created), json!(started), json!(stopped));
@@ -238,10 +249,34 @@ async fn in_one_batch(account: &Account) -> anyhow::Result<Paid> {
 /// What every job of these tests has written.
 fn source(at: Timestamp) -> InMemoryLogSource {
     let source = InMemoryLogSource::new(100, 2);
-    let name = "first-run-job-definition/default/a1".to_owned();
-    let stream = LogStream { group: None, name, container: None, region: None };
+    let stream = LogStream { group: None, name: STREAM.to_owned(), container: None, region: None };
     source.append(&stream, [LogEvent { timestamp: at, ingestion_time: at, message: "done".into() }]);
     source
+}
+
+/// Archives a job's log together with another's, as they come under load.
+async fn archived_with_another(
+    account: &Account,
+    (source, archive): (&InMemoryLogSource, &InMemoryObjectStore),
+    policy: &CollectPolicy,
+    job_id: &JobId,
+) -> anyhow::Result<()> {
+    let Account { store, clock, .. } = account;
+    let others = InMemoryJobStore::default();
+    let (other, other_id) = (JobName::parse("another")?, JobId::parse("another")?);
+    let mut other = JobState::submitted(other, other_id.clone(), None);
+    (other.status, other.times.stopped_at) = (JobStatus::Succeeded, Some(Timestamp::from_millis(0)));
+    others.apply_state(&other, clock.now()).await?;
+    let (bundle, limits) = (Bundle::default(), PartLimits::default());
+    let share = Some(&bundle);
+    let first = Collector { store: &others, source, archive, clock, policy, limits, bundle: share };
+    let second = Collector { store, source, archive, clock, policy, limits, bundle: share };
+    let (_first, _second) = (bundle.join().await, bundle.join().await);
+    let (_, found) =
+        tokio::join!(first.collect(&other_id, Look::WhenDue), second.collect(job_id, Look::WhenDue));
+    let record = found?.context("its logs are looked at")?;
+    ensure!(record.complete && record.manifest_key.starts_with("logs/.bundles/"), "{record:?}");
+    Ok(())
 }
 
 /// A log that is first read ten minutes after its job's end.
@@ -255,8 +290,7 @@ async fn looked_at_once(account: &Account) -> anyhow::Result<Paid> {
     account.meter.take();
     let (source, archive) = (source(clock.now()), InMemoryObjectStore::default());
     let late = CollectPolicy { settle_ms: 600_000 };
-    let record = collect_logs(store, &source, &archive, clock, &late, &job_id, Look::WhenDue).await?;
-    ensure!(record.is_some(), "its logs are looked at");
+    archived_with_another(account, (&source, &archive), &late, &job_id).await?;
     let paid = account.meter.take();
     clock.passes(24 * 3_600_000);
     ensure!(without_logs(store, clock.now()).await?.is_empty(), "it was the last look");
@@ -266,7 +300,7 @@ async fn looked_at_once(account: &Account) -> anyhow::Result<Paid> {
 
 /// A child of an array, whose parent is recorded.
 async fn child(account: &Account) -> anyhow::Result<Paid> {
-    let Account { store, clock, .. } = account;
+    let clock = &account.clock;
     let array = account.submit("array", None).await?;
     let nonce = nonce(account, "array").await?;
     let child = array.array_child(7);
@@ -275,9 +309,8 @@ async fn child(account: &Account) -> anyhow::Result<Paid> {
         account.record(&event(("array", &child, &nonce), status, clock.now())?).await?;
     }
     clock.passes(70_000);
-    let (source, archive) = (InMemoryLogSource::new(100, 2), InMemoryObjectStore::default());
-    let record = collect_logs(store, &source, &archive, clock, &SETTLE, &child, Look::WhenDue).await?;
-    ensure!(record.is_some(), "its logs are looked at");
+    let (source, archive) = (source(clock.now()), InMemoryObjectStore::default());
+    archived_with_another(account, (&source, &archive), &SETTLE, &child).await?;
     Ok(account.meter.take())
 }
 
@@ -339,9 +372,7 @@ async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
     account.clock.passes(70_000);
     let source = source(account.clock.now());
     let archive = InMemoryObjectStore::default();
-    let Account { store, clock, .. } = &account;
-    let record = collect_logs(store, &source, &archive, clock, &SETTLE, &job_id, Look::WhenDue).await?;
-    ensure!(record.is_some_and(|record| record.complete), "the logs are archived");
+    archived_with_another(&account, (&source, &archive), &SETTLE, &job_id).await?;
     bill.push(("logs".to_owned(), account.meter.take()));
     let mut life = Paid::default();
     bill.iter().for_each(|(_, paid)| life.add(paid));
@@ -350,7 +381,8 @@ async fn a_job_costs_what_is_written_here() -> anyhow::Result<()> {
     let of_indexes = BTreeMap::from([("byEntry", 1), ("byMembership", 1), ("byWork", 1)]);
     ensure!(life.index_writes == of_indexes, "{:?}", life.index_writes);
 
-    account.clock.passes(11 * 60_000);
+    let Account { store, clock, .. } = &account;
+    clock.passes(11 * 60_000);
     let due = without_logs(store, clock.now()).await?;
     ensure!(due.len() == 1, "a later look is due");
     account.meter.take();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use async_compression::tokio::bufread::GzipDecoder;
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use batchwright::aws::dynamodb::DynamoDbJobStore;
 use batchwright::aws::s3_client;
 use batchwright::domain::{Job, JobName};
 use batchwright::ports::JobQueries as _;
+use batchwright::use_cases::collect_logs::Place;
 use batchwright::wire::{EventTarget, ServeOptions};
 use batchwright_tests::emulators::ministack::Ministack;
 use batchwright_tests::emulators::{REGION, sdk_config};
@@ -22,6 +24,7 @@ use batchwright_tests::schema::conforms;
 use batchwright_tests::stack::{FUNCTIONS, NAME, Overrides, Tools, bucket, built, store};
 use batchwright_tests::wire::{Endpoint, options};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 /// What has not come by then does not come.
@@ -98,6 +101,22 @@ impl Deployed {
     pub(crate) async fn object(&self, key: &str) -> anyhow::Result<Vec<u8>> {
         let got = s3_client(&self.aws).get_object().bucket(bucket()).key(key).send().await;
         Ok(got.with_context(|| key.to_owned())?.body.collect().await?.to_vec())
+    }
+
+    /// Of a job's archived log, where the job's item says that it lies: in an object of its own, or in one with others.
+    pub(crate) async fn manifest(&self, name: &str) -> anyhow::Result<Option<Value>> {
+        let latest = self.job(name).await?.and_then(|job| job.latest);
+        let Some(logs) = latest.and_then(|submission| submission.logs) else { return Ok(None) };
+        let place = Place::of(&logs.manifest_key);
+        let Some((first, length)) = place.bytes else {
+            return Ok(Some(serde_json::from_slice(&self.object(place.key).await?)?));
+        };
+        let range = format!("bytes={first}-{}", first + length - 1);
+        let got = s3_client(&self.aws).get_object().bucket(bucket()).key(place.key).range(range).send().await;
+        let packed = got.with_context(|| logs.manifest_key.clone())?.body.collect().await?.to_vec();
+        let mut json = Vec::new();
+        GzipDecoder::new(packed.as_slice()).read_to_end(&mut json).await?;
+        Ok(Some(serde_json::from_slice(&json)?))
     }
 
     pub(crate) async fn keys(&self, prefix: &str) -> anyhow::Result<Vec<String>> {

@@ -79,16 +79,12 @@ async fn a_job_file_runs_once(deployed: &Deployed) -> anyhow::Result<()> {
 
     // What came before its job's end was recorded waits in the queue for an hour; the reconciler finds it `SilenceSeconds`
     // after the submission.
-    let job_id = deployed.job("first").await?.and_then(|job| job.head.job_id).context("first")?;
-    let folder = format!("logs/first/{job_id}");
     let manifest = deployed.wait("the log archive", async || {
-        if !deployed.keys(&folder).await?.iter().any(|key| key.ends_with("manifest.json")) {
+        let manifest = deployed.manifest("first").await?;
+        if manifest.is_none() {
             deployed.invoke("reconciler", &json!({})).await?;
-            return Ok(None);
         }
-        Ok(Some(serde_json::from_slice::<Value>(
-            &deployed.object(&format!("{folder}/manifest.json")).await?,
-        )?))
+        Ok(manifest)
     });
     let manifest = manifest.await?;
     ensure!(manifest["complete"] == true && manifest["events"] == 2, "{manifest}");
