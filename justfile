@@ -60,7 +60,7 @@ fuzz target seconds="60":
     fuzz/run {{target}} {{seconds}}
 
 # Both stacks, in the account and Region of the environment: see infra/README.md
-deploy name="batchwright" *parameters="": (build-functions if " " + parameters + " " =~ " Architecture=x86_64 " { "--x86-64" } else { "--arm64" })
+deploy name="batchwright" *parameters="": (build-functions if name =~ "=" { error("the stack's name comes before its parameters: just deploy batchwright " + name) } else if " " + parameters + " " =~ " Architecture=x86_64 " { "--x86-64" } else { "--arm64" })
     aws cloudformation deploy --template-file infra/data.yaml --stack-name {{name}}-data --parameter-overrides Name={{name}} --no-fail-on-empty-changeset
     sam deploy --template-file infra/app.yaml --stack-name {{name}}-app --parameter-overrides Name={{name}} {{parameters}} --capabilities CAPABILITY_IAM --resolve-s3 --no-confirm-changeset --no-fail-on-empty-changeset
 

@@ -92,7 +92,6 @@ async fn a_damaged_list_loses_no_result() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_closed_pipe_and_a_full_disk_lose_no_result() -> anyhow::Result<()> {
-    // A closed pipe is met at the next write, so none of these holds up the others.
     let lines = (0..3_000).map(|id| json!({"id": id, "do": ["ok:5"]}).to_string());
     let (server, folder) = (FakeLambda::start().await?, Folder::with_list(lines)?);
     let list = folder.name("list.jsonl");
@@ -118,6 +117,26 @@ async fn a_closed_pipe_and_a_full_disk_lose_no_result() -> anyhow::Result<()> {
     let full = ended(full.spawn()?).await?;
     assert_eq!(full.code, Some(4), "{}", full.stderr);
     all_have_lines(&server.seen(), &results(&folder.text("results.rest-2.jsonl")?)?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_who_goes_stops_the_run_though_the_next_result_is_long_in_coming() -> anyhow::Result<()> {
+    // The sixth is refused for ever, so that nothing behind it can be written.
+    let (server, folder) = (FakeLambda::start().await?, Folder::with_list(items(3_000, 20))?);
+    let list = folder.name("list.jsonl");
+    let args = ["task", "--payloads", &list, "--concurrency", "20"];
+    let mut process = program(server.endpoint_url(), "", &args)?.current_dir(folder.folder()).spawn()?;
+    let mut stdout = process.stdout.take().expect("it is piped");
+    stdout.read_exact(&mut [0; 100]).await?;
+    server.until(|seen| seen.ran.len() > 100).await;
+    drop(stdout);
+    let ended = ended(process).await?;
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("standard output can't be written: Broken pipe"), "{}", ended.stderr);
+    let (rest, seen) = (results(&folder.text("results.rest-1.jsonl")?)?, server.seen());
+    assert!(seen.tries.len() < 3_000, "it has stopped: {}", seen.tries.len());
+    assert_eq!(rest.iter().map(index).max(), seen.tries.keys().filter_map(|id| id.parse().ok()).max());
     Ok(())
 }
 

@@ -1,6 +1,10 @@
-//! Ctrl-C, SIGTERM and SIGHUP, counted.
+//! Ctrl-C, SIGTERM and SIGHUP, counted, and a reader of the results who has gone.
+
+use std::fs::File;
 
 use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -14,12 +18,21 @@ const INTERRUPTED: i32 = 130;
 pub(super) struct Interrupts(watch::Receiver<u32>);
 
 impl Interrupts {
-    /// Listens from now on. The third one ends the program at once, also where standard output hangs.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    /// Listens from now on. The third one ends the program at once, also where standard output hangs. That nobody reads
+    /// `results` any more counts as the first: the write that fails may be long in coming, because results come in order.
+    pub(super) fn listen(results: Option<File>) -> Result<Self, Failure> {
         let of = |kind| signal(kind).context("signals can't be listened for");
         let (mut int, mut term, mut hup) =
             (of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
         let (counts, count) = watch::channel(0);
+        if let Some(results) = results {
+            let counts = counts.clone();
+            std::thread::spawn(move || {
+                if has_lost_its_reader(&results) {
+                    counts.send_modify(|count| *count = (*count).max(1));
+                }
+            });
+        }
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -54,6 +67,19 @@ impl Interrupts {
             if count.wait_for(|count| *count >= number).await.is_err() {
                 std::future::pending::<()>().await;
             }
+        }
+    }
+}
+
+/// Waits until nobody reads from a pipe any more. What is no pipe is waited for in vain.
+fn has_lost_its_reader(pipe: &File) -> bool {
+    loop {
+        // An error is told of whatever is asked for.
+        let mut wanted = [PollFd::new(pipe, PollFlags::empty())];
+        match poll(&mut wanted, None) {
+            Ok(_) => return wanted[0].revents().contains(PollFlags::ERR),
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | `call` | the command line as a call of the fan-out |
 //! | `list` | where the payloads come from |
 //! | `results` | where the results go |
-//! | `interrupts` | Ctrl-C, SIGTERM, SIGHUP |
+//! | `interrupts` | Ctrl-C, SIGTERM, SIGHUP, and a reader who has gone |
 //! | `told` | what is said at the end |
 
 mod call;
@@ -59,9 +59,10 @@ pub(crate) async fn invoke(args: &InvokeArgs) -> Result<Exit, Failure> {
         Work { args, call: &call, terms: &terms, list: &list, tolerated, caller: LambdaCaller::new(&aws) };
     match place {
         ResultsPlace::Stream(file, name) => {
+            let pipe = file.try_clone().with_context(|| format!("{name} can't be used"))?;
             let writer = StandardOutput::new(file, &name);
             let ledger = StreamedLedger::in_order(writer, call::order(args));
-            let came = work.run(&ledger, Start::default()).await?;
+            let came = work.run(&ledger, Start::default(), Interrupts::listen(Some(pipe))?).await?;
             told::tell(&came, 0, None)
         }
         ResultsPlace::File(path) => {
@@ -99,10 +100,14 @@ impl Over {
 }
 
 impl Work<'_> {
-    async fn run<L: Ledger>(&self, ledger: &L, start: Start) -> Result<Came, Failure> {
+    async fn run<L: Ledger>(
+        &self,
+        ledger: &L,
+        start: Start,
+        interrupts: Interrupts,
+    ) -> Result<Came, Failure> {
         let start = Start { tolerated: self.tolerated, ..start };
         let items = self.list.items(self.terms).await?;
-        let interrupts = Interrupts::listen()?;
         let stop = Stop {
             starting: interrupts.first(),
             waiting: interrupts.second(),
@@ -137,7 +142,7 @@ impl Work<'_> {
                 path.display()
             )));
         }
-        let came = self.run(&ledger, start).await?;
+        let came = self.run(&ledger, start, Interrupts::listen(None)?).await?;
         ledger
             .finish(matches!(came.ended, Ended::Complete))
             .map_err(|error| Failure::Broken(error.into()))?;
