@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `functions` | [`InMemoryFunctions`] |
 //! | `job_store`, `run_store` | [`InMemoryJobStore`] |
+//! | `records` | what it holds |
 //! | `lists` | its lists, a page at a time |
 //! | `buckets` | [`InMemoryBuckets`] |
 //! | `object_store` | [`InMemoryObjectStore`] |
@@ -15,6 +16,7 @@ mod job_store;
 mod lists;
 mod log_source;
 mod object_store;
+mod records;
 mod run_store;
 
 pub use buckets::{InMemoryBucketWriter, InMemoryBuckets};
