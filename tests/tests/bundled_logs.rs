@@ -60,6 +60,8 @@ fn noise(bytes: usize) -> String {
 
 /// Jobs that have ended at `START`, and their logs.
 struct Ended {
+    /// From how many on they share an object.
+    from: usize,
     store: InMemoryJobStore,
     source: InMemoryLogSource,
     archive: InMemoryObjectStore,
@@ -81,7 +83,7 @@ impl Ended {
                 source.append(&stream(number, attempt), [event]);
             }
         }
-        Ok(Self { store, source, archive: InMemoryObjectStore::default() })
+        Ok(Self { from: 2, store, source, archive: InMemoryObjectStore::default() })
     }
 
     /// Collects the logs of jobs at once, as an invocation does.
@@ -96,7 +98,7 @@ impl Ended {
         jobs: usize,
         clock: At,
     ) -> Vec<Result<Option<LogsRecord>, PortError>> {
-        let bundle = Bundle::default();
+        let bundle = Bundle::new(self.from);
         let (bundle, clock) = (&bundle, &clock);
         join_all((0..jobs).map(async |number| {
             let _member = bundle.join().await;
@@ -109,7 +111,7 @@ impl Ended {
 
     /// One look by itself, as the reconciler makes it.
     async fn look(&self, number: usize, clock: At, look: Look) -> anyhow::Result<Option<LogsRecord>> {
-        let Self { store, source, archive } = self;
+        let Self { store, source, archive, .. } = self;
         let (clock, policy, limits) = (&clock, &SETTLE, PartLimits::default());
         let collector = Collector { store, source, archive, clock, policy, limits, bundle: None };
         Ok(collector.collect(&job_id(number), look).await?)
@@ -161,6 +163,23 @@ async fn a_log_that_comes_alone_lies_under_its_jobs_name() -> anyhow::Result<()>
     let keys = ["000.jsonl.gz", "001.jsonl.gz", "manifest.json"].map(|name| format!("{folder}/{name}"));
     assert_eq!(ended.archive.keys(), keys);
     assert_eq!(ended.archived(0).await?, written(0));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn logs_that_are_too_few_lie_under_their_jobs_names() -> anyhow::Result<()> {
+    for (jobs, bundles) in [(4, 0), (5, 1)] {
+        let ended = Ended { from: 5, ..Ended::new(jobs).await? };
+        for collected in ended.collect(jobs, SETTLED).await {
+            let record = collected?.expect("it is archived");
+            assert!(record.complete);
+            assert_eq!(record.manifest_key.starts_with("logs/job-"), bundles == 0, "{record:?}");
+        }
+        assert_eq!(ended.bundles().len(), bundles);
+        for number in 0..jobs {
+            assert_eq!(ended.archived(number).await?, written(number));
+        }
+    }
     Ok(())
 }
 
@@ -324,7 +343,7 @@ async fn an_object_of_others_is_never_written_over() -> anyhow::Result<()> {
 async fn when_the_writer_is_stopped_the_others_come_again() -> anyhow::Result<()> {
     let ended = Ended::new(3).await?;
     let archive = Broken { archive: ended.archive.clone(), fails: true.into(), hangs: true };
-    let bundle = Bundle::default();
+    let bundle = Bundle::new(2);
     let (bundle, clock) = (&bundle, &SETTLED);
     let collect = async |number| {
         let _member = bundle.join().await;
@@ -364,7 +383,7 @@ async fn one_who_waits_and_is_stopped_keeps_nobody_waiting() -> anyhow::Result<(
         name: stream(3, "lost").name,
         takes: Duration::from_millis(500),
     };
-    let bundle = Bundle::default();
+    let bundle = Bundle::new(2);
     let (bundle, clock) = (&bundle, &SETTLED);
     let collect = async |number| {
         let _member = bundle.join().await;

@@ -147,15 +147,19 @@ fn an_alarm_looks_at_every_function_that_can_raise_it_and_the_dashboard_shows_th
 }
 
 #[test]
-fn a_rate_that_would_end_a_function_at_its_start_is_refused_by_the_template() {
+fn a_number_that_would_end_a_function_at_its_start_is_refused_by_the_template() {
     let template = read("app.yaml");
-    for (rate, most) in [("SubmitRate", 10_000), ("BatchRate", 1_000)] {
-        let parameter = &template["Parameters"][rate];
+    for (name, least, most, never) in
+        [("SubmitRate", 1, 10_000, "0"), ("BatchRate", 1, 1_000, "0"), ("BundleLogsFrom", 2, 10, "1")]
+    {
+        let parameter = &template["Parameters"][name];
         let schema = json!({"type": "string", "pattern": parameter["AllowedPattern"]});
         let may = |value: &str| conforms(&schema, &json!(value));
-        assert!(may("1") && may(&most.to_string()) && may(parameter["Default"].as_str().unwrap()), "{rate}");
-        for wrong in ["0", "1.5", "-1", "", "05", &(most + 1).to_string()] {
-            assert!(!may(wrong), "{rate}: {wrong}");
+        for right in [&least.to_string(), &most.to_string(), parameter["Default"].as_str().unwrap()] {
+            assert!(may(right), "{name}: {right}");
+        }
+        for wrong in [never, "1.5", "-1", "", "05", &(most + 1).to_string()] {
+            assert!(!may(wrong), "{name}: {wrong}");
         }
     }
 }

@@ -267,7 +267,7 @@ async fn archived_with_another(
     let mut other = JobState::submitted(other, other_id.clone(), None);
     (other.status, other.times.stopped_at) = (JobStatus::Succeeded, Some(Timestamp::from_millis(0)));
     others.apply_state(&other, clock.now()).await?;
-    let (bundle, limits) = (Bundle::default(), PartLimits::default());
+    let (bundle, limits) = (Bundle::new(2), PartLimits::default());
     let share = Some(&bundle);
     let first = Collector { store: &others, source, archive, clock, policy, limits, bundle: share };
     let second = Collector { store, source, archive, clock, policy, limits, bundle: share };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchwright::function::{ConfigError, flag, number, text};
+use batchwright::function::{ConfigError, number, text};
 use batchwright::use_cases::collect_logs::CollectPolicy;
 
 /// Read once, when the function starts.
@@ -16,8 +16,8 @@ pub struct Config {
     pub bucket: String,
     /// How long logs may still grow.
     pub policy: CollectPolicy,
-    /// Whether small logs that come at once share an object.
-    pub bundle_logs: bool,
+    /// From how many on small logs that come at once share an object; 0: never.
+    pub bundle_logs_from: usize,
     /// How long before its deadline the function stops, and hands back the messages that are left.
     pub stop_margin: Duration,
 }
@@ -31,7 +31,7 @@ impl Config {
             runs_table: text(look_up, "BATCHWRIGHT_RUNS_TABLE", "the name of the table of runs")?,
             bucket: text(look_up, "BATCHWRIGHT_BUCKET", "the name of the bucket of archived logs")?,
             policy: CollectPolicy { settle_ms: settle_seconds * 1_000 },
-            bundle_logs: flag(look_up, "BATCHWRIGHT_BUNDLE_LOGS")?,
+            bundle_logs_from: number(look_up, "BATCHWRIGHT_BUNDLE_LOGS_FROM", 5, 0..=10)?,
             stop_margin: Duration::from_secs(number(look_up, "BATCHWRIGHT_STOP_MARGIN_SECONDS", 5, 1..=600)?),
         })
     }

@@ -69,7 +69,7 @@ pub async fn handle<S: JobQueries + StateStore, L: LogSource, O: ObjectStore + C
 ) -> Result<Answer<Response>, FunctionError> {
     if let Some(messages) = QueueMessage::batch(&event)? {
         let within = invocation.time_left(&ports.clock, config.stop_margin);
-        let bundle = config.bundle_logs.then(Bundle::default);
+        let bundle = (config.bundle_logs_from > 0).then(|| Bundle::new(config.bundle_logs_from));
         let batch = each_message(messages, within, async |event| {
             let _member = match &bundle {
                 Some(bundle) => Some(bundle.join().await),

@@ -451,7 +451,7 @@ fn setting(name: &str) -> Option<String> {
     let value = match name {
         "BATCHWRIGHT_BUCKET" => BUCKET,
         "BATCHWRIGHT_SUBMITTER" => "the-submitter",
-        "BATCHWRIGHT_BUNDLE_LOGS" => "true",
+        "BATCHWRIGHT_BUNDLE_LOGS_FROM" => "2",
         name if name.ends_with("_TABLE") => "table",
         _ => return None,
     };

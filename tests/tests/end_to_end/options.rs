@@ -61,7 +61,7 @@ pub(crate) async fn all(cli: &Cli<'_>) -> anyhow::Result<Overrides> {
             "AlarmEmail=somebody@example.com".to_owned(),
             "TellRunEnds=all".to_owned(),
             "LogRetentionDays=7".to_owned(),
-            "BundleLogs=false".to_owned(),
+            "BundleLogsFrom=0".to_owned(),
         ],
     })
 }

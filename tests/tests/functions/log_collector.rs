@@ -83,7 +83,7 @@ async fn the_small_logs_of_a_batch_share_an_object_where_the_stack_says_so() {
     }
     assert_eq!(ends.len(), 3);
     tokio::time::sleep(Duration::from_secs(61)).await;
-    let bundles = Config { bundle_logs: true, ..config() };
+    let bundles = Config { bundle_logs_from: 3, ..config() };
     assert_eq!(deliver_to(&bundles, &world, &ends).await, [0_u64; 0]);
     let keys: Vec<String> = world.objects.keys().into_iter().filter(|key| key.starts_with("logs/")).collect();
     assert!(matches!(&keys[..], [only] if only.starts_with("logs/.bundles/")), "{keys:?}");

@@ -30,8 +30,10 @@ const FULL_BYTES: usize = 4 * 1024 * 1024;
 const WAIT: Duration = Duration::from_secs(2);
 
 /// The logs that are collected at once, such as those of an invocation's messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bundle {
+    /// So many logs share an object, fewer don't.
+    from: usize,
     /// Logs that are being collected.
     members: AtomicUsize,
     gathered: Mutex<Gathered>,
@@ -58,7 +60,7 @@ struct Gathered {
 pub(super) enum Written {
     /// It lies in an object with others.
     Shared,
-    /// No other came: nothing was written.
+    /// Too few others came: nothing was written.
     Alone,
 }
 
@@ -70,6 +72,11 @@ pub(super) struct SmallLog<'a> {
 }
 
 impl Bundle {
+    /// Of small logs, from so many on, and 2 at least: fewer have objects under their jobs' names, where people look for them.
+    pub fn new(from: usize) -> Self {
+        Self { from, members: AtomicUsize::default(), gathered: Mutex::default(), changed: Notify::default() }
+    }
+
     /// Counts a log among those that are collected at once, and lets others come.
     pub async fn join(&self) -> Member<'_> {
         self.members.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +85,7 @@ impl Bundle {
         member
     }
 
-    /// Writes a log together with those of the other members. Returns the place of its manifest; `None` where no other log
+    /// Writes a log together with those of the other members. Returns the place of its manifest; `None` where too few others
     /// came, and nothing was written.
     pub(super) async fn add<O: CheckpointStore>(
         &self,
@@ -91,7 +98,7 @@ impl Bundle {
         loop {
             let changed = self.changed.notified();
             if let Some(gathered) = self.take_if_due(number, end).await {
-                return Ok((gathered.put(archive).await? == Written::Shared).then_some(place));
+                return Ok((gathered.put(archive, self.from).await? == Written::Shared).then_some(place));
             }
             tokio::select! {
                 answer = &mut told => {
@@ -170,11 +177,11 @@ impl Gathered {
         Ok(Place::of_part(&self.key, start, packed.len()))
     }
 
-    /// Writes it, and tells all who wait but the writer itself.
-    async fn put<O: CheckpointStore>(self, archive: &O) -> Result<Written, PortError> {
+    /// Writes it where there are enough, and tells all who wait but the writer itself.
+    async fn put<O: CheckpointStore>(self, archive: &O, from: usize) -> Result<Written, PortError> {
         let others: Vec<_> = self.waiting.into_iter().filter(|tell| !tell.is_closed()).collect();
         // The writer's own is among them.
-        let written = if others.len() < 2 {
+        let written = if others.len() < from.max(2) {
             Ok(Written::Alone)
         } else {
             match archive.save(&self.key, &self.bytes, None).await {
