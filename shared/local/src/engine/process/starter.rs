@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +33,7 @@ pub(super) struct Starter {
 
 #[derive(Clone)]
 struct Running {
+    pid: Pid,
     requests: mpsc::UnboundedSender<String>,
     watched: Arc<Mutex<Watched>>,
 }
@@ -70,21 +72,32 @@ impl Running {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
+        let pid =
+            child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())).ok_or(io::ErrorKind::BrokenPipe)?;
         let (requests, asked) = mpsc::unbounded_channel();
         let watched = Arc::new(Mutex::new(Some(HashMap::new())));
         // Two tasks, because each end may have to wait for the other to read.
         tokio::spawn(pass_on(asked, input));
         tokio::spawn(hear(child, output, Arc::clone(&watched)));
-        Ok(Self { requests, watched })
+        Ok(Self { pid, requests, watched })
     }
 
     /// `None`: the starter has ended.
     fn start(&self, name: &str) -> Option<Started> {
+        let mut watched = locked(&self.watched);
+        // Its output may not have told yet, and who asks in vain loses an attempt.
+        let watched = watched.as_mut().filter(|_| !self.has_ended())?;
         let (told, end) = oneshot::channel();
-        locked(&self.watched).as_mut()?.insert(name.to_owned(), told);
+        watched.insert(name.to_owned(), told);
         // Where it ends before it reads this, those who wait for the end are told so.
         let _ = self.requests.send(format!("{START} {name}\n"));
         Some(Started { name: name.to_owned(), requests: self.requests.clone(), end })
+    }
+
+    /// Leaves its end to be waited for. Its id is its own until then, which is after `watched` was taken away.
+    fn has_ended(&self) -> bool {
+        let unwaited = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.pid), unwaited), Ok(None))
     }
 }
 
