@@ -254,6 +254,65 @@ async fn a_forced_look_that_finds_less_keeps_what_is_bundled() -> anyhow::Result
     Ok(())
 }
 
+/// An archive that nobody may read.
+struct Refused;
+
+impl ObjectStore for Refused {
+    type Reader = <InMemoryObjectStore as ObjectStore>::Reader;
+    type Writer = <InMemoryObjectStore as ObjectStore>::Writer;
+
+    async fn open_object(&self, _: &str) -> Result<Option<Self::Reader>, PortError> {
+        Err(PortError::permanent("GetObject", "AccessDenied"))
+    }
+
+    async fn open_version(
+        &self,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Option<(Self::Reader, SourceVersion)>, PortError> {
+        Err(PortError::permanent("GetObject", "AccessDenied"))
+    }
+
+    async fn create_object(&self, _: &str, _: &str) -> Result<Self::Writer, PortError> {
+        Err(PortError::permanent("PutObject", "AccessDenied"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bundle_that_is_gone_damaged_or_refused_is_told_where_the_source_has_not_the_log()
+-> anyhow::Result<()> {
+    async fn read(
+        ended: &Ended,
+        source: &InMemoryLogSource,
+        archive: &impl ObjectStore,
+    ) -> anyhow::Result<Result<u64, PortError>> {
+        let submission = ended.store.submission(&job_id(1)).await?.expect("it is known");
+        Ok(read_logs(source, archive, &submission, |_, _| ()).await)
+    }
+    let ended = Ended::new(3).await?;
+    ended.collect(3, SETTLED).await;
+    let (gone, nothing) = (InMemoryLogSource::new(100, 0), InMemoryObjectStore::default());
+    let damaged = InMemoryObjectStore::default();
+    damaged.put(&ended.bundles()[0], "application/gzip", vec![7; 10_000]);
+    assert_eq!(read(&ended, &gone, &ended.archive).await?.ok(), Some(2));
+    for (found, why) in [
+        (read(&ended, &gone, &nothing).await?, "logs/.bundles/"),
+        (read(&ended, &gone, &damaged).await?, "logs/.bundles/"),
+        (read(&ended, &gone, &Refused).await?, "AccessDenied"),
+    ] {
+        let error = found.expect_err("two events were archived");
+        assert!(error.to_string().contains(why) && !error.may_pass(), "{error}");
+    }
+    for found in [
+        read(&ended, &ended.source, &nothing).await?,
+        read(&ended, &ended.source, &damaged).await?,
+        read(&ended, &ended.source, &Refused).await?,
+    ] {
+        assert_eq!(found.ok(), Some(2), "the source has it");
+    }
+    Ok(())
+}
+
 /// An archive that fails, or never answers, when a bundle is written.
 #[derive(Debug)]
 struct Broken {

@@ -555,6 +555,22 @@ async fn a_complete_archive_is_read_whatever_became_of_the_source() -> anyhow::R
 }
 
 #[tokio::test]
+async fn an_archived_log_whose_object_is_gone_is_told_where_the_source_has_it_no_more() -> anyhow::Result<()>
+{
+    let bench = Bench::new().await?;
+    let record = bench.look(&source(), 60_000, Look::WhenDue).await?.unwrap();
+    let submission = bench.store.submission(&bench.job_id).await?.unwrap();
+    let robbed = InMemoryObjectStore::default();
+    let manifest = bench.archive.bytes(&record.manifest_key).unwrap();
+    robbed.put(&record.manifest_key, "application/json", manifest);
+    let gone = InMemoryLogSource::new(100, 0);
+    let error = read_logs(&gone, &robbed, &submission, |_, _| ()).await.unwrap_err();
+    assert!(error.to_string().contains(".jsonl.gz: it is not there"), "{error}");
+    assert_eq!(read_logs(&source(), &robbed, &submission, |_, _| ()).await?, 1_237, "the source has it");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stream_that_can_not_be_read_keeps_none_of_the_others_out() -> anyhow::Result<()> {
     let bench = Bench::new().await?;
     let submission = bench.store.submission(&bench.job_id).await?.unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use batchwright::ports::{ErrorKind, JobQueries as _, PortError};
+use batchwright::ports::{ErrorKind, JobQueries as _, JobRemoval as _, PortError};
 use batchwright::redis::RedisStore;
 use batchwright_tests::contract::fixtures::{name, submit};
 use batchwright_tests::contract::{job_store, run_store};
@@ -70,6 +70,23 @@ async fn a_server_that_evicts_or_holds_newer_records_is_refused() -> anyhow::Res
         let error = refusal(&format!("redis://{}?prefix={prefix}", redis.server().address())).await?;
         assert!(error.kind == ErrorKind::Permanent && error.message.contains(text), "{error}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_without_room_lets_jobs_be_looked_at_and_removed() -> anyhow::Result<()> {
+    let Some(redis) = Redis::start(&[])? else { return Ok(()) };
+    let url = redis.new_store();
+    submit(&RedisStore::open(&url).await?, "a", "a-1").await?;
+    let client = redis::Client::open(format!("redis://{}", redis.server().address()))?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1mb"]).exec_async(&mut connection).await?;
+    let store = RedisStore::open(&url).await?;
+    assert!(store.job(&name("a")).await?.is_some());
+    let error = submit(&store, "b", "b-1").await.err().context("there is no room")?;
+    assert!(format!("{error:#}").contains("remove jobs, or raise maxmemory"), "{error:#}");
+    store.remove_job(&name("a")).await?;
+    assert!(store.job(&name("a")).await?.is_none());
     Ok(())
 }
 

@@ -100,7 +100,7 @@ pub(crate) struct LogsArgs {
     /// Only lines that hold this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
-    /// Write each submission's log into a file of this folder
+    /// Write each submission's log into a file of this folder, in place of one that is there
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

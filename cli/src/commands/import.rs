@@ -64,11 +64,14 @@ fn opened(path: &str) -> Result<BufReader<File>, Failure> {
     Ok(BufReader::new(File::open(path).map_err(|error| Failure::Rejected(format!("{path}: {error}")))?))
 }
 
-/// Whether the first line is one of an export. A file of TinyDB is one JSON object with other members.
+/// Whether the first line is one of an export, which is empty where there were no jobs. A file of TinyDB is one JSON
+/// object with other members.
 fn is_export(path: &str) -> Result<bool, Failure> {
     let mut line = String::new();
     let read = opened(path)?.read_line(&mut line);
-    read.map_err(|error| Failure::Rejected(format!("{path}: {error}")))?;
+    if read.map_err(|error| Failure::Rejected(format!("{path}: {error}")))? == 0 {
+        return Ok(true);
+    }
     let found: Result<serde_json::Value, _> = serde_json::from_str(&line);
     Ok(found.is_ok_and(|found| found.get("head").is_some()))
 }

@@ -1,9 +1,9 @@
 //! `batchwright logs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -148,6 +148,8 @@ struct Printer<'a> {
     records: Records<BufWriter<io::Stdout>>,
     /// With `--out`: the file of the submission that is read.
     file: Option<BufWriter<File>>,
+    /// With `--out`: the files that this call has written into.
+    begun: HashSet<PathBuf>,
     files: u64,
     written: io::Result<()>,
 }
@@ -155,7 +157,16 @@ struct Printer<'a> {
 impl<'a> Printer<'a> {
     fn new(args: &'a LogsArgs, since: Option<Timestamp>, has_prefix: bool) -> Self {
         let records = Records::new(BufWriter::new(io::stdout()), args.shown.output, "events");
-        Self { args, since, has_prefix, records, file: None, files: 0, written: Ok(()) }
+        Self {
+            args,
+            since,
+            has_prefix,
+            records,
+            file: None,
+            begun: HashSet::new(),
+            files: 0,
+            written: Ok(()),
+        }
     }
 
     /// The next lines are those of a submission.
@@ -166,7 +177,12 @@ impl<'a> Printer<'a> {
         std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
         // An index is told from its array's id by a colon, which not every file system takes.
         let path = folder.join(format!("{}.log", job_id.as_str().replace([':', '#'], "-")));
-        self.file = Some(BufWriter::new(appended(&path)?));
+        // Who follows comes back to it.
+        let goes_on = self.begun.contains(&path);
+        self.file = Some(BufWriter::new(opened(&path, goes_on)?));
+        if !goes_on {
+            self.begun.insert(path);
+        }
         self.files += 1;
         Ok(())
     }
@@ -229,8 +245,9 @@ impl<'a> Printer<'a> {
     }
 }
 
-fn appended(path: &Path) -> Result<File, Failure> {
-    let opened = File::options().create(true).append(true).open(path);
+/// Opens a file anew, or to go on with what this call has written.
+fn opened(path: &Path, goes_on: bool) -> Result<File, Failure> {
+    let opened = File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(path);
     Ok(opened.with_context(|| format!("{} can't be written", path.display()))?)
 }
 

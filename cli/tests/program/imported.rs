@@ -7,7 +7,7 @@ use crate::support::Folder;
 const JOBS: &str = r#"
 defaults: {jobQueue: q, jobDefinition: d}
 jobs:
-  - {jobName: well, command: ["true"]}
+  - {jobName: well, command: [echo, hi]}
   - {jobName: failing, command: ["false"]}
   - {jobName: parts, arrayProperties: {size: 2}, command: ["true"]}
 "#;
@@ -38,7 +38,7 @@ fn an_export_is_put_back_as_it_was() {
     let (before, after) = (exported(&folder), exported(&other));
     assert_eq!(before.len(), after.len());
     for (before, after) in before.iter().zip(&after) {
-        for member in ["spec", "jobId", "jobTries", "runId", "submittedAt", "updatedAt"] {
+        for member in ["spec", "jobId", "jobTries", "triesBefore", "runId", "submittedAt", "updatedAt"] {
             assert_eq!(before["head"][member], after["head"][member]);
         }
         let count = |line: &Value| line["submissions"].as_array().unwrap().len();
@@ -49,6 +49,9 @@ fn an_export_is_put_back_as_it_was() {
             }
         }
     }
+    let unread = other.run(&["logs", "well", "--local"]);
+    assert_eq!(unread.code, Some(4), "its log did not travel: {unread:?}");
+    assert!(unread.stderr.contains("manifest.json: it is not there"), "{unread:?}");
     // What SUCCEEDED is skipped, and what FAILED is submitted again.
     other.write("jobs.yaml", JOBS);
     assert_eq!(other.run(RUN).code, Some(1));
@@ -81,6 +84,14 @@ fn what_aio_aws_kept_is_taken_in_where_it_has_ended() {
     folder.write("jobs.yaml", JOBS);
     folder.run(RUN);
     assert_eq!(folder.job("well")["jobId"], "a-1", "it was skipped");
+}
+
+#[test]
+fn an_export_of_no_jobs_is_taken_in() {
+    let folder = Folder::new();
+    folder.write("none.jsonl", "");
+    let imported = folder.run(&["store", "import", "none.jsonl", "--local"]);
+    assert_eq!((imported.code, imported.stdout.as_str()), (Some(0), "0 submissions taken in, 0 refused\n"));
 }
 
 #[test]

@@ -35,8 +35,8 @@ pub fn http_date(moment: Timestamp) -> Option<String> {
 #[error("{0:?} is no date of HTTP; write it as in \"Wed, 25 Nov 2026 18:53:30 GMT\"")]
 pub struct InvalidHttpDate(pub String);
 
-/// Reads a date of HTTP in any of its three forms, and one of mail (RFC 5322), whose zone may be a number: `+0100`. Also one
-/// before 1970. Two digits of a year stand for 1969 to 2068. That the day of the week fits the date is not looked at.
+/// Reads a date of HTTP in any of its three forms, and one of mail (RFC 5322, without comments), whose zone may be a number:
+/// `+0100`. Also one before 1970; the last is 9999-12-30T22:00:00Z. Two digits of a year stand for 1969 to 2068. That the day of the week fits the date is not looked at.
 ///
 /// # Errors
 ///

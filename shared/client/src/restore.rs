@@ -22,6 +22,9 @@ pub async fn restore<S: Store>(
     submissions: &[Submission],
 ) -> Result<Vec<Imported>, PortError> {
     let mut answers = Vec::with_capacity(head.job_tries.len());
+    // The tries before a person asked anew don't count, also where one of them can't be put back.
+    let tries_before = usize::try_from(head.tries_before).unwrap_or(usize::MAX);
+    let mut is_asked_anew = false;
     for (at, job_id) in head.job_tries.iter().enumerate() {
         let of_try = |submission: &&Submission| submission.state.job_id.root() == *job_id;
         let refused = match submissions.iter().find(|submission| submission.state.job_id == *job_id) {
@@ -36,8 +39,11 @@ pub async fn restore<S: Store>(
                     run_id: head.run_id.clone(),
                     submitted_at: submitted_at(head, job_id).unwrap_or(root.updated_at),
                     heard_at: root.updated_at,
+                    resets_budget: at >= tries_before && !is_asked_anew,
                 };
-                take_in(store, &foreign).await?.err()
+                let refused = take_in(store, &foreign).await?.err();
+                is_asked_anew |= foreign.resets_budget && refused.is_none();
+                refused
             }
         };
         if refused.is_none() {
@@ -128,6 +134,27 @@ mod tests {
 
     async fn refusals(into: &InMemoryJobStore, head: &JobHead, kept: &[Submission]) -> Vec<Option<String>> {
         restore(into, head, kept).await.unwrap().into_iter().map(|told| told.refused).collect()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_put_back_has_the_tries_left_that_it_had() {
+        let ended = |name| (name, JobStatus::Failed);
+        let from = store_of(&[ended("a-1"), ended("a-2"), ended("a-3"), ("a-4", JobStatus::Running)]).await;
+        let (job, kept) = exported(&from).await;
+        for tries_before in 0..4 {
+            let head = JobHead { tries_before, ..job.head.clone() };
+            let into = InMemoryJobStore::default();
+            for _ in 0..2 {
+                assert_eq!(refusals(&into, &head, &kept).await, [None, None, None, None]);
+                assert_eq!(into.job(&name()).await.unwrap().unwrap().head.tries_before, tries_before);
+            }
+        }
+        let unknown: Vec<Submission> =
+            kept.into_iter().filter(|found| found.state.job_id != id("a-3")).collect();
+        let (into, head) = (InMemoryJobStore::default(), JobHead { tries_before: 2, ..job.head });
+        assert_eq!(refusals(&into, &head, &unknown).await.iter().flatten().count(), 1);
+        let found = into.job(&name()).await.unwrap().unwrap().head;
+        assert_eq!((found.job_tries.len(), found.tries_before), (3, 2), "a-4 is the first that counts");
     }
 
     #[tokio::test]

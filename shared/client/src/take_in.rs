@@ -16,6 +16,8 @@ pub(crate) struct Foreign {
     pub(crate) submitted_at: Timestamp,
     /// When its state was heard of.
     pub(crate) heard_at: Timestamp,
+    /// Whether the tries before it count no more: a person asked for it.
+    pub(crate) resets_budget: bool,
 }
 
 impl Foreign {
@@ -23,7 +25,7 @@ impl Foreign {
     pub(crate) fn told(spec: JobSpec, state: JobState, now: Timestamp) -> Self {
         let run_id = RunId::derive("adopted", state.job_id.as_str(), "");
         let submitted_at = state.times.created_at.unwrap_or(now);
-        Self { spec, state, run_id, submitted_at, heard_at: now }
+        Self { spec, state, run_id, submitted_at, heard_at: now, resets_budget: true }
     }
 }
 
@@ -59,7 +61,7 @@ fn claim(foreign: &Foreign, known: Option<&Job>) -> NewClaim {
         replaced_end: known.and_then(Job::state).and_then(TryEnd::of),
         job_queue: None,
         takes_over: None,
-        resets_budget: true,
+        resets_budget: foreign.resets_budget,
         on_sheet: false,
         now: foreign.submitted_at,
         expires_at: foreign.submitted_at,

@@ -4,7 +4,7 @@ use async_compression::tokio::bufread::GzipDecoder;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tracing::warn;
 
-use super::collect_logs::{ArchivedStream, Manifest, Place, read_manifest, stream_key};
+use super::collect_logs::{ArchivedStream, Manifest, Place, open_manifest, stream_key};
 use crate::domain::{LogStream, Submission};
 use crate::ports::{EMPTY_PAGES_MAX, ErrorKind, LogEvent, LogSource, LogSourceError, ObjectStore, PortError};
 
@@ -13,19 +13,24 @@ use crate::ports::{EMPTY_PAGES_MAX, ErrorKind, LogEvent, LogSource, LogSourceErr
 ///
 /// What a complete archive holds is read from there: a stream outlives its events, so an empty one says nothing.
 /// The source serves what the archive lacks, and the archive what the source lacks. A stream that can't be read
-/// keeps none of the others from being read: it is the error at the end.
+/// keeps none of the others from being read: it is the error at the end, and so is an archive that can't be read, or is
+/// gone, where the source has not what it held.
 pub async fn read_logs<L: LogSource, O: ObjectStore>(
     source: &L,
     archive: &O,
     submission: &Submission,
     mut each: impl FnMut(&LogStream, &LogEvent) + Send,
 ) -> Result<u64, PortError> {
-    let manifest = match &submission.logs {
-        Some(logs) => read_manifest(archive, &logs.manifest_key).await?,
-        None => None,
+    let (mut events, mut failed) = (0, None);
+    let (manifest, lost) = match &submission.logs {
+        Some(logs) => match open_manifest(archive, &logs.manifest_key).await {
+            Ok(manifest) => (Some(manifest), None),
+            Err(error) if error.may_pass() => return Err(error),
+            // The source may have it all the same.
+            Err(error) => (None, Some((logs.events, error))),
+        },
+        None => (None, None),
     };
-    let mut events = 0;
-    let mut failed = None;
     for (index, stream) in submission.state.all_log_streams().into_iter().enumerate() {
         let mut count = |event: &LogEvent| {
             events += 1;
@@ -37,9 +42,10 @@ pub async fn read_logs<L: LogSource, O: ObjectStore>(
             failed.get_or_insert(error);
         }
     }
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(events),
+    match (failed, lost) {
+        (Some(error), _) => Err(error),
+        (None, Some((archived, error))) if events < archived => Err(error),
+        (None, _) => Ok(events),
     }
 }
 
@@ -49,6 +55,8 @@ struct Archived {
     keys: Option<Vec<String>>,
     /// All that there is.
     is_whole: bool,
+    /// There are events in the objects.
+    has_events: bool,
 }
 
 impl Archived {
@@ -59,9 +67,19 @@ impl Archived {
             (Some(manifest), Some(listed)) => Self {
                 keys: listed.was_read().then(|| listed.keys().cloned().collect()),
                 is_whole: manifest.complete && listed.missing.is_none(),
+                has_events: listed.events > 0,
             },
-            _ => Self { keys: Some(vec![stream_key(submission, index, stream)]), is_whole: false },
+            _ => Self {
+                keys: Some(vec![stream_key(submission, index, stream)]),
+                is_whole: false,
+                has_events: false,
+            },
         }
+    }
+
+    fn lost(&self) -> PortError {
+        let key = self.keys.iter().flatten().next().map_or("its object", String::as_str);
+        PortError::permanent("archived log", format!("{key}: it is not there"))
     }
 }
 
@@ -77,7 +95,9 @@ async fn read_stream<L: LogSource, O: ObjectStore>(
     }
     match from_source(source, stream, each).await {
         Ok(true) => Ok(()),
-        Ok(false) => from_archive(archive, archived, each).await.map(|_| ()),
+        Ok(false) if from_archive(archive, archived, each).await? => Ok(()),
+        Ok(false) if archived.has_events => Err(archived.lost()),
+        Ok(false) => Ok(()),
         Err(error) if error.may_pass() => Err(error),
         // Refused to this reader: what is archived may be read all the same.
         Err(refused) => match from_archive(archive, archived, each).await {

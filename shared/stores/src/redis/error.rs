@@ -35,6 +35,9 @@ fn retried(error: &RedisError) -> bool {
 fn remedy(error: &RedisError) -> &'static str {
     match (error.kind(), error.code()) {
         (ErrorKind::Io, _) => " can't be reached; check the URL and that the server runs",
+        (ErrorKind::InvalidClientConfig, _) => {
+            " can't be taken apart; write '/', '#', '?' and '@' of a user or password as %2F, %23, %3F and %40"
+        }
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             " refuses the user or the password; write them as redis://USER:PASSWORD@HOST"
         }
@@ -49,6 +52,9 @@ fn remedy(error: &RedisError) -> &'static str {
             " is a cluster's node that does not hold the prefix; name the one that does, or a server without a cluster"
         }
         (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => " is a replica; name the primary",
+        (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => {
+            " is of a cluster that is down; it goes on when each slot has a node again (CLUSTER INFO)"
+        }
         (_, Some("OOM")) => " has no memory left; remove jobs, or raise maxmemory",
         (_, Some("MISCONF")) => " can't write to its disk; free some space there",
         _ => "",

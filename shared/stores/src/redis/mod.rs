@@ -140,10 +140,16 @@ impl RedisStore {
     async fn check_format(&self) -> Result<(), PortError> {
         let key = self.keys.format();
         let mut connection = self.connection.clone();
-        let set = redis::cmd("SET").arg(&key).arg(FORMAT).arg("NX").exec_async(&mut connection).await;
-        set.map_err(failed(OPEN, &self.at))?;
-        let answer = redis::cmd("GET").arg(&key).query_async(&mut connection).await;
-        let found: String = answer.map_err(failed(OPEN, &self.at))?;
+        let get = redis::cmd("GET").arg(&key).clone();
+        let mut known: Option<String> =
+            get.query_async(&mut connection).await.map_err(failed(OPEN, &self.at))?;
+        // A server without room for more must let jobs be looked at and removed all the same.
+        if known.is_none() {
+            let set = redis::cmd("SET").arg(&key).arg(FORMAT).arg("NX").exec_async(&mut connection).await;
+            set.map_err(failed(OPEN, &self.at))?;
+            known = get.query_async(&mut connection).await.map_err(failed(OPEN, &self.at))?;
+        }
+        let found = known.unwrap_or_default();
         match found.parse::<u32>() {
             Ok(known) if known <= FORMAT => Ok(()),
             Ok(newer) => Err(PortError::permanent(

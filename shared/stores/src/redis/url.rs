@@ -5,6 +5,9 @@ use super::RedisStore;
 /// Schemes that name a server.
 const SCHEMES: [&str; 6] = ["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix"];
 
+/// Parameters of the client's own; the last three where the server is a socket's path.
+const OF_THE_CLIENT: [&str; 4] = ["protocol", "db", "user", "pass"];
+
 /// A URL, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct StoreUrl {
@@ -31,7 +34,11 @@ impl StoreUrl {
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             match parameter.split_once('=') {
                 Some(("prefix", value)) => prefix = value,
-                _ => kept.push(parameter),
+                Some((name, _)) if OF_THE_CLIENT.contains(&name) => kept.push(parameter),
+                found => {
+                    let name = found.map_or(parameter, |(name, _)| name);
+                    return Err(format!("{shown:?}: there is no parameter {name:?}; write ?prefix=NAME"));
+                }
             }
         }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -47,14 +54,19 @@ impl StoreUrl {
 
 /// The URL with `***` for the password, also where the rest of it makes no sense.
 pub(super) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let hidden = url.split_inclusive(['?', '&']).map(|part| match part.strip_prefix("pass=") {
+        Some(secret) => format!("pass=***{}", if secret.ends_with('&') { "&" } else { "" }),
+        None => part.to_owned(),
+    });
+    let url: String = hidden.collect();
+    let Some((scheme, rest)) = url.split_once("://") else { return url };
     // A password that was not escaped may hold any of '/', '?' and '@'.
     match rest.rsplit_once('@') {
         Some((user, place)) => {
             let name = user.split_once(':').map_or(user, |(name, _)| name);
             format!("{scheme}://{name}:***@{place}")
         }
-        None => url.to_owned(),
+        None => url,
     }
 }
 
@@ -74,6 +86,12 @@ mod tests {
                 "rediss://me:***@h:1?prefix=p&protocol=resp3",
             ),
             ("redis://:p/w@h", "redis://:p/w@h", "batchwright", "redis://:***@h"),
+            (
+                "redis+unix:///run/r.sock?pass=s3cr3t&db=2&prefix=p",
+                "redis+unix:///run/r.sock?pass=s3cr3t&db=2",
+                "p",
+                "redis+unix:///run/r.sock?pass=***&db=2&prefix=p",
+            ),
         ] {
             let read = StoreUrl::read(url).unwrap();
             let expected =
@@ -89,6 +107,8 @@ mod tests {
             ("redis:host", "redis://HOST:PORT"),
             ("redis://me:s3cr3t@host?prefix=", "1 to 64"),
             ("redis://me:s3cr3t@host?prefix=a{b}", "\"a{b}\""),
+            ("redis://me:s3cr3t@host?prefx=a", "no parameter \"prefx\""),
+            ("redis://me:s3cr3t@host?Prefix", "no parameter \"Prefix\""),
         ] {
             let why = StoreUrl::read(url).unwrap_err();
             assert!(why.contains(text) && !why.contains("s3cr3t"), "{why}");

@@ -63,16 +63,17 @@ impl DynamoDbJobStore {
         match written(OPERATION, answer)? {
             Written::Contended => return Ok(None),
             Written::Refused => {
-                let found = match before {
-                    Some(found) => Some(found),
-                    None => self.item(&self.tables.jobs, key.clone()).await?,
+                // Nothing stood against it, so nothing is known of it; or this DynamoDB does not say what did.
+                let Some(found) = before else {
+                    return match which {
+                        Which::Known => Ok(Some(None)),
+                        Which::Any => self.try_against_what_is_there(state, key, now).await,
+                    };
                 };
-                return match found {
-                    Some(found) if which == Which::Known && item::is_unconfirmed(&found) => Ok(Some(None)),
-                    Some(found) => Ok(self.try_keep_reason(state, key, now, &found).await?.map(Some)),
-                    // It was removed meanwhile.
-                    None => Ok((which == Which::Known).then_some(None)),
-                };
+                if which == Which::Known && item::is_unconfirmed(&found) {
+                    return Ok(Some(None));
+                }
+                return Ok(self.try_keep_reason(state, key, now, &found).await?.map(Some));
             }
             Written::Done => {}
         }
@@ -112,6 +113,22 @@ impl DynamoDbJobStore {
             };
         }
         Ok(change.remove(item::UNCONFIRMED))
+    }
+
+    /// Reads what may have stood against a state. Older than the state, or gone, it did not: it was written, or removed,
+    /// after the refusal, and the write is tried again.
+    async fn try_against_what_is_there(
+        &self,
+        state: &JobState,
+        key: Item,
+        now: Timestamp,
+    ) -> Result<Option<Option<Applied>>, PortError> {
+        let Some(found) = self.item(&self.tables.jobs, key.clone()).await? else { return Ok(None) };
+        let known = item::to_submission(&found).map_err(unusable(OPERATION))?;
+        if OrderKey::of(&known.state) < OrderKey::of(state) {
+            return Ok(None);
+        }
+        Ok(self.try_keep_reason(state, key, now, &found).await?.map(Some))
     }
 
     /// Keeps a newer reason of a submission in flight, though its status is the same.

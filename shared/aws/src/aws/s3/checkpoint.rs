@@ -33,11 +33,16 @@ impl CheckpointStore for S3ObjectStore {
             None => WriteCondition::Absent,
             Some(Version(etag)) => WriteCondition::Unchanged { etag: etag.clone() },
         };
-        let mut writer = self.create_object_where(key, "application/json", condition);
+        let mut writer = self.create_object_where(key, content_type(key), condition);
         writer.write(bytes).await?;
         Ok(match writer.commit().await? {
             Written::Done { etag } => etag.map(Version),
             Written::Refused => None,
         })
     }
+}
+
+/// What is packed is JSON Lines, as the other logs of an archive are.
+fn content_type(key: &str) -> &'static str {
+    if key.ends_with(".gz") { "application/x-ndjson" } else { "application/json" }
 }

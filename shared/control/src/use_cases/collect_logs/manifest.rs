@@ -1,5 +1,6 @@
 //! What is said of an archive, beside it.
 
+use std::fmt::Display;
 use std::io::ErrorKind;
 
 use async_compression::tokio::bufread::GzipDecoder;
@@ -273,7 +274,8 @@ pub(super) async fn known<O: ObjectStore + CheckpointStore>(
     place: String,
 ) -> Result<Option<Known>, PortError> {
     let (manifest, version) = if Place::of(&place).bytes.is_some() {
-        let Some(manifest) = read_manifest(archive, &place).await? else { return Ok(None) };
+        let found = open_manifest(archive, &place).await;
+        let Some(manifest) = readable(found.map(Some))? else { return Ok(None) };
         (Some(manifest), None)
     } else {
         let Some(Stored { bytes, version }) = readable(archive.load(&place).await)? else { return Ok(None) };
@@ -285,22 +287,20 @@ pub(super) async fn known<O: ObjectStore + CheckpointStore>(
 
 /// Reads the manifest that lies at a place: in an object of its own, or packed in one with others.
 ///
-/// Errs where it can't be read for now; `None` where there is none that can be read.
-pub(crate) async fn read_manifest<O: ObjectStore>(
-    archive: &O,
-    place: &str,
-) -> Result<Option<Manifest>, PortError> {
+/// Errs where it can't be read, and for good where there is none, or none that is whole.
+pub(crate) async fn open_manifest<O: ObjectStore>(archive: &O, place: &str) -> Result<Manifest, PortError> {
+    let useless = |why: &dyn Display| PortError::permanent("archived log", format!("{place}: {why}"));
     let at = Place::of(place);
-    let Some(mut object) = readable(at.open(archive).await)? else { return Ok(None) };
+    let Some(mut object) = at.open(archive).await? else { return Err(useless(&"it is not there")) };
     let mut json = Vec::new();
     let read = match at.bytes {
         None => object.read_to_end(&mut json).await,
         Some(_) => GzipDecoder::new(object).read_to_end(&mut json).await,
     };
     match read {
-        Ok(_) => Ok(serde_json::from_slice(&json).ok()),
-        Err(error) if error.kind() == ErrorKind::InvalidData => Ok(None),
-        Err(error) => Err(PortError::retryable("manifest", format!("{place}: {error}"))),
+        Ok(_) => serde_json::from_slice(&json).map_err(|why| useless(&why)),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(useless(&error)),
+        Err(error) => Err(PortError::retryable("archived log", format!("{place}: {error}"))),
     }
 }
 

@@ -25,7 +25,7 @@ pub use manifest::{ArchiveState, ArchivedStream, Manifest, Progress, Tail};
 pub use part::PartLimits;
 pub use place::Place;
 
-pub(crate) use manifest::read_manifest;
+pub(crate) use manifest::open_manifest;
 
 /// How long a log may still grow after its job has ended.
 #[derive(Debug, Clone, Copy)]

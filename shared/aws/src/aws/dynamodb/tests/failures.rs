@@ -83,9 +83,24 @@ async fn a_failed_condition_is_an_answer_after_another_look() {
     refusal["Item"]["unconfirmed"] = json!({"BOOL": true});
     let script = Script::of([(status, refusal)]);
     assert_eq!(script.store().apply_known(&running, NOW).await.unwrap(), None);
-    let script = Script::of([refused("ConditionalCheckFailedException"), done()]);
+    let script = Script::of([refused("ConditionalCheckFailedException")]);
     assert_eq!(script.store().apply_known(&running, NOW).await.unwrap(), None, "there is none");
-    assert_eq!(script.operations(), ["UpdateItem", "GetItem"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_was_made_after_the_refusal_does_not_stand_against_an_end() {
+    let ended = state("a", "a-1", JobStatus::Failed);
+    let known =
+        |status| (200, json!({"Item": as_json(&item::of_state(&state("a", "a-1", status), NOW).unwrap())}));
+    let refusal = || refused("ConditionalCheckFailedException");
+    let script = Script::of([refusal(), known(JobStatus::Runnable), done()]);
+    assert_eq!(script.store().apply_state(&ended, NOW).await.unwrap(), Applied::Applied);
+    assert_eq!(script.operations(), ["UpdateItem", "GetItem", "UpdateItem"]);
+    let script = Script::of([refusal(), known(JobStatus::Succeeded)]);
+    assert_eq!(script.store().apply_state(&ended, NOW).await.unwrap(), Applied::Stale);
+    // What is made just after the refusal is somebody else's to find: nothing was known.
+    let script = Script::of([refusal()]);
+    assert_eq!(script.store().apply_known(&ended, NOW).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
