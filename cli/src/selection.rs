@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use batchwright::domain::{Job, JobName, Run, RunId};
+use batchwright::domain::{Job, JobId, JobName, Run, RunId};
 use batchwright::ports::{Cursor, JobQueries, RunStore, Unreadable};
 use batchwright::use_cases::select::{SelectError, Selected, is_pattern, select};
 
@@ -32,13 +32,23 @@ pub(crate) async fn named<S: JobQueries + RunStore>(store: &S, word: &str) -> Re
         Ok(Selected::Matching(names)) if !names.is_empty() => Ok(Named::Jobs(names)),
         Ok(Selected::Matching(_)) => Err(Failure::Broken(anyhow!("no job's name matches {word}"))),
         Ok(Selected::Unknown) if Path::new(word).is_file() => Ok(Named::File(PathBuf::from(word))),
-        Ok(Selected::Unknown) => Err(unknown(word)),
+        Ok(Selected::Unknown) => Err(unknown(store, word).await),
         Err(SelectError::Pattern(error)) => Err(Failure::Usage(error.to_string())),
         Err(SelectError::Port(error)) => Err(Failure::Broken(error.into())),
     }
 }
 
-fn unknown(word: &str) -> Failure {
+/// A job id names no job, because a job has several and an array's child is none: but it tells which job is meant.
+async fn unknown<S: JobQueries>(store: &S, word: &str) -> Failure {
+    if let Ok(job_id) = JobId::parse(word)
+        && let Ok(Some(found)) = store.submission(&job_id).await
+    {
+        let name = found.state.job_name;
+        return Failure::Broken(anyhow!(
+            "{word} is the id of a submission of {name}: give the job's name; `batchwright logs {name} --job-id {word}` shows \
+             its log alone"
+        ));
+    }
     match (JobName::parse(word), RunId::parse(word)) {
         (Err(error), Err(_)) => Failure::Usage(format!(
             "{error}; give a run's id, a job's name, a pattern of names, or a job file"
@@ -141,7 +151,9 @@ pub(crate) async fn for_each_of_file<S: JobQueries>(
 
 /// What a word may be, told before anything is opened.
 pub(crate) fn check_word(word: &str) -> Result<String, String> {
-    let may_be = is_pattern(word) || RunId::parse(word).is_ok() || Path::new(word).is_file();
+    let part = JobId::parse(word).ok().and_then(|job_id| job_id.parent());
+    let is_part = part.is_some_and(|parent| JobName::parse(parent.as_str()).is_ok());
+    let may_be = is_pattern(word) || RunId::parse(word).is_ok() || is_part || Path::new(word).is_file();
     match JobName::parse(word) {
         Err(error) if !may_be => Err(format!(
             "{error}; give a run's id, a job's name, a pattern of names as in 'tile-*', or a job file"

@@ -54,6 +54,15 @@ fn logs_are_chosen_by_text_child_time_and_written_into_files() {
     let logs = |args: &[&str]| folder.run(&[&["logs"], args, &["--local"]].concat());
     assert_eq!(sorted(&logs(&["tile-*", "--grep", "thr"]).stdout), ["tile-1 | three", "tile-2 | three"]);
     assert_eq!(logs(&["parts", "--child", "1"]).stdout, "part 1\n");
+    let parts = folder.run(&["status", "parts", "--local", "--output", "json"]).json();
+    let job_id = parts["jobId"].as_str().unwrap_or_else(|| panic!("{parts}")).to_owned();
+    for word in [job_id.clone(), format!("{job_id}:1")] {
+        let by_id = logs(&[&word]);
+        assert_eq!(by_id.code, Some(4), "{by_id:?}");
+        let remedy = format!("{word} is the id of a submission of parts: give the job's name");
+        assert!(by_id.stderr.contains(&remedy), "{by_id:?}");
+    }
+    assert_eq!(logs(&["parts", "--job-id", &format!("{job_id}:1")]).stdout, "part 1\n");
     assert_eq!(logs(&["tile-1", "--attempt", "2"]).stdout, "");
     assert_eq!(logs(&["tile-1", "--since", "1h", "--attempt", "1"]).stdout.lines().count(), 3);
     assert_eq!(logs(&["tile-1", "--since", "soon"]).code, Some(2));
