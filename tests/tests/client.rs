@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{Cause, JobId, JobState, Stop};
+use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest};
 use batchwright::engine::{
     AttemptOutcome, EngineConfig, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
 };
@@ -19,7 +19,7 @@ use batchwright::{
 use batchwright_tests::contract::{job_store, run_store};
 use batchwright_tests::emulators::sdk_config;
 use batchwright_tests::wire::{Endpoint, options};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 const PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_millis(200);
 
@@ -184,15 +184,49 @@ async fn any_number_of_those_who_wait_share_one_clients_looks() -> anyhow::Resul
 struct Counting {
     within: LocalEngine,
     asked: Arc<Mutex<Vec<usize>>>,
+    answers: Answers,
+}
+
+/// How an engine answers `DescribeJobs` and `SubmitJob`.
+#[derive(Clone, Copy, PartialEq)]
+enum Answers {
+    AtOnce,
+    After(Duration),
+    /// Never to `DescribeJobs`.
+    Never,
+    /// To the first `DescribeJobs`, and at once to the others.
+    Panics,
+}
+
+impl Counting {
+    async fn keeps_waiting(&self) {
+        if let Answers::After(delay) = self.answers {
+            tokio::time::sleep(delay).await;
+        }
+    }
 }
 
 impl JobEngine for Counting {
+    async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
+        self.keeps_waiting().await;
+        self.within.submit_job(request).await
+    }
+
     async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(job_ids.len());
+        let calls = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.push(job_ids.len());
+            asked.len()
+        };
+        match self.answers {
+            Answers::Never => std::future::pending().await,
+            Answers::Panics => assert!(calls > 1, "an engine of a test panics"),
+            Answers::AtOnce | Answers::After(_) => self.keeps_waiting().await,
+        }
         self.within.describe_jobs(job_ids).await
     }
 
-    batchwright_tests::hand_on! { within: submit_job, list_jobs, list_jobs_since, cancel_job, terminate_job }
+    batchwright_tests::hand_on! { within: list_jobs, list_jobs_since, cancel_job, terminate_job }
 }
 
 impl JobStopper for Counting {
@@ -208,7 +242,113 @@ async fn counting() -> anyhow::Result<Counting> {
     let runner =
         SimulatedRunner::new(|_: &Scene<'_>| AttemptOutcome::success_after(Duration::from_secs(300)));
     let within = LocalEngine::start(settings, MemoryBooks::default(), runner, SystemClock, events).await?;
-    Ok(Counting { within, asked: Arc::default() })
+    Ok(Counting { within, asked: Arc::default(), answers: Answers::AtOnce })
+}
+
+/// The same, but it answers otherwise.
+async fn answering(answers: Answers) -> anyhow::Result<Counting> {
+    Ok(Counting { answers, ..counting().await? })
+}
+
+fn client_of(engine: &Counting, config: Config) -> Client {
+    let (store, logs) = (InMemoryJobStore::default(), InMemoryLogSource::default());
+    Client::new(AnyEngine::new(engine.clone()), AnyStore::new(store), AnyLogSource::new(logs), config)
+}
+
+/// A day of tokio's paused clock, in which whatever does not hang ends.
+async fn within_a_day<T>(what: &str, call: impl Future<Output = T>) -> anyhow::Result<T> {
+    let ended = tokio::time::timeout(Duration::from_secs(86_400), call).await;
+    ended.with_context(|| format!("{what} hangs"))
+}
+
+/// Looks at `name` four times a second until `waiting` has ended, as a program that shows progress does.
+async fn shown<T>(client: &Client, name: &JobName, waiting: impl Future<Output = T>) -> anyhow::Result<T> {
+    let mut waiting = std::pin::pin!(waiting);
+    loop {
+        tokio::select! {
+            ended = &mut waiting => return Ok(ended),
+            // Meanwhile `waiting` is not polled.
+            () = tokio::time::sleep(Duration::from_millis(250)) => {
+                within_a_day("update", client.update(std::slice::from_ref(name))).await??;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_jobs_or_runs_them_may_look_at_them_meanwhile() -> anyhow::Result<()> {
+    for answers in [Answers::AtOnce, Answers::After(Duration::from_millis(600))] {
+        let engine = answering(answers).await?;
+        let client = client_of(&engine, Config::default().calls_at_once(2));
+        let jobs: Vec<JobSpec> = (0..6).map(|n| job(&format!("job-{n}"), "x")).collect::<Result<_, _>>()?;
+        let (first, all) = (jobs[0].job_name.clone(), jobs.clone());
+        let ran = within_a_day("run", shown(&client, &first, client.run(all))).await???;
+        ensure!(ran.iter().all(|job| job.status() == Some(JobStatus::Succeeded)), "{ran:?}");
+        client.submit_again(jobs).await?;
+        let waited = within_a_day("wait", shown(&client, &first, client.wait([first.clone()]))).await???;
+        assert_eq!(waited[0].status(), Some(JobStatus::Succeeded));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_polled_keeps_nobody_waiting() -> anyhow::Result<()> {
+    // With one place for calls, and left in the midst of its wait, or of a look.
+    for (answers, left_after) in [
+        (Answers::AtOnce, Duration::from_secs(1)),
+        (Answers::After(Duration::from_secs(2)), Duration::from_secs(1)),
+        (Answers::After(Duration::from_secs(2)), Duration::from_secs(4)),
+    ] {
+        let engine = answering(answers).await?;
+        let client = client_of(&engine, Config::default().calls_at_once(1));
+        client.submit([job("a", "x")?]).await?;
+        let mut stream = Box::pin(client.monitor([name("a")?]));
+        ensure!(stream.next().await.is_some());
+        let next = tokio::time::timeout(left_after, stream.next()).await;
+        ensure!(next.is_err(), "nothing has changed yet: {next:?}");
+        let looked = within_a_day("update", client.update(&[name("a")?])).await??;
+        ensure!(looked[0].is_some());
+        let ran = within_a_day("run", client.run([job("b", "x")?])).await??;
+        assert_eq!(ran[0].status(), Some(JobStatus::Succeeded));
+        let waited = within_a_day("wait", client.wait([name("a")?])).await??;
+        assert_eq!(waited[0].status(), Some(JobStatus::Succeeded));
+        let told: Vec<_> = stream.try_collect().await?;
+        assert_eq!(told.last().and_then(batchwright::domain::Job::status), Some(JobStatus::Succeeded));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_is_given_up_with_the_last_of_those_who_wait_for_it() -> anyhow::Result<()> {
+    let engine = answering(Answers::Never).await?;
+    let asked = Arc::downgrade(&engine.asked);
+    let client = client_of(&engine, Config::default());
+    drop(engine);
+    client.submit([job("a", "x")?]).await?;
+    let waits = futures_util::future::join(client.wait([name("a")?]), client.update(&[]));
+    ensure!(tokio::time::timeout(Duration::from_secs(60), waits).await.is_err(), "nothing was answered");
+    let calls = asked.upgrade().context("the client is there")?;
+    assert_eq!(calls.lock().unwrap_or_else(PoisonError::into_inner).len(), 1, "one look for both");
+    drop((calls, client));
+    // What is aborted ends when the runtime comes to it.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    ensure!(asked.upgrade().is_none(), "a look outlives its client");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_panics_is_told_to_who_began_it_and_the_others_go_on() -> anyhow::Result<()> {
+    let engine = answering(Answers::Panics).await?;
+    let client = client_of(&engine, Config::default());
+    client.submit([job("a", "x")?]).await?;
+    let (first, second) =
+        futures_util::future::join(client.wait([name("a")?]), client.wait([name("a")?])).await;
+    let told = first.err().context("it was not told")?.to_string();
+    ensure!(told.contains("panicked"), "{told}");
+    assert_eq!(second?[0].status(), Some(JobStatus::Succeeded));
+    Ok(())
 }
 
 /// Has 250 jobs end, waited for in groups of so many. Returns the ids of each `DescribeJobs`.

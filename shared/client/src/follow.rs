@@ -2,15 +2,24 @@
 //!
 //! All who wait on one client share its looks. A look asks AWS Batch about every job in flight, a hundred at a time,
 //! and does what the reconciler does on a stack: it records what has changed, and submits again what a lost host
-//! killed. Nobody looks in the background: one of those who wait looks for all, and another takes its place when it
-//! is dropped.
+//! killed. Nobody looks in the background: the first of those who wait that finds a look due begins it, the others
+//! wait for its end, and it is given up with the last of them.
+//!
+//! A look is a task, because whoever began it may be pending and not polled: as one branch of a `select!` whose other
+//! branch is under way, or as a stream between two items. Polled by its beginner alone it would stand still then, with
+//! the places for calls that it holds, and so would everybody who waits for it. For the same reason each waits for the
+//! next look by itself, and no lock is held meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::Stream;
-use tokio::sync::{Mutex, watch};
+use futures_util::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use batchwright_control::use_cases::queries::recover_jobs;
 use batchwright_control::use_cases::reconcile::{ReconcilePolicy, Reconciled, reconcile};
@@ -19,6 +28,7 @@ use crate::client::Client;
 use crate::domain::follow_up::{Standing, standing};
 use crate::domain::{Job, JobName, JobStatus};
 use crate::error::ClientError;
+use crate::ports::PortError;
 
 /// Looks in a row that learned nothing because AWS Batch could not be asked, before those who wait are told.
 const FAILED_LOOKS: u32 = 5;
@@ -29,22 +39,68 @@ const LOOK: i64 = -1_000;
 
 /// The looks of one client.
 pub(crate) struct Looks {
-    leader: Mutex<Leader>,
+    course: Mutex<Course>,
     made: watch::Sender<u64>,
 }
 
 /// What whoever looks next must know.
-struct Leader {
+struct Course {
     due: Instant,
     pause: Duration,
     failed: u32,
+    /// Looks that were begun.
+    begun: u64,
+    /// The latest. Those who wait for it keep it.
+    latest: Option<WeakShared<Look>>,
+}
+
+type Look = BoxFuture<'static, Result<(), Unmade>>;
+
+/// Why a look was not made, told to all who waited for it.
+#[derive(Clone)]
+enum Unmade {
+    Failed(PortError),
+    NoNews(u32),
+    /// It panicked, or the runtime on which it ran is shutting down.
+    Gone(String),
+}
+
+impl From<Unmade> for ClientError {
+    fn from(unmade: Unmade) -> Self {
+        match unmade {
+            Unmade::Failed(error) => error.into(),
+            Unmade::NoNews(times) => Self::NoNews(times),
+            Unmade::Gone(why) => PortError::permanent("look at the jobs", why).into(),
+        }
+    }
+}
+
+/// A look that is under way.
+struct UnderWay {
+    number: u64,
+    look: Shared<Look>,
+    is_own: bool,
+}
+
+impl UnderWay {
+    /// Waits for its end. `false`: it was another's, and is gone; whoever waited for it looks for themselves.
+    async fn was_made(self) -> Result<bool, ClientError> {
+        match self.look.await {
+            Err(Unmade::Gone(_)) if !self.is_own => Ok(false),
+            ended => Ok(ended.map(|()| true)?),
+        }
+    }
 }
 
 impl Looks {
     pub(crate) fn new(pause: Duration) -> Self {
         // The first look comes a pause after the jobs were submitted: before that nothing has happened.
-        let leader = Leader { due: Instant::now() + pause, pause, failed: 0 };
-        Self { leader: Mutex::new(leader), made: watch::Sender::new(0) }
+        let course = Course { due: Instant::now() + pause, pause, failed: 0, begun: 0, latest: None };
+        Self { course: Mutex::new(course), made: watch::Sender::new(0) }
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,9 +152,16 @@ impl Client {
 
     /// Looks once at every job in flight, now, and records what has changed. Returns the jobs of the names.
     pub async fn update(&self, names: &[JobName]) -> Result<Vec<Option<Job>>, ClientError> {
-        let mut leader = self.shared().looks.leader.lock().await;
-        self.look(&mut leader).await?;
-        drop(leader);
+        let before = self.shared().looks.course().begun;
+        loop {
+            let look = self.look_under_way(&mut self.shared().looks.course());
+            let is_later = look.number > before;
+            let ended = look.was_made().await;
+            // One that was under way already may have passed the jobs before they changed.
+            if is_later && ended? {
+                break;
+            }
+        }
         Ok(recover_jobs(self.store(), names).await?)
     }
 
@@ -113,32 +176,67 @@ impl Client {
     async fn look_after(&self, seen: u64) -> Result<(), ClientError> {
         let looks = &self.shared().looks;
         let mut made = looks.made.subscribe();
-        let mut leader = tokio::select! {
-            biased;
-            // The sender lives as long as the client, so that this never errs.
-            _ = made.wait_for(|&made| made > seen) => return Ok(()),
-            leader = looks.leader.lock() => leader,
-        };
-        if *looks.made.borrow() > seen {
-            return Ok(());
+        while *looks.made.borrow() <= seen {
+            let due = looks.course().due;
+            tokio::select! {
+                biased;
+                // The sender lives as long as the client, so that this never errs.
+                _ = made.wait_for(|&made| made > seen) => return Ok(()),
+                () = tokio::time::sleep_until(due) => {}
+            }
+            let look = {
+                let mut course = looks.course();
+                // Another has looked meanwhile, and learned nothing.
+                if course.due > Instant::now() {
+                    continue;
+                }
+                self.look_under_way(&mut course)
+            };
+            look.was_made().await?;
         }
-        tokio::time::sleep_until(leader.due).await;
-        self.look(&mut leader).await
+        Ok(())
     }
 
-    async fn look(&self, leader: &mut Leader) -> Result<(), ClientError> {
+    /// The look that is under way, or else one that begins now.
+    fn look_under_way(&self, course: &mut Course) -> UnderWay {
+        let latest = course.latest.as_ref().and_then(WeakShared::upgrade);
+        if let Some(look) = latest.filter(|look| look.peek().is_none()) {
+            return UnderWay { number: course.begun, look, is_own: false };
+        }
+        let client = self.clone();
+        // Aborted when it is dropped, with the last of those who wait.
+        let mut task = JoinSet::new();
+        task.spawn(async move { client.look().await }.in_current_span());
+        let ended = async move {
+            match task.join_next().await {
+                Some(Ok(ended)) => ended,
+                Some(Err(gone)) => Err(Unmade::Gone(gone.to_string())),
+                None => Ok(()),
+            }
+        };
+        let look = ended.boxed().shared();
+        course.begun += 1;
+        course.latest = look.downgrade();
+        UnderWay { number: course.begun, look, is_own: true }
+    }
+
+    async fn look(&self) -> Result<(), Unmade> {
         let policy =
             ReconcilePolicy { silence_ms: LOOK, asked_max: usize::MAX, ..ReconcilePolicy::default() };
-        let done = reconcile(&self.recorder(), &policy).await?;
+        let done = reconcile(&self.recorder(), &policy).await.map_err(Unmade::Failed)?;
         let pause = &self.shared().config.pause;
-        leader.failed = if done.postponed > 0 && done.described == 0 { leader.failed + 1 } else { 0 };
-        let quiet = Reconciled { described: 0, ..done } == Reconciled::default();
-        leader.pause = if quiet { (leader.pause * 2).min(*pause.end()) } else { *pause.start() };
-        leader.due = Instant::now() + leader.pause;
-        if leader.failed >= FAILED_LOOKS {
-            return Err(ClientError::NoNews(std::mem::take(&mut leader.failed)));
+        let looks = &self.shared().looks;
+        {
+            let mut course = looks.course();
+            course.failed = if done.postponed > 0 && done.described == 0 { course.failed + 1 } else { 0 };
+            let quiet = Reconciled { described: 0, ..done } == Reconciled::default();
+            course.pause = if quiet { (course.pause * 2).min(*pause.end()) } else { *pause.start() };
+            course.due = Instant::now() + course.pause;
+            if course.failed >= FAILED_LOOKS {
+                return Err(Unmade::NoNews(std::mem::take(&mut course.failed)));
+            }
         }
-        self.shared().looks.made.send_modify(|made| *made += 1);
+        looks.made.send_modify(|made| *made += 1);
         Ok(())
     }
 }

@@ -1,9 +1,12 @@
 //! The limit of calls under way that everything made from one config shares, and how calls are repeated.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::domain::{JobId, JobName, LogStream, Stop, SubmitJobRequest, Timestamp};
 use crate::events::JobDetail;
@@ -43,9 +46,18 @@ impl Calls {
         call: impl Fn() -> F,
         kind: impl Fn(&E) -> Option<ErrorKind>,
     ) -> Result<T, E> {
+        self.tried(|| self.once(call()), kind).await
+    }
+
+    /// The same of a call that finds a place by itself.
+    async fn tried<T, E, F: Future<Output = Result<T, E>>>(
+        &self,
+        call: impl Fn() -> F,
+        kind: impl Fn(&E) -> Option<ErrorKind>,
+    ) -> Result<T, E> {
         let mut left = self.retries;
         loop {
-            let error = match self.once(call()).await {
+            let error = match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -74,20 +86,47 @@ fn of_port(error: &PortError) -> Option<ErrorKind> {
     Some(error.kind)
 }
 
-/// A port behind the limit.
+/// A port behind the limit. Each of its calls is a task: whoever asked for it may be pending and not polled (one branch of a
+/// `select!` whose other branch is under way), and a call that nobody drives would keep its place from everybody else for ever.
 pub(crate) struct Limited<T> {
     pub(crate) port: T,
-    pub(crate) calls: std::sync::Arc<Calls>,
+    pub(crate) calls: Arc<Calls>,
 }
 
-impl<E: JobEngine> JobEngine for Limited<E> {
+impl<P: Clone + Send + 'static> Limited<P> {
+    /// Makes a call once. Dropped, it gives the call up.
+    async fn once<T, E, F>(&self, call: impl FnOnce(P) -> F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<PortError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let (calls, call) = (Arc::clone(&self.calls), call(self.port.clone()));
+        // It aborts its task when it is dropped.
+        let mut task = JoinSet::new();
+        task.spawn(async move { calls.once(call).await }.in_current_span());
+        match task.join_next().await {
+            Some(Ok(answer)) => answer,
+            Some(Err(gone)) if gone.is_panic() => std::panic::resume_unwind(gone.into_panic()),
+            // Nobody else has the task. What it asked for may have been done.
+            _ => Err(PortError::ambiguous("call", "the runtime is shutting down").into()),
+        }
+    }
+}
+
+impl<E: JobEngine + Clone + 'static> JobEngine for Limited<E> {
     /// Never repeated here: `submit` knows whether a claim allows it.
     async fn submit_job(&self, request: &SubmitJobRequest) -> Result<JobId, PortError> {
-        self.calls.once(self.port.submit_job(request)).await
+        let request = request.clone();
+        self.once(|port| async move { port.submit_job(&request).await }).await
     }
 
     async fn describe_jobs(&self, job_ids: &[JobId]) -> Result<Vec<JobDetail>, PortError> {
-        self.calls.repeated(|| self.port.describe_jobs(job_ids), of_port).await
+        let describe = || {
+            let job_ids = job_ids.to_vec();
+            self.once(|port| async move { port.describe_jobs(&job_ids).await })
+        };
+        self.calls.tried(describe, of_port).await
     }
 
     async fn list_jobs(
@@ -96,7 +135,11 @@ impl<E: JobEngine> JobEngine for Limited<E> {
         job_name: &JobName,
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
-        self.calls.repeated(|| self.port.list_jobs(job_queue, job_name, page), of_port).await
+        let list = || {
+            let (job_queue, job_name, page) = (job_queue.to_owned(), job_name.clone(), page.cloned());
+            self.once(|port| async move { port.list_jobs(&job_queue, &job_name, page.as_ref()).await })
+        };
+        self.calls.tried(list, of_port).await
     }
 
     async fn list_jobs_since(
@@ -105,31 +148,50 @@ impl<E: JobEngine> JobEngine for Limited<E> {
         since: Timestamp,
         page: Option<&Cursor>,
     ) -> Result<Page<JobSummary>, PortError> {
-        self.calls.repeated(|| self.port.list_jobs_since(job_queue, since, page), of_port).await
+        let list = || {
+            let (job_queue, page) = (job_queue.to_owned(), page.cloned());
+            self.once(move |port| async move { port.list_jobs_since(&job_queue, since, page.as_ref()).await })
+        };
+        self.calls.tried(list, of_port).await
     }
 
     async fn cancel_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.calls.repeated(|| self.port.cancel_job(job_id, reason), of_port).await
+        let cancel = || {
+            let (job_id, reason) = (job_id.clone(), reason.to_owned());
+            self.once(|port| async move { port.cancel_job(&job_id, &reason).await })
+        };
+        self.calls.tried(cancel, of_port).await
     }
 
     async fn terminate_job(&self, job_id: &JobId, reason: &str) -> Result<(), PortError> {
-        self.calls.repeated(|| self.port.terminate_job(job_id, reason), of_port).await
+        let terminate = || {
+            let (job_id, reason) = (job_id.clone(), reason.to_owned());
+            self.once(|port| async move { port.terminate_job(&job_id, &reason).await })
+        };
+        self.calls.tried(terminate, of_port).await
     }
 }
 
-impl<E: JobStopper> JobStopper for Limited<E> {
+impl<E: JobStopper + Clone + 'static> JobStopper for Limited<E> {
     async fn stop_jobs(&self, job_ids: &[JobId], stop: Stop, reason: &str) -> Vec<Result<(), PortError>> {
-        self.calls.once(self.port.stop_jobs(job_ids, stop, reason)).await
+        let (asked, reason) = (job_ids.to_vec(), reason.to_owned());
+        let stop = |port: E| async move { Ok(port.stop_jobs(&asked, stop, &reason).await) };
+        let answered: Result<_, PortError> = self.once(stop).await;
+        answered.unwrap_or_else(|error| vec![Err(error); job_ids.len()])
     }
 }
 
-impl<L: LogSource> LogSource for Limited<L> {
+impl<L: LogSource + Clone + 'static> LogSource for Limited<L> {
     async fn log_events(&self, stream: &LogStream, page: Option<&Cursor>) -> Result<LogPage, LogSourceError> {
         let kind = |error: &LogSourceError| match error {
             LogSourceError::Port(error) => Some(error.kind),
             _ => None,
         };
-        self.calls.repeated(|| self.port.log_events(stream, page), kind).await
+        let read = || {
+            let (stream, page) = (stream.clone(), page.cloned());
+            self.once(|port| async move { port.log_events(&stream, page.as_ref()).await })
+        };
+        self.calls.tried(read, kind).await
     }
 }
 
