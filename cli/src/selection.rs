@@ -8,6 +8,7 @@ use batchwright::domain::{Job, JobId, JobName, Run, RunId};
 use batchwright::ports::{Cursor, JobQueries, RunStore, Unreadable};
 use batchwright::use_cases::select::{SelectError, Selected, is_pattern, select};
 
+use crate::args::Output;
 use crate::commands::summary::open_job_file;
 use crate::exit::Failure;
 
@@ -22,6 +23,20 @@ pub(crate) enum Named {
     Jobs(Vec<JobName>),
     /// A job file, whose jobs need not be known.
     File(PathBuf),
+}
+
+impl Named {
+    /// The one job that is shown with all that is known of it. A program is answered by what it has written, and not by how many
+    /// names match a pattern.
+    pub(crate) fn one_job(&self, word: &str, output: Output) -> Option<&JobName> {
+        match self {
+            Self::Jobs(names) => match &names[..] {
+                [name] if output == Output::Table || !is_pattern(word) => Some(name),
+                _ => None,
+            },
+            Self::Run(_) | Self::File(_) => None,
+        }
+    }
 }
 
 /// Finds what a word names.

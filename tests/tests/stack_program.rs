@@ -22,7 +22,14 @@ impl Ended {
 
 async fn program(server: &Loopback, args: &[&str]) -> anyhow::Result<Ended> {
     let mut command = tokio::process::Command::new(built("batchwright")?);
-    command.args(args).args(["--stack", "s", "--region", REGION, "--endpoint-url", server.endpoint_url()]);
+    command.args(args).args([
+        "--stack",
+        "nightly",
+        "--region",
+        REGION,
+        "--endpoint-url",
+        server.endpoint_url(),
+    ]);
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env("BATCHWRIGHT_CONFIG", "/dev/null");
@@ -67,8 +74,8 @@ fn calls(server: &Loopback) -> anyhow::Result<Vec<String>> {
 #[tokio::test]
 async fn a_message_that_can_not_be_delivered_holds_up_no_other_and_is_seen_again() -> anyhow::Result<()> {
     let server = Loopback::start([
-        url("s-states-dead-letters"),
-        url("s-states"),
+        url("nightly-states-dead-letters"),
+        url("nightly-states"),
         received(&["m1", "m2", "m3"]),
         answer(&json!({"MessageId": "n"})),
         answer(&json!({})),
@@ -87,7 +94,7 @@ async fn a_message_that_can_not_be_delivered_holds_up_no_other_and_is_seen_again
     let undelivered = json!([{"messageId": "m2", "why": why}]);
     assert_eq!(
         ended.json()?,
-        json!({"delivered": 2, "undelivered": undelivered, "to": {"queue": "s-states"}})
+        json!({"delivered": 2, "undelivered": undelivered, "to": {"queue": "nightly-states"}})
     );
     assert!(
         ended.stderr.contains(&format!("the message m2 can't be delivered: {why}\n"))
@@ -117,9 +124,9 @@ async fn what_was_received_is_seen_again_where_the_queue_fails_in_between() -> a
     let denied =
         || Reply::error(403, "AccessDenied", "User: u is not authorized to perform: sqs:ReceiveMessage");
     for command in [&["dlq", "redrive", "states", "--yes"][..], &["dlq", "show", "states"]] {
-        let mut replies = vec![url("s-states-dead-letters")];
+        let mut replies = vec![url("nightly-states-dead-letters")];
         if command[1] == "redrive" {
-            replies.push(url("s-states"));
+            replies.push(url("nightly-states"));
         }
         replies.push(received(&["m1"]));
         if command[1] == "redrive" {
@@ -151,7 +158,7 @@ async fn messages_that_nobody_sees_are_told_apart_from_none() -> anyhow::Result<
             "about 2 messages wait, and none can be seen: somebody looks at them or delivers them; ask again in a minute\n",
         ),
     ] {
-        let queue = || url("s-states-dead-letters");
+        let queue = || url("nightly-states-dead-letters");
         let server = Loopback::start([queue(), received(&[]), queue(), counts(hidden)]).await?;
         let ended = program(&server, &["dlq", "show", "states"]).await?;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), told), "{}", ended.stderr);
@@ -162,7 +169,7 @@ async fn messages_that_nobody_sees_are_told_apart_from_none() -> anyhow::Result<
 #[tokio::test]
 async fn a_message_is_removed_by_its_id_and_the_others_stay() -> anyhow::Result<()> {
     let server = Loopback::start([
-        url("s-states-dead-letters"),
+        url("nightly-states-dead-letters"),
         received(&["m1", "m2"]),
         answer(&json!({})),
         received(&["m1"]),
@@ -188,19 +195,19 @@ async fn a_message_is_removed_by_its_id_and_the_others_stay() -> anyhow::Result<
 
 #[tokio::test]
 async fn a_stack_that_one_may_not_look_at_is_not_told_as_one_that_is_not_there() -> anyhow::Result<()> {
-    let missing = "Function not found: arn:aws:lambda:eu-west-1:1:function:s-submitter";
+    let missing = "Function not found: arn:aws:lambda:eu-west-1:1:function:nightly-submitter";
     let denied = "User: u is not authorized to perform: lambda:GetFunctionConfiguration";
     for (reply, told) in [
         (
             Reply::error(404, "ResourceNotFoundException", missing),
             format!(
-                "no stack s was found: ResourceNotFoundException: {missing}; check --stack, --profile and --region"
+                "no stack nightly was found: ResourceNotFoundException: {missing}; check --stack, --profile and --region"
             ),
         ),
         (
             Reply::error(403, "AccessDeniedException", denied),
             format!(
-                "the stack s can't be looked at: its function s-submitter can't be read: AccessDeniedException: {denied}; docs/program.md lists what --stack needs"
+                "the stack nightly can't be looked at: its function nightly-submitter can't be read: AccessDeniedException: {denied}; docs/program.md lists what --stack needs"
             ),
         ),
     ] {

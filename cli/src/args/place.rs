@@ -79,8 +79,14 @@ impl StackArgs {
             Failure::Usage(why.to_owned())
         })?;
         let place = configuration.stacks.remove(&name).unwrap_or_default();
+        let name = place.name.unwrap_or(name);
+        if !is_name(&name) {
+            return Err(Failure::Usage(format!(
+                "{name:?} can't be the Name of a stack, which has 2 to 24 lower-case letters, digits and hyphens, the first a letter"
+            )));
+        }
         Ok(StackArgs {
-            stack: place.name.or(Some(name)),
+            stack: Some(name),
             profile: self.profile.clone().or(place.profile),
             region: self.region.clone().or(place.region),
             endpoint_url: self.endpoint_url.clone().or(place.endpoint_url),
@@ -93,12 +99,23 @@ impl StackArgs {
     }
 }
 
+/// As the templates take it.
+#[cfg(feature = "aws")]
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (2..=24).contains(&name.len()) && name.as_bytes()[0].is_ascii_lowercase() && name.bytes().all(is_plain)
+}
+
 impl Deployment {
     /// Where the command looks: on this machine where `--local` says so, whatever the environment names. Errs where
     /// nothing says where, and where options of AWS stand beside `--local`.
     pub(crate) fn target(&self) -> Result<Target, Failure> {
         #[cfg(feature = "aws")]
         if !self.local {
+            if self.state_dir.is_some() {
+                let why = "--state-dir is for this machine: give --local in place of --stack";
+                return Err(Failure::Usage(why.to_owned()));
+            }
             return Ok(Target::Stack(self.stack.named()?));
         }
         #[cfg(feature = "aws")]

@@ -20,23 +20,22 @@ pub(crate) async fn status<S: JobQueries + RunStore>(store: &S, args: &StatusArg
         show_counts(None, &counts, output);
         return Ok(Exit::Well);
     };
-    match named(store, word).await? {
-        Named::Jobs(names) if names.len() == 1 => status_of(store, &names[0], output).await,
-        of => {
-            let run = if let Named::Run(run) = of { Some(*run) } else { None };
-            let mut counts = StatusCounts::default();
-            let count = &mut async |_, job: Option<Job>| {
-                match job.as_ref().and_then(Job::status) {
-                    Some(status) => counts[status] += 1,
-                    None => counts.unsubmitted += 1,
-                }
-                Ok(())
-            };
-            for_each_job(store, std::slice::from_ref(word), count).await?;
-            show_counts(run.as_ref(), &counts, output);
-            Ok(Exit::Well)
-        }
+    let found = named(store, word).await?;
+    if let Some(name) = found.one_job(word, output) {
+        return status_of(store, name, output).await;
     }
+    let run = if let Named::Run(run) = found { Some(*run) } else { None };
+    let mut counts = StatusCounts::default();
+    let count = &mut async |_, job: Option<Job>| {
+        match job.as_ref().and_then(Job::status) {
+            Some(status) => counts[status] += 1,
+            None => counts.unsubmitted += 1,
+        }
+        Ok(())
+    };
+    for_each_job(store, std::slice::from_ref(word), count).await?;
+    show_counts(run.as_ref(), &counts, output);
+    Ok(Exit::Well)
 }
 
 fn show_counts(run: Option<&Run>, counts: &StatusCounts, output: Output) {

@@ -173,7 +173,8 @@ impl Overview {
         if self.is_submitting {
             parts.push("more are being submitted".to_owned());
         }
-        format!("{}: {}", human::count(self.total(), "job"), parts.join(", "))
+        let counts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        format!("{}{counts}", human::count(self.total(), "job"))
     }
 
     /// Several lines for a terminal.

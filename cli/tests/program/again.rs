@@ -189,8 +189,25 @@ fn a_report_is_one_file_with_all_jobs() {
     assert!(!page.contains("http://") && !page.contains("https://"), "nothing is asked of a network");
     let streamed = folder.run(&["report", "good", "--local", "--out", "-"]);
     assert!(streamed.stdout.starts_with("<!doctype html>") && streamed.stdout.ends_with("</html>\n"));
-    let refused = folder.run(&["report", "--local", "--out", "no/such/folder.html"]);
-    assert_eq!(refused.code, Some(3), "{refused:?}");
+    for place in ["no/such/folder.html", "/dev/full"] {
+        let refused = folder.run(&["report", "--local", "--out", place]);
+        assert_eq!(refused.code, Some(3), "{refused:?}");
+        assert!(refused.stderr.starts_with(&format!("batchwright: {place}: ")), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_answer_to_a_program_is_of_the_word_and_not_of_how_many_match() {
+    let folder = Folder::new();
+    first_run(&folder);
+    for (word, member) in [("good", "jobName"), ("goo*", "situations")] {
+        let explained = folder.run(&["explain", word, "--local", "--output", "json"]).json();
+        assert!(explained.get(member).is_some(), "{word}: {explained}");
+    }
+    let counted = folder.run(&["status", "goo*", "--local", "--output", "json"]).json();
+    assert!(counted.get("jobName").is_none(), "{counted}");
+    let told = folder.run(&["status", "goo*", "--local"]);
+    assert!(told.stdout.contains("good"), "a person sees the job: {told:?}");
 }
 
 #[test]

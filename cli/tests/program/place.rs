@@ -45,7 +45,10 @@ fn a_command_that_is_told_no_place_says_how_to_name_one() {
         (&["runs"][..], "give --stack NAME, or set BATCHWRIGHT_STACK; on this machine jobs run by --local"),
         (&["runs", "--local", "--region", "eu-west-1"], "give --stack in place of --local"),
         (&["runs", "--local", "--stack", "a"], "cannot be used with"),
-        (&["serve", "--stack", "a"], "serve runs jobs on this machine: give --local"),
+        (&["runs", "--stack", "nightly", "--state-dir", "x"], "--state-dir is for this machine"),
+        (&["runs", "--stack", ""], "\"\" can't be the Name of a stack"),
+        (&["runs", "--stack", "a/../b c"], "can't be the Name of a stack, which has 2 to 24 lower-case"),
+        (&["serve", "--stack", "nightly"], "serve runs jobs on this machine: give --local"),
     ] {
         let mut command = folder.command(args);
         let ended = ran({
@@ -81,9 +84,9 @@ fn the_configuration_names_stacks_and_their_places() {
     }
     let other = with(
         "config.yaml",
-        &["runs", "--stack", "x", "--region", "a", "--endpoint-url", "http://127.0.0.1:9"],
+        &["runs", "--stack", "other", "--region", "a", "--endpoint-url", "http://127.0.0.1:9"],
     );
-    assert!(other.stderr.contains("the stack x can't be looked at"), "{other:?}");
+    assert!(other.stderr.contains("the stack other can't be looked at"), "{other:?}");
     let missing = with("nowhere.yaml", &["runs"]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.stderr.contains("nowhere.yaml"), "a file that is named has to be there: {missing:?}");
@@ -102,7 +105,7 @@ fn profiles_of_single_sign_on_and_of_other_programs_are_understood() {
         let mut command = folder.command(&[
             "runs",
             "--stack",
-            "x",
+            "other",
             "--profile",
             profile,
             "--endpoint-url",
@@ -138,10 +141,10 @@ fn with_keys_and_profiles(folder: &Folder, args: &[&str]) -> Command {
 #[test]
 fn a_profile_that_is_named_goes_before_the_keys_of_the_environment() {
     for (args, variable, asked, code) in [
-        (&["runs", "--stack", "x", "--profile", "other"][..], None, 1, 4),
+        (&["runs", "--stack", "other", "--profile", "other"][..], None, 1, 4),
         (&["s3", "load", "s3://bucket/a.json", "--profile", "other"], None, 1, 1),
         // As in the AWS CLI, the keys of the environment go before AWS_PROFILE.
-        (&["runs", "--stack", "x"], Some("other"), 0, 4),
+        (&["runs", "--stack", "other"], Some("other"), 0, 4),
     ] {
         let folder = Folder::new();
         let mut command = with_keys_and_profiles(&folder, args);
@@ -160,7 +163,7 @@ fn a_profile_that_is_named_goes_before_the_keys_of_the_environment() {
 fn a_profile_that_is_not_there_is_refused_whatever_the_environment_holds() {
     let folder = Folder::new();
     for (args, code) in [
-        (&["runs", "--stack", "x", "--profile", "nosuch"][..], 4),
+        (&["runs", "--stack", "other", "--profile", "nosuch"][..], 4),
         (&["s3", "load", "s3://bucket/a.json", "--profile", "nosuch"], 1),
         (&["s3", "load", "s3://bucket/a.json", "--profile", "nosuch", "--no-sign-request"], 1),
     ] {

@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::table::ROWS_MAX;
 use crate::output::text::harmless_log;
 use crate::output::{human, table};
-use crate::selection::{Named, for_each_job, named};
+use crate::selection::{for_each_job, named};
 
 pub(crate) async fn explain<S, Q, L, O>(
     store: &S,
@@ -34,9 +34,9 @@ where
     L: LogSource,
     O: ObjectStore,
 {
-    let name = match named(store, &args.what).await? {
-        Named::Jobs(names) if names.len() == 1 => names[0].clone(),
-        _ => return overview(store, logs.archive, is_attended, args).await,
+    let found = named(store, &args.what).await?;
+    let Some(name) = found.one_job(&args.what, args.shown.output).cloned() else {
+        return overview(store, logs.archive, is_attended, args).await;
     };
     let job = store.job(&name).await.context("the job can't be read")?.ok_or_else(|| no_such_job(&name))?;
     let explained = explain_job(store, queues, logs, &SystemClock, &job, is_attended).await;

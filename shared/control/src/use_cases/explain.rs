@@ -1,10 +1,9 @@
 //! Why a job is where it is, with the evidence.
 
-use std::collections::VecDeque;
-
 use serde::Serialize;
 
 use super::array_counts::{ArrayCounts, array_counts};
+use super::log_tail::LogTail;
 use super::read_logs::read_logs;
 use crate::domain::explain::{Facts, Situation, again, blocking, situation};
 use crate::domain::queue::queue_name;
@@ -245,15 +244,10 @@ async fn log_tail<S: JobQueries, L: LogSource, O: ObjectStore>(
         (latest, _) => latest.clone(),
     };
     let Some(of) = of.filter(|of| of.state.status >= JobStatus::Running) else { return Ok(Vec::new()) };
-    let mut tail: VecDeque<String> = VecDeque::with_capacity(LOG_LINES);
-    let read = read_logs(logs.source, logs.archive, &of, |_, event| {
-        if tail.len() == LOG_LINES {
-            tail.pop_front();
-        }
-        tail.push_back(event.message.clone());
-    });
+    let mut tail = LogTail::of(LOG_LINES);
+    let read = read_logs(logs.source, logs.archive, &of, |_, event| tail.push(&event.message));
     if let Err(error) = read.await {
         tell(evidence, "log", format!("can't be read: {error}"));
     }
-    Ok(tail.into())
+    Ok(tail.into_lines())
 }

@@ -23,6 +23,7 @@ pub mod explain;
 pub mod failed_children;
 mod follow;
 pub mod follow_logs;
+pub mod log_tail;
 pub mod plan_file;
 pub mod prune;
 pub mod queries;

@@ -10,7 +10,7 @@ use super::status::JobStatus;
 pub struct Rerun {
     /// Jobs that FAILED.
     pub failed: bool,
-    /// Jobs whose latest submission FAILED for one of these causes.
+    /// Jobs whose latest submission FAILED for one of these causes; of those that FAILED no others, then.
     pub causes: Vec<Cause>,
     /// Jobs that were never submitted.
     pub missing: bool,
@@ -34,7 +34,7 @@ impl Rerun {
             .filter(|_| status == Some(JobStatus::Failed));
         let is_any = !self.failed && self.causes.is_empty() && !self.missing;
         is_any
-            || (self.failed && status == Some(JobStatus::Failed))
+            || (self.failed && self.causes.is_empty() && status == Some(JobStatus::Failed))
             || (self.missing && status.is_none())
             || cause.is_some_and(|cause| self.causes.contains(&cause))
     }
@@ -90,6 +90,9 @@ mod tests {
         assert_eq!(wanted(&all), [1, 1, 1, 1, 1, 0, 0]);
         assert_eq!(wanted(&Rerun { failed: true, ..all.clone() }), [0, 1, 1, 0, 0, 0, 0]);
         assert_eq!(wanted(&Rerun { causes: vec![Cause::OutOfMemory], ..all.clone() }), [0, 0, 1, 0, 0, 0, 0]);
+        let narrowed = Rerun { failed: true, causes: vec![Cause::OutOfMemory], ..all.clone() };
+        assert_eq!(wanted(&narrowed), [0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(wanted(&Rerun { missing: true, ..narrowed }), [0, 0, 1, 1, 1, 0, 0]);
         assert_eq!(wanted(&Rerun { missing: true, ..all.clone() }), [0, 0, 0, 1, 1, 0, 0]);
         let both = Rerun { missing: true, failed: true, ..all.clone() };
         assert_eq!(wanted(&both), [0, 1, 1, 1, 1, 0, 0]);

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::super::FanOutError;
-use super::failed;
+use super::{BEGIN_ANEW, failed};
 use crate::fan_out::{Indices, ItemOutcome, Open, Progress, Ran, Settled};
 
 /// What is read of a line.
@@ -74,7 +74,7 @@ pub(super) fn read_existing(file: &mut File, path: &Path, idempotent: bool) -> R
         number += 1;
         let line: Line = serde_json::from_slice(&bytes).map_err(|error| {
             let why = format!(
-                "{}: line {number} is no result ({error}); name another file, or replace it with --overwrite",
+                "{}: line {number} is no result ({error}); name another file, or {BEGIN_ANEW}",
                 path.display()
             );
             FanOutError::Refused(why)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::FanOutError;
 use super::super::ledger::Note;
-use super::failed;
+use super::{BEGIN_ANEW, failed};
 use crate::fan_out::{Open, Settled};
 
 /// Bytes of records past which they are dropped, once none of them is needed.
@@ -98,14 +98,14 @@ impl Journal {
             let begun = head.as_ref().and_then(|head| head.begun.parse().ok());
             let (Some(head), Some(begun)) = (head, begun) else {
                 let why = format!(
-                    "{}: is no journal of results; remove it, or begin anew with --overwrite",
+                    "{}: is no journal of results; remove it to begin anew (`batchwright invoke`: --overwrite)",
                     path.display()
                 );
                 return Err(FanOutError::Refused(why));
             };
             if head.digest != digest {
                 let why = format!(
-                    "{}: its results are of another list or another call; name another file, or replace it with --overwrite",
+                    "{}: its results are of another list or another call; name another file, or {BEGIN_ANEW}",
                     path.with_extension("").display()
                 );
                 return Err(FanOutError::Refused(why));

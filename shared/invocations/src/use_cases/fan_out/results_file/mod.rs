@@ -58,6 +58,9 @@ pub struct ResultsFile {
     state: Mutex<State>,
 }
 
+/// What helps where the results that are there can't be gone on with.
+const BEGIN_ANEW: &str = "remove it and its .journal to begin anew (`batchwright invoke`: --overwrite)";
+
 #[derive(Debug)]
 struct State {
     file: File,
@@ -79,12 +82,16 @@ impl ResultsFile {
     pub fn open(wanted: &Wanted<'_>) -> Result<(Self, Start), FanOutError> {
         let path = wanted.path;
         let shown = path.display();
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            let why = format!("{shown}: is no regular file, from which a run could go on; name a file");
+            return Err(FanOutError::Refused(why));
+        }
         let length = length_of(path).map_err(|error| failed(path, &error))?;
         let journal_path = journal_path(path);
         let has_journal = journal_path.exists();
         if !wanted.overwrite && length.is_some_and(|length| length > 0) && !has_journal {
             let why = format!(
-                "{shown}: holds something that no run has left there; name another file, or replace it with --overwrite"
+                "{shown}: holds something that no run has left there; name another file, or {BEGIN_ANEW}"
             );
             return Err(FanOutError::Refused(why));
         }
@@ -119,7 +126,7 @@ impl ResultsFile {
         } else if length.is_none() && noted.begun > 0 {
             let _left_empty = std::fs::remove_file(path);
             let why = format!(
-                "{shown}: is gone, though {} says that {} items were begun; put it back, or begin anew with --overwrite",
+                "{shown}: is gone, though {} says that {} items were begun; put it back, or {BEGIN_ANEW}",
                 journal_path.display(),
                 noted.begun
             );

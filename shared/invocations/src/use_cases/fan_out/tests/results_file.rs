@@ -215,6 +215,9 @@ fn what_is_there_is_never_replaced_unasked() {
     assert!(other.contains("results.jsonl: its results are of another list or another call"), "{other}");
     std::fs::write(&path, "{\"index\":0}\n").unwrap();
     assert!(refused(&wanted(&path)).contains("line 1 is no result"));
+    // A device is read without end.
+    assert!(refused(&wanted(Path::new("/dev/zero"))).contains("is no regular file"));
+    assert!(refused(&wanted(folder.0.path())).contains("is no regular file"));
 }
 
 #[test]
