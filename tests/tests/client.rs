@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest};
+use batchwright::domain::{Cause, JobId, JobState, Stop, SubmitJobRequest, Timestamp};
 use batchwright::engine::{
     AttemptOutcome, EngineConfig, JobIds, LocalEngine, MemoryBooks, Scene, SimulatedRunner,
 };
 use batchwright::events::JobDetail;
 use batchwright::memory::{InMemoryJobStore, InMemoryLogSource};
-use batchwright::ports::{JobEngine, JobStopper, OneByOne, PortError, SystemClock};
+use batchwright::ports::{JobEngine, JobStopper, LogEvent, OneByOne, PortError, SystemClock};
 use batchwright::use_cases::stop::StopOutcome;
 use batchwright::{
     AnyEngine, AnyLogSource, AnyStore, Client, ClientError, Config, JobName, JobSpec, JobStatus,
@@ -106,6 +106,57 @@ async fn a_job_that_is_refused_says_why_and_the_others_are_waited_for() -> anyho
     let again = client.run([bad, good]).await?;
     ensure!(again[0].outcome == ReportOutcome::Rejected && again[0].reason.is_some(), "{again:?}");
     ensure!(again[1].status().is_some_and(JobStatus::is_terminal), "{again:?}");
+    Ok(())
+}
+
+/// A job of some 7 kB: 200 of them are more than are checked as a whole.
+fn large(name: &str) -> anyhow::Result<JobSpec> {
+    job(name, &"x".repeat(7_000))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_a_long_list_that_is_wrong_is_rejected_by_its_name_with_the_reason() -> anyhow::Result<()> {
+    let client = Client::simulated(7, Config::default().submissions_per_second(10_000.0)).await?;
+    let mut jobs: Vec<JobSpec> = (0..200).map(|n| large(&format!("job-{n}"))).collect::<Result<_, _>>()?;
+    jobs[5] = large("job-5")?.timeout_seconds(1).attempts(99);
+    let told = client.submit(jobs.clone()).await?;
+    let names: Vec<Option<JobName>> = jobs.iter().map(|job| Some(job.job_name.clone())).collect();
+    assert_eq!(told.iter().map(|job| job.job_name.clone()).collect::<Vec<_>>(), names);
+    ensure!(told.iter().enumerate().all(|(at, job)| (at == 5) == job.job_id.is_none()), "{told:?}");
+    let ran = client.run(jobs).await?;
+    assert_eq!((ran.len(), ran[5].name().as_str(), ran[5].status()), (200, "job-5", None));
+    assert_eq!((told[5].outcome, ran[5].outcome), (ReportOutcome::Rejected, ReportOutcome::Rejected));
+    for reason in [&told[5].reason, &ran[5].reason] {
+        let reason = reason.as_ref().context("no reason")?;
+        ensure!(reason.contains("attemptDurationSeconds") && reason.contains("attempts"), "{reason}");
+        ensure!(!reason.contains("line"), "{reason}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_depend_on_is_submitted_first_however_long_the_list() -> anyhow::Result<()> {
+    for others in [3, 200] {
+        let client = Client::simulated(7, Config::default().submissions_per_second(10_000.0)).await?;
+        let last = large("last")?;
+        let mut jobs: Vec<JobSpec> = (0..others)
+            .map(|n| Ok(large(&format!("job-{n}"))?.after(&last)))
+            .collect::<anyhow::Result<_>>()?;
+        jobs.push(last.clone());
+        let told = client.submit(jobs.clone()).await?;
+        ensure!(told.iter().all(|job| job.job_id.is_some()), "{told:?}");
+        let names = |jobs: &[JobSpec]| jobs.iter().map(|job| Some(job.job_name.clone())).collect::<Vec<_>>();
+        assert_eq!(told.iter().map(|job| job.job_name.clone()).collect::<Vec<_>>(), names(&jobs));
+        // A circle can't be put in order, and nothing of it is submitted.
+        let (first, second) = (large("first")?, large("second")?);
+        jobs.extend([first.clone().after(&second), second.after(&first)]);
+        let error = client.submit(jobs).await.err().context("a circle was taken")?.to_string();
+        ensure!(
+            error.contains(&format!("jobs[{}].dependsOn: ", others + 1)) && error.contains("circle"),
+            "{error}"
+        );
+        ensure!(client.job(&name("first")?).await?.is_none());
+    }
     Ok(())
 }
 
@@ -444,6 +495,58 @@ fn the_blocking_client_works_outside_a_runtime_and_says_so_inside_one() -> anyho
     ensure!(matches!(refused, Err(ClientError::InsideRuntime)), "{refused:?}");
     let refused = runtime.block_on(async { blocking::Client::simulated(3, Config::default()) });
     ensure!(matches!(refused, Err(ClientError::InsideRuntime)));
+    runtime.block_on(async move { drop(client) });
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_setting_panics_or_asks_without_a_pause() -> anyhow::Result<()> {
+    let second = Duration::from_secs(1);
+    for (config, most) in [
+        (Config::default().calls_at_once(usize::MAX), 61),
+        (Config::default().calls_at_once(0), 61),
+        (Config::default().pause(Duration::MAX..=Duration::MAX), 1),
+        (Config::default().pause(30 * second..=second), 11),
+        // From 10 milliseconds, doubled until half a minute, for five minutes.
+        (Config::default().pause(Duration::ZERO..=30 * second), 22),
+        (Config::default().jitter(Duration::ZERO..=Duration::MAX), 61),
+    ] {
+        let engine = counting().await?;
+        let client = client_of(&engine, config.clone());
+        let ran = client.run([job("a", "x")?]).await?;
+        assert_eq!(ran[0].status(), Some(JobStatus::Succeeded), "{config:?}");
+        let looks = engine.asked.lock().unwrap_or_else(PoisonError::into_inner).len();
+        ensure!((1..=most).contains(&looks), "{looks} looks: {config:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_of_an_array_is_that_of_its_children_in_the_order_of_their_indexes() -> anyhow::Result<()> {
+    let engine = counting().await?;
+    let logs = InMemoryLogSource::default();
+    let source = AnyLogSource::new(logs.clone());
+    let store = AnyStore::new(InMemoryJobStore::default());
+    let client = Client::new(AnyEngine::new(engine), store, source, Config::default());
+    let array = job("array", "x")?.array(12);
+    client.run([array.clone()]).await?;
+    // Nothing was written yet, and the client hears of the children.
+    assert_eq!(client.log(&array.job_name).try_collect::<Vec<_>>().await?, []);
+    let mut children: Vec<_> = client.submissions(&array.job_name).try_collect().await?;
+    children.retain(|submission| submission.state.job_id.array_index().is_some());
+    children.sort_by_key(|child| child.state.job_id.array_index());
+    assert_eq!(children.len(), 12);
+    let mut expected = Vec::new();
+    // One of them has never written: its stream does not exist.
+    for child in children.iter().filter(|child| child.state.job_id.array_index() != Some(7)) {
+        let stream = child.state.all_log_streams().first().copied().context("it has no stream")?.clone();
+        let message = format!("of {}", child.state.job_id);
+        expected.push(message.clone());
+        let (timestamp, ingestion_time) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+        logs.append(&stream, [LogEvent { timestamp, ingestion_time, message }]);
+    }
+    let lines: Vec<String> = client.log(&array.job_name).map_ok(|event| event.message).try_collect().await?;
+    assert_eq!(lines, expected);
     Ok(())
 }
 

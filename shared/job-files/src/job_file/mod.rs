@@ -45,4 +45,5 @@ pub use job::{check_job, check_request};
 #[cfg(feature = "schema")]
 pub use json_schema::{Defaults, Job, JobDocument, required_after_defaults};
 pub use local::LocalSettings;
+pub use order::in_order;
 pub use problem::{JobFileError, Problem};

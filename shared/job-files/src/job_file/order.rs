@@ -85,6 +85,17 @@ pub(super) fn sort(jobs: Vec<Checked>, may_be_elsewhere: bool) -> Result<Vec<Che
     Ok(order.into_iter().filter_map(|at| jobs[at].take()).collect())
 }
 
+/// Puts jobs that are held in memory behind those of them that they depend on by name, and leaves their order as it is
+/// otherwise: as [`open`](super::open) does with a file that it checks as a whole. Each comes with its place in the list given, from 0. A
+/// dependency on none of them may be a job elsewhere.
+///
+/// Errs where a dependency is on an array of another size, or in a circle: the line of a problem is the job's place, from 1.
+pub fn in_order(jobs: Vec<JobSpec>) -> Result<Vec<(usize, JobSpec)>, Vec<Problem>> {
+    let checked = |(line, spec)| Checked { line, path: String::new(), spec: Box::new(spec) };
+    let sorted = sort((1..).zip(jobs).map(checked).collect(), true)?;
+    Ok(sorted.into_iter().map(|Checked { line, spec, .. }| (line as usize - 1, *spec)).collect())
+}
+
 impl Checked {
     fn wrong(&self, entry: usize, message: String) -> Problem {
         let field = match self.path.as_str() {
@@ -194,6 +205,33 @@ mod tests {
         ] {
             assert_eq!(order(&waits_for), Ok(expected), "{waits_for:?}");
         }
+    }
+
+    #[test]
+    fn jobs_in_memory_are_put_in_order_and_keep_their_places() {
+        let job = |name: &str| JobSpec::new(JobName::parse(name).unwrap(), "q", "d");
+        let (a, b) = (job("a"), job("b"));
+        let of_names = |jobs: Vec<JobSpec>| {
+            let sorted = in_order(jobs)?;
+            Ok::<_, Vec<Problem>>(
+                sorted.iter().map(|(at, job)| format!("{at} {}", job.job_name)).collect::<Vec<_>>(),
+            )
+        };
+        for (jobs, expected) in [
+            (vec![], vec![]),
+            (vec![b.clone().after(&a), job("c"), a.clone()], vec!["1 c", "2 a", "0 b"]),
+            // On a job elsewhere, and on a name that stands twice.
+            (vec![job("c").after(&job("elsewhere"))], vec!["0 c"]),
+            (vec![b.clone().after(&a), a.clone(), a.clone()], vec!["1 a", "2 a", "0 b"]),
+        ] {
+            assert_eq!(of_names(jobs).unwrap(), expected);
+        }
+        let problems = of_names(vec![job("c"), a.clone().after(&b), b.after(&a)]).unwrap_err();
+        let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(
+            told.starts_with("line 2: dependsOn: the jobs wait for each other in a circle: a → b"),
+            "{told}"
+        );
     }
 
     #[test]
