@@ -21,17 +21,40 @@ use crate::submit::{Ran, Submitted};
 /// A [`Client`](crate::Client) whose calls return when they are done.
 ///
 /// It has a runtime of its own, so that it works in programs that have none. Inside an async function it would stop
-/// the runtime that runs it: there each call errs with [`ClientError::InsideRuntime`].
+/// the runtime that runs it: there each call errs with [`ClientError::InsideRuntime`]. It does so inside tokio's
+/// `spawn_blocking`, too, which can't be told from an async function; use a thread of `std` there.
+///
+/// Dropped, it waits until what is under way in its runtime has stopped; inside a runtime it does not.
 #[derive(Debug)]
 pub struct Client {
     client: crate::Client,
-    runtime: Runtime,
+    runtime: OwnRuntime,
+}
+
+/// The runtime of one blocking client; there until it is dropped.
+#[derive(Debug)]
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn block_on<T>(&self, call: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken when it is dropped").block_on(call)
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        // A runtime waits for its threads when it is dropped, and panics inside another one, which that would stop.
+        if let Some(runtime) = self.0.take_if(|_| Handle::try_current().is_ok()) {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A runtime for one blocking client. Errs inside another runtime, which blocking would stop.
-fn runtime() -> Result<Runtime, ClientError> {
+fn runtime() -> Result<OwnRuntime, ClientError> {
     outside_of_runtimes()?;
-    Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(ClientError::Runtime)
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    Ok(OwnRuntime(Some(runtime.map_err(ClientError::Runtime)?)))
 }
 
 fn outside_of_runtimes() -> Result<(), ClientError> {
@@ -221,7 +244,7 @@ pub fn kept_in_redis(url: &str) -> Result<Vec<KeptJob>, ClientError> {
 #[derive(Debug)]
 pub struct Functions<C> {
     functions: crate::Functions<C>,
-    runtime: Runtime,
+    runtime: OwnRuntime,
 }
 
 #[cfg(feature = "lambda")]
@@ -293,7 +316,7 @@ pub mod files {
 #[derive(Debug)]
 pub struct Documents<B> {
     documents: crate::Documents<B>,
-    runtime: Runtime,
+    runtime: OwnRuntime,
 }
 
 #[cfg(feature = "s3")]
@@ -398,10 +421,13 @@ mod tests {
         let call = FunctionCall::new("f", b"7");
         assert_eq!(functions.invoke(&call).unwrap().payload, b"7");
         assert_eq!(functions.invoke_all([call, call]).unwrap().len(), 2);
+        let documents = Documents::new(InMemoryBuckets::with(["bucket"])).unwrap();
         runtime().unwrap().block_on(async {
             assert!(matches!(files::load::<u8>(&path), Err(ClientError::InsideRuntime)));
             assert!(matches!(functions.invoke(&call), Err(ClientError::InsideRuntime)));
             assert!(matches!(functions.invoke_all([call]), Err(ClientError::InsideRuntime)));
+            // Each takes its own runtime with it, which another one must not wait for.
+            drop((functions, documents));
         });
     }
 }
