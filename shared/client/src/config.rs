@@ -50,6 +50,12 @@ pub struct Config {
     pub(crate) connection: Arc<tokio::sync::OnceCell<aws_config::SdkConfig>>,
 }
 
+/// A look at jobs costs calls of AWS Batch, whose quota the account shares, and a pause of nothing could never grow.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// A longer pause between two looks would miss jobs: AWS Batch may forget one a day after its end.
+const WAIT_MAX: Duration = Duration::from_secs(12 * 3_600);
+
 impl Config {
     /// Calls under way at once, of everything made from one client, where the config does not say.
     pub const CALLS_AT_ONCE: usize = 10;
@@ -99,10 +105,12 @@ impl Config {
     }
 
     /// Calls under way at once, at least 1, of everything made from this config. A call that waits before it is repeated
-    /// does not count, and the store's calls don't. A document of S3 counts as one call until it is done.
+    /// does not count, and the store's calls don't. A document of S3 counts as one call until it is done. A call of
+    /// [`Functions`](crate::Functions) or of `Documents` that was begun and is not polled, as in a stream between two items, keeps its place.
     #[must_use]
     pub fn calls_at_once(self, calls: usize) -> Self {
-        Self { calls_at_once: calls.max(1), calls: Arc::default(), ..self }
+        let calls_at_once = calls.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        Self { calls_at_once, calls: Arc::default(), ..self }
     }
 
     /// `SubmitJob` calls a second, at least 1.
@@ -117,17 +125,18 @@ impl Config {
         Self { retries, calls: Arc::default(), ..self }
     }
 
-    /// The shortest and the longest wait before a call is repeated.
+    /// The shortest and the longest wait before a call is repeated, half a day at most.
     #[must_use]
     pub fn jitter(self, jitter: RangeInclusive<Duration>) -> Self {
-        Self { jitter, calls: Arc::default(), ..self }
+        Self { jitter: within(&jitter, Duration::ZERO), calls: Arc::default(), ..self }
     }
 
     /// The shortest and the longest wait between two looks at jobs: it grows from one to the other while nothing
-    /// happens.
+    /// happens. What is below 10 milliseconds counts as that, what is above half a day as that, and a longest wait below the
+    /// shortest as the shortest.
     #[must_use]
     pub fn pause(self, pause: RangeInclusive<Duration>) -> Self {
-        Self { pause, ..self }
+        Self { pause: within(&pause, PAUSE_MIN), ..self }
     }
 
     /// The limit of everything made from this config.
@@ -143,6 +152,12 @@ impl Config {
             ..self
         }
     }
+}
+
+/// Waits between the least and [`WAIT_MAX`]. What is longer could not be added to the clock.
+fn within(waits: &RangeInclusive<Duration>, least: Duration) -> RangeInclusive<Duration> {
+    let shortest = (*waits.start()).clamp(least, WAIT_MAX);
+    shortest..=(*waits.end()).clamp(shortest, WAIT_MAX)
 }
 
 impl Default for Config {
@@ -163,5 +178,29 @@ impl Default for Config {
             #[cfg(feature = "aws")]
             connection: Arc::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_kept_to_what_can_be_waited() {
+        let ms = Duration::from_millis;
+        for (given, kept) in [
+            (ms(20)..=ms(30), ms(20)..=ms(30)),
+            (Duration::ZERO..=ms(30), ms(10)..=ms(30)),
+            (Duration::ZERO..=Duration::ZERO, ms(10)..=ms(10)),
+            (ms(60)..=ms(20), ms(60)..=ms(60)),
+            (ms(60)..=Duration::MAX, ms(60)..=WAIT_MAX),
+            (Duration::MAX..=Duration::MAX, WAIT_MAX..=WAIT_MAX),
+        ] {
+            assert_eq!(Config::default().pause(given).pause, kept);
+        }
+        assert_eq!(
+            Config::default().jitter(Duration::ZERO..=Duration::MAX).jitter,
+            Duration::ZERO..=WAIT_MAX
+        );
     }
 }
