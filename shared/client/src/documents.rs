@@ -77,8 +77,10 @@ impl<B: Buckets + 'static> Documents<B> {
 
     /// Writes a value as a document, in place of what is there. It appears whole or not at all.
     ///
-    /// Errs where the value is not what the suffix says: a sequence takes an array, GeoJSON a FeatureCollection. Errs
-    /// where it holds a NaN or an infinity.
+    /// JSON Lines takes an array, an element a line, or any other value as its one line. GeoJSON takes a GeoJSON object, a
+    /// FeatureCollection or another, and a GeoJSON text sequence also an array of Features.
+    ///
+    /// Errs where the value is not what the suffix says, and where it holds a NaN or an infinity.
     pub fn dump<'a, T: Serialize + ?Sized>(
         &'a self,
         uri: &'a S3Uri,

@@ -53,8 +53,11 @@ pub async fn load<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<T, Fail
 /// Writes a value as a file, in place of what is there. It appears whole or not at all; a link to a file stays, and so
 /// do the permissions of a file that is replaced.
 ///
-/// Errs where the value is not what the suffix says (a sequence takes an array, GeoJSON a FeatureCollection), where it holds
-/// a NaN or an infinity, and where the folder can't be written to.
+/// JSON Lines takes an array, an element a line, or any other value as its one line. GeoJSON takes a GeoJSON object, a
+/// FeatureCollection or another, and a GeoJSON text sequence also an array of Features.
+///
+/// Errs where the value is not what the suffix says, where it holds a NaN or an infinity, and where the folder can't be
+/// written to.
 pub async fn dump<T: Serialize + ?Sized>(path: impl AsRef<Path>, value: &T) -> Result<Converted, Failure> {
     let path = path.as_ref();
     let name = path.display().to_string();
@@ -152,8 +155,12 @@ mod tests {
             ("a.json", json!({"a": [1, 2.5, null]}), json!({"a": [1, 2.5, null]})),
             ("a.yaml.gz", json!({"a": "no"}), json!({"a": "no"})),
             ("a.jsonl.zst", json!([1, 2]), json!([1, 2])),
+            ("b.jsonl", json!({"a": 1}), json!([{"a": 1}])),
             ("a.geojson", collection.clone(), collection.clone()),
+            ("b.geojson", feature.clone(), feature.clone()),
             ("a.geojsons", collection, json!([feature])),
+            ("b.geojsons", json!([feature]), json!([feature])),
+            ("c.geojsons", feature.clone(), json!([feature])),
         ] {
             let path = folder.path().join(name);
             dump(&path, &value).await.unwrap();
@@ -189,6 +196,8 @@ mod tests {
             (dump(at("n.json"), &vec![1.0, f64::NAN]).await.err(), FailureCode::InvalidContent),
             (dump(at("n.yaml"), &f64::INFINITY).await.err(), FailureCode::InvalidContent),
             (dump(at("n.jsonl.gz"), &[Some(1.0), Some(f64::NAN)]).await.err(), FailureCode::InvalidContent),
+            (dump(at("n.geojson"), &json!({"a": 1})).await.err(), FailureCode::InvalidContent),
+            (dump(at("n.geojsons"), &[1]).await.err(), FailureCode::InvalidContent),
             (dump(at("n.txt"), &1).await.err(), FailureCode::InvalidRequest),
             (dump(at("no/n.json"), &1).await.err(), FailureCode::Refused),
         ] {
