@@ -65,12 +65,12 @@ enum Unmade {
     Gone(String),
 }
 
-impl From<Unmade> for ClientError {
-    fn from(unmade: Unmade) -> Self {
-        match unmade {
-            Unmade::Failed(error) => error.into(),
-            Unmade::NoNews(times) => Self::NoNews(times),
-            Unmade::Gone(why) => PortError::permanent("look at the jobs", why).into(),
+impl Unmade {
+    fn told(self) -> ClientError {
+        match self {
+            Self::Failed(error) => error.into(),
+            Self::NoNews(times) => ClientError::NoNews(times),
+            Self::Gone(why) => PortError::permanent("look at the jobs", why).into(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl UnderWay {
     async fn was_made(self) -> Result<bool, ClientError> {
         match self.look.await {
             Err(Unmade::Gone(_)) if !self.is_own => Ok(false),
-            ended => Ok(ended.map(|()| true)?),
+            ended => ended.map(|()| true).map_err(Unmade::told),
         }
     }
 }
