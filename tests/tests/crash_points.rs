@@ -99,7 +99,7 @@ const EXCEPTIONS: [(&str, &str, &str); 33] = [
     ("collect_logs/bundle.rs", "self.members.load(", "a counter, and no port's call"),
     (
         "collect_logs/bundle.rs",
-        "gathered.put(archive)",
+        "gathered.put(archive, ",
         "a method of what is gathered: its own call is died at",
     ),
     ("collect_logs/manifest.rs", "at.open(archive)", "a method of places: its own call is died at"),
