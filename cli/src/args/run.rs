@@ -190,11 +190,11 @@ pub(crate) struct RerunArgs {
     /// array stays as it ended
     #[arg(long, requires = "failed")]
     pub(crate) children: bool,
-    /// Jobs whose latest try FAILED for this cause, as in HOST_LOST, and with --failed no others of those that FAILED; may be
-    /// given more than once
+    /// Jobs whose latest try FAILED for this cause, as in HOST_LOST; may be given more than once. With --failed, jobs that
+    /// FAILED for another cause are left out
     #[arg(long, value_name = "CAUSE")]
     pub(crate) cause: Vec<Cause>,
-    /// Jobs that were never submitted, besides
+    /// Jobs that were never submitted; beside --failed or --cause, these too
     #[arg(long)]
     pub(crate) missing: bool,
     /// Of these, only jobs whose names match

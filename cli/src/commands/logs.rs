@@ -178,11 +178,8 @@ impl<'a> Printer<'a> {
         // An index is told from its array's id by a colon, which not every file system takes.
         let path = folder.join(format!("{}.log", job_id.as_str().replace([':', '#'], "-")));
         // Who follows comes back to it.
-        let goes_on = self.begun.contains(&path);
+        let goes_on = !self.begun.insert(path.clone());
         self.file = Some(BufWriter::new(opened(&path, goes_on)?));
-        if !goes_on {
-            self.begun.insert(path);
-        }
         self.files += 1;
         Ok(())
     }

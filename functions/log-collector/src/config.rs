@@ -16,7 +16,7 @@ pub struct Config {
     pub bucket: String,
     /// How long logs may still grow.
     pub policy: CollectPolicy,
-    /// From how many on small logs that come at once share an object; 0: never.
+    /// How many small logs that come at once it takes to share an object; 0: they never do.
     pub bundle_logs_from: usize,
     /// How long before its deadline the function stops, and hands back the messages that are left.
     pub stop_margin: Duration,

@@ -13,8 +13,8 @@ use crate::ports::{EMPTY_PAGES_MAX, ErrorKind, LogEvent, LogSource, LogSourceErr
 ///
 /// What a complete archive holds is read from there: a stream outlives its events, so an empty one says nothing.
 /// The source serves what the archive lacks, and the archive what the source lacks. A stream that can't be read
-/// keeps none of the others from being read: it is the error at the end, and so is an archive that can't be read, or is
-/// gone, where the source has not what it held.
+/// keeps none of the others from being read: it is the error at the end. So is an archive that is gone or can't be read,
+/// where the source no longer has what it held.
 pub async fn read_logs<L: LogSource, O: ObjectStore>(
     source: &L,
     archive: &O,

@@ -10,7 +10,7 @@ use super::status::JobStatus;
 pub struct Rerun {
     /// Jobs that FAILED.
     pub failed: bool,
-    /// Jobs whose latest submission FAILED for one of these causes; of those that FAILED no others, then.
+    /// Jobs whose latest submission FAILED for one of these causes. Where there are any, `failed` adds no others.
     pub causes: Vec<Cause>,
     /// Jobs that were never submitted.
     pub missing: bool,

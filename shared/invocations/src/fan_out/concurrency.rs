@@ -19,9 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Weight of one answer or refusal in the share of refusals.
 const SHARE_WEIGHT: f64 = 1.0 / 64.0;
 
-/// Up to this share of refusals, one that came below a level that got through is chance and not a want of room: others
-/// use the account's room, and each of their moments would close a part of ours for seconds. A want of room is seen after
-/// some twenty refusals, which take milliseconds and cost nothing.
+/// Up to this share of refusals, one that came below a level that got through is chance and not a want of room. Others use
+/// the account's room too, and whenever they take it for a moment, a part of ours would be closed for seconds. A real want of
+/// room is seen after some twenty refusals, which take milliseconds and cost nothing.
 const CHANCE_SHARE: f64 = 0.25;
 
 /// A request that was sent: how many were under way then, itself among them.

@@ -32,7 +32,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// The logs that are collected at once, such as those of an invocation's messages.
 #[derive(Debug)]
 pub struct Bundle {
-    /// So many logs share an object, fewer don't.
+    /// How many logs it takes to share an object.
     from: usize,
     /// Logs that are being collected.
     members: AtomicUsize,
@@ -72,7 +72,8 @@ pub(super) struct SmallLog<'a> {
 }
 
 impl Bundle {
-    /// Of small logs, from so many on, and 2 at least: fewer have objects under their jobs' names, where people look for them.
+    /// Shares an object among so many small logs or more, 2 at least. Fewer have objects under their jobs' names, because
+    /// that is where people look for them.
     pub fn new(from: usize) -> Self {
         Self { from, members: AtomicUsize::default(), gathered: Mutex::default(), changed: Notify::default() }
     }
